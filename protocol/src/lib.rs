@@ -1,1 +1,20 @@
-//! Skeleton.
+//! The words of tally: what can be said, by whom, in how many bytes.
+//!
+//! Pure: no sockets, no clock, no files. Two languages live here. `control` is what clients say to the
+//! supervisor (JSON, varlink framing, may be spoken by any program of any age); `work` is what supervisor and
+//! worker say to each other (bincode frames, both ends are always the same build).
+#![forbid(unsafe_code)]
+
+pub mod control;
+pub mod error;
+pub mod frame;
+pub mod ids;
+pub mod job;
+pub mod limits;
+pub mod range;
+pub mod varlink;
+pub mod version;
+pub mod view;
+pub mod work;
+
+pub use ids::{Attempt, ClientId, JobId, PartitionId, SlotId, WorkerId};

@@ -1,0 +1,70 @@
+//! What the machine wants done, as values. Performing one never fails into the machine directly: failures come back
+//! as events.
+
+use tally_protocol::control::Reply;
+use tally_protocol::job::{StartMethod, Transport};
+use tally_protocol::work::ToWorker;
+use tally_protocol::{ClientId, SlotId, WorkerId};
+
+/// How a worker process is to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Profile {
+    /// Its link.
+    pub transport: Transport,
+    /// How it is started.
+    pub start: StartMethod,
+    /// Niceness it sets for itself.
+    pub nice: i32,
+    /// Bytes of address space it allows itself.
+    pub memory_limit_bytes: Option<u64>,
+}
+
+/// How to end a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Blow {
+    /// SIGTERM. Workers end at once on it.
+    Term,
+    /// SIGKILL.
+    Kill,
+}
+
+/// One thing to do, in the order given.
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub enum Action {
+    /// Start a process; answered by `Spawned` or `SpawnFailed`.
+    Spawn {
+        /// Its name from now on.
+        worker: WorkerId,
+        /// The slot it fills.
+        slot: SlotId,
+        /// How to make it.
+        profile: Profile,
+    },
+    /// Say something to a worker that has said `Ready`.
+    Send {
+        /// To whom.
+        worker: WorkerId,
+        /// What.
+        message: ToWorker,
+    },
+    /// End a worker's process; answered by `WorkerExited`. A worker whose process does not exist yet is given up by
+    /// the shell: answered by `SpawnFailed`.
+    Signal {
+        /// Whom.
+        worker: WorkerId,
+        /// How.
+        blow: Blow,
+    },
+    /// Answer a client's request.
+    Reply {
+        /// Whom.
+        client: ClientId,
+        /// What.
+        reply: Reply,
+        /// Whether more replies to the same request follow.
+        continues: bool,
+    },
+    /// End the process: every job is over and every worker gone. Always the last action.
+    Exit,
+}

@@ -1,0 +1,70 @@
+//! What can happen to a supervisor, as values.
+
+use tally_protocol::control::Request;
+use tally_protocol::work::FromWorker;
+use tally_protocol::{ClientId, WorkerId};
+
+use crate::settings::Settings;
+
+/// One thing that happened. The shell has already decoded it and knows that the sender is who it says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A client made a request. A client has at most one unanswered request at a time: the shell keeps the next
+    /// one back until the machine has answered with a last reply.
+    ClientSaid {
+        /// Who.
+        client: ClientId,
+        /// What.
+        request: Request,
+        /// Whether it reads several replies (`more`).
+        more: bool,
+    },
+    /// A client hung up, or was hung up on. It gets no more replies.
+    ClientGone {
+        /// Who.
+        client: ClientId,
+    },
+    /// The process of a worker exists now. The pid is for people only.
+    Spawned {
+        /// Which.
+        worker: WorkerId,
+        /// Its process.
+        pid: u32,
+    },
+    /// The process of a worker could not be started.
+    SpawnFailed {
+        /// Which.
+        worker: WorkerId,
+        /// Why, as a fragment after "could not".
+        why: String,
+    },
+    /// A worker said something over its link.
+    WorkerSaid {
+        /// Which.
+        worker: WorkerId,
+        /// What.
+        said: FromWorker,
+    },
+    /// A worker's link broke or lied: bytes that are no frame, indices out of range. The worker still lives.
+    LinkBroken {
+        /// Which.
+        worker: WorkerId,
+        /// How.
+        why: String,
+    },
+    /// A worker's process ended, its link has been drained, nothing more will come from it.
+    WorkerExited {
+        /// Which.
+        worker: WorkerId,
+        /// "exited with status 3", "killed by SIGKILL".
+        how: String,
+        /// Tail of its standard error; may be empty.
+        stderr: String,
+    },
+    /// SIGTERM or SIGINT came. The first drains, the second stops at once.
+    StopRequested,
+    /// SIGQUIT came, or the one client of a private supervisor is gone: stop at once.
+    StopNow,
+    /// A new configuration was read.
+    Reload(Box<Settings>),
+}

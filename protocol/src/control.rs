@@ -1,0 +1,370 @@
+//! What clients ask of the supervisor and what it answers: the interface `io.tally`.
+//!
+//! `Request::from_call` is the only way in: what it returns has been parsed, and nothing behind it looks at JSON
+//! again. The interface description in `io.tally.varlink` is the same list for other programs.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::error::{ErrorCode, Failure};
+use crate::ids::JobId;
+use crate::job::{JobRequest, JobSpec};
+use crate::varlink::{Call, ReplyMessage};
+use crate::version::Spoken;
+use crate::view::{JobView, StatusView, WorkerView};
+
+/// The interface description, as `org.varlink.service.GetInterfaceDescription` returns it.
+pub const INTERFACE: &str = include_str!("io.tally.varlink");
+
+/// The description of the service interface itself.
+pub const SERVICE_INTERFACE: &str = include_str!("org.varlink.service.varlink");
+
+/// One request of one client, parsed. A client has at most one at a time.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// Which versions the client speaks.
+    Hello(Spoken),
+    /// A new job. Attached unless it asks to be detached: then it ends with its client.
+    Submit(Box<JobSpec>),
+    /// All open jobs, or the ended ones too.
+    Jobs {
+        /// Ended ones too.
+        all: bool,
+    },
+    /// One job.
+    Show(JobId),
+    /// Why a job waits.
+    Explain(JobId),
+    /// Replies when all of them have ended.
+    Wait(Vec<JobId>),
+    /// The outcome of an ended job.
+    Result(JobId),
+    /// A job's progress until it ends.
+    Follow(JobId),
+    /// Ends jobs.
+    Cancel {
+        /// These; ignored when `all`.
+        jobs: Vec<JobId>,
+        /// Every open job.
+        all: bool,
+    },
+    /// No new leases for a job.
+    Pause(JobId),
+    /// Leases again.
+    Resume(JobId),
+    /// A failed, cancelled or timed-out job goes on from its accepted partials.
+    Retry(JobId),
+    /// The supervisor as a whole.
+    Status,
+    /// Its slots.
+    Workers,
+    /// Whether the loop turns.
+    Ping,
+    /// Take no new jobs, finish the open ones, then end.
+    Drain,
+    /// End.
+    Stop {
+        /// Without letting leased partitions finish.
+        now: bool,
+    },
+    /// The whole state, for people who look for a defect.
+    Dump,
+}
+
+/// What the machine answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// To `Hello`: the version both will speak.
+    Hello(u32),
+    /// To `Submit`, `Show`, `Result`, `Follow`, `Pause`, `Resume`, `Retry`: the job as it is now.
+    Job(Box<JobView>),
+    /// To `Jobs`, `Wait`, `Cancel`: the jobs as they are now.
+    Jobs(Vec<JobView>),
+    /// To `Explain`: sentences, the weightiest first.
+    Explanation {
+        /// The job.
+        job: Box<JobView>,
+        /// Why it waits, or what it does.
+        reasons: Vec<String>,
+    },
+    /// To `Status`.
+    Status(Box<StatusView>),
+    /// To `Workers`.
+    Workers(Vec<WorkerView>),
+    /// To `Dump`.
+    Dump(String),
+    /// To `Ping`, `Drain`, `Stop`.
+    Done,
+    /// It could not be done.
+    Refused(Failure),
+}
+
+/// Why a call is no request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BadCall {
+    /// `org.varlink.service.InterfaceNotFound`.
+    Interface(String),
+    /// `org.varlink.service.MethodNotFound`.
+    Method(String),
+    /// `org.varlink.service.InvalidParameter`: the parameter's name.
+    Parameter(String),
+    /// A parameter is of the right type but its meaning is refused.
+    Meaning(Failure),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoParameters {}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OneJob {
+    job: JobId,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SomeJobs {
+    jobs: Vec<JobId>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AllJobs {
+    #[serde(default)]
+    all: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CancelJobs {
+    #[serde(default)]
+    jobs: Vec<JobId>,
+    #[serde(default)]
+    all: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StopHow {
+    #[serde(default)]
+    now: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SubmitJob {
+    request: JobRequest,
+}
+
+impl Request {
+    /// Parses a call of `io.tally`.
+    ///
+    /// # Errors
+    /// With the varlink error that names what is wrong.
+    pub fn from_call(call: Call) -> Result<Self, BadCall> {
+        let Some(method) = call.method.strip_prefix("io.tally.") else {
+            let interface =
+                call.method.rsplit_once('.').map_or(call.method.as_str(), |(interface, _)| interface);
+            return Err(BadCall::Interface(interface.to_owned()));
+        };
+        let parameters = call.parameters;
+        let one = |make: fn(JobId) -> Self, parameters| read::<OneJob>(parameters).map(|one| make(one.job));
+        let none = |request, parameters| read::<NoParameters>(parameters).map(|_| request);
+        match method {
+            "Hello" => Ok(Self::Hello(read(parameters)?)),
+            "Submit" => {
+                let submit: SubmitJob = read(parameters)?;
+                submit.request.check().map(|spec| Self::Submit(Box::new(spec))).map_err(BadCall::Meaning)
+            }
+            "Jobs" => read::<AllJobs>(parameters).map(|jobs| Self::Jobs { all: jobs.all }),
+            "Show" => one(Self::Show, parameters),
+            "Explain" => one(Self::Explain, parameters),
+            "Wait" => read::<SomeJobs>(parameters).map(|some| Self::Wait(some.jobs)),
+            "Result" => one(Self::Result, parameters),
+            "Follow" => one(Self::Follow, parameters),
+            "Cancel" => read::<CancelJobs>(parameters)
+                .map(|cancel| Self::Cancel { jobs: cancel.jobs, all: cancel.all }),
+            "Pause" => one(Self::Pause, parameters),
+            "Resume" => one(Self::Resume, parameters),
+            "Retry" => one(Self::Retry, parameters),
+            "Status" => none(Self::Status, parameters),
+            "Workers" => none(Self::Workers, parameters),
+            "Ping" => none(Self::Ping, parameters),
+            "Drain" => none(Self::Drain, parameters),
+            "Stop" => read::<StopHow>(parameters).map(|how| Self::Stop { now: how.now }),
+            "Dump" => none(Self::Dump, parameters),
+            _ => Err(BadCall::Method(call.method)),
+        }
+    }
+
+    /// The call a client sends for this request; `more` asks for a stream where the method has one.
+    #[must_use]
+    pub fn to_call(&self, more: bool) -> Call {
+        let one = |job: &JobId| json!({ "job": job });
+        let (name, parameters) = match self {
+            Self::Hello(spoken) => ("Hello", json!(spoken)),
+            Self::Submit(spec) => ("Submit", json!({ "request": spec.request })),
+            Self::Jobs { all } => ("Jobs", json!({ "all": all })),
+            Self::Show(job) => ("Show", one(job)),
+            Self::Explain(job) => ("Explain", one(job)),
+            Self::Wait(jobs) => ("Wait", json!({ "jobs": jobs })),
+            Self::Result(job) => ("Result", one(job)),
+            Self::Follow(job) => ("Follow", one(job)),
+            Self::Cancel { jobs, all } => ("Cancel", json!({ "jobs": jobs, "all": all })),
+            Self::Pause(job) => ("Pause", one(job)),
+            Self::Resume(job) => ("Resume", one(job)),
+            Self::Retry(job) => ("Retry", one(job)),
+            Self::Status => ("Status", json!({})),
+            Self::Workers => ("Workers", json!({})),
+            Self::Ping => ("Ping", json!({})),
+            Self::Drain => ("Drain", json!({})),
+            Self::Stop { now } => ("Stop", json!({ "now": now })),
+            Self::Dump => ("Dump", json!({})),
+        };
+        Call { method: format!("io.tally.{name}"), parameters: object(parameters), more, ..Call::default() }
+    }
+}
+
+fn read<P: DeserializeOwned>(parameters: Map<String, Value>) -> Result<P, BadCall> {
+    serde_json::from_value(Value::Object(parameters)).map_err(|why| BadCall::Parameter(why.to_string()))
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
+    }
+}
+
+impl BadCall {
+    /// The reply that says so.
+    #[must_use]
+    pub fn to_message(&self) -> ReplyMessage {
+        let (error, parameters) = match self {
+            Self::Interface(name) => ("org.varlink.service.InterfaceNotFound", json!({ "interface": name })),
+            Self::Method(name) => ("org.varlink.service.MethodNotFound", json!({ "method": name })),
+            Self::Parameter(what) => ("org.varlink.service.InvalidParameter", json!({ "parameter": what })),
+            Self::Meaning(failure) => return Reply::Refused(failure.clone()).to_message(false),
+        };
+        ReplyMessage { error: Some(error.to_owned()), parameters: object(parameters), continues: false }
+    }
+}
+
+impl Reply {
+    /// The reply as it stands on the wire.
+    #[must_use]
+    pub fn to_message(&self, continues: bool) -> ReplyMessage {
+        let (error, parameters) = match self {
+            Self::Hello(version) => (None, json!({ "version": version })),
+            Self::Job(job) => (None, json!({ "job": job })),
+            Self::Jobs(jobs) => (None, json!({ "jobs": jobs })),
+            Self::Explanation { job, reasons } => (None, json!({ "job": job, "reasons": reasons })),
+            Self::Status(status) => (None, json!({ "status": status })),
+            Self::Workers(workers) => (None, json!({ "workers": workers })),
+            Self::Dump(state) => (None, json!({ "state": state })),
+            Self::Done => (None, json!({})),
+            Self::Refused(failure) => (Some(failure.code.varlink_name()), json!(failure)),
+        };
+        ReplyMessage { error, parameters: object(parameters), continues }
+    }
+}
+
+/// Reads one named part of a reply, for clients.
+///
+/// # Errors
+/// The failure the supervisor reported, or one of our own when the reply is not what was asked for.
+pub fn part<P: DeserializeOwned>(message: ReplyMessage, name: &str) -> Result<P, Failure> {
+    let mut parameters = accepted(message)?;
+    let value = parameters.remove(name).unwrap_or(Value::Null);
+    serde_json::from_value(value).map_err(|why| {
+        Failure::new(ErrorCode::Internal, format!("could not read the daemon's reply: {name}: {why}"))
+    })
+}
+
+/// The parameters of a reply that is no error.
+///
+/// # Errors
+/// The failure the supervisor reported.
+pub fn accepted(message: ReplyMessage) -> Result<Map<String, Value>, Failure> {
+    let Some(error) = message.error else { return Ok(message.parameters) };
+    if ErrorCode::from_varlink_name(&error).is_some()
+        && let Ok(failure) = serde_json::from_value::<Failure>(Value::Object(message.parameters.clone()))
+    {
+        return Err(failure);
+    }
+    let what = Value::Object(message.parameters);
+    Err(Failure::new(ErrorCode::Internal, format!("could not understand the daemon: {error} {what}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_request_survives_the_wire() {
+        let spec = JobRequest {
+            reductions: vec!["sum".into()],
+            sources: vec!["0..10".into()],
+            ..JobRequest::default()
+        };
+        let requests = [
+            Request::Hello(crate::version::CONTROL),
+            Request::Submit(Box::new(spec.check().unwrap())),
+            Request::Jobs { all: true },
+            Request::Show(JobId(1)),
+            Request::Explain(JobId(1)),
+            Request::Wait(vec![JobId(1), JobId(2)]),
+            Request::Result(JobId(1)),
+            Request::Follow(JobId(1)),
+            Request::Cancel { jobs: vec![JobId(3)], all: false },
+            Request::Pause(JobId(1)),
+            Request::Resume(JobId(1)),
+            Request::Retry(JobId(1)),
+            Request::Status,
+            Request::Workers,
+            Request::Ping,
+            Request::Drain,
+            Request::Stop { now: true },
+            Request::Dump,
+        ];
+        for request in requests {
+            let call = request.to_call(false);
+            let name = call.method.strip_prefix("io.tally.").unwrap().to_owned();
+            assert!(INTERFACE.contains(&format!("method {name}(")), "{name} is not in the description");
+            assert_eq!(Request::from_call(call), Ok(request));
+        }
+    }
+
+    #[test]
+    fn every_error_is_described() {
+        for code in ErrorCode::ALL {
+            assert!(INTERFACE.contains(&format!("error {code:?} (")), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn bad_calls_name_what_is_bad() {
+        let call = |method: &str, parameters: Value| {
+            Request::from_call(Call {
+                method: method.into(),
+                parameters: object(parameters),
+                ..Call::default()
+            })
+        };
+        assert_eq!(call("org.example.X", json!({})), Err(BadCall::Interface("org.example".into())));
+        assert_eq!(call("io.tally.Smu", json!({})), Err(BadCall::Method("io.tally.Smu".into())));
+        assert!(matches!(call("io.tally.Show", json!({"job": "x"})), Err(BadCall::Parameter(_))));
+        assert!(matches!(call("io.tally.Ping", json!({"x": 1})), Err(BadCall::Parameter(_))));
+        let submit = json!({"request": {"reductions": ["sum"], "sources": ["0..x"]}});
+        assert!(matches!(call("io.tally.Submit", submit), Err(BadCall::Meaning(_))));
+    }
+
+    #[test]
+    fn refusals_read_back() {
+        let failure = Failure::new(ErrorCode::NoSuchJob, "no job j9").hint("see 'tally jobs --all'");
+        let message = Reply::Refused(failure.clone()).to_message(false);
+        assert_eq!(accepted(message), Err(failure));
+    }
+}

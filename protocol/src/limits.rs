@@ -1,0 +1,36 @@
+//! Every maximum of tally, in one place. A queue, buffer, retry or wait without a line here is a defect.
+
+/// Bytes of one request on the control socket, terminator included.
+pub const REQUEST_BYTES_MAX: usize = 1 << 20;
+/// Bytes of replies that may wait for a client that does not read; beyond it the client is hung up on.
+pub const REPLY_BACKLOG_BYTES_MAX: usize = 16 << 20;
+/// Clients connected at once; further ones are told so and closed.
+pub const CLIENTS_MAX: usize = 1024;
+/// Bytes read from one client in one turn, so that a fast one cannot starve the others.
+pub const CLIENT_READ_BYTES_PER_TURN: usize = 64 << 10;
+/// Bytes of one message between supervisor and worker once its pieces are put together.
+pub const MESSAGE_BYTES_MAX: usize = 256 << 20;
+/// Frames taken from one worker in one turn.
+pub const FRAMES_PER_TURN: usize = 512;
+/// Bytes kept of what a worker writes to its standard error: the tail.
+pub const STDERR_TAIL_BYTES: usize = 4 << 10;
+/// Jobs queued, running or paused at once.
+pub const JOBS_OPEN_MAX: usize = 10_000;
+/// Jobs kept after their end, for `jobs --all`, `show` and `result`.
+pub const JOBS_ENDED_MAX: usize = 1_000;
+/// Worker processes.
+pub const WORKERS_MAX: u16 = 1_024;
+/// Partitions a job may ask for.
+pub const PARTITIONS_MAX: u64 = 1 << 32;
+/// Sources of one job.
+pub const SOURCES_MAX: usize = 1_024;
+/// Bytes of the decimal text of one integer in a request.
+pub const INTEGER_TEXT_BYTES_MAX: usize = 10_000;
+/// Tries of one partition that a job may ask for.
+pub const RETRIES_MAX: u32 = 100;
+/// Milliseconds of `--timeout`: about 31 years.
+pub const TIMEOUT_MS_MAX: u64 = 1_000_000_000_000;
+/// Bytes of an error text that a worker reports.
+pub const ERROR_TEXT_BYTES_MAX: usize = 4 << 10;
+/// Bytes of the set-up packet a worker gets over its lifeline.
+pub const SETUP_BYTES_MAX: usize = 4 << 10;

@@ -1,0 +1,180 @@
+//! Varlink framing and the shapes of calls and replies: JSON objects ended by a NUL byte.
+//!
+//! Feed bytes, take messages; no sockets. See <https://varlink.org/Method-Call>.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::limits;
+
+/// A call as it stands on the wire.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// Interface and method: `io.tally.Submit`.
+    pub method: String,
+    /// Named parameters.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub parameters: Map<String, Value>,
+    /// The client reads several replies.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub more: bool,
+    /// The client reads no reply.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub oneway: bool,
+    /// The client wants another protocol from here on; never granted.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub upgrade: bool,
+}
+
+/// A reply as it stands on the wire.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReplyMessage {
+    /// Name of the error, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Named parameters.
+    #[serde(default)]
+    pub parameters: Map<String, Value>,
+    /// More replies to the same call follow.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub continues: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// Why a message cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// Longer than the limit.
+    TooLong,
+    /// Not the JSON object it should be.
+    Json(String),
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong => write!(f, "a message is longer than {} bytes", limits::REQUEST_BYTES_MAX),
+            Self::Json(why) => write!(f, "a message is not a varlink object: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+/// Encodes one message with its NUL. JSON text never holds a raw NUL, so the framing is safe.
+pub fn encode(message: &impl Serialize, out: &mut Vec<u8>) -> Result<(), Unreadable> {
+    serde_json::to_writer(&mut *out, message).map_err(|why| Unreadable::Json(why.to_string()))?;
+    out.push(0);
+    Ok(())
+}
+
+/// Decodes one message without its NUL.
+///
+/// # Errors
+/// When the bytes are not a JSON object of this shape.
+pub fn decode<'a, M: Deserialize<'a>>(message: &'a [u8]) -> Result<M, Unreadable> {
+    serde_json::from_slice(message).map_err(|why| Unreadable::Json(why.to_string()))
+}
+
+/// Cuts a byte stream at its NULs.
+#[derive(Debug)]
+pub struct Splitter {
+    bytes: Vec<u8>,
+    /// Where the next message starts.
+    start: usize,
+    /// No NUL between `start` and here.
+    scanned: usize,
+    limit: usize,
+}
+
+impl Splitter {
+    /// For messages of at most `limit` bytes.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self { bytes: Vec::new(), start: 0, scanned: 0, limit }
+    }
+
+    /// Takes bytes as they arrive.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        if self.start > 0 {
+            self.bytes.drain(..self.start);
+            self.scanned -= self.start;
+            self.start = 0;
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The next whole message, without its NUL.
+    ///
+    /// # Errors
+    /// `TooLong` once more than the limit came without a NUL; the stream is then of no use.
+    pub fn next_message(&mut self) -> Result<Option<&[u8]>, Unreadable> {
+        match self.bytes[self.scanned..].iter().position(|&byte| byte == 0) {
+            Some(offset) => {
+                let (from, to) = (self.start, self.scanned + offset);
+                if to - from > self.limit {
+                    return Err(Unreadable::TooLong);
+                }
+                self.start = to + 1;
+                self.scanned = to + 1;
+                Ok(Some(&self.bytes[from..to]))
+            }
+            None => {
+                self.scanned = self.bytes.len();
+                if self.scanned - self.start > self.limit { Err(Unreadable::TooLong) } else { Ok(None) }
+            }
+        }
+    }
+
+    /// Whether part of a message is held.
+    #[must_use]
+    pub fn is_mid_message(&self) -> bool {
+        self.start < self.bytes.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_come_whole_however_the_bytes_fall() {
+        let text = b"{\"a\":1}\0{}\0{\"b\"";
+        for cut in 0..text.len() {
+            let mut splitter = Splitter::new(100);
+            let mut found = Vec::new();
+            for part in [&text[..cut], &text[cut..]] {
+                splitter.feed(part);
+                while let Some(message) = splitter.next_message().unwrap() {
+                    found.push(message.to_vec());
+                }
+            }
+            assert_eq!(found, [b"{\"a\":1}".to_vec(), b"{}".to_vec()]);
+            assert!(splitter.is_mid_message());
+        }
+    }
+
+    #[test]
+    fn endless_messages_are_refused() {
+        let mut splitter = Splitter::new(10);
+        splitter.feed(&[b'x'; 10]);
+        assert_eq!(splitter.next_message(), Ok(None));
+        splitter.feed(b"x");
+        assert_eq!(splitter.next_message(), Err(Unreadable::TooLong));
+    }
+
+    #[test]
+    fn calls_read_with_and_without_their_optional_parts() {
+        let call: Call = decode(br#"{"method":"io.tally.Ping"}"#).unwrap();
+        assert_eq!(call, Call { method: "io.tally.Ping".into(), ..Call::default() });
+        assert!(decode::<Call>(b"[]").is_err());
+        assert!(decode::<Call>(b"").is_err());
+        assert!(decode::<Call>(b"\xff").is_err());
+    }
+}

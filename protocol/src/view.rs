@@ -1,0 +1,201 @@
+//! What the supervisor shows of itself: jobs, workers, status. Wire types only; nothing is decided from them.
+//!
+//! Rules of the contract: fields are only ever added; answers and counts that can exceed 2^53 are decimal text;
+//! units are in the names; what is unknown is absent.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Failure;
+use crate::ids::{JobId, SlotId};
+use crate::job::{JobState, StartMethod, Transport};
+
+/// A job, at any time of its life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobView {
+    /// Its id.
+    pub job: JobId,
+    /// Where it is in its life.
+    pub state: JobState,
+    /// The reductions asked, by name.
+    pub reductions: Vec<String>,
+    /// The sources as typed.
+    pub sources: Vec<String>,
+    /// Step of the ranges, where one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// The answers; empty until it is done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<ResultView>,
+    /// Why it has no answer, once it ended without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failure>,
+    /// Elements in all, decimal text.
+    pub elements: String,
+    /// Elements whose partials have been accepted, decimal text.
+    pub elements_done: String,
+    /// Milliseconds from its submission to now, or to its end.
+    pub elapsed_ms: u64,
+    /// When it was submitted, Unix milliseconds.
+    pub submitted_at_ms: u64,
+    /// Elements a second, lately; only while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_per_s: Option<u64>,
+    /// Estimated milliseconds to the end; only while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eta_ms: Option<u64>,
+    /// How its partitions stand.
+    pub partitions: PartitionCounts,
+    /// What each worker did for it.
+    pub workers: Vec<WorkerShare>,
+    /// Attempts that were lost and tried again.
+    pub retries: u64,
+    /// Partials that came after their lease was over, and were dropped.
+    pub late: u64,
+    /// Higher goes first.
+    pub priority: i32,
+    /// Whether it goes on without its client.
+    pub detached: bool,
+    /// The link of its workers.
+    pub transport: Transport,
+    /// How its workers are started.
+    pub start: StartMethod,
+    /// Where the work is done: `processes`, `threads` or `inline`.
+    pub mode: String,
+    /// Deaths and failures on the way, oldest first; at most the last 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incidents: Vec<Incident>,
+}
+
+/// One answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultView {
+    /// The reduction's name.
+    pub reduction: String,
+    /// `integer` or `float`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Exact decimal text; floats as the shortest text that reads back to the same bits.
+    pub value: String,
+}
+
+/// Partitions by state. With sizes chosen as measured, those not cut yet are not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionCounts {
+    /// Accepted.
+    pub done: u64,
+    /// Leased to a worker now.
+    pub leased: u64,
+    /// Waiting for a worker: to be tried again.
+    pub queued: u64,
+    /// How many there will be in all, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+}
+
+/// What one worker did for one job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerShare {
+    /// Its slot.
+    pub slot: SlotId,
+    /// Its process.
+    pub pid: u32,
+    /// Partitions accepted from it.
+    pub partitions: u64,
+    /// Elements accepted from it, decimal text.
+    pub elements: String,
+    /// Milliseconds it spent folding them.
+    pub busy_ms: u64,
+    /// Ranges accepted from it, where the breakdown was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ranges: Vec<String>,
+    /// Answers of its part alone, where the breakdown was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<ResultView>,
+}
+
+/// A worker lost, or a partition failed, while it worked for a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Milliseconds after the job's submission.
+    pub after_ms: u64,
+    /// The slot.
+    pub slot: SlotId,
+    /// The process.
+    pub pid: u32,
+    /// The range it was folding, as a user would write it; absent when it was between two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<String>,
+    /// Which attempt that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// What happened: "killed by SIGKILL".
+    pub what: String,
+    /// Tail of its standard error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stderr: Option<String>,
+}
+
+/// One place for a worker, and who is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerView {
+    /// The slot.
+    pub slot: SlotId,
+    /// `empty`, `starting`, `idle`, `busy`, `stopping` or `backing-off`.
+    pub state: String,
+    /// The process, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// The job it works for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobId>,
+    /// What it folds now, as a user would write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<String>,
+    /// Leases it holds, those ahead included.
+    pub leases: u64,
+    /// Partitions accepted from it since it started.
+    pub partitions: u64,
+    /// Workers this slot has lost.
+    pub restarts: u64,
+    /// Milliseconds until the next start, while backing off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backoff_ms: Option<u64>,
+    /// Its link.
+    pub transport: Transport,
+    /// How it was started.
+    pub start: StartMethod,
+}
+
+/// The supervisor as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusView {
+    /// Version of the program.
+    pub version: String,
+    /// The supervisor's process.
+    pub pid: u32,
+    /// `running`, `draining` or `stopping`.
+    pub phase: String,
+    /// Milliseconds since it started.
+    pub uptime_ms: u64,
+    /// The control socket, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<String>,
+    /// Slots in all.
+    pub slots: u64,
+    /// Workers that are ready.
+    pub workers: u64,
+    /// Jobs waiting.
+    pub queued: u64,
+    /// Jobs running.
+    pub running: u64,
+    /// Jobs paused.
+    pub paused: u64,
+    /// Jobs ended since the start.
+    pub ended: u64,
+    /// Clients connected.
+    pub clients: u64,
+    /// Workers lost since the start.
+    pub restarts: u64,
+    /// Partials that came too late and were dropped.
+    pub late: u64,
+}

@@ -1,0 +1,94 @@
+//! What supervisor and worker say to each other over a link.
+//!
+//! Encoded by `frame`; both ends are the same build. A worker answers leases in the order it got them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Attempt, JobId, PartitionId};
+use crate::job::KernelSpec;
+
+/// The right to one attempt at one partition, as both sides name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LeaseId {
+    /// The job.
+    pub job: JobId,
+    /// The partition of that job.
+    pub partition: PartitionId,
+    /// Which try this is.
+    pub attempt: Attempt,
+}
+
+/// From the supervisor to one worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToWorker {
+    /// A job it will get leases of.
+    Job {
+        /// The job.
+        job: JobId,
+        /// What to fold.
+        kernel: KernelSpec,
+    },
+    /// Fold `count` elements from `position` on.
+    Lease {
+        /// Names this attempt in every answer.
+        lease: LeaseId,
+        /// First position.
+        position: u64,
+        /// How many elements; at least 1.
+        count: u64,
+    },
+    /// Stop folding it if it runs, forget it if it waits; answered by `Cancelled` unless already answered.
+    Cancel {
+        /// The attempt.
+        lease: LeaseId,
+    },
+    /// No more leases of this job will come.
+    Forget {
+        /// The job.
+        job: JobId,
+    },
+    /// Finish nothing, end with status 0.
+    Quit,
+}
+
+/// From a worker to the supervisor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromWorker {
+    /// It is up; always its first word.
+    Ready,
+    /// It begins to fold this one. A death from here on is charged to it.
+    Started {
+        /// The attempt.
+        lease: LeaseId,
+    },
+    /// It is alive and has folded this many elements of the partition.
+    Progress {
+        /// The attempt.
+        lease: LeaseId,
+        /// Elements folded so far.
+        done: u64,
+    },
+    /// The partial answer.
+    Partial {
+        /// The attempt.
+        lease: LeaseId,
+        /// Elements folded: must be the lease's count.
+        elements: u64,
+        /// Time spent folding.
+        busy_ns: u64,
+        /// Canonical bytes of `tally_reduce::Partial`.
+        state: Vec<u8>,
+    },
+    /// The kernel cannot answer; another try would fail the same way.
+    Failed {
+        /// The attempt.
+        lease: LeaseId,
+        /// Why, as a fragment after "could not".
+        why: String,
+    },
+    /// Given up because it was told to.
+    Cancelled {
+        /// The attempt.
+        lease: LeaseId,
+    },
+}
