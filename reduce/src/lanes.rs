@@ -135,16 +135,16 @@ fn best(
     better: fn(i64, i64) -> i64,
 ) -> Option<i64> {
     match block.split_first() {
-        Some((first, rest)) if bound < 1 << 51 => Some(best_short(*first, rest, wins)),
+        Some((first, rest)) if bound < 1 << 61 => Some(best_short(*first, rest, wins)),
         _ => block.iter().copied().reduce(better),
     }
 }
 
-/// Magnitudes below 2^51, compared as floats: every x86-64 compares floats in pairs, 64-bit integers only the
-/// newer ones do. Adding the bits of 1.5 * 2^52 to an integer gives the float of their sum, exact and in order.
+/// Magnitudes below 2^61, compared as floats: every x86-64 compares floats in pairs, 64-bit integers only the
+/// newer ones do. Positive floats are in the order of their bits, and around 1.5 there are 2^61 each way.
 #[inline(always)]
 fn best_short(first: i64, rest: &[i64], wins: impl Fn(f64, f64) -> bool) -> i64 {
-    const ORIGIN: i64 = 0x4338_0000_0000_0000;
+    const ORIGIN: i64 = 0x3ff8_0000_0000_0000;
     const ABREAST: usize = 8;
     let float = |value: i64| f64::from_bits(value.wrapping_add(ORIGIN).cast_unsigned());
     let better = |a: f64, b: f64| if wins(a, b) { a } else { b };
@@ -225,14 +225,20 @@ mod tests {
 
     #[test]
     fn kernels_hold_at_their_bounds() {
-        let edges = [0, 1, 31, 32, 33, 50, 51, 52, 53, 54, 62].map(|bits| 1_i64 << bits);
+        let edges = [0, 1, 31, 32, 33, 52, 53, 54, 60, 61, 62].map(|bits| 1_i64 << bits);
         for edge in edges {
             for value in [edge - 1, edge, 1 - edge, -edge] {
                 check(&[value; LANES]);
             }
         }
-        for (from, to) in [(-1_500_i64, -476), (-700, 324), (300, 1_324), ((1 << 51) - 600, (1 << 51) + 424)]
-        {
+        for (from, to) in [
+            (-1_500_i64, -476),
+            (-700, 324),
+            (300, 1_324),
+            ((1 << 61) - 1_024, 1 << 61),
+            (1 - (1 << 61), 1_025 - (1 << 61)),
+            ((1 << 61) - 600, (1 << 61) + 424),
+        ] {
             let mut block: Vec<i64> = (from..to).collect();
             check(&block);
             block.reverse();
