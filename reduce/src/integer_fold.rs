@@ -26,7 +26,7 @@ pub(crate) fn fold(
     })
 }
 
-/// Asks whether to go on, after about every millisecond of work.
+/// Asks whether to go on, at least about once a millisecond.
 struct Pace<'a> {
     done: u64,
     asked_at: u64,
@@ -50,7 +50,7 @@ impl Pace<'_> {
 #[repr(align(64))]
 struct Block<L>([L; LANES]);
 
-/// Elements between two questions, for a rough millisecond.
+/// Elements between two questions, for a rough millisecond at most.
 fn elements_per_question(basis: &Basis, run: &Run) -> u64 {
     // A factor costs about half a microsecond once its share of the large multiplications is counted.
     const PRODUCT: u64 = 2 * 1024;
