@@ -121,10 +121,6 @@ impl Crew {
         self.by_worker.is_empty()
     }
 
-    pub(crate) fn workers(&self) -> usize {
-        self.by_worker.len()
-    }
-
     pub(crate) fn starting(&self, profile: Profile) -> u64 {
         self.starting.get(&profile).copied().unwrap_or(0)
     }
