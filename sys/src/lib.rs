@@ -4,6 +4,7 @@
 //! a partition or a reduction. Every item here takes and gives types, not integers.
 
 pub mod clock;
+pub mod crash;
 pub mod doorbell;
 pub mod fd;
 pub mod limits;
@@ -17,3 +18,4 @@ pub mod shm;
 pub mod shm_named;
 pub mod signal;
 pub mod socket;
+pub mod streams;
