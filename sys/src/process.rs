@@ -63,6 +63,11 @@ pub fn own_pid() -> Pid {
     rustix::process::getpid().into()
 }
 
+/// The effective user of this process.
+pub fn own_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 /// The parent of this process as of now; none when it is outside this process's container.
 pub fn parent_pid() -> Option<Pid> {
     rustix::process::getppid().map(Pid::from)
