@@ -134,3 +134,111 @@ impl std::error::Error for AcquireError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::directory::Directory;
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_once_and_free_when_dropped() {
+        let directory = Directory::new();
+        let path = directory.join("lock");
+        let lock = LockFile::acquire(&path).unwrap();
+        let AcquireError::Held { pid, .. } = LockFile::acquire(&path).unwrap_err() else {
+            panic!("not held")
+        };
+        assert_eq!(pid, u32::try_from(process::own_pid().raw()).ok());
+        drop(lock);
+        let lock = LockFile::acquire(&path).unwrap();
+        assert_eq!(lock.path(), path);
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn only_the_owner_can_open_it() {
+        let directory = Directory::new();
+        let lock = LockFile::acquire(directory.join("lock")).unwrap();
+        assert_eq!(rustix::fs::fstat(&lock).unwrap().st_mode & 0o777, 0o600);
+        assert_eq!(rustix::io::fcntl_getfd(&lock).unwrap(), rustix::io::FdFlags::CLOEXEC);
+    }
+
+    #[test]
+    fn a_longer_text_of_before_is_gone() {
+        let directory = Directory::new();
+        let path = directory.join("lock");
+        std::fs::write(&path, "x".repeat(500)).unwrap();
+        let _lock = LockFile::acquire(&path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with(&format!("{}\nsince_unix_ms ", process::own_pid())), "{text}");
+        assert_eq!(text.lines().count(), 2);
+    }
+
+    #[test]
+    fn a_holder_that_wrote_no_pid_is_nameless() {
+        let directory = Directory::new();
+        let path = directory.join("lock");
+        for text in ["", "\n", "nobody\n", "\u{fffd}"] {
+            let lock = LockFile::acquire(&path).unwrap();
+            std::fs::write(&path, text).unwrap();
+            let error = LockFile::acquire(&path).unwrap_err();
+            assert_eq!(error.to_string(), format!("lock {}: another process holds it", path.display()));
+            drop(lock);
+        }
+    }
+
+    #[test]
+    fn a_removed_file_guards_nothing() {
+        let directory = Directory::new();
+        let path = directory.join("lock");
+        let old = LockFile::acquire(&path).unwrap();
+        assert!(is_at(&old.file, &path).unwrap());
+        std::fs::remove_file(&path).unwrap();
+        assert!(!is_at(&old.file, &path).unwrap());
+        let new = LockFile::acquire(&path).unwrap();
+        assert!(is_at(&new.file, &path).unwrap() && !is_at(&old.file, &path).unwrap());
+    }
+
+    #[test]
+    fn links_are_not_followed_and_errors_name_the_path() {
+        let directory = Directory::new();
+        let path = directory.join("link");
+        std::os::unix::fs::symlink(directory.join("elsewhere"), &path).unwrap();
+        let error = LockFile::acquire(&path).unwrap_err();
+        assert!(matches!(error, AcquireError::Io { .. }));
+        assert!(error.to_string().starts_with(&format!("lock {}: ", path.display())), "{error}");
+        assert!(!directory.join("elsewhere").exists());
+    }
+}
+
+/// A directory for tests.
+#[cfg(test)]
+pub(crate) mod directory {
+    use std::path::PathBuf;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// An empty directory, removed when dropped.
+    #[derive(Debug)]
+    pub(crate) struct Directory(PathBuf);
+
+    impl Directory {
+        pub(crate) fn new() -> Self {
+            static NEXT: AtomicU32 = AtomicU32::new(0);
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("tally-sys-unit-{}-{number}", crate::process::own_pid());
+            let path = std::env::temp_dir().join(name);
+            std::fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        pub(crate) fn join(&self, name: &str) -> PathBuf {
+            self.0.join(name)
+        }
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            std::fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+}

@@ -97,20 +97,26 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Makes the socket at `path`, where nothing may be yet, with the access rights `mode`.
+    /// Makes the socket at `path`, where nothing may be yet, with exactly the access rights `mode`.
     ///
-    /// Sets the process's umask for a moment, so that the socket never has wider rights than
-    /// these, not even between two system calls: other threads must not make files meanwhile.
+    /// Nobody can connect before the rights are these, and the process's umask, which other
+    /// threads share, is left alone.
     pub fn bind(path: impl AsRef<Path>, mode: u32) -> io::Result<Self> {
         let path = path.as_ref();
         let address = address(path)?;
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-        let before = rustix::process::umask(Mode::from_raw_mode(!mode & 0o777));
-        let bound = rustix::net::bind(&socket, &address);
-        rustix::process::umask(before);
-        bound?;
-        rustix::net::listen(&socket, BACKLOG)?;
+        // The file gets the rights of the socket, less the umask: never more than `mode`.
+        let mode = Mode::from_raw_mode(mode & 0o777);
+        rustix::fs::fchmod(&socket, mode)?;
+        rustix::net::bind(&socket, &address)?;
+        // What the umask took away is given back before the socket listens; until then every
+        // attempt to connect is refused.
+        let listening = give_rights(path, mode).and_then(|()| Ok(rustix::net::listen(&socket, BACKLOG)?));
+        if let Err(error) = listening {
+            rustix::fs::unlink(path).ok();
+            return Err(error);
+        }
         Ok(Self { socket, path: path.to_path_buf() })
     }
 
@@ -224,6 +230,14 @@ impl fmt::Display for NotASocket {
 
 impl std::error::Error for NotASocket {}
 
+fn give_rights(path: &Path, mode: Mode) -> io::Result<()> {
+    let found = Mode::from_raw_mode(rustix::fs::lstat(path)?.st_mode & 0o777);
+    if found != mode {
+        rustix::fs::chmod(path, mode)?;
+    }
+    Ok(())
+}
+
 fn address(path: &Path) -> io::Result<SocketAddrUnix> {
     SocketAddrUnix::new(path).map_err(|error| match error {
         Errno::NAMETOOLONG => io::Error::new(
@@ -236,4 +250,156 @@ fn address(path: &Path) -> io::Result<SocketAddrUnix> {
 
 fn invalid(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fd::{null_device, pipe, read_some, set_nonblocking, write_some};
+    use crate::lockfile::directory::Directory;
+
+    #[test]
+    fn packets_stay_whole() {
+        let (ours, theirs) = packet_pair().unwrap();
+        send_packet(&ours, b"one", &[]).unwrap();
+        send_packet(&ours, b"second", &[]).unwrap();
+        drop(ours);
+        let mut buffer = [0; 16];
+        for expected in [&b"one"[..], b"second", b""] {
+            let packet = receive_packet(&theirs, &mut buffer).unwrap();
+            assert_eq!(&buffer[..packet.length], expected);
+            assert!(packet.fds.is_empty() && !packet.truncated);
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_and_told() {
+        let (ours, theirs) = packet_pair().unwrap();
+        send_packet(&ours, b"too long", &[]).unwrap();
+        send_packet(&ours, b"ok", &[]).unwrap();
+        let mut buffer = [0; 3];
+        let packet = receive_packet(&theirs, &mut buffer).unwrap();
+        assert!(packet.truncated);
+        assert_eq!((packet.length, &buffer), (3, b"too"));
+        let packet = receive_packet(&theirs, &mut buffer).unwrap();
+        assert!(!packet.truncated && packet.length == 2);
+    }
+
+    #[test]
+    fn descriptors_go_with_a_packet_and_close_on_exec() {
+        let (ours, theirs) = packet_pair().unwrap();
+        let (reader, writer) = pipe().unwrap();
+        send_packet(&ours, b"x", &[reader.as_fd(), writer.as_fd()]).unwrap();
+        drop((reader, writer));
+        let packet = receive_packet(&theirs, &mut [0; 1]).unwrap();
+        let [reader, writer] = packet.fds.try_into().unwrap();
+        write_some(&writer, b"through").unwrap();
+        assert_eq!(read_some(&reader, &mut [0; 8]).unwrap(), Some(7));
+        for fd in [reader, writer] {
+            assert_eq!(rustix::io::fcntl_getfd(&fd).unwrap(), rustix::io::FdFlags::CLOEXEC);
+        }
+    }
+
+    #[test]
+    fn descriptors_have_a_maximum_on_both_sides() {
+        let (ours, theirs) = packet_pair().unwrap();
+        let null = null_device().unwrap();
+        send_packet(&ours, b"x", &[null.as_fd(); PACKET_FDS_MAX]).unwrap();
+        let packet = receive_packet(&theirs, &mut [0; 1]).unwrap();
+        assert_eq!((packet.fds.len(), packet.truncated), (PACKET_FDS_MAX, false));
+        let error = send_packet(&ours, b"x", &[null.as_fd(); PACKET_FDS_MAX + 1]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        // A peer that does not obey the maximum.
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(40))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let many = [null.as_fd(); 40];
+        assert!(control.push(SendAncillaryMessage::ScmRights(&many)));
+        rustix::net::sendmsg(&ours, &[IoSlice::new(b"x")], &mut control, SendFlags::empty()).unwrap();
+        let packet = receive_packet(&theirs, &mut [0; 1]).unwrap();
+        assert_eq!((packet.fds.len(), packet.truncated), (PACKET_FDS_MAX, true));
+    }
+
+    #[test]
+    fn an_empty_packet_is_refused() {
+        let (ours, _theirs) = packet_pair().unwrap();
+        assert_eq!(send_packet(&ours, b"", &[]).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn nonblocking_packets_say_not_now() {
+        let (ours, theirs) = packet_pair().unwrap();
+        set_nonblocking(&ours, true).unwrap();
+        set_nonblocking(&theirs, true).unwrap();
+        let error = receive_packet(&theirs, &mut [0; 1]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        let error = loop {
+            if let Err(error) = send_packet(&ours, &[0; 1024], &[]) {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn a_listener_has_the_rights_asked_for_and_is_probed() {
+        let directory = Directory::new();
+        for mode in [0o600, 0o660, 0o666] {
+            let path = directory.join(&format!("socket-{mode:o}"));
+            assert_eq!(probe(&path).unwrap(), Listening::Absent);
+            let listener = Listener::bind(&path, mode).unwrap();
+            assert_eq!(rustix::fs::stat(&path).unwrap().st_mode & 0o777, mode);
+            assert_eq!(listener.path(), path);
+            assert_eq!(probe(&path).unwrap(), Listening::Yes);
+            assert!(!unlink_stale(&path).unwrap(), "a socket in use stays");
+            let error = Listener::bind(&path, mode).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+            drop(listener);
+            assert_eq!(probe(&path).unwrap(), Listening::Stale);
+            assert!(unlink_stale(&path).unwrap());
+            assert!(unlink_stale(&path).unwrap(), "nothing there is as good");
+        }
+    }
+
+    #[test]
+    fn accepted_streams_do_not_block_and_close_on_exec() {
+        let directory = Directory::new();
+        let listener = Listener::bind(directory.join("socket"), 0o600).unwrap();
+        assert!(listener.accept().unwrap().is_none());
+        let _client = UnixStream::connect(listener.path()).unwrap();
+        let stream = listener.accept().unwrap().unwrap();
+        assert_eq!(read_some(&stream, &mut [0; 1]).unwrap(), None);
+        assert_eq!(rustix::io::fcntl_getfd(&stream).unwrap(), rustix::io::FdFlags::CLOEXEC);
+        assert_eq!(peer(&stream).unwrap().pid, Some(crate::process::own_pid()));
+    }
+
+    #[test]
+    fn a_full_queue_of_connections_still_means_listening() {
+        let directory = Directory::new();
+        let path = directory.join("socket");
+        let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+        rustix::net::bind(&socket, &address(&path).unwrap()).unwrap();
+        rustix::net::listen(&socket, 0).unwrap();
+        let _waiting = UnixStream::connect(&path).unwrap();
+        assert_eq!(probe(&path).unwrap(), Listening::Yes);
+        assert_eq!(probe(&path).unwrap(), Listening::Yes);
+    }
+
+    #[test]
+    fn only_sockets_are_removed() {
+        let directory = Directory::new();
+        let path = directory.join("file");
+        std::fs::write(&path, "precious").unwrap();
+        assert_eq!(probe(&path).unwrap(), Listening::Stale);
+        let error = unlink_stale(&path).unwrap_err();
+        assert_eq!(error.to_string(), format!("{} is there and is no socket", path.display()));
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn a_path_too_long_is_an_error_with_the_path() {
+        let path = format!("/tmp/{}", "x".repeat(120));
+        let error = Listener::bind(&path, 0o600).unwrap_err();
+        assert_eq!(error.to_string(), format!("the path of a socket has at most 107 bytes: {path}"));
+        assert!(probe(&path).is_err());
+    }
 }

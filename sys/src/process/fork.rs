@@ -15,6 +15,9 @@ use super::{Child, Pid, send, single_threaded};
 use crate::fd::{self, KeptFds};
 use crate::signal::{self, AllBlocked, Signal};
 
+#[cfg(target_arch = "s390x")]
+compile_error!("clone takes its arguments in another order on s390x");
+
 /// How a child ends whose body panicked, as a Rust program does.
 const PANICKED: u8 = 101;
 
@@ -67,10 +70,16 @@ fn fork_with(keep: KeptFds, body: impl FnOnce() -> u8) -> io::Result<Child> {
 fn clone_with(keep: &KeptFds, body: impl FnOnce() -> u8) -> io::Result<Pid> {
     require_one_thread()?;
     let blocked = AllBlocked::new()?;
-    let flags = libc::CLONE_PARENT | libc::SIGCHLD;
+    let (thread_id, set_thread_id) = match c_library_thread_id() {
+        Some(address) => (address, libc::CLONE_CHILD_SETTID | libc::CLONE_CHILD_CLEARTID),
+        None => (std::ptr::null_mut(), 0),
+    };
+    let flags = libc::CLONE_PARENT | libc::SIGCHLD | set_thread_id;
+    // The order of the last two arguments depends on the machine; the one that is not the address
+    // of the thread id is not looked at without CLONE_SETTLS, so both may be the same.
     // SAFETY: without CLONE_VM and with no new stack this is a fork: the child goes on with a copy
     // of everything. One thread, as just checked, so every lock is free in it; it ends in `live`.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, thread_id, thread_id) };
     match pid {
         0 => live(blocked, keep, body),
         -1 => Err(io::Error::last_os_error()),
@@ -79,6 +88,24 @@ fn clone_with(keep: &KeptFds, body: impl FnOnce() -> u8) -> io::Result<Pid> {
             .and_then(Pid::from_raw)
             .ok_or_else(|| io::Error::other("learn the pid of a child")),
     }
+}
+
+/// Where the C library remembers the id of the calling thread, if it does so in the usual place.
+///
+/// Its `fork` has the system write the child's id there. A raw clone must do the same, or
+/// functions like `pthread_kill` would act on the *caller* when called in the child.
+fn c_library_thread_id() -> Option<*mut libc::pid_t> {
+    const PR_GET_TID_ADDRESS: libc::c_int = 40;
+    let mut address: *mut libc::pid_t = std::ptr::null_mut();
+    // SAFETY: writes one pointer into `address`, or fails.
+    let result = unsafe { libc::prctl(PR_GET_TID_ADDRESS, &raw mut address) };
+    if result != 0 || address.is_null() {
+        return None;
+    }
+    // SAFETY: the C library has told the system to write a thread id there when this thread ends.
+    let remembered = unsafe { address.read() };
+    // Other C libraries give the address of something else, which must not be written to.
+    (remembered == rustix::thread::gettid().as_raw_pid()).then_some(address)
 }
 
 /// The life of a child, from the fork to its end.

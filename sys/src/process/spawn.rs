@@ -27,7 +27,6 @@ pub fn spawn_self(role: &[&str], stdin: OwnedFd, stderr: OwnedFd, own_group: boo
         command.process_group(0);
     }
     // The standard library's child does nothing when dropped: this one is reaped by its pidfd.
-    #[expect(clippy::zombie_processes, reason = "reaped by its pidfd")]
     let id = command.spawn()?.id();
     let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
     Child::adopt(pid.ok_or_else(|| io::Error::other("learn the pid of a child"))?)
