@@ -32,7 +32,11 @@ impl Clients {
     /// Takes a connection in.
     pub(crate) fn admit(&mut self, stream: UnixStream, now: u64) -> Admission {
         let evicted = if self.all.len() >= limits::CLIENTS_MAX {
-            let quietest = self.all.iter().filter(|(_, client)| client.is_idle()).min_by_key(|(_, client)| client.last_heard);
+            let quietest = self
+                .all
+                .iter()
+                .filter(|(_, client)| client.is_idle())
+                .min_by_key(|(_, client)| client.last_heard);
             match quietest {
                 Some((&id, _)) => Some(id),
                 None => return Admission::Full(stream),

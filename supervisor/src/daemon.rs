@@ -41,10 +41,12 @@ pub struct DaemonOptions {
 /// # Errors
 /// When it could not start, or lost what it runs on.
 pub fn run_daemon(options: &DaemonOptions, worker: WorkerMain) -> Result<(), Failure> {
-    let system = |what: &str, why: io::Error| Failure::new(ErrorCode::System, format!("could not {what}: {why}"));
+    let system =
+        |what: &str, why: io::Error| Failure::new(ErrorCode::System, format!("could not {what}: {why}"));
     fd::open_standard_streams().map_err(|why| system("open the standard streams", why))?;
-    let configuration = read_configuration(options)
-        .map_err(|why| Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}")))?;
+    let configuration = read_configuration(options).map_err(|why| {
+        Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}"))
+    })?;
     if options.check {
         return Ok(());
     }
@@ -54,7 +56,9 @@ pub fn run_daemon(options: &DaemonOptions, worker: WorkerMain) -> Result<(), Fai
         tracing::warn!("could not raise the limit of open files: {why}");
     }
     let forkserver = match configuration.start {
-        StartMethod::Forkserver => Some(Forkserver::fork(worker).map_err(|why| system("start the forkserver", why))?),
+        StartMethod::Forkserver => {
+            Some(Forkserver::fork(worker).map_err(|why| system("start the forkserver", why))?)
+        }
         StartMethod::Spawn | StartMethod::Fork => None,
     };
     let locks = lock(options)?;
@@ -124,7 +128,10 @@ fn start_log(configuration: &Configuration) {
 fn lock(options: &DaemonOptions) -> Result<Vec<LockFile>, Failure> {
     if let Some(directory) = options.socket.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|why| {
-            Failure::new(ErrorCode::System, format!("could not make the directory {}: {why}", directory.display()))
+            Failure::new(
+                ErrorCode::System,
+                format!("could not make the directory {}: {why}", directory.display()),
+            )
         })?;
     }
     let mut beside = options.socket.clone().into_os_string();
@@ -132,8 +139,9 @@ fn lock(options: &DaemonOptions) -> Result<Vec<LockFile>, Failure> {
     let mut locks = Vec::new();
     for path in std::iter::once(PathBuf::from(beside)).chain(options.pid_file.clone()) {
         let lock = LockFile::acquire(&path).map_err(refused)?;
-        lock.write_owner()
-            .map_err(|why| Failure::new(ErrorCode::System, format!("could not write {}: {why}", path.display())))?;
+        lock.write_owner().map_err(|why| {
+            Failure::new(ErrorCode::System, format!("could not write {}: {why}", path.display()))
+        })?;
         locks.push(lock);
     }
     Ok(locks)
@@ -143,8 +151,11 @@ fn refused(why: AcquireError) -> Failure {
     match why {
         AcquireError::Held { path, pid } => {
             let who = pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
-            Failure::new(ErrorCode::System, format!("could not start: a daemon is running already ({who} holds {})", path.display()))
-                .hint("'tally status' shows it, 'tally stop' ends it")
+            Failure::new(
+                ErrorCode::System,
+                format!("could not start: a daemon is running already ({who} holds {})", path.display()),
+            )
+            .hint("'tally status' shows it, 'tally stop' ends it")
         }
         AcquireError::Io { path, error } => {
             Failure::new(ErrorCode::System, format!("could not lock {}: {error}", path.display()))
@@ -154,9 +165,14 @@ fn refused(why: AcquireError) -> Failure {
 
 /// Binds the socket; one left behind by a daemon that was killed is replaced, which the lock makes safe.
 fn listen(path: &Path) -> Result<Listener, Failure> {
-    let failed = |why: io::Error| Failure::new(ErrorCode::System, format!("could not listen on {}: {why}", path.display()));
+    let failed = |why: io::Error| {
+        Failure::new(ErrorCode::System, format!("could not listen on {}: {why}", path.display()))
+    };
     if !socket::unlink_stale(path).map_err(failed)? {
-        return Err(Failure::new(ErrorCode::System, format!("could not listen on {}: somebody else does", path.display())));
+        return Err(Failure::new(
+            ErrorCode::System,
+            format!("could not listen on {}: somebody else does", path.display()),
+        ));
     }
     Listener::bind(path, 0o600).map_err(failed)
 }

@@ -62,7 +62,12 @@ impl Forkserver {
     }
 
     /// Asks for a worker with these descriptors. Never waits.
-    pub(crate) fn ask(&self, worker: WorkerId, lifeline: BorrowedFd<'_>, stderr: BorrowedFd<'_>) -> io::Result<()> {
+    pub(crate) fn ask(
+        &self,
+        worker: WorkerId,
+        lifeline: BorrowedFd<'_>,
+        stderr: BorrowedFd<'_>,
+    ) -> io::Result<()> {
         socket::send_packet(&self.socket, &worker.0.to_le_bytes(), &[lifeline, stderr])
     }
 

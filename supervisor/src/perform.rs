@@ -1,7 +1,7 @@
 //! From actions to the system. What fails comes back as an event.
 
-use tally_machine::action::{Action, Blow, Profile};
 use tally_machine::Event;
+use tally_machine::action::{Action, Blow, Profile};
 use tally_protocol::control::Reply;
 use tally_protocol::work::ToWorker;
 use tally_protocol::{SlotId, WorkerId};

@@ -53,7 +53,9 @@ impl Private {
 /// `BadUsage` for a bad setting, `System` when the process cannot be made.
 pub fn start_private(options: &PrivateOptions, worker: WorkerMain) -> Result<Private, Failure> {
     let configuration = read_configuration(&options.flags)?;
-    let start = |why: std::io::Error| Failure::new(ErrorCode::System, format!("could not start a private supervisor: {why}"));
+    let start = |why: std::io::Error| {
+        Failure::new(ErrorCode::System, format!("could not start a private supervisor: {why}"))
+    };
     fd::open_standard_streams().map_err(start)?;
     let (ours, theirs) = socket::stream_pair().map_err(start)?;
     let child = process::fork_child_with(vec![theirs.into()], move |mut handed| match handed.pop() {
@@ -76,7 +78,8 @@ fn read_configuration(flags: &[(String, String)]) -> Result<Configuration, Failu
         }
         Configuration::of(&layers)
     };
-    read().map_err(|why| Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}")))
+    read()
+        .map_err(|why| Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}")))
 }
 
 fn live(configuration: &Configuration, stream: OwnedFd, worker: WorkerMain) -> u8 {
@@ -104,7 +107,8 @@ fn serve(configuration: &Configuration, stream: OwnedFd, worker: WorkerMain) -> 
     settings.wall_ms_at_zero = clock::wall_ms();
     settings.seed = clock::monotonic_ns();
     settings.identity.pid = process::own_pid().raw().unsigned_abs();
-    let mut supervisor = Supervisor::new(clock::monotonic_ns(), settings, Nursery { worker_main: worker, forkserver })?;
+    let mut supervisor =
+        Supervisor::new(clock::monotonic_ns(), settings, Nursery { worker_main: worker, forkserver })?;
     fd::set_nonblocking(&stream, true)?;
     supervisor.admit(stream.into());
     supervisor.run()

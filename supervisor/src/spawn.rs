@@ -62,7 +62,13 @@ impl Nursery {
         Ok(Newborn { worker: Worker::new(link, ours, stderr), child, fallback })
     }
 
-    fn make(&mut self, id: WorkerId, start: StartMethod, lifeline: OwnedFd, stderr: OwnedFd) -> Result<Option<Child>, String> {
+    fn make(
+        &mut self,
+        id: WorkerId,
+        start: StartMethod,
+        lifeline: OwnedFd,
+        stderr: OwnedFd,
+    ) -> Result<Option<Child>, String> {
         match start {
             StartMethod::Forkserver => {
                 let forkserver = match self.forkserver.take() {
@@ -98,7 +104,10 @@ fn send_setup(lifeline: &OwnedFd, setup: &Setup, fds: &[OwnedFd]) -> Result<(), 
 }
 
 /// Makes the link asked for; when the user's quota of message queues is used up, a pipe in its place.
-fn open_link(wanted: Transport, tag: &str) -> Result<(Box<dyn SupervisorLink>, tally_transport::Offer, Option<String>), String> {
+fn open_link(
+    wanted: Transport,
+    tag: &str,
+) -> Result<(Box<dyn SupervisorLink>, tally_transport::Offer, Option<String>), String> {
     match tally_transport::create(kind(wanted), tag) {
         Ok((link, offer)) => Ok((link, offer, None)),
         Err(CreateError::Exhausted { text }) => {

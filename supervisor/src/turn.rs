@@ -22,7 +22,8 @@ use crate::worker::Worker;
 
 /// Signals the loop hears. SIGCHLD only matters for processes that lost their parent to us: workers tell their end by
 /// their pidfd.
-const SIGNALS: [Signal; 6] = [Signal::Term, Signal::Int, Signal::Quit, Signal::Hup, Signal::Usr1, Signal::Chld];
+const SIGNALS: [Signal; 6] =
+    [Signal::Term, Signal::Int, Signal::Quit, Signal::Hup, Signal::Usr1, Signal::Chld];
 
 /// The supervisor: the machine, and everything of the system that its words stand for.
 #[derive(Debug)]

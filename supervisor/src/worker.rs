@@ -42,7 +42,8 @@ impl Worker {
     pub(crate) fn send(&mut self, message: &ToWorker, scratch: &mut Vec<u8>) -> Result<(), String> {
         let link = &mut self.link;
         let room = link.frame_bytes_max();
-        encode(message, room, scratch, |frame| link.send(frame).map_err(Broken::from)).map_err(|broken| broken.0)?;
+        encode(message, room, scratch, |frame| link.send(frame).map_err(Broken::from))
+            .map_err(|broken| broken.0)?;
         self.dirty = true;
         Ok(())
     }

@@ -70,7 +70,8 @@ struct Plan<'a> {
 
 impl Plan<'_> {
     fn work(&self, keep_going: &mut dyn FnMut() -> bool) -> Share {
-        let mut share = Share { ranges: Vec::new(), partial: Partial::identity(&self.kernel.reductions), busy_ns: 0 };
+        let mut share =
+            Share { ranges: Vec::new(), partial: Partial::identity(&self.kernel.reductions), busy_ns: 0 };
         let begun = clock::monotonic_ns();
         while let Some((position, count)) = self.take() {
             if !self.fold(position, count, &mut share.partial, keep_going) {
@@ -100,7 +101,13 @@ impl Plan<'_> {
         Some((from, to - from))
     }
 
-    fn fold(&self, position: u64, count: u64, partial: &mut Partial, keep_going: &mut dyn FnMut() -> bool) -> bool {
+    fn fold(
+        &self,
+        position: u64,
+        count: u64,
+        partial: &mut Partial,
+        keep_going: &mut dyn FnMut() -> bool,
+    ) -> bool {
         self.kernel.runs(position, count).all(|run| {
             let mut seen = 0;
             let finished = partial.absorb_progression(&run.first, &run.step, run.count, &mut |done| {

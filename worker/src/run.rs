@@ -107,7 +107,10 @@ impl Running {
 
     fn fold(&mut self, lease: Lease) -> Result<(), End> {
         let Some(kernel) = self.leases.kernel(lease.id.job) else {
-            return Err(End::Because(format!("fold a partition of {}, of which it was not told", lease.id.job)));
+            return Err(End::Because(format!(
+                "fold a partition of {}, of which it was not told",
+                lease.id.job
+            )));
         };
         #[cfg(feature = "crash-points")]
         crash::context(|context| {
@@ -138,7 +141,12 @@ impl Running {
         }
         let busy_ns = clock::monotonic_ns().saturating_sub(begun);
         crash::point("before-partial");
-        self.say(&FromWorker::Partial { lease: lease.id, elements: base, busy_ns, state: partial.to_bytes() })?;
+        self.say(&FromWorker::Partial {
+            lease: lease.id,
+            elements: base,
+            busy_ns,
+            state: partial.to_bytes(),
+        })?;
         crash::point("after-partial");
         Ok(())
     }

@@ -5,8 +5,8 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use tally_protocol::limits;
 use tally_protocol::frame::Assembler;
+use tally_protocol::limits;
 use tally_protocol::work::Setup;
 use tally_sys::process::{self, Pid};
 use tally_sys::signal::{self, Signal};
@@ -23,7 +23,8 @@ pub(crate) struct Worker {
 pub(crate) fn become_worker(lifeline: OwnedFd) -> Result<Worker, String> {
     crash::point("before-setup");
     let mut bytes = vec![0; limits::SETUP_BYTES_MAX];
-    let packet = socket::receive_packet(&lifeline, &mut bytes).map_err(|why| format!("read its set-up: {why}"))?;
+    let packet =
+        socket::receive_packet(&lifeline, &mut bytes).map_err(|why| format!("read its set-up: {why}"))?;
     if packet.length == 0 {
         return Err("read its set-up: the supervisor is gone".to_owned());
     }
@@ -32,21 +33,27 @@ pub(crate) fn become_worker(lifeline: OwnedFd) -> Result<Worker, String> {
         .map_err(|why| format!("read its set-up: {why}"))?
         .ok_or("read its set-up: it is cut short")?;
 
-    let supervisor = i32::try_from(setup.supervisor).ok().and_then(Pid::from_raw).ok_or("read the supervisor's pid")?;
+    let supervisor =
+        i32::try_from(setup.supervisor).ok().and_then(Pid::from_raw).ok_or("read the supervisor's pid")?;
     process::arm_parent_death(supervisor).map_err(|why| why.to_string())?;
     ignore_the_terminal()?;
     if setup.nice != 0 {
         process::set_nice(setup.nice).map_err(|why| format!("set niceness {}: {why}", setup.nice))?;
     }
     if let Some(bytes) = setup.memory_limit_bytes {
-        tally_sys::limits::limit_memory(bytes).map_err(|why| format!("limit memory to {bytes} bytes: {why}"))?;
+        tally_sys::limits::limit_memory(bytes)
+            .map_err(|why| format!("limit memory to {bytes} bytes: {why}"))?;
     }
     #[cfg(feature = "crash-points")]
     crash::context(|context| context.worker = setup.worker.0);
 
     crash::point("before-link");
-    let link = tally_transport::open(&setup.link, packet.fds, lifeline.as_fd().try_clone_to_owned().map_err(|why| why.to_string())?)
-        .map_err(|why| format!("open its link: {why}"))?;
+    let link = tally_transport::open(
+        &setup.link,
+        packet.fds,
+        lifeline.as_fd().try_clone_to_owned().map_err(|why| why.to_string())?,
+    )
+    .map_err(|why| format!("open its link: {why}"))?;
     crash::point("before-opened");
     socket::send_packet(&lifeline, b"o", &[]).map_err(|why| format!("say that its link is open: {why}"))?;
     Ok(Worker { link })

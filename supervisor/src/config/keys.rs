@@ -1,8 +1,8 @@
 //! What the settings mean: each key with its type and range.
 
+use tally_machine::Settings;
 use tally_machine::action::Profile;
 use tally_machine::moment::Span;
-use tally_machine::Settings;
 use tally_protocol::job::{StartMethod, Transport};
 use tally_protocol::limits;
 
@@ -62,7 +62,9 @@ impl Configuration {
     /// The first bad value, with its place.
     pub fn of(layers: &Layers) -> Result<Self, BadSetting> {
         let number = |key, least, most| number(layers, key, least, most);
-        let small = |key, most: u32| number(key, 0, u64::from(most)).map(|value| u32::try_from(value).unwrap_or(most));
+        let small = |key, most: u32| {
+            number(key, 0, u64::from(most)).map(|value| u32::try_from(value).unwrap_or(most))
+        };
         let configuration = Self {
             workers: workers(layers)?,
             transport: word(layers, "transport", Transport::ALL, Transport::name)?,
@@ -92,7 +94,12 @@ impl Configuration {
                 },
             )?,
         };
-        ordered(layers, "backoff_first_ms", "backoff_most_ms", configuration.backoff_first_ms <= configuration.backoff_most_ms)?;
+        ordered(
+            layers,
+            "backoff_first_ms",
+            "backoff_most_ms",
+            configuration.backoff_first_ms <= configuration.backoff_most_ms,
+        )?;
         let sizes = configuration.partition_least_ms <= configuration.partition_most_ms;
         ordered(layers, "partition_least_ms", "partition_most_ms", sizes)?;
         Ok(configuration)
@@ -124,7 +131,8 @@ impl Configuration {
 
 fn number(layers: &Layers, key: &str, least: u64, most: u64) -> Result<u64, BadSetting> {
     let written = layers.get(key)?;
-    let value = written.text.replace('_', "").parse::<u64>().ok().filter(|value| (least..=most).contains(value));
+    let value =
+        written.text.replace('_', "").parse::<u64>().ok().filter(|value| (least..=most).contains(value));
     value.ok_or_else(|| BadSetting {
         place: written.place.clone(),
         why: format!("{key} is {}; it can be {least} to {most}", written.text),
@@ -136,14 +144,23 @@ fn workers(layers: &Layers) -> Result<u16, BadSetting> {
         let cpus = tally_sys::limits::cpu_count();
         return Ok(u16::try_from(cpus).unwrap_or(limits::WORKERS_MAX).clamp(1, limits::WORKERS_MAX));
     }
-    number(layers, "workers", 1, u64::from(limits::WORKERS_MAX)).map(|value| u16::try_from(value).unwrap_or(limits::WORKERS_MAX))
+    number(layers, "workers", 1, u64::from(limits::WORKERS_MAX))
+        .map(|value| u16::try_from(value).unwrap_or(limits::WORKERS_MAX))
 }
 
-fn word<W: Copy>(layers: &Layers, key: &str, all: &[W], name: impl Fn(W) -> &'static str) -> Result<W, BadSetting> {
+fn word<W: Copy>(
+    layers: &Layers,
+    key: &str,
+    all: &[W],
+    name: impl Fn(W) -> &'static str,
+) -> Result<W, BadSetting> {
     let written = layers.get(key)?;
     all.iter().copied().find(|&one| name(one) == written.text).ok_or_else(|| {
         let known: Vec<_> = all.iter().map(|&one| name(one)).collect();
-        BadSetting { place: written.place.clone(), why: format!("{key} is '{}'; it can be {}", written.text, known.join(", ")) }
+        BadSetting {
+            place: written.place.clone(),
+            why: format!("{key} is '{}'; it can be {}", written.text, known.join(", ")),
+        }
     })
 }
 

@@ -67,7 +67,8 @@ impl Layers {
     /// When it is no TOML or holds an unknown key or a value of the wrong type.
     pub fn add_toml(&mut self, text: &str, place: &str) -> Result<(), BadSetting> {
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+            let line =
+                error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
             BadSetting { place: format!("{place}:{line}"), why: error.message().to_owned() }
         })?;
         let mut layer = Self::default();
@@ -99,7 +100,10 @@ impl Layers {
     ///
     /// # Errors
     /// When a value is bad.
-    pub fn add_environment(&mut self, variables: impl Iterator<Item = (String, String)>) -> Result<(), BadSetting> {
+    pub fn add_environment(
+        &mut self,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<(), BadSetting> {
         for (name, value) in variables {
             let key = name.strip_prefix("TALLY_").map(str::to_ascii_lowercase);
             if let Some(key) = key.filter(|key| KEYS.contains(&key.as_str())) {
@@ -124,13 +128,17 @@ impl Layers {
     }
 
     pub(super) fn get(&self, key: &str) -> Result<&Written, BadSetting> {
-        self.values.get(key).ok_or_else(|| BadSetting { place: "configuration".to_owned(), why: format!("{key} is missing") })
+        self.values
+            .get(key)
+            .ok_or_else(|| BadSetting { place: "configuration".to_owned(), why: format!("{key} is missing") })
     }
 }
 
 /// The line on which a key stands, counted from 1.
 fn line_of(text: &str, key: &str) -> Option<usize> {
-    let stands = |line: &str| line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='));
+    let stands = |line: &str| {
+        line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
+    };
     text.lines().position(stands).map(|index| index + 1)
 }
 
@@ -153,7 +161,12 @@ mod tests {
     fn later_layers_win_key_by_key() {
         let mut layers = Layers::built_in().unwrap();
         layers.add_toml("retries = 7\nlease_ms = 500", "a.toml").unwrap();
-        layers.add_environment([("TALLY_RETRIES".to_owned(), "9".to_owned()), ("TALLY_SOCKET".to_owned(), "x".to_owned())].into_iter()).unwrap();
+        layers
+            .add_environment(
+                [("TALLY_RETRIES".to_owned(), "9".to_owned()), ("TALLY_SOCKET".to_owned(), "x".to_owned())]
+                    .into_iter(),
+            )
+            .unwrap();
         let configuration = Configuration::of(&layers).unwrap();
         assert_eq!((configuration.retries, configuration.lease_ms), (9, 500));
     }
@@ -169,7 +182,10 @@ mod tests {
         assert_eq!(bad("# x\nretires = 1"), "a.toml:2: unknown setting 'retires'");
         assert_eq!(bad("retries = 101"), "a.toml:1: retries is 101; it can be 0 to 100");
         assert_eq!(bad("\nretries = true"), "a.toml:2: retries cannot be boolean");
-        assert_eq!(bad("transport = \"smh\""), "a.toml:1: transport is 'smh'; it can be shm, shm-named, pipe, mqueue, channel");
+        assert_eq!(
+            bad("transport = \"smh\""),
+            "a.toml:1: transport is 'smh'; it can be shm, shm-named, pipe, mqueue, channel"
+        );
         assert!(bad("a = \nb").starts_with("a.toml:1: "));
     }
 }

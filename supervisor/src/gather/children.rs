@@ -5,8 +5,8 @@
 
 use tally_machine::Event;
 use tally_protocol::WorkerId;
-use tally_sys::process::{self, Child};
 use tally_sys::poll::Interest;
+use tally_sys::process::{self, Child};
 use tally_sys::signal::Signal;
 
 use crate::forkserver::Answer;
@@ -101,7 +101,10 @@ impl Supervisor {
                 Ok(child) => self.attach(id, child),
                 Err(why) => {
                     self.workers.remove(&id);
-                    self.events.push_back(Event::SpawnFailed { worker: id, why: format!("watch process {pid}: {why}") });
+                    self.events.push_back(Event::SpawnFailed {
+                        worker: id,
+                        why: format!("watch process {pid}: {why}"),
+                    });
                 }
             },
             // It was given up while it was being made: end it, and reap it as a stray.
@@ -127,7 +130,8 @@ impl Supervisor {
             Ok(status) => tracing::warn!("forkserver {pid} {status}: {why}"),
             Err(error) => tracing::warn!("could not reap forkserver {pid}: {error}"),
         }
-        let waiting: Vec<_> = self.workers.iter().filter(|(_, worker)| worker.child.is_none()).map(|(id, _)| *id).collect();
+        let waiting: Vec<_> =
+            self.workers.iter().filter(|(_, worker)| worker.child.is_none()).map(|(id, _)| *id).collect();
         for worker in waiting {
             self.workers.remove(&worker);
             self.events.push_back(Event::SpawnFailed { worker, why: format!("start a worker: {why}") });
@@ -145,7 +149,10 @@ impl Supervisor {
         self.strays = false;
         let forkserver = self.nursery.forkserver.as_ref().map(crate::forkserver::Forkserver::pid);
         let workers = &self.workers;
-        let known = |pid| forkserver == Some(pid) || workers.values().any(|one| one.child.as_ref().is_some_and(|child| child.pid() == pid));
+        let known = |pid| {
+            forkserver == Some(pid)
+                || workers.values().any(|one| one.child.as_ref().is_some_and(|child| child.pid() == pid))
+        };
         match process::reap_strays(known) {
             Ok(strays) => {
                 for (pid, status) in strays {

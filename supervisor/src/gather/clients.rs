@@ -132,7 +132,8 @@ impl Supervisor {
     fn request(&mut self, id: ClientId, call: Call) -> Result<Event, BadCall> {
         let allowed = self.clients.get_mut(id).is_some_and(|client| is_ours(&*client));
         if !allowed {
-            let failure = Failure::new(ErrorCode::NotPermitted, "not permitted: this daemon serves its own user only");
+            let failure =
+                Failure::new(ErrorCode::NotPermitted, "not permitted: this daemon serves its own user only");
             return Err(BadCall::Meaning(failure));
         }
         let request = Request::from_call(call)?;

@@ -24,7 +24,9 @@ impl Supervisor {
                     tracing::info!("{signal}: stopping at once");
                     self.feed(Event::StopNow);
                 }
-                Signal::Hup => tracing::warn!("{signal}: this version reads its configuration only at the start"),
+                Signal::Hup => {
+                    tracing::warn!("{signal}: this version reads its configuration only at the start")
+                }
                 Signal::Usr1 => {
                     let state = self.machine.dump(self.now());
                     tracing::info!("state: {state}");
