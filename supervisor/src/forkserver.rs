@@ -134,6 +134,7 @@ fn serve(socket: OwnedFd, supervisor: Pid, worker: WorkerMain) -> u8 {
     // First the tie to the supervisor's life, so that nothing below can outlive it.
     let tied = process::arm_parent_death(supervisor).is_ok()
         && process::become_group_leader().is_ok()
+        && process::set_name(c"tally-forkserve").is_ok()
         && streams::detach_input_and_output().is_ok()
         && [Signal::Int, Signal::Hup, Signal::Quit].into_iter().all(|signal| signal::ignore(signal).is_ok());
     if !tied {

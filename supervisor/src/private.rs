@@ -95,6 +95,7 @@ fn live(configuration: &Configuration, stream: OwnedFd, worker: WorkerMain) -> u
 fn serve(configuration: &Configuration, stream: OwnedFd, worker: WorkerMain) -> std::io::Result<()> {
     // What a person types at the terminal is for the command line, which tells us by hanging up.
     process::become_group_leader()?;
+    process::set_name(c"tally-supervise")?;
     signal::ignore(Signal::Pipe)?;
     streams::detach_input_and_output()?;
     // Before anything else exists, so that nothing else is in its memory.

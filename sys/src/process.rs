@@ -17,7 +17,7 @@ use std::num::NonZeroI32;
 pub use child::Child;
 pub use fork::{clone_sibling, clone_sibling_with, fork_child, fork_child_with};
 pub use kinship::{
-    Orphaned, arm_parent_death, become_group_leader, reap_strays, set_child_subreaper, set_nice,
+    Orphaned, arm_parent_death, become_group_leader, reap_strays, set_child_subreaper, set_name, set_nice,
     single_threaded,
 };
 pub use spawn::spawn_self;

@@ -66,6 +66,11 @@ pub fn become_group_leader() -> io::Result<()> {
     }
 }
 
+/// Names this process for `ps` and `top`, in at most 15 bytes.
+pub fn set_name(name: &std::ffi::CStr) -> io::Result<()> {
+    Ok(rustix::thread::set_name(name)?)
+}
+
 /// Has descendants that lose their parent become children of this process, instead of the
 /// system's first one. They must be reaped: [`reap_strays`].
 pub fn set_child_subreaper() -> io::Result<()> {
