@@ -26,7 +26,7 @@ pub(crate) fn fold(
     })
 }
 
-/// Asks whether to go on, after about every millisecond of work.
+/// Asks whether to go on, at least about once a millisecond.
 struct Pace<'a> {
     done: u64,
     asked_at: u64,
@@ -46,7 +46,11 @@ impl Pace<'_> {
     }
 }
 
-/// Elements between two questions, for a rough millisecond.
+/// A block, on the borders of cache lines so that no vector straddles two.
+#[repr(align(64))]
+struct Block<L>([L; LANES]);
+
+/// Elements between two questions, for a rough millisecond at most.
 fn elements_per_question(basis: &Basis, run: &Run) -> u64 {
     // A factor costs about half a microsecond once its share of the large multiplications is counted.
     const PRODUCT: u64 = 2 * 1024;
@@ -64,10 +68,10 @@ fn fold_lanes<L: Lane>(basis: &mut Basis, run: &Run, step: &Integer, pace: &mut 
     // Modulo the width everything is exact, since the elements themselves fit; a step that does not fit, or a
     // lane past the end of the run, may wrap and is harmless.
     let step = L::truncate(wrapped(step));
-    let mut block = [L::ZERO; LANES];
+    let mut block = Block([L::ZERO; LANES]);
     let mut value = L::truncate(wrapped(&run.first));
     let mut stride = L::ZERO;
-    for lane in &mut block {
+    for lane in &mut block.0 {
         *lane = value;
         value = value.plus(step);
         stride = stride.plus(step);
@@ -76,13 +80,13 @@ fn fold_lanes<L: Lane>(basis: &mut Basis, run: &Run, step: &Integer, pace: &mut 
     while left > 0 {
         black_box(&mut block);
         let used = usize::try_from(left).map_or(LANES, |left| left.min(LANES));
-        L::absorb(&block[..used], basis);
+        L::absorb(&block.0[..used], basis);
         left -= used as u64;
         if !pace.advance(used as u64, every) {
             return false;
         }
         if left > 0 {
-            for lane in &mut block {
+            for lane in &mut block.0 {
                 *lane = lane.plus(stride);
             }
         }

@@ -53,12 +53,12 @@ impl Lane for i64 {
             }
         }
         if let Some(least) = &mut basis.least
-            && let Some(value) = block.iter().copied().reduce(Self::min)
+            && let Some(value) = best(block, bound, |a, b| a < b, Self::min)
         {
             least.absorb(value.into());
         }
         if let Some(greatest) = &mut basis.greatest
-            && let Some(value) = block.iter().copied().reduce(Self::max)
+            && let Some(value) = best(block, bound, |a, b| a > b, Self::max)
         {
             greatest.absorb(value.into());
         }
@@ -127,6 +127,38 @@ pub(crate) fn absorb_big(value: &Integer, basis: &mut Basis) {
     }
 }
 
+/// The element that wins against all others.
+fn best(
+    block: &[i64],
+    bound: u64,
+    wins: impl Fn(f64, f64) -> bool,
+    better: fn(i64, i64) -> i64,
+) -> Option<i64> {
+    match block.split_first() {
+        Some((first, rest)) if bound < 1 << 61 => Some(best_short(*first, rest, wins)),
+        _ => block.iter().copied().reduce(better),
+    }
+}
+
+/// Magnitudes below 2^61, compared as floats: every x86-64 compares floats in pairs, 64-bit integers only the
+/// newer ones do. Positive floats are in the order of their bits, and around 1.5 there are 2^61 each way.
+#[inline(always)]
+fn best_short(first: i64, rest: &[i64], wins: impl Fn(f64, f64) -> bool) -> i64 {
+    const ORIGIN: i64 = 0x3ff8_0000_0000_0000;
+    const ABREAST: usize = 8;
+    let float = |value: i64| f64::from_bits(value.wrapping_add(ORIGIN).cast_unsigned());
+    let better = |a: f64, b: f64| if wins(a, b) { a } else { b };
+    let mut bests = [float(first); ABREAST];
+    let (groups, left) = rest.as_chunks::<ABREAST>();
+    for group in groups {
+        for (best, value) in bests.iter_mut().zip(group) {
+            *best = better(float(*value), *best);
+        }
+    }
+    let best = left.iter().map(|value| float(*value)).chain(bests).fold(bests[0], better);
+    best.to_bits().cast_signed().wrapping_sub(ORIGIN)
+}
+
 /// The largest magnitude of an ordered block.
 fn bound(block: &[i64]) -> u64 {
     let end = |lane: Option<&i64>| lane.map_or(0, |value| value.unsigned_abs());
@@ -193,11 +225,25 @@ mod tests {
 
     #[test]
     fn kernels_hold_at_their_bounds() {
-        let edges = [0, 1, 31, 32, 33, 52, 53, 54, 62].map(|bits| 1_i64 << bits);
+        let edges = [0, 1, 31, 32, 33, 52, 53, 54, 60, 61, 62].map(|bits| 1_i64 << bits);
         for edge in edges {
             for value in [edge - 1, edge, 1 - edge, -edge] {
                 check(&[value; LANES]);
             }
+        }
+        for (from, to) in [
+            (-1_500_i64, -476),
+            (-700, 324),
+            (300, 1_324),
+            ((1 << 61) - 1_024, 1 << 61),
+            (1 - (1 << 61), 1_025 - (1 << 61)),
+            ((1 << 61) - 600, (1 << 61) + 424),
+        ] {
+            let mut block: Vec<i64> = (from..to).collect();
+            check(&block);
+            block.reverse();
+            check(&block);
+            check(&block[..21]);
         }
         check(&[i64::MAX; LANES]);
         check(&[i64::MIN; LANES]);

@@ -56,8 +56,10 @@ impl Partial {
     /// Folds the `count` elements `first`, `first + step`, `first + 2 * step`, ...
     ///
     /// Every element is visited; there is no closed form. `keep_going` is told how many elements of this call
-    /// are done, after every millisecond of work or so and not after the last element. If it returns false the
+    /// are done, at least about once a millisecond and not after the last element. If it returns false the
     /// fold stops and so does this function, with false; the partial is then good for nothing.
+    /// The exception is a long product: one multiplication of large factors is never interrupted, and near the
+    /// end of a million factors that can be some tenths of a second.
     /// Also false, at once, if 2^64 elements or more would be counted.
     #[must_use = "after false the partial must be thrown away"]
     pub fn absorb_progression(
