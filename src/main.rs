@@ -1,2 +1,4 @@
-//! The `tally` binary: chooses a role (command line, daemon, worker, forkserver) and calls it.
+//! The binary `tally`: chooses the role and calls it. The only place that knows all of them.
+#![forbid(unsafe_code)]
+
 fn main() {}
