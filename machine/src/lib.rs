@@ -2,14 +2,203 @@
 //!
 //! Pure. No descriptor, path, clock, thread or random number; ordered collections only, so that equal event lists
 //! give equal action lists. What the system does is done by crate supervisor, which feeds events and performs actions.
+//!
+//! Where to go next: `requests` (what clients ask), `words` (what workers say), `schedule` (who gets which partition
+//! next), `lease` (what a lease goes through), `staff` (which workers are started and ended), `finish` (how a job ends),
+//! `check` (what must always hold), `sim` (the seeded worlds it is tested in).
 #![forbid(unsafe_code)]
 
 pub mod action;
+mod check;
+mod clients;
+mod coverage;
+mod crew;
+mod deadline;
+mod dump;
 pub mod event;
+mod explain;
+mod finish;
+mod job;
+mod jobs;
+mod lease;
 pub mod moment;
+mod pace;
+mod partition;
+pub mod phase;
+mod requests;
+mod schedule;
 pub mod settings;
+mod staff;
+mod stop;
+mod views;
+mod words;
+mod worker;
+
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use tally_protocol::{ClientId, SlotId};
 
 pub use action::Action;
 pub use event::Event;
 pub use moment::Moment;
+pub use phase::Phase;
 pub use settings::Settings;
+
+use action::Profile;
+use clients::Client;
+use crew::Crew;
+use deadline::{Alarm, Alarms};
+use jobs::Jobs;
+use schedule::Queue;
+use staff::Drought;
+
+/// The supervisor's state. Feed it events, perform its actions, wake it at its deadline.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    now: Moment,
+    settings: Settings,
+    phase: Phase,
+    jobs: Jobs,
+    /// Jobs that want workers, in the order in which they get them.
+    queue: Queue,
+    crew: Crew,
+    clients: BTreeMap<ClientId, Client>,
+    alarms: Alarms,
+    actions: VecDeque<Action>,
+    /// Starts that failed in a row, by kind of worker.
+    droughts: BTreeMap<Profile, Drought>,
+    random: u64,
+    late: u64,
+    restarts: u64,
+    /// Slots whose worker may want another lease; looked at when the event has been taken in.
+    stirred: BTreeSet<SlotId>,
+    /// New pieces wait that any worker may take.
+    feed: bool,
+    /// A worker found nothing to do: perhaps another one holds too much.
+    prowl: bool,
+    /// Events since the last check.
+    #[cfg(any(debug_assertions, test, feature = "sim"))]
+    unchecked: u64,
+}
+
+impl Machine {
+    /// A supervisor without jobs and clients. An eager one starts its workers at once: its first actions are ready.
+    #[must_use]
+    pub fn new(now: Moment, settings: Settings) -> Self {
+        let mut machine = Self {
+            now,
+            phase: Phase::Running,
+            jobs: Jobs::default(),
+            queue: Queue::default(),
+            crew: Crew::default(),
+            clients: BTreeMap::new(),
+            alarms: Alarms::default(),
+            actions: VecDeque::new(),
+            droughts: BTreeMap::new(),
+            random: settings.seed,
+            late: 0,
+            restarts: 0,
+            stirred: BTreeSet::new(),
+            feed: false,
+            prowl: false,
+            #[cfg(any(debug_assertions, test, feature = "sim"))]
+            unchecked: 0,
+            settings,
+        };
+        machine.crew.grow(machine.settings.slots);
+        machine.settle();
+        machine
+    }
+
+    /// Takes in one event. `now` never goes back.
+    pub fn handle(&mut self, now: Moment, event: Event) {
+        self.now = self.now.max(now);
+        match self.phase {
+            Phase::Running | Phase::Draining { .. } | Phase::Stopping => {
+                self.take_in(event);
+                self.settle();
+            }
+            Phase::Stopped => {}
+        }
+    }
+
+    fn take_in(&mut self, event: Event) {
+        match event {
+            Event::ClientSaid { client, request, more } => self.client_said(client, request, more),
+            Event::ClientGone { client } => self.client_gone(client),
+            Event::Spawned { worker, pid } => self.spawned(worker, pid),
+            Event::SpawnFailed { worker, why } => {
+                self.worker_gone(worker, &format!("could not {why}"), String::new());
+            }
+            Event::WorkerSaid { worker, said } => self.worker_said(worker, said),
+            Event::LinkBroken { worker, why } => self.link_broken(worker, &why),
+            Event::WorkerExited { worker, how, stderr } => self.worker_gone(worker, &how, stderr),
+            Event::StopRequested => self.stop_requested(),
+            Event::StopNow => self.stop_now(false),
+            Event::Reload(settings) => self.reload(*settings),
+        }
+    }
+
+    /// Does everything that was due at `now` or before.
+    pub fn handle_timeout(&mut self, now: Moment) {
+        self.now = self.now.max(now);
+        while let Some(alarm) = self.alarms.take_due(self.now) {
+            match alarm {
+                Alarm::Drain => self.drained_too_long(),
+                Alarm::Slot(slot) => self.slot_due(slot),
+                Alarm::Job(job) => self.job_due(job),
+                Alarm::Progress(client) => self.progress_due(client),
+            }
+            self.settle();
+        }
+    }
+
+    /// What the last event has led to: gives leases, starts and ends workers, ends the process.
+    fn settle(&mut self) {
+        if self.phase.works() {
+            self.give_leases();
+            self.staff();
+        }
+        self.stirred.clear();
+        self.feed = false;
+        self.prowl = false;
+        self.advance_phase();
+        #[cfg(any(debug_assertions, test, feature = "sim"))]
+        self.check_now_and_then();
+    }
+
+    /// The next thing to do. Drain it after each event and timeout, and once after `new`.
+    pub fn next_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When `handle_timeout` must be called; `None` while nothing has a deadline. It may be a little early.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Moment> {
+        self.alarms.next()
+    }
+
+    /// Where the supervisor is in its life.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    fn act(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    /// A number nobody depends on, from the seed: for jitter.
+    fn random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut x = self.random;
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    }
+}

@@ -1,0 +1,175 @@
+//! All slots, and the few indexes that keep an event from looking at each of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tally_protocol::{SlotId, WorkerId};
+
+use crate::action::Profile;
+use crate::worker::{Slot, SlotState, Worker};
+
+/// The slots. More than the settings name for a while after these shrank.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Crew {
+    slots: Vec<Slot>,
+    by_worker: BTreeMap<WorkerId, SlotId>,
+    /// Slots whose state is Empty.
+    empty: BTreeSet<SlotId>,
+    /// Slots whose state is Idle.
+    idle: BTreeSet<(Profile, SlotId)>,
+    /// How many are Starting.
+    starting: BTreeMap<Profile, u64>,
+    hired: u64,
+}
+
+impl Crew {
+    /// Makes sure that there are at least so many slots.
+    pub(crate) fn grow(&mut self, slots: u16) {
+        for id in u16::try_from(self.slots.len()).unwrap_or(u16::MAX)..slots {
+            self.slots.push(Slot::new(SlotId(id)));
+            self.empty.insert(SlotId(id));
+        }
+    }
+
+    /// Drops vacant slots from the end until so many are left.
+    pub(crate) fn shrink(&mut self, slots: u16) {
+        while self.slots.len() > usize::from(slots) {
+            let Some(last) = self.slots.last() else { return };
+            if last.worker().is_some() {
+                return;
+            }
+            self.empty.remove(&last.id);
+            self.slots.pop();
+        }
+    }
+
+    pub(crate) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    pub(crate) fn get(&self, slot: SlotId) -> Option<&Slot> {
+        self.slots.get(usize::from(slot.0))
+    }
+
+    /// For changes that leave the state as it is; `change` is for the others.
+    pub(crate) fn get_mut(&mut self, slot: SlotId) -> Option<&mut Slot> {
+        self.slots.get_mut(usize::from(slot.0))
+    }
+
+    /// For changes of the state: keeps the indexes right.
+    pub(crate) fn change<R>(&mut self, slot: SlotId, change: impl FnOnce(&mut Slot) -> R) -> Option<R> {
+        self.unlist(slot);
+        let result = self.slots.get_mut(usize::from(slot.0)).map(change);
+        self.list(slot);
+        result
+    }
+
+    fn unlist(&mut self, slot: SlotId) {
+        let Some(place) = self.slots.get(usize::from(slot.0)) else { return };
+        match &place.state {
+            SlotState::Empty => {
+                self.empty.remove(&slot);
+            }
+            SlotState::Idle { worker } => {
+                self.idle.remove(&(worker.profile, slot));
+            }
+            SlotState::Starting { worker, .. } => match self.starting.get_mut(&worker.profile) {
+                Some(count) if *count > 1 => *count -= 1,
+                Some(_) | None => {
+                    self.starting.remove(&worker.profile);
+                }
+            },
+            SlotState::Busy { .. } | SlotState::Stopping { .. } | SlotState::BackingOff { .. } => {}
+        }
+    }
+
+    fn list(&mut self, slot: SlotId) {
+        let Some(place) = self.slots.get(usize::from(slot.0)) else { return };
+        match &place.state {
+            SlotState::Empty => {
+                self.empty.insert(slot);
+            }
+            SlotState::Idle { worker } => {
+                self.idle.insert((worker.profile, slot));
+            }
+            SlotState::Starting { worker, .. } => {
+                *self.starting.entry(worker.profile).or_default() += 1;
+            }
+            SlotState::Busy { .. } | SlotState::Stopping { .. } | SlotState::BackingOff { .. } => {}
+        }
+    }
+
+    /// The name of the next worker, which will fill this slot.
+    pub(crate) fn hire(&mut self, slot: SlotId) -> WorkerId {
+        self.hired += 1;
+        let worker = WorkerId(self.hired);
+        self.by_worker.insert(worker, slot);
+        worker
+    }
+
+    /// A worker is gone for good.
+    pub(crate) fn dismiss(&mut self, worker: WorkerId) {
+        self.by_worker.remove(&worker);
+    }
+
+    /// The slot of a worker that is not gone.
+    pub(crate) fn slot_of(&self, worker: WorkerId) -> Option<SlotId> {
+        self.by_worker.get(&worker).copied()
+    }
+
+    /// Whether there is any worker process, or may be one soon.
+    pub(crate) fn is_deserted(&self) -> bool {
+        self.by_worker.is_empty()
+    }
+
+    pub(crate) fn workers(&self) -> usize {
+        self.by_worker.len()
+    }
+
+    pub(crate) fn starting(&self, profile: Profile) -> u64 {
+        self.starting.get(&profile).copied().unwrap_or(0)
+    }
+
+    /// The first empty slot.
+    pub(crate) fn first_empty(&self, slots: u16) -> Option<SlotId> {
+        self.empty.first().copied().filter(|slot| slot.0 < slots)
+    }
+
+    /// The first idle worker of this kind.
+    pub(crate) fn first_idle(&self, profile: Profile) -> Option<SlotId> {
+        let all = (profile, SlotId(0))..=(profile, SlotId(u16::MAX));
+        self.idle.range(all).next().map(|&(_, slot)| slot)
+    }
+
+    /// All idle workers.
+    pub(crate) fn idle(&self) -> impl DoubleEndedIterator<Item = (Profile, SlotId)> + '_ {
+        self.idle.iter().copied()
+    }
+
+    pub(crate) fn has_idle(&self) -> bool {
+        !self.idle.is_empty()
+    }
+
+    pub(crate) fn worker(&self, slot: SlotId) -> Option<&Worker> {
+        self.get(slot)?.worker()
+    }
+
+    pub(crate) fn worker_mut(&mut self, slot: SlotId) -> Option<&mut Worker> {
+        self.get_mut(slot)?.worker_mut()
+    }
+
+    /// Panics unless the indexes agree with the slots.
+    pub(crate) fn check(&self) {
+        let mut fresh = Self { slots: self.slots.clone(), hired: self.hired, ..Self::default() };
+        for slot in &self.slots {
+            fresh.list(slot.id);
+            if let Some(worker) = slot.worker() {
+                assert_eq!(fresh.by_worker.insert(worker.id, slot.id), None, "worker {} twice", worker.id);
+                assert!(worker.id.0 <= self.hired, "worker {} was never hired", worker.id);
+            }
+        }
+        assert_eq!(fresh.by_worker, self.by_worker, "workers and slots disagree");
+        assert_eq!(fresh.empty, self.empty, "empty slots");
+        assert_eq!(fresh.idle, self.idle, "idle workers");
+        assert_eq!(fresh.starting, self.starting, "starting workers");
+    }
+}

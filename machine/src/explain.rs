@@ -1,0 +1,112 @@
+//! Why a job waits, in sentences, the weightiest first.
+
+use tally_protocol::control::Reply;
+use tally_protocol::{ClientId, JobId};
+
+use crate::Machine;
+use crate::job::{Job, State};
+use crate::phase::Phase;
+use crate::worker::{Slot, SlotState};
+
+impl Machine {
+    pub(crate) fn explain(&mut self, client: ClientId, id: JobId) {
+        if !self.exists(client, id) {
+            return;
+        }
+        let Some(job) = self.jobs.get(id) else { return };
+        let reply = Reply::Explanation { job: Box::new(self.view(job)), reasons: self.reasons(job) };
+        self.answer(client, reply);
+    }
+
+    fn reasons(&self, job: &Job) -> Vec<String> {
+        let mut reasons = Vec::new();
+        match &job.state {
+            State::Ended { .. } => reasons.push(format!("it is over: {}", job.state.name())),
+            State::Paused => reasons.push(format!("it is paused; 'tally resume {}' lets it go on", job.id)),
+            State::Queued | State::Running => self.why_it_waits(job, &mut reasons),
+        }
+        match self.phase {
+            Phase::Running => {}
+            Phase::Draining { .. } => reasons.push("the daemon is draining".to_owned()),
+            Phase::Stopping | Phase::Stopped => reasons.push("the daemon is stopping".to_owned()),
+        }
+        reasons
+    }
+
+    fn why_it_waits(&self, job: &Job, reasons: &mut Vec<String>) {
+        if job.holders > 0 {
+            reasons.push(format!("it runs on {}", workers(u64::from(job.holders))));
+        }
+        if !job.work.has_waiting() {
+            reasons.push("all its partitions are leased".to_owned());
+        } else if job.is_full() {
+            let most = workers(u64::from(job.holders));
+            reasons.push(format!("it may have no more than {most}"));
+        } else {
+            self.why_no_worker(job, reasons);
+        }
+    }
+
+    fn why_no_worker(&self, job: &Job, reasons: &mut Vec<String>) {
+        let ready: Vec<&Slot> = self.crew.slots().iter().filter(|slot| slot.ready().is_some()).collect();
+        let of_kind =
+            |slot: &&&Slot| slot.worker().is_some_and(|worker| worker.profile == job.profile);
+        if ready.is_empty() {
+            reasons.push(format!("no worker is ready: {}", self.why_none_is_ready()));
+        } else if ready.iter().filter(of_kind).count() == 0 {
+            let kind = format!("{} over {}", job.profile.start, job.profile.transport);
+            reasons.push(format!("no worker of its kind ({kind}) is ready: {}", self.why_none_is_ready()));
+        }
+        if !ready.is_empty() {
+            reasons.push(busy_with(&ready, job));
+        }
+        if let Some(drought) = self.droughts.get(&job.profile) {
+            let times = drought.failures;
+            reasons.push(format!("the last {times} starts of such a worker failed: {}", drought.last));
+        }
+    }
+
+    fn why_none_is_ready(&self) -> String {
+        let told: Vec<String> = self.crew.slots().iter().filter_map(|slot| self.why_not_ready(slot)).collect();
+        match told.len() {
+            0 => "none has been started".to_owned(),
+            1..=4 => told.join(", "),
+            many => format!("{}, and {} more like this", told[..3].join(", "), many - 3),
+        }
+    }
+
+    fn why_not_ready(&self, slot: &Slot) -> Option<String> {
+        let id = slot.id;
+        match &slot.state {
+            SlotState::Empty | SlotState::Idle { .. } | SlotState::Busy { .. } => None,
+            SlotState::Starting { .. } => Some(format!("slot {id} is starting")),
+            SlotState::Stopping { .. } => Some(format!("slot {id} is stopping")),
+            SlotState::BackingOff { until, .. } => {
+                let ms = until.since(self.now).as_ms();
+                Some(format!("slot {id} backs off for {ms} ms after {} deaths", slot.health.young))
+            }
+        }
+    }
+}
+
+fn workers(count: u64) -> String {
+    if count == 1 { "1 worker".to_owned() } else { format!("{count} workers") }
+}
+
+fn busy_with(ready: &[&Slot], job: &Job) -> String {
+    let mut others: Vec<JobId> = ready
+        .iter()
+        .filter_map(|slot| slot.worker())
+        .flat_map(|worker| worker.holding.keys().copied())
+        .filter(|&id| id != job.id)
+        .collect();
+    others.sort_unstable();
+    others.dedup();
+    let count = workers(ready.len() as u64);
+    let jobs: Vec<String> = others.iter().take(5).map(ToString::to_string).collect();
+    match (jobs.is_empty(), job.holders) {
+        (true, 0) => format!("all {count} are stopping or changing over"),
+        (true, _) => format!("all {count} are busy with it"),
+        (false, _) => format!("all {count} are busy with jobs of higher or equal priority: {}", jobs.join(", ")),
+    }
+}

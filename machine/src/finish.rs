@@ -1,0 +1,73 @@
+//! How a job ends. Every end of every job goes through `finish`: it is the only place that makes an outcome, and the
+//! only one that answers those who wait for it.
+
+use tally_protocol::JobId;
+use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::view::ResultView;
+
+use crate::Machine;
+use crate::deadline::Alarm;
+use crate::job::{Job, Outcome, State};
+
+impl Machine {
+    /// Ends an open job: takes its leases back, answers its clients, remembers it.
+    pub(crate) fn finish(&mut self, id: JobId, outcome: Outcome) {
+        let Some(job) = self.jobs.get_mut(id).filter(|job| job.is_open()) else { return };
+        job.state = State::Ended { at: self.now, outcome };
+        job.owner = None;
+        self.refile(id);
+        self.alarms.clear(Alarm::Job(id));
+        self.revoke(id);
+        self.jobs.close(id);
+        self.answer_watchers(id);
+        self.jobs.forget_beyond(self.settings.jobs_ended_max);
+    }
+
+    /// Ends a job whose last position has been accepted.
+    pub(crate) fn complete(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(id) else { return };
+        let outcome = match answers(job) {
+            Ok(results) => Outcome::Done(results),
+            Err(failure) => Outcome::Failed(failure),
+        };
+        self.finish(id, outcome);
+    }
+
+    /// A job's deadline may have passed.
+    pub(crate) fn job_due(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(id) else { return };
+        match job.deadline {
+            Some(deadline) if deadline <= self.now => {
+                let failure = timed_out(job);
+                self.finish(id, Outcome::TimedOut(failure));
+            }
+            Some(deadline) => self.alarms.set(Alarm::Job(id), deadline),
+            None => {}
+        }
+    }
+}
+
+fn answers(job: &Job) -> Result<Vec<ResultView>, Failure> {
+    let finished = job.partial.clone().finish(job.spec.request.population);
+    let views = finished.into_iter().map(|(reduction, answer)| match answer {
+        Ok(answer) => Ok(ResultView {
+            reduction: reduction.name().to_owned(),
+            kind: answer.kind().to_owned(),
+            value: answer.to_string(),
+        }),
+        Err(why) => Err(Failure::new(ErrorCode::NoAnswer, format!("there is no {reduction}: {why}"))),
+    });
+    views.collect()
+}
+
+fn timed_out(job: &Job) -> Failure {
+    let ms = job.spec.request.timeout_ms.unwrap_or(0);
+    let (done, all) = (job.work.covered(), job.spec.elements);
+    let message = format!("{} passed its deadline of {ms} ms with {done} of {all} elements done", job.id);
+    Failure::new(ErrorCode::TimedOut, message).hint(format!("'tally retry {}' goes on from there", job.id))
+}
+
+/// The failure of a job that somebody ended.
+pub(crate) fn cancelled(id: JobId, why: &str) -> Outcome {
+    Outcome::Cancelled(Failure::new(ErrorCode::Cancelled, format!("{id} was cancelled: {why}")))
+}

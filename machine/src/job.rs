@@ -1,0 +1,299 @@
+//! One job: what was asked, where it stands, what it has so far.
+//!
+//! | state   | a lease given | pause  | resume            | all covered | any other end | retry             |
+//! |---------|---------------|--------|-------------------|-------------|---------------|-------------------|
+//! | Queued  | Running       | Paused |                   | Ended       | Ended         |                   |
+//! | Running | Running       | Paused |                   | Ended       | Ended         |                   |
+//! | Paused  |               |        | Queued or Running | Ended       | Ended         |                   |
+//! | Ended   |               |        |                   |             |               | Queued or Running |
+//!
+//! Ended carries the outcome. Retry is refused to a job that is done. Every end goes through `Machine::finish`.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use tally_protocol::error::Failure;
+use tally_protocol::job::{JobSpec, JobState};
+use tally_protocol::view::{Incident, ResultView};
+use tally_protocol::{ClientId, JobId, SlotId, WorkerId};
+use tally_reduce::{Partial, Reduction};
+
+use crate::action::Profile;
+use crate::coverage::Coverage;
+use crate::moment::Moment;
+use crate::pace::{Meter, Pace};
+use crate::partition::Work;
+use crate::schedule::Key;
+use crate::settings::Settings;
+
+/// Incidents remembered of one job.
+const INCIDENTS_MAX: usize = 100;
+/// Workers whose share in one job is remembered.
+const SHARES_MAX: usize = 4_096;
+/// Separate ranges remembered of one worker's share.
+const RANGES_MAX: usize = 1_000;
+
+/// One job.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) id: JobId,
+    pub(crate) spec: JobSpec,
+    /// What its workers must be.
+    pub(crate) profile: Profile,
+    pub(crate) retries_max: u32,
+    pub(crate) priority: i32,
+    /// The client it ends with.
+    pub(crate) owner: Option<ClientId>,
+    pub(crate) detached: bool,
+    pub(crate) submitted: Moment,
+    pub(crate) deadline: Option<Moment>,
+    pub(crate) state: State,
+    pub(crate) work: Work,
+    pub(crate) partial: Partial,
+    pub(crate) pace: Pace,
+    pub(crate) meter: Meter,
+    pub(crate) retries: u64,
+    pub(crate) late: u64,
+    pub(crate) incidents: VecDeque<Incident>,
+    pub(crate) shares: BTreeMap<(SlotId, WorkerId), Share>,
+    /// Elements that workers say they have folded of partitions that are still leased.
+    pub(crate) in_flight: u64,
+    /// Workers that were told of it, and how many leases of it each holds.
+    pub(crate) hands: BTreeMap<SlotId, u32>,
+    /// How many workers hold leases of it.
+    pub(crate) holders: u32,
+    /// Clients to be answered when it ends.
+    pub(crate) watchers: BTreeSet<ClientId>,
+    /// Watchers that read progress and have nothing new to read yet.
+    pub(crate) quiet: BTreeSet<ClientId>,
+    /// Worker time it was given, for fairness between jobs.
+    pub(crate) served_ns: u64,
+    /// What the estimates behind `served_ns` were wrong by, not yet added.
+    pub(crate) misjudged_ns: i64,
+    /// Where it stands in the queue of jobs that want workers.
+    pub(crate) filed: Option<Key>,
+}
+
+/// Where a job is in its life.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum State {
+    /// No partition has been leased yet.
+    Queued,
+    /// Some have.
+    Running,
+    /// No new leases.
+    Paused,
+    /// It is over.
+    Ended {
+        /// Since when.
+        at: Moment,
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Outcome {
+    /// With these answers.
+    Done(Vec<ResultView>),
+    /// It could not be answered.
+    Failed(Failure),
+    /// By a client, or with one, or with the supervisor.
+    Cancelled(Failure),
+    /// Its deadline passed.
+    TimedOut(Failure),
+}
+
+impl Outcome {
+    pub(crate) fn state(&self) -> JobState {
+        match self {
+            Self::Done(_) => JobState::Done,
+            Self::Failed(_) => JobState::Failed,
+            Self::Cancelled(_) => JobState::Cancelled,
+            Self::TimedOut(_) => JobState::TimedOut,
+        }
+    }
+}
+
+impl State {
+    pub(crate) fn name(&self) -> JobState {
+        match self {
+            Self::Queued => JobState::Queued,
+            Self::Running => JobState::Running,
+            Self::Paused => JobState::Paused,
+            Self::Ended { outcome, .. } => outcome.state(),
+        }
+    }
+}
+
+/// What one worker did for a job.
+#[derive(Clone, Debug)]
+pub(crate) struct Share {
+    pub(crate) pid: u32,
+    pub(crate) partitions: u64,
+    pub(crate) elements: u64,
+    pub(crate) busy_ns: u64,
+    pub(crate) breakdown: Option<Breakdown>,
+}
+
+/// The ranges of one worker and the answer of these alone.
+#[derive(Clone, Debug)]
+pub(crate) struct Breakdown {
+    pub(crate) ranges: Coverage,
+    /// More ranges than are remembered.
+    pub(crate) cut_off: bool,
+    pub(crate) partial: Partial,
+}
+
+impl Job {
+    pub(crate) fn new(
+        id: JobId,
+        spec: JobSpec,
+        owner: Option<ClientId>,
+        now: Moment,
+        settings: &Settings,
+    ) -> Self {
+        let request = &spec.request;
+        let default = settings.profile;
+        let profile = Profile {
+            transport: request.transport.unwrap_or(default.transport),
+            start: request.start.unwrap_or(default.start),
+            nice: request.nice.unwrap_or(default.nice),
+            memory_limit_bytes: request.memory_limit_bytes.or(default.memory_limit_bytes),
+        };
+        Self {
+            id,
+            profile,
+            retries_max: request.retries.unwrap_or(settings.retries),
+            priority: request.priority.unwrap_or(0),
+            owner,
+            detached: request.detach,
+            submitted: now,
+            deadline: None,
+            state: State::Queued,
+            work: Work::new(spec.elements, request.partitions),
+            partial: Partial::identity(&spec.kernel.reductions),
+            pace: Pace::default(),
+            meter: Meter::new(now),
+            retries: 0,
+            late: 0,
+            incidents: VecDeque::new(),
+            shares: BTreeMap::new(),
+            in_flight: 0,
+            hands: BTreeMap::new(),
+            holders: 0,
+            watchers: BTreeSet::new(),
+            quiet: BTreeSet::new(),
+            served_ns: 0,
+            misjudged_ns: 0,
+            filed: None,
+            spec,
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        match self.state {
+            State::Queued | State::Running | State::Paused => true,
+            State::Ended { .. } => false,
+        }
+    }
+
+    /// Whether a piece of it may be leased to somebody.
+    pub(crate) fn wants_workers(&self) -> bool {
+        match self.state {
+            State::Queued | State::Running => self.work.has_waiting(),
+            State::Paused | State::Ended { .. } => false,
+        }
+    }
+
+    /// The most workers at once, of so many slots.
+    pub(crate) fn workers_max(&self, slots: u16) -> u64 {
+        let slots = u64::from(slots);
+        self.spec.request.workers.map_or(slots, |workers| slots.min(u64::from(workers)))
+    }
+
+    /// Whether it has as many workers as it may have.
+    pub(crate) fn is_full(&self) -> bool {
+        self.spec.request.workers.is_some_and(|workers| self.holders >= workers)
+    }
+
+    /// Elements of its next piece, where that is not fixed.
+    pub(crate) fn next_size(&self, settings: &Settings) -> u64 {
+        if !self.work.is_measured() {
+            return 1;
+        }
+        let workers = self.workers_max(settings.slots);
+        self.pace.next_size(settings, self.spec.elements, self.work.uncut(), workers)
+    }
+
+    /// A worker took one more lease.
+    pub(crate) fn hand_out(&mut self, slot: SlotId) {
+        let held = self.hands.entry(slot).or_default();
+        self.holders += u32::from(*held == 0);
+        *held += 1;
+    }
+
+    /// A worker has one lease less.
+    pub(crate) fn hand_in(&mut self, slot: SlotId) {
+        if let Some(held) = self.hands.get_mut(&slot) {
+            *held -= 1;
+            self.holders -= u32::from(*held == 0);
+        }
+    }
+
+    pub(crate) fn remember(&mut self, incident: Incident) {
+        if self.incidents.len() == INCIDENTS_MAX {
+            self.incidents.pop_front();
+        }
+        self.incidents.push_back(incident);
+    }
+
+    /// Counts an accepted partial for its worker. Whether the partial fits has been found out before.
+    pub(crate) fn credit(&mut self, worker: (SlotId, WorkerId, u32), done: Accepted) {
+        let (slot, id, pid) = worker;
+        if self.shares.len() >= SHARES_MAX && !self.shares.contains_key(&(slot, id)) {
+            return;
+        }
+        let wanted = self.spec.request.breakdown;
+        let reductions = &self.spec.kernel.reductions;
+        let share = self.shares.entry((slot, id)).or_insert_with(|| Share {
+            pid,
+            partitions: 0,
+            elements: 0,
+            busy_ns: 0,
+            breakdown: wanted.then(|| Breakdown::new(reductions)),
+        });
+        share.partitions += 1;
+        share.elements += done.count;
+        share.busy_ns = share.busy_ns.saturating_add(done.busy_ns);
+        if let Some(breakdown) = &mut share.breakdown {
+            breakdown.add(done.position, done.count, done.partial);
+        }
+    }
+}
+
+/// A partial that counts.
+#[derive(Clone, Debug)]
+pub(crate) struct Accepted {
+    pub(crate) position: u64,
+    pub(crate) count: u64,
+    pub(crate) busy_ns: u64,
+    /// Kept where the breakdown was asked for.
+    pub(crate) partial: Option<Partial>,
+}
+
+impl Breakdown {
+    fn new(reductions: &[Reduction]) -> Self {
+        Self { ranges: Coverage::default(), cut_off: false, partial: Partial::identity(reductions) }
+    }
+
+    fn add(&mut self, position: u64, count: u64, partial: Option<Partial>) {
+        if self.ranges.pieces() < RANGES_MAX {
+            self.ranges.add(position, count);
+        } else {
+            self.cut_off = true;
+        }
+        // The same partial has just been merged into the job's own, so this cannot mismatch.
+        self.cut_off |= partial.is_none_or(|partial| self.partial.merge(partial).is_err());
+    }
+}

@@ -1,0 +1,488 @@
+//! The pieces of one job: how its source is cut, which pieces wait, who holds which, what has been accepted.
+//!
+//! | state                               | leased           | accepted | given back | killed its worker too often |
+//! |-------------------------------------|------------------|----------|------------|-----------------------------|
+//! | uncut (beyond the frontier)         | cut, then Leased |          |            |                             |
+//! | Queued                              | Leased           |          |            | two Queued halves           |
+//! | Leased { worker, attempt, until }   |                  | Done     | Queued     |                             |
+//! | Done                                |                  |          |            |                             |
+//!
+//! Done partitions are not kept: their positions are in the coverage. The law: at any time each position of the source
+//! is in exactly one place, beyond the frontier, in a live partition, or in the coverage.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tally_protocol::{Attempt, PartitionId, WorkerId};
+
+use crate::coverage::Coverage;
+use crate::moment::Moment;
+
+/// Where a live partition is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PartitionState {
+    /// Waits for a worker.
+    Queued,
+    /// One worker has the right to it.
+    Leased {
+        /// Who.
+        worker: WorkerId,
+        /// Which try.
+        attempt: Attempt,
+        /// How long the worker may be silent; counts for the first lease a worker holds only.
+        until: Moment,
+    },
+}
+
+/// A piece that is not done yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Partition {
+    pub(crate) position: u64,
+    pub(crate) count: u64,
+    /// Workers that died while they ran it.
+    pub(crate) deaths: u32,
+    /// Attempts given so far; an attempt number is never used twice.
+    attempts: u32,
+    /// Half of a piece that killed too often: one more death is enough.
+    suspect: bool,
+    pub(crate) state: PartitionState,
+}
+
+/// How the source is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Plan {
+    /// Into so many pieces of the same size, give or take one; partition `i` is piece `i`.
+    Equal { pieces: u64, next: u64 },
+    /// Into sizes that follow the measured pace.
+    Measured,
+}
+
+/// A partition just leased.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taken {
+    pub(crate) partition: PartitionId,
+    pub(crate) attempt: Attempt,
+    pub(crate) position: u64,
+    pub(crate) count: u64,
+}
+
+/// What a death means for the partition that was running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is tried again, whole or in halves.
+    Again,
+    /// It is guilty.
+    Convicted {
+        /// Its first position.
+        position: u64,
+        /// How many.
+        count: u64,
+        /// Workers it has killed.
+        deaths: u32,
+    },
+}
+
+/// All pieces of one job.
+#[derive(Clone, Debug)]
+pub(crate) struct Work {
+    elements: u64,
+    plan: Plan,
+    /// First position not cut yet.
+    frontier: u64,
+    /// Next id for a piece that the plan does not number.
+    fresh: u64,
+    live: BTreeMap<PartitionId, Partition>,
+    /// The live ones that are Queued.
+    queued: BTreeSet<PartitionId>,
+    coverage: Coverage,
+    accepted: u64,
+}
+
+impl Work {
+    /// Work on `elements` positions, cut into `pieces` where a number was asked for.
+    pub(crate) fn new(elements: u64, pieces: Option<u64>) -> Self {
+        let (plan, fresh) = match pieces {
+            Some(pieces) => {
+                let pieces = pieces.clamp(1, elements.max(1));
+                (Plan::Equal { pieces, next: 0 }, pieces)
+            }
+            None => (Plan::Measured, 0),
+        };
+        Self {
+            elements,
+            plan,
+            frontier: 0,
+            fresh,
+            live: BTreeMap::new(),
+            queued: BTreeSet::new(),
+            coverage: Coverage::default(),
+            accepted: 0,
+        }
+    }
+
+    /// Positions not cut yet.
+    pub(crate) fn uncut(&self) -> u64 {
+        self.elements - self.frontier
+    }
+
+    /// Whether the sizes follow the measured pace.
+    pub(crate) fn is_measured(&self) -> bool {
+        match self.plan {
+            Plan::Equal { .. } => false,
+            Plan::Measured => true,
+        }
+    }
+
+    /// Pieces that wait for a worker, if a new one has `size` elements where the plan leaves that open.
+    pub(crate) fn waiting(&self, size: u64) -> u64 {
+        let uncut = match self.plan {
+            _ if self.uncut() == 0 => 0,
+            Plan::Equal { pieces, next } => pieces - next,
+            Plan::Measured => self.uncut().div_ceil(size),
+        };
+        uncut + self.returned()
+    }
+
+    /// Whether any piece waits for a worker.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.uncut() > 0 || !self.queued.is_empty()
+    }
+
+    /// Elements of the piece that `take` would give next.
+    pub(crate) fn next_count(&self, size: u64) -> u64 {
+        match self.queued.first() {
+            Some(id) => self.live[id].count,
+            None => self.next_cut(size),
+        }
+    }
+
+    fn next_cut(&self, size: u64) -> u64 {
+        match self.plan {
+            Plan::Equal { pieces, next } if next < pieces => {
+                self.elements / pieces + u64::from(next < self.elements % pieces)
+            }
+            Plan::Equal { .. } => 0,
+            Plan::Measured => size.min(self.uncut()),
+        }
+    }
+
+    /// Leases the next waiting piece: one that was given back before a new one.
+    pub(crate) fn take(&mut self, size: u64, worker: WorkerId, until: Moment) -> Option<Taken> {
+        let partition = match self.queued.pop_first() {
+            Some(partition) => partition,
+            None => self.cut(size)?,
+        };
+        let piece = self.live.get_mut(&partition)?;
+        piece.attempts = piece.attempts.saturating_add(1);
+        let attempt = Attempt(piece.attempts);
+        piece.state = PartitionState::Leased { worker, attempt, until };
+        Some(Taken { partition, attempt, position: piece.position, count: piece.count })
+    }
+
+    /// Cuts one piece from the frontier; the caller leases it at once.
+    fn cut(&mut self, size: u64) -> Option<PartitionId> {
+        let count = self.next_cut(size);
+        if count == 0 {
+            return None;
+        }
+        let partition = match &mut self.plan {
+            Plan::Equal { next, .. } => {
+                *next += 1;
+                PartitionId(*next - 1)
+            }
+            Plan::Measured => self.fresh_id(),
+        };
+        self.live.insert(partition, Partition::new(self.frontier, count, false));
+        self.frontier += count;
+        Some(partition)
+    }
+
+    fn fresh_id(&mut self) -> PartitionId {
+        self.fresh += 1;
+        PartitionId(self.fresh - 1)
+    }
+
+    /// The partition, if this worker holds exactly this attempt of it.
+    pub(crate) fn held_by(
+        &self,
+        partition: PartitionId,
+        attempt: Attempt,
+        worker: WorkerId,
+    ) -> Option<&Partition> {
+        self.live.get(&partition).filter(|piece| piece.is_held_by(attempt, worker))
+    }
+
+    /// Moves the deadline of a leased partition.
+    pub(crate) fn extend(&mut self, partition: PartitionId, to: Moment) {
+        if let Some(Partition { state: PartitionState::Leased { until, .. }, .. }) =
+            self.live.get_mut(&partition)
+        {
+            *until = to;
+        }
+    }
+
+    /// Until when its holder may be silent.
+    pub(crate) fn until(&self, partition: PartitionId) -> Option<Moment> {
+        match self.live.get(&partition)?.state {
+            PartitionState::Leased { until, .. } => Some(until),
+            PartitionState::Queued => None,
+        }
+    }
+
+    /// A partition is done: its positions are covered from now on. Refuses, unchanged, what would count twice.
+    pub(crate) fn accept(&mut self, partition: PartitionId) -> bool {
+        let Some(piece) = self.live.get(&partition) else { return false };
+        if !self.coverage.add(piece.position, piece.count) {
+            return false;
+        }
+        self.live.remove(&partition);
+        self.queued.remove(&partition);
+        self.accepted += 1;
+        true
+    }
+
+    /// A leased partition waits again; nobody is to blame.
+    pub(crate) fn give_back(&mut self, partition: PartitionId) {
+        if let Some(piece) = self.live.get_mut(&partition) {
+            piece.state = PartitionState::Queued;
+            self.queued.insert(partition);
+        }
+    }
+
+    /// A worker died while it ran this partition, which may kill `retries` workers before it is bisected.
+    ///
+    /// A half of a bisected piece has no such right: it is bisected at its first death, down to a single element, and
+    /// that must kill `retries` workers by itself. With no retries at all the whole piece is convicted at once.
+    pub(crate) fn charge(&mut self, partition: PartitionId, retries: u32) -> Verdict {
+        let Some(piece) = self.live.get_mut(&partition) else { return Verdict::Again };
+        piece.deaths = piece.deaths.saturating_add(1);
+        let Partition { position, count, deaths, suspect, .. } = *piece;
+        let spent = deaths >= retries;
+        let convicted = spent && (count == 1 || retries == 0);
+        let bisected = count > 1 && (spent || suspect) && !convicted;
+        self.give_back(partition);
+        if bisected {
+            self.bisect(partition);
+        }
+        if convicted { Verdict::Convicted { position, count, deaths } } else { Verdict::Again }
+    }
+
+    fn bisect(&mut self, partition: PartitionId) {
+        self.queued.remove(&partition);
+        let Some(Partition { position, count, .. }) = self.live.remove(&partition) else { return };
+        let left = count / 2;
+        for (position, count) in [(position, left), (position + left, count - left)] {
+            let half = self.fresh_id();
+            self.live.insert(half, Partition::new(position, count, true));
+            self.queued.insert(half);
+        }
+    }
+
+    /// Every waiting piece gets its full number of tries again; attempt numbers go on.
+    pub(crate) fn forgive(&mut self) {
+        for piece in self.live.values_mut() {
+            piece.deaths = 0;
+            piece.suspect = false;
+        }
+    }
+
+    /// Whether each position has been accepted exactly once.
+    pub(crate) fn is_done(&self) -> bool {
+        self.coverage.is_whole(self.elements)
+    }
+
+    /// Positions accepted.
+    pub(crate) fn covered(&self) -> u64 {
+        self.coverage.covered()
+    }
+
+    /// Partitions accepted.
+    pub(crate) fn accepted(&self) -> u64 {
+        self.accepted
+    }
+
+    /// Partitions leased now.
+    pub(crate) fn leased(&self) -> u64 {
+        (self.live.len() - self.queued.len()) as u64
+    }
+
+    /// Partitions that were leased once and wait again.
+    pub(crate) fn returned(&self) -> u64 {
+        self.queued.len() as u64
+    }
+
+    /// Pieces of the plan not cut yet, where their number is known.
+    pub(crate) fn planned(&self) -> Option<u64> {
+        match self.plan {
+            _ if self.uncut() == 0 => Some(0),
+            Plan::Equal { pieces, next } => Some(pieces - next),
+            Plan::Measured => None,
+        }
+    }
+
+    /// The live partitions, for views and checks.
+    pub(crate) fn live(&self) -> impl Iterator<Item = (PartitionId, &Partition)> {
+        self.live.iter().map(|(&id, piece)| (id, piece))
+    }
+
+    /// The accepted ranges.
+    pub(crate) fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+
+    /// Panics unless each position is in exactly one place.
+    pub(crate) fn check(&self) {
+        let mut all = self.coverage.clone();
+        for (id, piece) in &self.live {
+            assert!(all.add(piece.position, piece.count), "partition {id} overlaps");
+            let waits = piece.state == PartitionState::Queued;
+            assert_eq!(waits, self.queued.contains(id), "partition {id} is in the wrong queue");
+        }
+        assert!(self.queued.iter().all(|id| self.live.contains_key(id)), "a queued partition is gone");
+        assert!(all.is_whole(self.frontier), "positions before the frontier are lost");
+        assert!(self.frontier <= self.elements, "the frontier ran over the end");
+    }
+}
+
+impl Partition {
+    fn new(position: u64, count: u64, suspect: bool) -> Self {
+        Self { position, count, deaths: 0, attempts: 0, suspect, state: PartitionState::Queued }
+    }
+
+    fn is_held_by(&self, attempt: Attempt, worker: WorkerId) -> bool {
+        match self.state {
+            PartitionState::Leased { worker: holder, attempt: current, .. } => {
+                holder == worker && current == attempt
+            }
+            PartitionState::Queued => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANNA: WorkerId = WorkerId(1);
+    const NEVER: Moment = Moment(u64::MAX);
+
+    fn cut_all(work: &mut Work, size: u64) -> Vec<(u64, u64)> {
+        let mut pieces = Vec::new();
+        while let Some(taken) = work.take(size, ANNA, NEVER) {
+            pieces.push((taken.position, taken.count));
+            work.check();
+        }
+        pieces
+    }
+
+    #[test]
+    fn equal_pieces_differ_by_one_at_most() {
+        assert_eq!(cut_all(&mut Work::new(10, Some(4)), 0), [(0, 3), (3, 3), (6, 2), (8, 2)]);
+        assert_eq!(cut_all(&mut Work::new(3, Some(7)), 0), [(0, 1), (1, 1), (2, 1)]);
+        assert_eq!(cut_all(&mut Work::new(0, Some(7)), 0), []);
+        for elements in [1, 2, 7, 100, 101] {
+            for pieces in 1..=20 {
+                let cut = cut_all(&mut Work::new(elements, Some(pieces)), 0);
+                assert_eq!(cut.len() as u64, pieces.min(elements));
+                assert_eq!(cut.iter().map(|(_, count)| count).sum::<u64>(), elements);
+                let sizes = cut.iter().map(|&(_, count)| count);
+                assert!(sizes.clone().max().unwrap() - sizes.min().unwrap() <= 1);
+            }
+        }
+    }
+
+    #[test]
+    fn the_most_partitions_cost_nothing_before_they_are_cut() {
+        let mut work = Work::new(u64::MAX, Some(1 << 32));
+        assert_eq!(work.waiting(1), 1 << 32);
+        let first = work.take(1, ANNA, NEVER).unwrap();
+        assert_eq!((first.partition, first.position, first.count), (PartitionId(0), 0, 1 << 32));
+        assert_eq!(work.waiting(1), (1 << 32) - 1);
+        work.check();
+    }
+
+    #[test]
+    fn measured_pieces_have_the_size_asked_for() {
+        let mut work = Work::new(10, None);
+        assert_eq!(work.waiting(4), 3);
+        assert_eq!(cut_all(&mut work, 4), [(0, 4), (4, 4), (8, 2)]);
+    }
+
+    #[test]
+    fn attempts_count_up_and_only_the_current_one_holds() {
+        let mut work = Work::new(4, Some(1));
+        let first = work.take(0, ANNA, NEVER).unwrap();
+        assert_eq!(first.attempt, Attempt(1));
+        work.give_back(first.partition);
+        assert!(work.held_by(first.partition, Attempt(1), ANNA).is_none());
+        let second = work.take(0, ANNA, NEVER).unwrap();
+        assert_eq!(second.attempt, Attempt(2));
+        assert!(work.held_by(second.partition, Attempt(1), ANNA).is_none());
+        assert!(work.held_by(second.partition, Attempt(2), WorkerId(9)).is_none());
+        assert!(work.held_by(second.partition, Attempt(2), ANNA).is_some());
+        assert!(work.accept(second.partition));
+        assert!(!work.accept(second.partition), "accepted twice");
+        assert!(work.is_done());
+    }
+
+    /// Kills a worker each time a piece holds `poison`, until a verdict falls.
+    fn hunt(elements: u64, poison: u64, retries: u32) -> (Verdict, u32, Work) {
+        let mut work = Work::new(elements, Some(1));
+        for deaths in 1.. {
+            let taken = loop {
+                let taken = work.take(0, ANNA, NEVER).unwrap();
+                if (taken.position..taken.position + taken.count).contains(&poison) {
+                    break taken;
+                }
+                assert!(work.accept(taken.partition));
+            };
+            let verdict = work.charge(taken.partition, retries);
+            work.check();
+            if verdict != Verdict::Again {
+                return (verdict, deaths, work);
+            }
+        }
+        unreachable!("a poison is always found")
+    }
+
+    #[test]
+    fn a_poison_is_bisected_down_to_one_element() {
+        let convicted = |position, deaths| Verdict::Convicted { position, count: 1, deaths };
+        let (verdict, deaths, work) = hunt(16, 5, 3);
+        assert_eq!(verdict, convicted(5, 3));
+        assert_eq!(deaths, 3 + 3 + 3, "three of the whole, one each of 8, 4 and 2, three of the element");
+        assert!(work.covered() >= 8, "the innocent halves that came first are kept: {}", work.covered());
+        assert_eq!(hunt(16, 15, 1).0, convicted(15, 1));
+        assert_eq!(hunt(1, 0, 3), hunt_of_one());
+    }
+
+    fn hunt_of_one() -> (Verdict, u32, Work) {
+        let (_, _, work) = hunt(1, 0, 3);
+        (Verdict::Convicted { position: 0, count: 1, deaths: 3 }, 3, work)
+    }
+
+    impl PartialEq for Work {
+        fn eq(&self, other: &Self) -> bool {
+            self.covered() == other.covered() && self.frontier == other.frontier
+        }
+    }
+
+    #[test]
+    fn no_retries_convict_the_whole_piece() {
+        let (verdict, deaths, _) = hunt(16, 5, 0);
+        assert_eq!(verdict, Verdict::Convicted { position: 0, count: 16, deaths: 1 });
+        assert_eq!(deaths, 1);
+    }
+
+    #[test]
+    fn forgiven_pieces_have_all_their_tries_again() {
+        let mut work = Work::new(1, Some(1));
+        for _ in 0..2 {
+            let taken = work.take(0, ANNA, NEVER).unwrap();
+            assert_eq!(work.charge(taken.partition, 3), Verdict::Again);
+        }
+        work.forgive();
+        let taken = work.take(0, ANNA, NEVER).unwrap();
+        assert_eq!(taken.attempt, Attempt(3), "attempt numbers are never used again");
+        assert_eq!(work.charge(taken.partition, 3), Verdict::Again);
+    }
+}

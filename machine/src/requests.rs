@@ -1,0 +1,275 @@
+//! What clients ask. Whether a request is legal now is found out first; then it is done or lets its client wait.
+//!
+//! | request          | phase        | job                                       | last reply          |
+//! |------------------|--------------|-------------------------------------------|---------------------|
+//! | Submit           | Running      | room for one more                         | at its end; at once when detached |
+//! | Retry            | Running      | failed, cancelled or timed out; room      | at once             |
+//! | Pause            | any          | queued, running or paused                 | at once             |
+//! | Resume           | any          | queued, running or paused                 | at once             |
+//! | Cancel           | any          | open, if it is the only one named         | at once             |
+//! | Result           | any          | ended                                     | at once             |
+//! | Follow           | any          | any                                       | at its end          |
+//! | Wait             | any          | any                                       | when all have ended |
+//! | everything else  | any          | any                                       | at once             |
+
+use tally_protocol::control::{Reply, Request};
+use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::job::{JobSpec, JobState};
+use tally_protocol::version::{CONTROL, Spoken};
+use tally_protocol::{ClientId, JobId};
+
+use crate::Machine;
+use crate::clients::{Client, Pending};
+use crate::deadline::Alarm;
+use crate::finish::cancelled;
+use crate::job::{Job, State};
+use crate::moment::Span;
+
+impl Machine {
+    /// A client made a request.
+    pub(crate) fn client_said(&mut self, client: ClientId, request: Request, more: bool) {
+        let known = self.clients.entry(client).or_insert(Client { pending: Pending::Nothing });
+        if known.pending != Pending::Nothing {
+            return self.refuse(client, ErrorCode::BadUsage, "could not take a second request before the first is answered");
+        }
+        match request {
+            Request::Hello(spoken) => self.hello(client, spoken),
+            Request::Submit(spec) => self.submit(client, *spec, more),
+            Request::Jobs { all } => self.list(client, all),
+            Request::Show(job) => self.show(client, job),
+            Request::Explain(job) => self.explain(client, job),
+            Request::Wait(jobs) => self.wait(client, jobs),
+            Request::Result(job) => self.result(client, job),
+            Request::Follow(job) => self.follow(client, job, more),
+            Request::Cancel { jobs, all } => self.cancel(client, &jobs, all),
+            Request::Pause(job) => self.pause(client, job),
+            Request::Resume(job) => self.resume(client, job),
+            Request::Retry(job) => self.retry(client, job),
+            Request::Status => self.answer(client, Reply::Status(Box::new(self.status()))),
+            Request::Workers => self.answer(client, Reply::Workers(self.workers())),
+            Request::Ping => self.answer(client, Reply::Done),
+            Request::Drain => {
+                self.answer(client, Reply::Done);
+                self.drain();
+            }
+            Request::Stop { now: false } => {
+                self.answer(client, Reply::Done);
+                self.stop_requested();
+            }
+            Request::Stop { now: true } => {
+                self.answer(client, Reply::Done);
+                self.stop_now(false);
+            }
+            Request::Dump => self.answer(client, Reply::Dump(self.dump(self.now))),
+        }
+    }
+
+    fn hello(&mut self, client: ClientId, spoken: Spoken) {
+        match CONTROL.common(spoken) {
+            Some(version) => self.answer(client, Reply::Hello(version)),
+            None => {
+                let why = format!(
+                    "could not agree on a protocol: the client speaks {} to {}, the daemon {} to {}",
+                    spoken.oldest, spoken.newest, CONTROL.oldest, CONTROL.newest
+                );
+                let failure = Failure::new(ErrorCode::VersionMismatch, why);
+                let hint = "restart the daemon, so that both are of the same version";
+                self.answer(client, Reply::Refused(failure.hint(hint)));
+            }
+        }
+    }
+
+    /// Why no new job may come in, if none may.
+    fn shut(&self) -> Option<Failure> {
+        if !self.phase.admits() {
+            return Some(Failure::new(ErrorCode::Stopping, "the daemon is stopping and takes no new jobs"));
+        }
+        let most = self.settings.jobs_open_max;
+        (self.jobs.open_count() >= most).then(|| {
+            let failure = Failure::new(ErrorCode::TooMany, format!("could not take one more job: {most} are open"));
+            failure.hint("wait for some to end, or cancel some")
+        })
+    }
+
+    fn submit(&mut self, client: ClientId, spec: JobSpec, more: bool) {
+        if let Some(failure) = self.shut() {
+            return self.answer(client, Reply::Refused(failure));
+        }
+        let detached = spec.request.detach;
+        let id = self.jobs.name();
+        let owner = (!detached).then_some(client);
+        self.jobs.insert(Job::new(id, spec, owner, self.now, &self.settings));
+        if detached {
+            self.open(id);
+            self.tell(client, id, false);
+        } else {
+            self.watch(client, id, more);
+            self.open(id);
+        }
+    }
+
+    /// Lets an open job run: one that is new, or goes on.
+    fn open(&mut self, id: JobId) {
+        if self.jobs.open_count() == 1 {
+            // Nobody else waits for workers: old failures are forgotten, it gets all its tries.
+            self.droughts.clear();
+        }
+        self.set_deadline(id);
+        self.level(id);
+        self.refile(id);
+        self.feed = true;
+        if self.jobs.get(id).is_some_and(|job| job.work.is_done()) {
+            self.complete(id);
+        }
+    }
+
+    fn set_deadline(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get_mut(id) else { return };
+        job.deadline = job.spec.request.timeout_ms.map(|ms| self.now + Span::ms(ms));
+        if let Some(deadline) = job.deadline {
+            self.alarms.set(Alarm::Job(id), deadline);
+        }
+    }
+
+    fn list(&mut self, client: ClientId, all: bool) {
+        let views = self.jobs.all().filter(|job| all || job.is_open()).map(|job| self.view(job)).collect();
+        self.answer(client, Reply::Jobs(views));
+    }
+
+    /// Whether there is such a job; its client is told if not.
+    pub(crate) fn exists(&mut self, client: ClientId, id: JobId) -> bool {
+        let found = self.jobs.get(id).is_some();
+        if !found {
+            let failure = Failure::new(ErrorCode::NoSuchJob, format!("there is no job {id}"));
+            self.answer(client, Reply::Refused(failure.hint("'tally jobs --all' lists those that are remembered")));
+        }
+        found
+    }
+
+    fn state_of(&self, id: JobId) -> Option<JobState> {
+        self.jobs.get(id).map(|job| job.state.name())
+    }
+
+    fn show(&mut self, client: ClientId, id: JobId) {
+        if self.exists(client, id) {
+            self.tell(client, id, false);
+        }
+    }
+
+    fn wait(&mut self, client: ClientId, jobs: Vec<JobId>) {
+        if jobs.iter().all(|&id| self.jobs.get(id).is_some()) {
+            return self.watch_all(client, jobs);
+        }
+        let missing = jobs.into_iter().find(|&id| self.jobs.get(id).is_none());
+        if let Some(id) = missing {
+            self.exists(client, id);
+        }
+    }
+
+    fn result(&mut self, client: ClientId, id: JobId) {
+        if !self.exists(client, id) {
+            return;
+        }
+        match self.state_of(id) {
+            Some(state) if !state.is_over() => {
+                let failure = Failure::new(ErrorCode::NotEnded, format!("{id} has no result yet: it is {state}"));
+                self.answer(client, Reply::Refused(failure.hint(format!("'tally wait {id}' waits for it"))));
+            }
+            Some(_) | None => self.tell(client, id, false),
+        }
+    }
+
+    fn follow(&mut self, client: ClientId, id: JobId, more: bool) {
+        if !self.exists(client, id) {
+            return;
+        }
+        match self.state_of(id) {
+            Some(state) if !state.is_over() => self.watch(client, id, more),
+            Some(_) | None => self.tell(client, id, false),
+        }
+    }
+
+    /// All that are named must exist. Ended ones are left as they are, unless that leaves nothing to cancel.
+    fn cancel(&mut self, client: ClientId, named: &[JobId], all: bool) {
+        let ids: Vec<JobId> =
+            if all { self.jobs.open().map(|job| job.id).collect() } else { named.to_vec() };
+        for &id in &ids {
+            if !self.exists(client, id) {
+                return;
+            }
+        }
+        if let [id] = *ids
+            && let Some(state) = self.state_of(id).filter(|state| state.is_over())
+        {
+            return self.refuse(client, ErrorCode::WrongState, format!("could not cancel {id}: it is {state} already"));
+        }
+        for &id in &ids {
+            self.finish(id, cancelled(id, "a client asked for it"));
+        }
+        let views = self.views_of(&ids);
+        self.answer(client, Reply::Jobs(views));
+    }
+
+    fn pause(&mut self, client: ClientId, id: JobId) {
+        self.change_open(client, id, "pause", |job| job.state = State::Paused);
+    }
+
+    fn resume(&mut self, client: ClientId, id: JobId) {
+        let paused = self.state_of(id) == Some(JobState::Paused);
+        self.change_open(client, id, "resume", Job::unpause);
+        if paused {
+            self.level(id);
+            self.refile(id);
+        }
+    }
+
+    fn change_open(&mut self, client: ClientId, id: JobId, verb: &str, change: impl FnOnce(&mut Job)) {
+        if !self.exists(client, id) {
+            return;
+        }
+        let Some(job) = self.jobs.get_mut(id) else { return };
+        if !job.is_open() {
+            let why = format!("could not {verb} {id}: it is {} already", job.state.name());
+            return self.refuse(client, ErrorCode::WrongState, why);
+        }
+        change(job);
+        self.refile(id);
+        self.note(id);
+        self.feed = true;
+        self.tell(client, id, false);
+    }
+
+    fn retry(&mut self, client: ClientId, id: JobId) {
+        if !self.exists(client, id) {
+            return;
+        }
+        match self.state_of(id) {
+            Some(JobState::Failed | JobState::Cancelled | JobState::TimedOut) => {}
+            Some(state @ (JobState::Queued | JobState::Running | JobState::Paused | JobState::Done)) => {
+                let why = format!("could not retry {id}: it is {state}");
+                return self.refuse(client, ErrorCode::WrongState, why);
+            }
+            None => return,
+        }
+        if let Some(failure) = self.shut() {
+            return self.answer(client, Reply::Refused(failure));
+        }
+        self.jobs.reopen(id);
+        if let Some(job) = self.jobs.get_mut(id) {
+            job.work.forgive();
+            job.detached = true;
+            job.meter = crate::pace::Meter::new(self.now);
+            job.unpause();
+        }
+        self.open(id);
+        self.tell(client, id, false);
+    }
+}
+
+impl Job {
+    /// The state of an open job that is not paused.
+    fn unpause(&mut self) {
+        let begun = self.holders > 0 || self.work.accepted() > 0 || self.work.returned() > 0;
+        self.state = if begun { State::Running } else { State::Queued };
+    }
+}

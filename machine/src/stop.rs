@@ -1,0 +1,123 @@
+//! How the supervisor ends: drain, stop, kill; and how it takes new settings.
+//!
+//! `phase` has the table. The first request to stop drains within a limit, the second one stops, one more kills.
+
+use tally_protocol::{JobId, SlotId};
+
+use crate::Machine;
+use crate::action::Action;
+use crate::deadline::Alarm;
+use crate::finish::cancelled;
+use crate::phase::Phase;
+use crate::settings::Settings;
+use crate::worker::{Leaving, SlotState};
+
+impl Machine {
+    /// A signal or a client asks to end in good order.
+    pub(crate) fn stop_requested(&mut self) {
+        match self.phase {
+            Phase::Running | Phase::Draining { until: None } => {
+                let until = self.now + self.settings.drain;
+                self.phase = Phase::Draining { until: Some(until) };
+                self.alarms.set(Alarm::Drain, until);
+            }
+            Phase::Draining { until: Some(_) } => self.stop_now(false),
+            Phase::Stopping => self.kill_all(),
+            Phase::Stopped => {}
+        }
+    }
+
+    /// A client asks to finish what is open and then end.
+    pub(crate) fn drain(&mut self) {
+        match self.phase {
+            Phase::Running => self.phase = Phase::Draining { until: None },
+            Phase::Draining { .. } | Phase::Stopping | Phase::Stopped => {}
+        }
+    }
+
+    /// Ends every job and every worker; `at_once` without any grace, as does asking twice.
+    pub(crate) fn stop_now(&mut self, at_once: bool) {
+        match self.phase {
+            Phase::Running | Phase::Draining { .. } => {
+                self.phase = Phase::Stopping;
+                self.alarms.clear(Alarm::Drain);
+                self.end_all_jobs();
+                if at_once {
+                    self.kill_all();
+                } else {
+                    self.for_all_slots(Self::dismiss);
+                }
+            }
+            Phase::Stopping => self.kill_all(),
+            Phase::Stopped => {}
+        }
+    }
+
+    fn end_all_jobs(&mut self) {
+        let ids: Vec<JobId> = self.jobs.open().map(|job| job.id).collect();
+        for id in ids {
+            self.finish(id, cancelled(id, "the daemon is stopping"));
+        }
+    }
+
+    fn kill_all(&mut self) {
+        self.for_all_slots(|machine, slot| match machine.crew.get(slot).map(|place| &place.state) {
+            Some(SlotState::Starting { .. } | SlotState::Idle { .. } | SlotState::Busy { .. }) => {
+                machine.kill(slot, Leaving::Dismissed);
+            }
+            Some(SlotState::Stopping { until: Some(_), why, .. }) => machine.kill(slot, *why),
+            Some(SlotState::Stopping { until: None, .. } | SlotState::Empty | SlotState::BackingOff { .. })
+            | None => {}
+        });
+    }
+
+    fn for_all_slots(&mut self, mut each: impl FnMut(&mut Self, SlotId)) {
+        let ids: Vec<SlotId> = self.crew.slots().iter().map(|place| place.id).collect();
+        for id in ids {
+            each(self, id);
+        }
+    }
+
+    /// Open jobs had their time to finish.
+    pub(crate) fn drained_too_long(&mut self) {
+        match self.phase {
+            Phase::Draining { until: Some(until) } if until <= self.now => self.stop_now(false),
+            Phase::Draining { until: Some(until) } => self.alarms.set(Alarm::Drain, until),
+            Phase::Running | Phase::Draining { until: None } | Phase::Stopping | Phase::Stopped => {}
+        }
+    }
+
+    /// Goes to the next phase when nothing is left to do in this one.
+    pub(crate) fn advance_phase(&mut self) {
+        match self.phase {
+            Phase::Draining { .. } if self.jobs.open_count() == 0 => {
+                self.stop_now(false);
+                self.advance_phase();
+            }
+            Phase::Stopping if self.crew.is_deserted() => {
+                self.phase = Phase::Stopped;
+                self.alarms.silence();
+                self.act(Action::Exit);
+            }
+            Phase::Running | Phase::Draining { .. } | Phase::Stopping | Phase::Stopped => {}
+        }
+    }
+
+    /// New settings hold for everything decided from now on. Surplus workers finish what they have.
+    pub(crate) fn reload(&mut self, settings: Settings) {
+        let (seed, wall_ms_at_zero) = (self.settings.seed, self.settings.wall_ms_at_zero);
+        self.settings = Settings { seed, wall_ms_at_zero, ..settings };
+        let slots = self.settings.slots;
+        self.crew.grow(slots);
+        self.for_all_slots(|machine, slot| {
+            if slot.0 >= slots {
+                machine.let_go(slot);
+            } else if let Some(worker) = machine.crew.worker_mut(slot) {
+                worker.leaving = false;
+            }
+        });
+        self.crew.shrink(slots);
+        self.jobs.forget_beyond(self.settings.jobs_ended_max);
+        self.feed = true;
+    }
+}

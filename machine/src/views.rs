@@ -1,0 +1,179 @@
+//! What the supervisor shows of itself. Nothing is decided from these.
+
+use tally_protocol::job::JobState;
+use tally_protocol::version;
+use tally_protocol::view::{JobView, PartitionCounts, ResultView, StatusView, WorkerShare, WorkerView};
+use tally_protocol::{JobId, SlotId};
+
+use crate::Machine;
+use crate::job::{Job, Outcome, Share, State};
+use crate::moment::Moment;
+use crate::pace::eta_ms;
+use crate::worker::{Slot, SlotState};
+
+impl Machine {
+    /// A job as it is now.
+    pub(crate) fn view(&self, job: &Job) -> JobView {
+        let (ended, results, error) = match &job.state {
+            State::Queued | State::Running | State::Paused => (None, Vec::new(), None),
+            State::Ended { at, outcome } => match outcome {
+                Outcome::Done(results) => (Some(*at), results.clone(), None),
+                Outcome::Failed(why) | Outcome::Cancelled(why) | Outcome::TimedOut(why) => {
+                    (Some(*at), Vec::new(), Some(why.clone()))
+                }
+            },
+        };
+        let done = job.work.covered() + job.in_flight;
+        let rate = self.rate(job);
+        let request = &job.spec.request;
+        JobView {
+            job: job.id,
+            state: job.state.name(),
+            reductions: job.spec.kernel.reductions.iter().map(|one| one.name().to_owned()).collect(),
+            sources: request.sources.clone(),
+            step: request.step.clone(),
+            results,
+            error,
+            elements: job.spec.elements.to_string(),
+            elements_done: done.to_string(),
+            elapsed_ms: ended.unwrap_or(self.now).since(job.submitted).as_ms(),
+            submitted_at_ms: self.wall_ms(job.submitted),
+            rate_per_s: rate,
+            eta_ms: rate.and_then(|rate| eta_ms(job.spec.elements - done, rate)),
+            partitions: job.partitions(),
+            workers: job.shares.iter().map(|(&(slot, _), share)| job.share(slot, share)).collect(),
+            retries: job.retries,
+            late: job.late,
+            priority: job.priority,
+            detached: job.detached,
+            transport: job.profile.transport,
+            start: job.profile.start,
+            mode: "processes".to_owned(),
+            incidents: job.incidents.iter().cloned().collect(),
+        }
+    }
+
+    fn rate(&self, job: &Job) -> Option<u64> {
+        match job.state {
+            State::Running => job.meter.rate(self.now),
+            State::Queued | State::Paused | State::Ended { .. } => None,
+        }
+    }
+
+    fn wall_ms(&self, at: Moment) -> u64 {
+        self.settings.wall_ms_at_zero.saturating_add(at.since(Moment(0)).as_ms())
+    }
+
+    /// Those of these jobs that are remembered.
+    pub(crate) fn views_of(&self, ids: &[JobId]) -> Vec<JobView> {
+        ids.iter().filter_map(|&id| self.jobs.get(id)).map(|job| self.view(job)).collect()
+    }
+
+    pub(crate) fn status(&self) -> StatusView {
+        let mut states = [0_u64; 3];
+        for job in self.jobs.open() {
+            match job.state.name() {
+                JobState::Queued => states[0] += 1,
+                JobState::Running => states[1] += 1,
+                JobState::Paused => states[2] += 1,
+                JobState::Done | JobState::Failed | JobState::Cancelled | JobState::TimedOut => {}
+            }
+        }
+        let [queued, running, paused] = states;
+        StatusView {
+            version: version::PROGRAM.to_owned(),
+            pid: self.settings.identity.pid,
+            phase: self.phase.name().to_owned(),
+            uptime_ms: self.now.since(Moment(0)).as_ms(),
+            socket: self.settings.identity.socket.clone(),
+            slots: u64::from(self.settings.slots),
+            workers: self.crew.slots().iter().filter(|slot| slot.ready().is_some()).count() as u64,
+            queued,
+            running,
+            paused,
+            ended: self.jobs.ends,
+            clients: self.clients.len() as u64,
+            restarts: self.restarts,
+            late: self.late,
+        }
+    }
+
+    pub(crate) fn workers(&self) -> Vec<WorkerView> {
+        self.crew.slots().iter().map(|slot| self.worker_view(slot)).collect()
+    }
+
+    fn worker_view(&self, slot: &Slot) -> WorkerView {
+        let worker = slot.worker();
+        let first = worker.and_then(|worker| worker.leases.front());
+        let job = first.and_then(|held| self.jobs.get(held.lease.job));
+        let profile = worker.map_or(self.settings.profile, |worker| worker.profile);
+        let backoff = match &slot.state {
+            SlotState::BackingOff { until, .. } => Some(until.since(self.now).as_ms()),
+            SlotState::Empty
+            | SlotState::Starting { .. }
+            | SlotState::Idle { .. }
+            | SlotState::Busy { .. }
+            | SlotState::Stopping { .. } => None,
+        };
+        WorkerView {
+            slot: slot.id,
+            state: slot.state_name().to_owned(),
+            pid: worker.and_then(|worker| worker.pid),
+            job: first.map(|held| held.lease.job),
+            range: first.zip(job).map(|(held, job)| job.spec.kernel.describe(held.position, held.count)),
+            leases: worker.map_or(0, |worker| worker.leases.len() as u64),
+            partitions: worker.map_or(0, |worker| worker.accepted),
+            restarts: slot.health.lost,
+            backoff_ms: backoff,
+            transport: profile.transport,
+            start: profile.start,
+        }
+    }
+}
+
+impl Job {
+    fn partitions(&self) -> PartitionCounts {
+        let (done, leased) = (self.work.accepted(), self.work.leased());
+        let planned = self.work.planned();
+        let queued = self.work.returned() + planned.unwrap_or(0);
+        PartitionCounts { done, leased, queued, total: planned.map(|_| done + leased + queued) }
+    }
+
+    fn share(&self, slot: SlotId, share: &Share) -> WorkerShare {
+        let (ranges, results) = match &share.breakdown {
+            None => (Vec::new(), Vec::new()),
+            Some(breakdown) => {
+                let runs = breakdown.ranges.runs();
+                let mut ranges: Vec<String> =
+                    runs.map(|(position, count)| self.spec.kernel.describe(position, count)).collect();
+                if breakdown.cut_off {
+                    ranges.push("...".to_owned());
+                }
+                (ranges, self.answers_of(&breakdown.partial))
+            }
+        };
+        WorkerShare {
+            slot,
+            pid: share.pid,
+            partitions: share.partitions,
+            elements: share.elements.to_string(),
+            busy_ms: share.busy_ns / 1_000_000,
+            ranges,
+            results,
+        }
+    }
+
+    /// The answers that there are: a share may be too small for a variance.
+    fn answers_of(&self, partial: &tally_reduce::Partial) -> Vec<ResultView> {
+        let finished = partial.clone().finish(self.spec.request.population);
+        let answered = finished.into_iter().filter_map(|(reduction, answer)| {
+            let answer = answer.ok()?;
+            Some(ResultView {
+                reduction: reduction.name().to_owned(),
+                kind: answer.kind().to_owned(),
+                value: answer.to_string(),
+            })
+        });
+        answered.collect()
+    }
+}

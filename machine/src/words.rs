@@ -1,0 +1,209 @@
+//! What workers say. Who speaks, and whether that worker holds that lease, is found out before what it says is looked
+//! at. Nothing a worker says can panic; what comes too late is counted and dropped; what cannot be costs it its life.
+
+use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::limits;
+use tally_protocol::work::{FromWorker, LeaseId};
+use tally_protocol::{JobId, SlotId, WorkerId};
+use tally_reduce::Partial;
+
+use crate::Machine;
+use crate::deadline::Alarm;
+use crate::job::{Accepted, Outcome};
+use crate::worker::{Held, Mark, SlotState};
+
+/// What came with a partial.
+struct Answer {
+    elements: u64,
+    busy_ns: u64,
+    state: Vec<u8>,
+}
+
+impl Machine {
+    /// A worker said something.
+    pub(crate) fn worker_said(&mut self, worker: WorkerId, said: FromWorker) {
+        let Some(slot) = self.crew.slot_of(worker) else { return self.said_too_late(&said) };
+        if self.crew.worker(slot).is_none_or(|worker| worker.distrusted) {
+            return self.said_too_late(&said);
+        }
+        match said {
+            FromWorker::Ready => self.ready(slot),
+            FromWorker::Started { lease } => self.started(slot, lease),
+            FromWorker::Progress { lease, done } => self.progress(slot, lease, done),
+            FromWorker::Partial { lease, elements, busy_ns, state } => {
+                self.partial(slot, lease, &Answer { elements, busy_ns, state });
+            }
+            FromWorker::Failed { lease, why } => self.failed(slot, lease, &why),
+            FromWorker::Cancelled { lease } => self.cancelled(slot, lease),
+        }
+        self.refresh_first(slot);
+    }
+
+    fn said_too_late(&mut self, said: &FromWorker) {
+        match said {
+            FromWorker::Partial { lease, .. } => self.count_late(lease.job),
+            FromWorker::Ready
+            | FromWorker::Started { .. }
+            | FromWorker::Progress { .. }
+            | FromWorker::Failed { .. }
+            | FromWorker::Cancelled { .. } => {}
+        }
+    }
+
+    fn count_late(&mut self, job: JobId) {
+        self.late += 1;
+        if let Some(job) = self.jobs.get_mut(job) {
+            job.late += 1;
+        }
+    }
+
+    fn ready(&mut self, slot: SlotId) {
+        let Some(SlotState::Starting { .. }) = self.crew.get(slot).map(|place| &place.state) else { return };
+        self.alarms.clear(Alarm::Slot(slot));
+        let now = self.now;
+        self.crew.change(slot, |place| {
+            if let Some(mut worker) = place.vacate() {
+                worker.ready_at = Some(now);
+                place.state = SlotState::Idle { worker };
+            }
+        });
+        self.prowl = true;
+    }
+
+    fn held(&self, slot: SlotId, lease: LeaseId) -> Option<(usize, Held)> {
+        let worker = self.crew.worker(slot)?;
+        let at = worker.find(lease)?;
+        Some((at, worker.leases[at]))
+    }
+
+    fn started(&mut self, slot: SlotId, lease: LeaseId) {
+        if self.held(slot, lease).is_none() {
+            return;
+        }
+        if let Some(worker) = self.crew.worker_mut(slot) {
+            worker.running = Some(lease);
+        }
+        self.proven(slot);
+    }
+
+    fn progress(&mut self, slot: SlotId, lease: LeaseId, done: u64) {
+        let Some((at, held)) = self.held(slot, lease) else { return };
+        let more = done.min(held.count).saturating_sub(held.done);
+        if !held.mark.counts() || more == 0 {
+            return;
+        }
+        if let Some(worker) = self.crew.worker_mut(slot) {
+            worker.leases[at].done += more;
+        }
+        if let Some(job) = self.jobs.get_mut(lease.job) {
+            job.in_flight += more;
+            job.meter.done(self.now, more);
+        }
+        self.note(lease.job);
+    }
+
+    fn partial(&mut self, slot: SlotId, lease: LeaseId, answer: &Answer) {
+        let Some((at, held)) = self.held(slot, lease) else { return self.count_late(lease.job) };
+        if !held.mark.counts() {
+            self.settle_account(slot, at);
+            return self.count_late(lease.job);
+        }
+        match self.accept(slot, &held, answer) {
+            Ok(()) => {
+                self.settle_account(slot, at);
+                self.prowl |= held.mark == Mark::Recalled;
+                self.accepted(slot, &held);
+            }
+            Err(fault) => {
+                if let Some(worker) = self.crew.worker_mut(slot) {
+                    worker.running = Some(lease);
+                    worker.distrusted = true;
+                }
+                self.condemn(slot, fault.to_owned());
+            }
+        }
+    }
+
+    /// Takes a partial into its job, or says what is wrong with it and changes nothing.
+    fn accept(&mut self, slot: SlotId, held: &Held, answer: &Answer) -> Result<(), &'static str> {
+        const WRONG: &str = "it sent a partial that is not that of its lease";
+        let worker = self.crew.worker(slot).ok_or(WRONG)?;
+        let job = self.jobs.get_mut(held.lease.job).ok_or(WRONG)?;
+        job.work.held_by(held.lease.partition, held.lease.attempt, worker.id).ok_or(WRONG)?;
+        let partial = Partial::from_bytes(&answer.state).map_err(|_| "it sent a partial that cannot be read")?;
+        if answer.elements != held.count || partial.elements() != held.count {
+            return Err("it sent a partial of another number of elements");
+        }
+        let busy_ns = answer.busy_ns.min(self.now.since(held.granted).0);
+        let copy = job.spec.request.breakdown.then(|| partial.clone());
+        job.partial.merge(partial).map_err(|_| "it sent a partial of other reductions")?;
+        assert!(job.work.accept(held.lease.partition), "a leased partition was covered already");
+        let who = (slot, worker.id, worker.pid.unwrap_or(0));
+        job.credit(who, Accepted { position: held.position, count: held.count, busy_ns, partial: copy });
+        job.in_flight -= held.done;
+        job.hand_in(slot);
+        job.pace.measured(held.count, busy_ns);
+        job.meter.done(self.now, held.count - held.done);
+        let estimate = i64::try_from(held.estimate_ns).unwrap_or(i64::MAX);
+        let busy = i64::try_from(busy_ns).unwrap_or(i64::MAX);
+        job.misjudged_ns = job.misjudged_ns.saturating_add(busy.saturating_sub(estimate));
+        Ok(())
+    }
+
+    fn accepted(&mut self, slot: SlotId, held: &Held) {
+        let id = held.lease.job;
+        if let Some(worker) = self.crew.worker_mut(slot) {
+            worker.accepted += 1;
+        }
+        self.note(id);
+        if self.jobs.get(id).is_some_and(|job| job.work.is_done()) {
+            self.complete(id);
+        } else {
+            self.refile(id);
+        }
+    }
+
+    /// The worker has answered this lease, one way or another.
+    fn settle_account(&mut self, slot: SlotId, at: usize) {
+        if let Some(worker) = self.crew.worker_mut(slot) {
+            worker.remove(at);
+        }
+        self.stirred.insert(slot);
+    }
+
+    fn failed(&mut self, slot: SlotId, lease: LeaseId, why: &str) {
+        let Some((at, held)) = self.held(slot, lease) else { return };
+        self.settle_account(slot, at);
+        if !held.mark.counts() {
+            return;
+        }
+        self.give_back(slot, &held);
+        let Some(job) = self.jobs.get(lease.job) else { return };
+        let range = job.spec.kernel.describe(held.position, held.count);
+        let message = format!("could not {} (range {range})", shortened(why));
+        let mut failure = Failure::new(ErrorCode::KernelFailed, message);
+        failure.range = Some(range);
+        self.finish(lease.job, Outcome::Failed(failure));
+    }
+
+    fn cancelled(&mut self, slot: SlotId, lease: LeaseId) {
+        let Some((at, held)) = self.held(slot, lease) else { return };
+        match held.mark {
+            Mark::Live => self.condemn(slot, "it gave a lease back unasked".to_owned()),
+            Mark::Recalled => {
+                self.settle_account(slot, at);
+                self.give_back(slot, &held);
+            }
+            Mark::Revoked { .. } => self.settle_account(slot, at),
+        }
+    }
+}
+
+/// An error text of a worker, within the limit.
+fn shortened(text: &str) -> &str {
+    let mut end = text.len().min(limits::ERROR_TEXT_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
