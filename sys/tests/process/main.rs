@@ -13,7 +13,16 @@ mod spawns;
 mod support;
 
 use std::env;
-use std::process::{Command, ExitCode};
+use std::io::Read;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use tally_sys::poll::{Interest, Poll};
+use tally_sys::process::{Child, Pid};
+use tally_sys::signal::Signal;
+
+/// A check that takes longer waits for something that never comes: each needs far below a second.
+const STUCK_AFTER: Duration = Duration::from_secs(60);
 
 /// A check and its name.
 pub(crate) type Check = (&'static str, fn());
@@ -48,7 +57,6 @@ fn main() -> ExitCode {
     if let [mode, name] = arguments.as_slice()
         && mode == ONE
     {
-        support::end_if_stuck();
         for (_, check) in ALL.into_iter().flatten().filter(|check| check.0 == name) {
             check();
         }
@@ -63,23 +71,47 @@ fn main() -> ExitCode {
     }
     // Whatever this program was started with is no business of the checks.
     tally_sys::fd::close_all_on_exec().unwrap();
+    tally_sys::process::set_child_subreaper().unwrap();
     run_all(chosen.map(|check| check.0))
 }
 
 fn run_all(names: impl Iterator<Item = &'static str>) -> ExitCode {
     let (mut passed, mut failed) = (0, 0);
     for name in names {
-        let output = Command::new("/proc/self/exe").args([ONE, name]).output().unwrap();
-        if output.status.success() {
-            passed += 1;
-            println!("test {name} ... ok");
-        } else {
-            failed += 1;
-            println!("test {name} ... FAILED: {}", output.status);
-            println!("{}", String::from_utf8_lossy(&output.stderr));
+        match run(name) {
+            Ok(()) => {
+                passed += 1;
+                println!("test {name} ... ok");
+            }
+            Err(why) => {
+                failed += 1;
+                println!("test {name} ... FAILED: {why}");
+            }
         }
     }
     let (verdict, code) = if failed == 0 { ("ok", 0) } else { ("FAILED", 101) };
     println!("test result: {verdict}. {passed} passed; {failed} failed");
     ExitCode::from(code)
+}
+
+/// Runs one check in a process of its own, and ends whatever it leaves behind.
+fn run(name: &str) -> Result<(), String> {
+    let mut check = Command::new("/proc/self/exe").args([ONE, name]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = Child::adopt(Pid::from_raw(check.id().try_into().unwrap()).unwrap()).unwrap();
+    let mut poll = Poll::new().unwrap();
+    poll.watch(&child, 1, Interest::READ).unwrap();
+    let mut ended = Vec::new();
+    poll.wait(Some(STUCK_AFTER), &mut ended).unwrap();
+    if ended.is_empty() {
+        child.signal(Signal::Kill).unwrap();
+    }
+    let status = child.reap().unwrap();
+    support::end_descendants();
+    let mut said = String::new();
+    check.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    match (ended.is_empty(), status.success()) {
+        (false, true) => Ok(()),
+        (false, false) => Err(format!("{status}\n{said}")),
+        (true, _) => Err(format!("it waited for ever\n{said}")),
+    }
 }
