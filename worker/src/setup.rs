@@ -37,6 +37,7 @@ pub(crate) fn become_worker(lifeline: OwnedFd) -> Result<Worker, String> {
         i32::try_from(setup.supervisor).ok().and_then(Pid::from_raw).ok_or("read the supervisor's pid")?;
     process::arm_parent_death(supervisor).map_err(|why| why.to_string())?;
     ignore_the_terminal()?;
+    process::set_name(c"tally-worker").map_err(|why| format!("take a name: {why}"))?;
     if setup.nice != 0 {
         process::set_nice(setup.nice).map_err(|why| format!("set niceness {}: {why}", setup.nice))?;
     }
