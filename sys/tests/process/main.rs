@@ -14,6 +14,14 @@ mod support;
 
 use std::env;
 use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use tally_sys::fd::pipe;
+use tally_sys::poll::{Interest, Poll};
+use tally_sys::process::{Child, Pid};
+
+/// A check that takes longer waits for something that never comes: each needs far below a second.
+const STUCK_AFTER: Duration = Duration::from_secs(60);
 
 /// A check and its name.
 pub(crate) type Check = (&'static str, fn());
@@ -48,7 +56,6 @@ fn main() -> ExitCode {
     if let [mode, name] = arguments.as_slice()
         && mode == ONE
     {
-        support::end_if_stuck();
         for (_, check) in ALL.into_iter().flatten().filter(|check| check.0 == name) {
             check();
         }
@@ -63,23 +70,50 @@ fn main() -> ExitCode {
     }
     // Whatever this program was started with is no business of the checks.
     tally_sys::fd::close_all_on_exec().unwrap();
+    tally_sys::process::set_child_subreaper().unwrap();
     run_all(chosen.map(|check| check.0))
 }
 
 fn run_all(names: impl Iterator<Item = &'static str>) -> ExitCode {
     let (mut passed, mut failed) = (0, 0);
     for name in names {
-        let output = Command::new("/proc/self/exe").args([ONE, name]).output().unwrap();
-        if output.status.success() {
-            passed += 1;
-            println!("test {name} ... ok");
-        } else {
-            failed += 1;
-            println!("test {name} ... FAILED: {}", output.status);
-            println!("{}", String::from_utf8_lossy(&output.stderr));
+        match run(name) {
+            Ok(()) => {
+                passed += 1;
+                println!("test {name} ... ok");
+            }
+            Err(why) => {
+                failed += 1;
+                println!("test {name} ... FAILED: {why}");
+            }
         }
     }
     let (verdict, code) = if failed == 0 { ("ok", 0) } else { ("FAILED", 101) };
     println!("test result: {verdict}. {passed} passed; {failed} failed");
     ExitCode::from(code)
+}
+
+/// Runs one check in a process of its own, and ends whatever it leaves behind.
+///
+/// The verdict comes from the standard library: an error in the code under test must not be able
+/// to hide all the others.
+fn run(name: &str) -> Result<(), String> {
+    let (output, stderr) = pipe().unwrap();
+    let mut check = Command::new("/proc/self/exe").args([ONE, name]).stderr(stderr).spawn().unwrap();
+    let pidfd = Child::adopt(Pid::from_raw(check.id().try_into().unwrap()).unwrap()).unwrap();
+    let mut poll = Poll::new().unwrap();
+    poll.watch(&pidfd, 1, Interest::READ).unwrap();
+    let mut ended = Vec::new();
+    poll.wait(Some(STUCK_AFTER), &mut ended).unwrap();
+    if ended.is_empty() {
+        check.kill().unwrap();
+    }
+    let status = check.wait().unwrap();
+    support::end_descendants();
+    let said = support::read_all(output);
+    match (ended.is_empty(), status.success()) {
+        (false, true) => Ok(()),
+        (false, false) => Err(format!("{status}\n{said}")),
+        (true, _) => Err(format!("it waited for ever\n{said}")),
+    }
 }

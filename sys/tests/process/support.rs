@@ -2,18 +2,39 @@
 
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use tally_sys::process::{Child, ExitStatus};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tally_sys::process::{Child, ExitStatus, Pid};
 use tally_sys::signal::Signal;
 use tally_sys::{clock, fd, process};
 
-/// A check that waits for ever ends by a signal, and so fails.
-const STUCK_AFTER_S: u32 = 60;
+/// Kills every child of this process, and theirs, which become its own as their parents die.
+pub(crate) fn end_descendants() {
+    loop {
+        let children = children();
+        if children.is_empty() {
+            return;
+        }
+        for pid in children {
+            // One that has ended by itself meanwhile is a zombie, which can be adopted all the same.
+            let mut child = Child::adopt(pid).unwrap();
+            child.signal(Signal::Kill).unwrap();
+            child.reap().unwrap();
+        }
+    }
+}
 
-pub(crate) fn end_if_stuck() {
-    // SAFETY: arms a timer of this process, nothing else.
-    unsafe { libc::alarm(STUCK_AFTER_S) };
+/// The children of this process, ended or not.
+pub(crate) fn children() -> Vec<Pid> {
+    let own = format!("PPid:\t{}", process::own_pid());
+    let is_child = |pid: &i32| {
+        std::fs::read_to_string(format!("/proc/{pid}/status"))
+            .is_ok_and(|status| status.lines().any(|line| line == own))
+    };
+    let entries = std::fs::read_dir("/proc").unwrap();
+    let numbers = entries.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    numbers.filter(is_child).filter_map(Pid::from_raw).collect()
 }
 
 /// A plain end by `signal`.
@@ -68,6 +89,19 @@ pub(crate) fn open_descriptors() -> Vec<i32> {
     numbers.retain(|number| std::fs::read_link(format!("/proc/self/fd/{number}")).is_ok());
     numbers.sort_unstable();
     numbers
+}
+
+/// Runs `action` while not one descriptor can be opened.
+pub(crate) fn without_descriptors<T>(action: impl FnOnce() -> T) -> T {
+    let before = getrlimit(Resource::Nofile);
+    let next = u64::try_from(*open_descriptors().last().unwrap()).unwrap() + 1;
+    let free = (0..next).filter(|n| !Path::new(&format!("/proc/self/fd/{n}")).exists()).count();
+    let fillers: Vec<_> = (0..free).map(|_| tally_sys::fd::null_device().unwrap()).collect();
+    setrlimit(Resource::Nofile, Rlimit { current: Some(next), ..before }).unwrap();
+    let result = action();
+    setrlimit(Resource::Nofile, before).unwrap();
+    drop(fillers);
+    result
 }
 
 /// A field of `/proc/self/status`.
