@@ -4,7 +4,7 @@
 //! somebody else owns; the one sweep that does so runs only in a child just forked.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -110,7 +110,6 @@ pub(crate) struct KeptFds {
 
 impl KeptFds {
     pub(crate) fn new<'fd>(fds: impl Iterator<Item = BorrowedFd<'fd>>) -> Self {
-        use std::os::fd::AsRawFd;
         let mut sorted: Vec<u32> = fds.filter_map(|fd| u32::try_from(fd.as_raw_fd()).ok()).collect();
         sorted.sort_unstable();
         Self { sorted }
@@ -127,7 +126,6 @@ fn close_range(first: u32, last: u32, flags: libc::c_uint) -> io::Result<()> {
 
 /// Takes back what `into_raw_fd` gave away.
 fn owned(fd: RawFd) -> OwnedFd {
-    use std::os::fd::FromRawFd;
     // SAFETY: the caller has just got the number from `OwnedFd::into_raw_fd` and keeps no copy.
     unsafe { OwnedFd::from_raw_fd(fd) }
 }

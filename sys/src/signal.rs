@@ -10,6 +10,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
 
+use nix::sys::signal::{SigSet, SigmaskHow};
 use signal_hook::SigId;
 use signal_hook::low_level;
 
@@ -184,17 +185,16 @@ pub fn restore_default(signal: Signal) -> io::Result<()> {
 /// Lets every signal through. A program may be started with some blocked, which would make it
 /// deaf to the signals that should end it.
 pub fn unblock_all() -> io::Result<()> {
-    Ok(nix::sys::signal::SigSet::empty().thread_set_mask()?)
+    Ok(SigSet::empty().thread_set_mask()?)
 }
 
 /// Holds back every signal while it lives; they arrive when it is dropped.
 pub(crate) struct AllBlocked {
-    before: nix::sys::signal::SigSet,
+    before: SigSet,
 }
 
 impl AllBlocked {
     pub(crate) fn new() -> io::Result<Self> {
-        use nix::sys::signal::{SigSet, SigmaskHow};
         Ok(Self { before: SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)? })
     }
 }

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 
 use super::status::{How, Whose, wait};
-use super::{ExitStatus, Pid, named};
+use super::{ExitStatus, Pid, named, send};
 use crate::signal::Signal;
 
 /// A child of this process. As a descriptor it becomes readable when the child has ended.
@@ -30,6 +30,15 @@ impl Child {
         Ok(child)
     }
 
+    /// As [`Child::adopt`], for a child just started; one that cannot be watched, for lack of a
+    /// descriptor, is killed and reaped.
+    pub(super) fn adopt_or_end(pid: Pid) -> io::Result<Self> {
+        Self::adopt(pid).inspect_err(|_| {
+            drop(send(pid, Signal::Kill));
+            drop(wait(Whose::Pid(pid), How::Wait));
+        })
+    }
+
     /// Its number, valid until it is reaped.
     pub fn pid(&self) -> Pid {
         self.pid
@@ -37,6 +46,10 @@ impl Child {
 
     /// How it ended, once it has; `None` while it runs. Never waits. After the first answer the
     /// system has forgotten the child and this value repeats it.
+    ///
+    /// An error means that the child was reaped behind this value's back: it is gone, and how it
+    /// ended is lost. That is so in a process that ignores SIGCHLD, as its parent may have had it
+    /// do: call `restore_default(Signal::Chld)` before the first child.
     pub fn try_reap(&mut self) -> io::Result<Option<ExitStatus>> {
         self.reap_with(How::Try)
     }

@@ -10,10 +10,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::unistd::ForkResult;
 
-use super::status::{How, Whose, wait};
-use super::{Child, Pid, send, single_threaded};
+use super::{Child, Pid, single_threaded};
 use crate::fd::{self, KeptFds};
-use crate::signal::{self, AllBlocked, Signal};
+use crate::signal::{self, AllBlocked};
 
 #[cfg(target_arch = "s390x")]
 compile_error!("clone takes its arguments in another order on s390x");
@@ -64,7 +63,7 @@ fn fork_with(keep: KeptFds, body: impl FnOnce() -> u8) -> io::Result<Child> {
     };
     drop(blocked);
     let pid = Pid::from_raw(pid.as_raw()).ok_or_else(|| io::Error::other("learn the pid of a child"))?;
-    Child::adopt(pid).inspect_err(|_| abandon(pid))
+    Child::adopt_or_end(pid)
 }
 
 fn clone_with(keep: &KeptFds, body: impl FnOnce() -> u8) -> io::Result<Pid> {
@@ -146,10 +145,4 @@ fn require_one_thread() -> io::Result<()> {
     } else {
         Err(io::Error::other("this process has other threads, or /proc is not mounted"))
     }
-}
-
-/// Ends and reaps a child that cannot be watched.
-fn abandon(pid: Pid) {
-    drop(send(pid, Signal::Kill));
-    drop(wait(Whose::Pid(pid), How::Wait));
 }

@@ -10,7 +10,7 @@ use super::status::{How, Whose, wait};
 use super::{ExitStatus, Pid, own_pid, parent_pid};
 
 /// A thread that has ended is still counted for a moment, even after it was joined.
-const THREAD_COUNT_TRIES: u32 = 1_000;
+const THREAD_COUNT_TRIES: u32 = 100;
 
 /// Why a process cannot rely on its parent.
 #[derive(Debug)]

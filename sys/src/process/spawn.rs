@@ -29,5 +29,5 @@ pub fn spawn_self(role: &[&str], stdin: OwnedFd, stderr: OwnedFd, own_group: boo
     // The standard library's child does nothing when dropped: this one is reaped by its pidfd.
     let id = command.spawn()?.id();
     let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
-    Child::adopt(pid.ok_or_else(|| io::Error::other("learn the pid of a child"))?)
+    Child::adopt_or_end(pid.ok_or_else(|| io::Error::other("learn the pid of a child"))?)
 }

@@ -8,11 +8,12 @@ use tally_sys::process::{
     Child, ExitStatus, Pid, clone_sibling, clone_sibling_with, fork_child, fork_child_with, own_pid,
     parent_pid,
 };
-use tally_sys::signal::Signal;
+use tally_sys::signal::{self, Signal};
 use tally_sys::socket::{packet_pair, receive_packet, send_packet};
 
 use crate::support::{
-    killed_by, open_descriptors, read_all, read_byte, send_byte, wait_for_ever, wait_until_ended,
+    children, killed_by, open_descriptors, read_all, read_byte, send_byte, wait_for_ever, wait_until_ended,
+    without_descriptors,
 };
 
 crate::checks!("forks":
@@ -25,6 +26,8 @@ crate::checks!("forks":
     signals_show_in_the_status,
     signalling_an_ended_child_is_no_error,
     strangers_are_not_adopted,
+    a_child_that_cannot_be_watched_is_not_left_behind,
+    a_process_that_ignores_the_end_of_children_learns_of_none,
     a_child_holds_only_what_it_was_given,
     a_child_does_not_keep_a_pipe_of_its_parent_open,
     handed_descriptors_belong_to_the_child_alone,
@@ -131,6 +134,22 @@ fn strangers_are_not_adopted() {
     let mut child = fork_child(&[], || 0).unwrap();
     child.reap().unwrap();
     Child::adopt(child.pid()).unwrap_err();
+}
+
+fn a_child_that_cannot_be_watched_is_not_left_behind() {
+    let error = without_descriptors(|| fork_child(&[], wait_for_ever).unwrap_err());
+    assert!(tally_sys::socket::is_out_of_descriptors(&error), "{error}");
+    assert_eq!(children(), []);
+}
+
+fn a_process_that_ignores_the_end_of_children_learns_of_none() {
+    signal::ignore(Signal::Chld).unwrap();
+    let mut child = fork_child(&[], wait_for_ever).unwrap();
+    child.signal(Signal::Kill).unwrap();
+    child.reap().unwrap_err();
+    signal::restore_default(Signal::Chld).unwrap();
+    let mut child = fork_child(&[], || 3).unwrap();
+    assert_eq!(child.reap().unwrap(), ExitStatus::Exited(3));
 }
 
 fn a_child_holds_only_what_it_was_given() {

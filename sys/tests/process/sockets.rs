@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
-use rustix::process::{Resource, Rlimit, getgid, getrlimit, getuid, setrlimit};
+use rustix::process::{getgid, getuid};
 use tally_sys::fd::pipe;
 use tally_sys::process::{ExitStatus, fork_child, fork_child_with};
 use tally_sys::socket::{
@@ -11,7 +11,7 @@ use tally_sys::socket::{
     unlink_stale,
 };
 
-use crate::support::{Directory, open_descriptors, read_all, read_byte, send_byte};
+use crate::support::{Directory, read_all, read_byte, send_byte, without_descriptors};
 
 crate::checks!("sockets":
     the_peer_of_a_connection_is_known,
@@ -60,19 +60,6 @@ fn descriptors_travel_to_another_process() {
     let (ours, theirs) = packet_pair().unwrap();
     drop(theirs);
     assert_eq!(send_packet(&ours, b"x", &[]).unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
-}
-
-/// Runs `action` while not one descriptor can be opened.
-fn without_descriptors<T>(action: impl FnOnce() -> T) -> T {
-    let before = getrlimit(Resource::Nofile);
-    let next = u64::try_from(*open_descriptors().last().unwrap()).unwrap() + 1;
-    let free = (0..next).filter(|n| !std::path::Path::new(&format!("/proc/self/fd/{n}")).exists()).count();
-    let fillers: Vec<_> = (0..free).map(|_| tally_sys::fd::null_device().unwrap()).collect();
-    setrlimit(Resource::Nofile, Rlimit { current: Some(next), ..before }).unwrap();
-    let result = action();
-    setrlimit(Resource::Nofile, before).unwrap();
-    drop(fillers);
-    result
 }
 
 fn accepting_without_descriptors_left_is_told_apart() {

@@ -2,8 +2,9 @@
 
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tally_sys::process::{Child, ExitStatus, Pid};
 use tally_sys::signal::Signal;
 use tally_sys::{clock, fd, process};
@@ -25,7 +26,7 @@ pub(crate) fn end_descendants() {
 }
 
 /// The children of this process, ended or not.
-fn children() -> Vec<Pid> {
+pub(crate) fn children() -> Vec<Pid> {
     let own = format!("PPid:\t{}", process::own_pid());
     let is_child = |pid: &i32| {
         std::fs::read_to_string(format!("/proc/{pid}/status"))
@@ -88,6 +89,19 @@ pub(crate) fn open_descriptors() -> Vec<i32> {
     numbers.retain(|number| std::fs::read_link(format!("/proc/self/fd/{number}")).is_ok());
     numbers.sort_unstable();
     numbers
+}
+
+/// Runs `action` while not one descriptor can be opened.
+pub(crate) fn without_descriptors<T>(action: impl FnOnce() -> T) -> T {
+    let before = getrlimit(Resource::Nofile);
+    let next = u64::try_from(*open_descriptors().last().unwrap()).unwrap() + 1;
+    let free = (0..next).filter(|n| !Path::new(&format!("/proc/self/fd/{n}")).exists()).count();
+    let fillers: Vec<_> = (0..free).map(|_| tally_sys::fd::null_device().unwrap()).collect();
+    setrlimit(Resource::Nofile, Rlimit { current: Some(next), ..before }).unwrap();
+    let result = action();
+    setrlimit(Resource::Nofile, before).unwrap();
+    drop(fillers);
+    result
 }
 
 /// A field of `/proc/self/status`.
