@@ -2,13 +2,21 @@
 //!
 //! Level-triggered: what is not read now is reported again. It must never wake by itself: without
 //! a timeout it sleeps until a descriptor is ready.
+//!
+//! Epoll itself rather than a crate over it: a portable one makes several more system calls for
+//! each wait, which is a large part of a turn (docs/adr/0001-house.md).
 
-use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use polling::{Event, Events, PollMode, Poller};
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::event::Timespec;
+use rustix::io::Errno;
+
+/// Descriptors reported by one wait; the rest is reported by the next.
+const EVENTS_MAX: usize = 256;
 
 /// What to wait for on a descriptor. A hang-up is always reported, whatever is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,37 +57,55 @@ pub struct Ready {
 /// A descriptor must be forgotten before it is closed. If it is not, the system forgets it by
 /// itself as long as no other process holds the same open file; otherwise its key is reported
 /// until that process is gone.
+#[derive(Debug)]
 pub struct Poll {
-    poller: Poller,
-    events: Events,
+    epoll: OwnedFd,
+}
+
+impl Interest {
+    fn flags(self) -> EventFlags {
+        let mut flags = EventFlags::empty();
+        flags.set(EventFlags::IN, self.readable);
+        flags.set(EventFlags::OUT, self.writable);
+        flags
+    }
+}
+
+impl Ready {
+    fn of(event: Event) -> Option<Self> {
+        let flags = event.flags;
+        // An error is found by whichever operation comes next.
+        let broken = flags.intersects(EventFlags::ERR | EventFlags::HUP);
+        Some(Self {
+            key: usize::try_from(event.data.u64()).ok()?,
+            readable: broken || flags.contains(EventFlags::IN),
+            writable: broken || flags.contains(EventFlags::OUT),
+            hangup: flags.contains(EventFlags::HUP),
+        })
+    }
 }
 
 impl Poll {
     /// A poll that watches nothing.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { poller: Poller::new()?, events: Events::new() })
+        Ok(Self { epoll: epoll::create(CreateFlags::CLOEXEC)? })
     }
 
-    /// Watches `fd` and reports it as `key` (any number but `usize::MAX`).
+    /// Watches `fd` and reports it as `key`.
     pub fn watch(&self, fd: impl AsFd, key: usize, interest: Interest) -> io::Result<()> {
-        let event = Event::new(key, interest.readable, interest.writable);
-        // SAFETY: `fd` is open now. Should it be closed while still watched, epoll, the only
-        // backend on Linux, drops it or goes on reporting its key: it reads and writes nothing
-        // through the descriptor, and a key is only a number to its owner.
-        unsafe { self.poller.add_with_mode(fd.as_fd().as_raw_fd(), event, PollMode::Level) }
+        Ok(epoll::add(&self.epoll, fd, EventData::new_u64(key as u64), interest.flags())?)
     }
 
     /// Changes what a watched descriptor is watched for, and its key.
     pub fn change(&self, fd: impl AsFd, key: usize, interest: Interest) -> io::Result<()> {
-        let event = Event::new(key, interest.readable, interest.writable);
-        self.poller.modify_with_mode(fd.as_fd(), event, PollMode::Level)
+        Ok(epoll::modify(&self.epoll, fd, EventData::new_u64(key as u64), interest.flags())?)
     }
 
     /// Stops watching; a descriptor that is not watched is none the worse for it.
     pub fn forget(&self, fd: impl AsFd) -> io::Result<()> {
-        match self.poller.delete(fd.as_fd()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other,
+        match epoll::delete(&self.epoll, fd) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -87,25 +113,18 @@ impl Poll {
     /// ready into `ready`, emptied before. It may return early with nothing.
     pub fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
         ready.clear();
-        self.events.clear();
-        match self.poller.wait(&mut self.events, timeout) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            Err(error) => return Err(error),
+        let timeout = timeout.map(|span| Timespec {
+            tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: span.subsec_nanos().into(),
+        });
+        let mut events = [MaybeUninit::uninit(); EVENTS_MAX];
+        match epoll::wait(&self.epoll, &mut events, timeout.as_ref()) {
+            Ok((events, _)) => ready.extend(events.iter().copied().filter_map(Ready::of)),
+            // A signal: its stream is readable, and the next wait says so.
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
-        ready.extend(self.events.iter().map(|event| Ready {
-            key: event.key,
-            readable: event.readable,
-            writable: event.writable,
-            hangup: event.is_interrupt(),
-        }));
         Ok(())
-    }
-}
-
-impl fmt::Debug for Poll {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Poll").field("poller", &self.poller).finish_non_exhaustive()
     }
 }
 
