@@ -62,8 +62,7 @@ pub fn run_daemon(options: &DaemonOptions, worker: WorkerMain) -> Result<(), Fai
         StartMethod::Spawn | StartMethod::Fork => None,
     };
     let locks = lock(options)?;
-    let swept = tally_transport::sweep();
-    tracing::debug!("swept: {swept:?}");
+    // SWEEP
     let listener = listen(&options.socket)?;
 
     let mut settings = configuration.settings();

@@ -40,8 +40,8 @@ pub(crate) struct Newborn {
 impl Nursery {
     /// Starts one. Errors are fragments after "could not".
     pub(crate) fn start(&mut self, id: WorkerId, slot: SlotId, profile: &Profile) -> Result<Newborn, String> {
-        let tag = format!("{}-{id}", process::own_pid());
-        let (link, offer, fallback) = open_link(profile.transport, &tag)?;
+        let tag = id.to_string();
+        let Opened { link, offer, fallback } = open_link(profile.transport, &tag)?;
         let plumb = |why: io::Error| format!("connect a worker: {why}");
         let (ours, theirs) = socket::packet_pair().map_err(plumb)?;
         let (stderr, stderr_end) = fd::pipe().map_err(plumb)?;

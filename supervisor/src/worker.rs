@@ -48,23 +48,37 @@ impl Worker {
         Ok(())
     }
 
-    /// Takes what the worker said, at most `frames` frames. The flag tells whether there may be more.
+    /// Takes what the worker said, at most `frames` frames.
     pub(crate) fn receive(
         &mut self,
         frame: &mut Vec<u8>,
         frames: usize,
         mut said: impl FnMut(FromWorker),
-    ) -> Result<bool, String> {
+    ) -> Result<Heard, String> {
         for _ in 0..frames {
-            if !self.link.receive(frame).map_err(|why| why.to_string())? {
-                return Ok(false);
+            match self.link.receive(frame) {
+                Ok(true) => {}
+                Ok(false) => return Ok(Heard::All),
+                Err(LinkError::Closed) => return Ok(Heard::Last),
+                Err(why) => return Err(why.to_string()),
             }
             if let Some(message) = self.assembler.push(frame).map_err(|why| why.to_string())? {
                 said(message);
             }
         }
-        Ok(true)
+        Ok(Heard::Some)
     }
+}
+
+/// How much of what a worker said has been taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// There may be more.
+    Some,
+    /// All there is now.
+    All,
+    /// All there will ever be: its end of the link is closed.
+    Last,
 }
 
 /// An error text on its way through `encode`.

@@ -18,10 +18,12 @@ mod armed {
         pub worker: u64,
         /// The lease it works on: partition, attempt, first position, count.
         pub lease: Option<(u64, u32, u64, u64)>,
+        /// What it is saying, the first half of a point's name.
+        pub saying: &'static str,
     }
 
     thread_local! {
-        static CONTEXT: Cell<Context> = const { Cell::new(Context { worker: 0, lease: None }) };
+        static CONTEXT: Cell<Context> = const { Cell::new(Context { worker: 0, lease: None, saying: "" }) };
     }
 
     /// Says what the process is doing.
@@ -31,6 +33,12 @@ mod armed {
             change(&mut context);
             cell.set(context);
         });
+    }
+
+    /// What the process is saying.
+    #[must_use]
+    pub fn saying() -> &'static str {
+        CONTEXT.with(Cell::get).saying
     }
 
     struct Plan {
@@ -93,7 +101,7 @@ mod armed {
 }
 
 #[cfg(feature = "crash-points")]
-pub use armed::{Context, context, point};
+pub use armed::{Context, context, point, saying};
 
 /// Does nothing in this build.
 #[cfg(not(feature = "crash-points"))]

@@ -4,6 +4,8 @@
 //! ends when the supervisor is gone. It never retries, never decides what comes next.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "crash-points")]
+mod crashing;
 mod leases;
 mod local;
 mod run;

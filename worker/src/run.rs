@@ -170,6 +170,8 @@ impl Running {
     }
 
     fn say(&mut self, message: &FromWorker) -> Result<(), End> {
+        #[cfg(feature = "crash-points")]
+        crate::crashing::say(message);
         let link = &mut self.link;
         let room = link.frame_bytes_max();
         encode(message, room, &mut self.scratch, |frame| {

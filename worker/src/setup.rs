@@ -46,15 +46,11 @@ pub(crate) fn become_worker(lifeline: OwnedFd) -> Result<Worker, String> {
             .map_err(|why| format!("limit memory to {bytes} bytes: {why}"))?;
     }
     #[cfg(feature = "crash-points")]
-    crash::context(|context| context.worker = setup.worker.0);
+    crate::crashing::arm(setup.worker);
 
     crash::point("before-link");
-    let link = tally_transport::open(
-        &setup.link,
-        packet.fds,
-        lifeline.as_fd().try_clone_to_owned().map_err(|why| why.to_string())?,
-    )
-    .map_err(|why| format!("open its link: {why}"))?;
+    let link = tally_transport::open(&setup.link, packet.fds, lifeline.as_fd())
+        .map_err(|why| format!("open its link: {why}"))?;
     crash::point("before-opened");
     socket::send_packet(&lifeline, b"o", &[]).map_err(|why| format!("say that its link is open: {why}"))?;
     Ok(Worker { link })

@@ -7,6 +7,7 @@ use tally_protocol::WorkerId;
 use tally_sys::socket;
 
 use crate::turn::{FRAMES, Supervisor};
+use crate::worker::Heard;
 
 impl Supervisor {
     pub(crate) fn answer_doorbell(&mut self, id: WorkerId) {
@@ -39,7 +40,12 @@ impl Supervisor {
         let now = tally_machine::Moment(tally_sys::clock::monotonic_ns().saturating_sub(self.zero));
         let said = |said| machine.handle(now, Event::WorkerSaid { worker: id, said });
         match worker.receive(&mut self.frame, frames, said) {
-            Ok(more) => more,
+            Ok(Heard::Some) => true,
+            Ok(Heard::All) => false,
+            Ok(Heard::Last) => {
+                self.close_link(id);
+                false
+            }
             Err(why) => {
                 self.break_link(id, why);
                 false
@@ -47,13 +53,17 @@ impl Supervisor {
         }
     }
 
-    fn break_link(&mut self, id: WorkerId, why: String) {
-        if let Some(worker) = self.workers.get_mut(&id) {
-            worker.broken = true;
-            if let Err(error) = self.poll.forget(worker.link.doorbell()) {
-                tracing::error!("could not stop watching a link: {error}");
-            }
+    /// The worker is ending: its exit, which comes next, says how. A closed link stays ready for ever.
+    fn close_link(&mut self, id: WorkerId) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        worker.broken = true;
+        if let Err(error) = self.poll.forget(worker.link.doorbell()) {
+            tracing::error!("could not stop watching a link: {error}");
         }
+    }
+
+    fn break_link(&mut self, id: WorkerId, why: String) {
+        self.close_link(id);
         tracing::warn!(worker = id.0, "link broken: {why}");
         self.feed(Event::LinkBroken { worker: id, why });
     }
