@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod doorbell;
 pub mod fd;
+pub mod identity;
 pub mod limits;
 pub mod lockfile;
 pub mod mqueue;
