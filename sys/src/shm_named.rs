@@ -23,41 +23,35 @@ use crate::shm::keep_from_children;
 pub struct NamedSegment {
     memory: Shmem,
     words: usize,
-    /// The name to remove, and the process whose duty that is.
-    to_remove: Option<(String, Pid)>,
+}
+
+/// The name of a segment, removed when this is dropped by the process that made it.
+#[derive(Debug)]
+pub struct SegmentName {
+    name: String,
+    maker: Pid,
 }
 
 impl NamedSegment {
-    /// A new segment of zero bytes, a multiple of 8, for this user only. `name` starts with a
-    /// slash and has no other; it must be free. Dropping the value removes it.
-    pub fn create(name: &str, bytes: usize) -> io::Result<Self> {
+    /// A new segment of zero bytes, a multiple of 8, for this user only, and its name, by which
+    /// others open it. `name` starts with a slash and has no other; it must be free.
+    pub fn create(name: &str, bytes: usize) -> io::Result<(Self, SegmentName)> {
         let mut memory = ShmemConf::new().os_id(name).size(bytes).create().map_err(to_io)?;
         memory.set_owner(false);
-        let to_remove = Some((name.to_owned(), own_pid()));
-        Self::new(memory, bytes, to_remove)
+        let name = SegmentName { name: name.to_owned(), maker: own_pid() };
+        Ok((Self::new(memory, bytes)?, name))
     }
 
     /// The segment of that name, if it has exactly that size.
     pub fn open(name: &str, bytes: usize) -> io::Result<Self> {
-        Self::new(ShmemConf::new().os_id(name).open().map_err(to_io)?, bytes, None)
+        Self::new(ShmemConf::new().os_id(name).open().map_err(to_io)?, bytes)
     }
 
-    /// Removes the name, if this value has made it and it is still there; the memory stays.
-    pub fn unlink(&mut self) -> io::Result<()> {
-        match self.to_remove.take() {
-            // A forked child has a copy of this value, but not the duty.
-            Some((name, maker)) if maker == own_pid() => unlink(&name),
-            _ => Ok(()),
-        }
-    }
-
-    fn new(memory: Shmem, bytes: usize, to_remove: Option<(String, Pid)>) -> io::Result<Self> {
-        let words = bytes / size_of::<u64>();
-        let fits = memory.len() == bytes && bytes.is_multiple_of(size_of::<u64>());
-        let segment = Self { memory, words, to_remove };
-        if !fits {
+    fn new(memory: Shmem, bytes: usize) -> io::Result<Self> {
+        if memory.len() != bytes || !bytes.is_multiple_of(size_of::<u64>()) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "use a segment of an unexpected size"));
         }
+        let segment = Self { memory, words: bytes / size_of::<u64>() };
         keep_from_children(segment.words())?;
         Ok(segment)
     }
@@ -71,19 +65,26 @@ impl Words for NamedSegment {
     }
 }
 
-impl Drop for NamedSegment {
-    fn drop(&mut self) {
-        // A name that cannot be removed is left to the next sweep.
-        drop(self.unlink());
+impl fmt::Debug for NamedSegment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NamedSegment").field("words", &self.words).finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for NamedSegment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NamedSegment")
-            .field("words", &self.words)
-            .field("to_remove", &self.to_remove)
-            .finish_non_exhaustive()
+impl SegmentName {
+    /// The name, with its slash.
+    pub fn as_str(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Drop for SegmentName {
+    fn drop(&mut self) {
+        // A forked child has a copy of this value, but not the duty. A name that cannot be removed
+        // is left to the next sweep.
+        if self.maker == own_pid() {
+            drop(unlink(&self.name));
+        }
     }
 }
 
@@ -124,22 +125,24 @@ mod tests {
     #[test]
     fn two_mappings_see_the_same_words_and_the_name_goes_early() {
         let (name, path) = name("share");
-        let mut ours = NamedSegment::create(&name, 8192).unwrap();
+        let (ours, held) = NamedSegment::create(&name, 8192).unwrap();
+        assert_eq!(held.as_str(), name);
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o600);
         let theirs = NamedSegment::open(&name, 8192).unwrap();
-        ours.unlink().unwrap();
+        drop(held);
         assert!(!path.exists());
         theirs.words()[1023].store(7, Ordering::Relaxed);
         assert_eq!(ours.words()[1023].load(Ordering::Relaxed), 7);
     }
 
     #[test]
-    fn dropping_the_maker_removes_the_name_and_dropping_a_user_does_not() {
+    fn only_the_name_keeps_the_name() {
         let (name, path) = name("drop");
-        let ours = NamedSegment::create(&name, 4096).unwrap();
+        let (ours, held) = NamedSegment::create(&name, 4096).unwrap();
         drop(NamedSegment::open(&name, 4096).unwrap());
-        assert!(path.exists());
         drop(ours);
+        assert!(path.exists());
+        drop(held);
         assert!(!path.exists());
     }
 
@@ -150,10 +153,8 @@ mod tests {
         assert_eq!(NamedSegment::create(&name, 4096).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert!(path.exists());
         assert!(NamedSegment::open(&name, 8192).is_err());
-        assert_eq!(
-            NamedSegment::open("/tally-sys-test-none", 4096).unwrap_err().kind(),
-            io::ErrorKind::NotFound
-        );
+        let none = NamedSegment::open("/tally-sys-test-none", 4096).unwrap_err();
+        assert_eq!(none.kind(), io::ErrorKind::NotFound);
         unlink("/tally-sys-test-none").unwrap();
     }
 

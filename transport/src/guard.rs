@@ -1,5 +1,5 @@
-//! What every supervisor's end must do, once for all of them: refuse frames that are too long, and
-//! stay dead after a violation.
+//! What every supervisor's end must do, once for all of them: refuse frames that are too long, stay
+//! dead after a violation, and never sleep on frames that could be handed over.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -11,11 +11,13 @@ use crate::{LinkError, SupervisorLink, Transport};
 pub(crate) struct Guard<L> {
     link: L,
     violation: Option<String>,
+    /// Frames were sent that no flush has handed over yet.
+    unflushed: bool,
 }
 
 impl<L: SupervisorLink> Guard<L> {
     pub(crate) fn new(link: L) -> Self {
-        Self { link, violation: None }
+        Self { link, violation: None, unflushed: false }
     }
 
     fn guarded<T>(&mut self, operation: impl FnOnce(&mut L) -> Result<T, LinkError>) -> Result<T, LinkError> {
@@ -45,11 +47,14 @@ impl<L: SupervisorLink> SupervisorLink for Guard<L> {
 
     fn send(&mut self, frame: &[u8]) -> Result<(), LinkError> {
         check_length(frame, self.frame_bytes_max())?;
+        self.unflushed = true;
         self.guarded(|link| link.send(frame))
     }
 
     fn flush(&mut self) -> Result<bool, LinkError> {
-        self.guarded(L::flush)
+        let done = self.guarded(L::flush)?;
+        self.unflushed = !done;
+        Ok(done)
     }
 
     fn doorbell(&self) -> BorrowedFd<'_> {
@@ -66,6 +71,10 @@ impl<L: SupervisorLink> SupervisorLink for Guard<L> {
     }
 
     fn before_sleep(&mut self) -> Result<bool, LinkError> {
+        // The worker may have made room, and said so, after the last flush.
+        if self.unflushed {
+            self.flush()?;
+        }
         self.guarded(L::before_sleep)
     }
 }

@@ -10,16 +10,21 @@
 
 #![forbid(unsafe_code)]
 
+mod channel;
 mod guard;
 mod limits;
 mod link;
+mod mqueue;
+mod name;
 mod outbox;
 mod packed;
 mod pipe;
 mod records;
 mod ring_link;
 mod shm;
+mod shm_named;
 pub mod steps;
+mod sweep;
 
 use std::fmt;
 use std::io;
@@ -27,6 +32,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 pub use limits::{OFFER_FDS_MAX, OFFER_TEXT_BYTES_MAX, OUTBOX_BYTES_MAX, TAG_BYTES_MAX};
 pub use link::{CreateError, LinkError, Received, SupervisorLink, Wait, WorkerLink};
+pub use sweep::{Swept, sweep};
 
 /// A kind of link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -95,10 +101,10 @@ pub fn create(transport: Transport, tag: &str) -> Result<(Box<dyn SupervisorLink
     }
     match transport {
         Transport::Shm => shm::create(),
+        Transport::ShmNamed => shm_named::create(tag),
         Transport::Pipe => pipe::create(),
-        Transport::ShmNamed | Transport::Mqueue | Transport::Channel => {
-            Err(CreateError::Unsupported(transport))
-        }
+        Transport::Mqueue => mqueue::create(tag),
+        Transport::Channel => channel::create(),
     }
 }
 
@@ -114,10 +120,10 @@ pub fn open(text: &[u8], fds: Vec<OwnedFd>, lifeline: BorrowedFd<'_>) -> io::Res
     let lifeline = lifeline.try_clone_to_owned()?;
     match transport {
         Transport::Shm => shm::open(rest, fds, lifeline),
+        Transport::ShmNamed => shm_named::open(rest, fds, lifeline),
         Transport::Pipe => pipe::open(fds, lifeline),
-        Transport::ShmNamed | Transport::Mqueue | Transport::Channel => {
-            Err(bad_offer(&format!("the transport {transport}")))
-        }
+        Transport::Mqueue => mqueue::open(fds, lifeline),
+        Transport::Channel => channel::open(rest, fds, lifeline),
     }
 }
 

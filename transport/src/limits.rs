@@ -27,3 +27,18 @@ pub(crate) const PIPE_WRITE_BYTES_MAX: usize = 4096;
 
 /// How many bytes the reader of a pipe takes at once: all that a pipe usually holds.
 pub(crate) const PIPE_READ_BYTES_MAX: usize = 64 << 10;
+
+/// How many messages a queue holds. With [`QUEUE_MESSAGE_BYTES_MAX`] a link takes about 22 kB of
+/// the 800 kB that a user's queues may usually take together.
+pub(crate) const QUEUE_MESSAGES_MAX: u16 = 10;
+
+/// The longest message of a queue.
+pub(crate) const QUEUE_MESSAGE_BYTES_MAX: u16 = 1024;
+
+/// The longest message of a channel. Up to 2000 bytes `ipc-channel` never cuts a message into
+/// pieces, not even for lack of memory, and so never waits for the rest of one.
+pub(crate) const CHANNEL_MESSAGE_BYTES_MAX: usize = 2000;
+
+/// How many messages may be on their way in a channel. They take far less room than a socket has
+/// (some 4 kB each of 208 kB), so that sending never waits.
+pub(crate) const CHANNEL_WINDOW: u32 = 16;

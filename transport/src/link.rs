@@ -48,7 +48,7 @@ pub trait SupervisorLink: fmt::Debug {
     fn receive(&mut self, frame: &mut Vec<u8>) -> Result<bool, LinkError>;
 
     /// Before sleeping: true if frames may be there although the doorbell is silent, as after
-    /// receiving up to a bound only.
+    /// receiving up to a bound only. Frames that wait for the worker are flushed once more.
     fn before_sleep(&mut self) -> Result<bool, LinkError>;
 }
 

@@ -5,6 +5,7 @@
 
 mod backpressure;
 mod bell;
+mod channel_only;
 mod end;
 mod frames;
 mod hostile;

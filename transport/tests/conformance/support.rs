@@ -28,11 +28,6 @@ impl Seat {
     pub(crate) fn open(self) -> Box<dyn WorkerLink> {
         open(&self.text, self.fds, self.lifeline.as_fd()).unwrap()
     }
-
-    /// Copies of the descriptors of the offer.
-    pub(crate) fn copies(&self) -> Vec<OwnedFd> {
-        self.fds.iter().map(|fd| fd.try_clone().unwrap()).collect()
-    }
 }
 
 /// A link of which only the supervisor's end is open; its end of the lifeline; the worker's seat.
@@ -80,9 +75,7 @@ pub(crate) fn rings(supervisor: &dyn SupervisorLink) -> bool {
 
 /// Waits until the doorbell is readable.
 pub(crate) fn wait_for_bell(supervisor: &dyn SupervisorLink) {
-    while poll(supervisor, HUNG).is_empty() {
-        panic!("the doorbell stays silent");
-    }
+    assert!(!poll(supervisor, HUNG).is_empty(), "the doorbell stays silent");
 }
 
 fn poll(supervisor: &dyn SupervisorLink, timeout: Duration) -> Vec<Ready> {
@@ -93,14 +86,13 @@ fn poll(supervisor: &dyn SupervisorLink, timeout: Duration) -> Vec<Ready> {
     ready
 }
 
-/// The next frame, awaited as the supervisor does: flushing whenever the doorbell rings.
+/// The next frame, awaited as the supervisor does.
 pub(crate) fn await_frame(supervisor: &mut dyn SupervisorLink) -> Vec<u8> {
     let mut frame = Vec::new();
     loop {
         if supervisor.receive(&mut frame).unwrap() {
             return frame;
         }
-        supervisor.flush().unwrap();
         if !supervisor.before_sleep().unwrap() {
             wait_for_bell(supervisor);
             supervisor.answer().unwrap();
@@ -108,17 +100,13 @@ pub(crate) fn await_frame(supervisor: &mut dyn SupervisorLink) -> Vec<u8> {
     }
 }
 
-/// Flushes whenever the doorbell rings until nothing waits; frames that come are kept.
-pub(crate) fn await_flushed(supervisor: &mut dyn SupervisorLink) -> Vec<Vec<u8>> {
-    let mut frames = Vec::new();
+/// Flushes whenever the doorbell rings until nothing waits.
+pub(crate) fn await_flushed(supervisor: &mut dyn SupervisorLink) {
     while !supervisor.flush().unwrap() {
-        frames.extend(drain(supervisor));
-        if !supervisor.before_sleep().unwrap() {
-            wait_for_bell(supervisor);
-            supervisor.answer().unwrap();
-        }
+        wait_for_bell(supervisor);
+        supervisor.answer().unwrap();
+        assert_eq!(drain(supervisor), Vec::<Vec<u8>>::new());
     }
-    frames
 }
 
 /// Every frame that is there; the end of the link ends it too.
