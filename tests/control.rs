@@ -29,7 +29,8 @@ fn the_service_describes_itself() {
     let info = client.call("org.varlink.service.GetInfo", &json!({}));
     assert_eq!(info["interfaces"], json!(["org.varlink.service", "io.tally"]));
     for interface in ["org.varlink.service", "io.tally"] {
-        let reply = client.call("org.varlink.service.GetInterfaceDescription", &json!({ "interface": interface }));
+        let reply =
+            client.call("org.varlink.service.GetInterfaceDescription", &json!({ "interface": interface }));
         let text = reply["description"].as_str().expect("text");
         assert!(text.contains(&format!("interface {interface}\n")));
     }
@@ -41,7 +42,10 @@ fn the_service_describes_itself() {
     assert_eq!(vain(&mut client, "io.tally.Show"), "org.varlink.service.InvalidParameter");
     assert_eq!(client.call_in_vain("io.tally.Show", &json!({ "job": "j99" })), "io.tally.NoSuchJob");
     let missing = json!({ "interface": "x.y" });
-    assert_eq!(client.call_in_vain("org.varlink.service.GetInterfaceDescription", &missing), "org.varlink.service.InterfaceNotFound");
+    assert_eq!(
+        client.call_in_vain("org.varlink.service.GetInterfaceDescription", &missing),
+        "org.varlink.service.InterfaceNotFound"
+    );
     daemon.stop();
     world.finish();
 }
@@ -52,7 +56,10 @@ fn versions_are_agreed_on_or_refused() {
     let daemon = world.daemon(&["--workers", "1"]);
     let mut client = daemon.client();
     assert_eq!(client.call("io.tally.Hello", &json!({ "oldest": 1, "newest": 9 }))["version"], 1);
-    assert_eq!(client.call_in_vain("io.tally.Hello", &json!({ "oldest": 8, "newest": 9 })), "io.tally.VersionMismatch");
+    assert_eq!(
+        client.call_in_vain("io.tally.Hello", &json!({ "oldest": 8, "newest": 9 })),
+        "io.tally.VersionMismatch"
+    );
     daemon.stop();
     world.finish();
 }
@@ -86,7 +93,10 @@ fn a_stream_tells_progress_and_ends_with_the_outcome() {
         assert!(done >= last_done, "progress goes forward");
         last_done = done;
         if reply["continues"] != json!(true) {
-            assert_eq!((&job["state"], &job["results"][0]["value"]), (&json!("done"), &json!("19999999900000000")));
+            assert_eq!(
+                (&job["state"], &job["results"][0]["value"]),
+                (&json!("done"), &json!("19999999900000000"))
+            );
             break;
         }
     }

@@ -8,10 +8,12 @@ const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 const TRANSPORTS: [&str; 5] = ["shm", "shm-named", "pipe", "mqueue", "channel"];
 
 /// Every step of a worker's life before it has a lease.
-const START_POINTS: [&str; 5] = ["before-setup", "before-link", "before-opened", "before-ready", "after-ready"];
+const START_POINTS: [&str; 5] =
+    ["before-setup", "before-link", "before-opened", "before-ready", "after-ready"];
 
 /// Every step of a lease, in the worker and in its link, at which its partial is not yet committed.
-const LEASE_POINTS: [&str; 6] = ["before-started", "fold", "before-partial", "mid-record", "before-commit", "mid-message"];
+const LEASE_POINTS: [&str; 6] =
+    ["before-started", "fold", "before-partial", "mid-record", "before-commit", "mid-message"];
 
 fn answer(world: &World, arguments: &[&str]) -> Value {
     let finished = world.run(arguments);
@@ -28,7 +30,12 @@ fn twelve_partitions(transport: &str, crash: &str) -> Value {
     let answer = answer(&world, &arguments);
     assert_eq!(answer["results"][0]["value"], json!("719999400000"), "{transport} {crash}: {answer}");
     assert_eq!(answer["elements"], json!("1200000"), "{transport} {crash}: {answer}");
-    let partitions: u64 = answer["workers"].as_array().expect("a list").iter().filter_map(|one| one["partitions"].as_u64()).sum();
+    let partitions: u64 = answer["workers"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|one| one["partitions"].as_u64())
+        .sum();
     assert_eq!(partitions, 12, "{transport} {crash}: each partition is counted once: {answer}");
     world.finish();
     answer
@@ -78,12 +85,20 @@ fn a_death_at_every_step_of_a_start() {
         for start in ["forkserver", "spawn", "fork"] {
             for point in START_POINTS {
                 // The set-up packet names the worker; before it was read nobody knows who this is.
-                let crash = if point == "before-setup" { "before-ready,workers=1".to_owned() } else { format!("{point},workers=2") };
+                let crash = if point == "before-setup" {
+                    "before-ready,workers=1".to_owned()
+                } else {
+                    format!("{point},workers=2")
+                };
                 let world = World::new(BINARY).with("TALLY_CRASH_AT", &crash);
                 let mut arguments = TWELVE.to_vec();
                 arguments.extend(["--transport", transport, "--start", start]);
                 let answer = answer(&world, &arguments);
-                assert_eq!(answer["results"][0]["value"], json!("719999400000"), "{transport} {start} {point}");
+                assert_eq!(
+                    answer["results"][0]["value"],
+                    json!("719999400000"),
+                    "{transport} {start} {point}"
+                );
                 world.finish();
             }
         }
@@ -100,7 +115,9 @@ fn a_partition_that_kills_its_worker_once_is_one_retry() {
 
 #[test]
 fn a_silent_worker_is_killed_and_its_range_given_to_another() {
-    let world = World::new(BINARY).with("TALLY_CRASH_AT", "fold,partition=7,attempts=1,how=hang").with("TALLY_LEASE_MS", "300");
+    let world = World::new(BINARY)
+        .with("TALLY_CRASH_AT", "fold,partition=7,attempts=1,how=hang")
+        .with("TALLY_LEASE_MS", "300");
     let answer = answer(&world, &TWELVE);
     assert_eq!((&answer["results"][0]["value"], &answer["retries"]), (&json!("719999400000"), &json!(1)));
     world.finish();
@@ -123,7 +140,11 @@ fn a_range_that_always_kills_fails_in_words() {
     let finished = world.run(["sum", "0..1000"]);
     let line = finished.stderr.lines().next().unwrap_or("");
     assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""));
-    assert!(line.starts_with("tally: could not finish j1: range 5..6 killed 3 workers"), "{}", finished.stderr);
+    assert!(
+        line.starts_with("tally: could not finish j1: range 5..6 killed 3 workers"),
+        "{}",
+        finished.stderr
+    );
     assert!(line.contains("SIGKILL"), "{}", finished.stderr);
     assert!(finished.stderr.lines().count() <= 4, "{}", finished.stderr);
     world.finish();

@@ -91,7 +91,9 @@ impl Scene {
 
     /// The worker that stopped itself.
     fn await_stopped(&self) -> Process {
-        until("a stopped worker", || self.world.named("tally-worker").into_iter().find(|one| one.state == 'T'))
+        until("a stopped worker", || {
+            self.world.named("tally-worker").into_iter().find(|one| one.state == 'T')
+        })
     }
 
     /// Waits for the scene's point; for one that needs a job, starts it. The worker to deal with, and the client of
@@ -210,7 +212,10 @@ fn the_client_is_struck(transport: &str, start: &str, when: When, blow: Blow) {
         let mut paused = Scene::request();
         paused["detach"] = json!(true);
         let mut client = scene.daemon.client();
-        client.call("io.tally.Submit", &json!({ "request": { "reductions": ["sum"], "sources": ["0..1e15"], "detach": true } }));
+        client.call(
+            "io.tally.Submit",
+            &json!({ "request": { "reductions": ["sum"], "sources": ["0..1e15"], "detach": true } }),
+        );
         client.call("io.tally.Pause", &json!({ "job": "j1" }));
         arguments = vec!["wait", "j1", "--socket", &socket];
     }
@@ -220,7 +225,9 @@ fn the_client_is_struck(transport: &str, start: &str, when: When, blow: Blow) {
         When::Idle | When::Starting => worker,
     };
     let mut client = scene.daemon.client();
-    until("its connection", || (client.call("io.tally.Status", &json!({}))["status"]["clients"] == 2).then_some(()));
+    until("its connection", || {
+        (client.call("io.tally.Status", &json!({}))["status"]["clients"] == 2).then_some(())
+    });
     blow.strike(running.pid());
     match blow {
         Blow::StopAndContinue => {
@@ -241,7 +248,13 @@ fn the_client_is_struck(transport: &str, start: &str, when: When, blow: Blow) {
                 Blow::Kill | Blow::StopAndContinue => 137,
             };
             let finished = running.finish();
-            assert_eq!((finished.code(), finished.stdout.as_str()), (expected, ""), "{}: {}", scene.what, finished.stderr);
+            assert_eq!(
+                (finished.code(), finished.stdout.as_str()),
+                (expected, ""),
+                "{}: {}",
+                scene.what,
+                finished.stderr
+            );
             until("the end of its connection", || {
                 (client.call("io.tally.Status", &json!({}))["status"]["clients"] == 1).then_some(())
             });
@@ -315,7 +328,8 @@ fn a_private_supervisor_and_its_client_are_struck() {
         ] {
             let what = format!("{start} {victim} {blow:?}");
             let world = World::new(BINARY).with("TALLY_CRASH_AT", When::MidPartition.hang());
-            let running = world.start(["sum", "0..1000000", "--partitions", "8", "--workers", "2", "--start", start]);
+            let running =
+                world.start(["sum", "0..1000000", "--partitions", "8", "--workers", "2", "--start", start]);
             let stopped = until("a stopped worker", || {
                 world.named("tally-worker").into_iter().find(|one| one.state == 'T')
             });
@@ -338,7 +352,12 @@ fn a_private_supervisor_and_its_client_are_struck() {
                     ("tally", _) => 137,
                     _ => 1,
                 };
-                assert_eq!((finished.code(), finished.stdout.as_str()), (expected, ""), "{what}: {}", finished.stderr);
+                assert_eq!(
+                    (finished.code(), finished.stdout.as_str()),
+                    (expected, ""),
+                    "{what}: {}",
+                    finished.stderr
+                );
                 if victim == "tally-supervise" {
                     assert!(finished.stderr.starts_with("tally: could not "), "{what}: {}", finished.stderr);
                     assert!(finished.stderr.contains("SIGKILL"), "{what}: {}", finished.stderr);

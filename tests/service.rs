@@ -14,7 +14,11 @@ fn a_second_daemon_is_refused_and_the_first_goes_on() {
     let socket = world.socket();
     let second = world.run(["daemon", "--socket", socket.to_str().expect("text")]);
     assert_eq!((second.code(), second.stdout.as_str()), (1, ""));
-    assert!(second.stderr.starts_with("tally: could not start: a daemon is running already"), "{}", second.stderr);
+    assert!(
+        second.stderr.starts_with("tally: could not start: a daemon is running already"),
+        "{}",
+        second.stderr
+    );
     assert!(second.stderr.contains(&daemon.pid().to_string()), "{}", second.stderr);
     world.ask(["sum", "0..10"]).answered("45\n");
     daemon.stop();
@@ -36,7 +40,10 @@ fn a_killed_daemon_leaves_nobody_and_nothing_in_the_way() {
         assert_eq!(daemon.finish().code(), 137);
         let begun = tally_sys::clock::monotonic_ns();
         world.await_nobody();
-        assert!(tally_sys::clock::monotonic_ns() - begun < 1_000_000_000, "{transport}: workers outlived the daemon");
+        assert!(
+            tally_sys::clock::monotonic_ns() - begun < 1_000_000_000,
+            "{transport}: workers outlived the daemon"
+        );
         let daemon = world.daemon(&["--workers", "1", "--transport", transport]);
         world.ask(["sum", "0..10"]).answered("45\n");
         daemon.stop();
@@ -149,7 +156,8 @@ fn bad_configuration_is_refused_with_its_place() {
     let file = file.to_str().expect("text");
     let socket = world.socket();
     let finished = world.run(["daemon", "--config", file, "--socket", socket.to_str().expect("text")]);
-    finished.failed(2, &format!("tally: could not read the configuration: {file}:3: unknown setting 'retires'"));
+    finished
+        .failed(2, &format!("tally: could not read the configuration: {file}:3: unknown setting 'retires'"));
     let finished = world.run(["daemon", "--check", "--workers", "0"]);
     assert_eq!(finished.code(), 2, "{}", finished.stderr);
     world.finish();
@@ -160,6 +168,10 @@ fn a_socket_that_cannot_be_made_is_one_line() {
     let world = World::new(BINARY);
     let finished = world.run(["daemon", "--socket", "/proc/nowhere/tally.sock"]);
     assert_eq!(finished.code(), 1);
-    assert!(finished.stderr.starts_with("tally: could not make the directory /proc/nowhere: "), "{}", finished.stderr);
+    assert!(
+        finished.stderr.starts_with("tally: could not make the directory /proc/nowhere: "),
+        "{}",
+        finished.stderr
+    );
     world.finish();
 }

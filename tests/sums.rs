@@ -36,7 +36,8 @@ fn every_cut(transport: &str) {
                     "partitions": partitions,
                 });
                 let job = client.submit(&request, false);
-                let what = format!("{transport}: 0..{end}, {workers} workers, {partitions:?} partitions: {job}");
+                let what =
+                    format!("{transport}: 0..{end}, {workers} workers, {partitions:?} partitions: {job}");
                 assert_eq!(job["results"][0]["value"], json!(triangle(end)), "{what}");
                 assert_eq!(job["results"][1]["value"], json!(end.to_string()), "{what}");
                 assert_eq!((&job["retries"], &job["late"]), (&json!(0), &json!(0)), "{what}");
@@ -80,12 +81,16 @@ fn every_start_method_on_every_transport() {
     let world = World::new(BINARY);
     for transport in TRANSPORTS {
         for start in STARTS {
-            let arguments = ["sum", "0..1e7", "--workers", "3", "--transport", transport, "--start", start, "--json"];
+            let arguments =
+                ["sum", "0..1e7", "--workers", "3", "--transport", transport, "--start", start, "--json"];
             let finished = world.run(arguments);
             assert_eq!((finished.code(), finished.stderr.as_str()), (0, ""), "{transport} {start}");
             let answer: serde_json::Value = serde_json::from_str(&finished.stdout).expect("JSON");
             assert_eq!(answer["results"][0]["value"], json!(triangle(10_000_000)), "{transport} {start}");
-            assert_eq!((answer["transport"].as_str(), answer["mode"].as_str()), (Some(transport), Some("processes")));
+            assert_eq!(
+                (answer["transport"].as_str(), answer["mode"].as_str()),
+                (Some(transport), Some("processes"))
+            );
         }
     }
     world.finish();
@@ -133,7 +138,12 @@ fn odd_ranges() {
             assert_eq!(world.run(&arguments).code(), 2, "{arguments:?}");
         } else {
             let finished = world.run(&arguments);
-            assert_eq!((finished.code(), finished.stdout.as_str()), (0, answer), "{arguments:?}: {}", finished.stderr);
+            assert_eq!(
+                (finished.code(), finished.stdout.as_str()),
+                (0, answer),
+                "{arguments:?}: {}",
+                finished.stderr
+            );
         }
     }
     world.finish();
@@ -143,7 +153,8 @@ fn odd_ranges() {
 fn answers_are_the_same_in_every_mode() {
     let world = World::new(BINARY);
     for mode in ["processes", "threads", "inline"] {
-        let arguments = ["reduce", "sum,product,min,max,count,mean,variance,stddev", "-3..12", "--mode", mode];
+        let arguments =
+            ["reduce", "sum,product,min,max,count,mean,variance,stddev", "-3..12", "--mode", mode];
         let finished = world.run(arguments);
         let expected = "sum\t60\nproduct\t0\nmin\t-3\nmax\t11\ncount\t15\nmean\t4.0\nvariance\t20.0\nstddev\t4.47213595499958\n";
         finished.answered(expected);

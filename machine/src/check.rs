@@ -59,7 +59,12 @@ impl Machine {
     }
 
     fn check_open(&self, job: &Job) {
-        assert_eq!(self.alarms.when(Alarm::Job(job.id)).is_some(), job.deadline.is_some(), "{}: alarm", job.id);
+        assert_eq!(
+            self.alarms.when(Alarm::Job(job.id)).is_some(),
+            job.deadline.is_some(),
+            "{}: alarm",
+            job.id
+        );
         if let Some(owner) = job.owner {
             assert!(job.watchers.contains(&owner), "the owner of {} does not wait for it", job.id);
         }
@@ -81,7 +86,8 @@ impl Machine {
         for (id, piece) in job.work.live() {
             let PartitionState::Leased { worker, attempt, .. } = piece.state else { continue };
             let slot = self.crew.slot_of(worker);
-            let slot = slot.unwrap_or_else(|| panic!("{} partition {id} is leased to the dead {worker}", job.id));
+            let slot =
+                slot.unwrap_or_else(|| panic!("{} partition {id} is leased to the dead {worker}", job.id));
             *held.entry(slot).or_default() += 1;
             in_flight += self.check_lease(job, id, slot);
             assert!(attempt.0 >= 1, "attempts count from 1");
@@ -99,10 +105,12 @@ impl Machine {
 
     fn check_lease(&self, job: &Job, id: PartitionId, slot: SlotId) -> u64 {
         let worker = self.crew.worker(slot);
-        let mut same = worker.into_iter().flat_map(|worker| &worker.leases).filter(|held| {
-            held.lease.job == job.id && held.lease.partition == id && held.mark.counts()
-        });
-        let held = same.next().unwrap_or_else(|| panic!("{} partition {id}: its worker does not know", job.id));
+        let mut same = worker
+            .into_iter()
+            .flat_map(|worker| &worker.leases)
+            .filter(|held| held.lease.job == job.id && held.lease.partition == id && held.mark.counts());
+        let held =
+            same.next().unwrap_or_else(|| panic!("{} partition {id}: its worker does not know", job.id));
         assert!(same.next().is_none(), "{} partition {id} is held twice", job.id);
         held.done
     }
@@ -122,7 +130,9 @@ impl Machine {
                 assert!(!worker.leaving, "slot {id} idles and should go");
                 assert!(self.queue.first(worker.profile).is_none(), "slot {id} idles while a job waits");
             }
-            SlotState::Busy { worker } => assert!(!worker.leases.is_empty(), "slot {id} is busy with nothing"),
+            SlotState::Busy { worker } => {
+                assert!(!worker.leases.is_empty(), "slot {id} is busy with nothing")
+            }
             SlotState::Stopping { .. } | SlotState::BackingOff { .. } => {}
         }
         match (self.due_of(slot), self.alarms.when(Alarm::Slot(id))) {
@@ -139,9 +149,8 @@ impl Machine {
         for held in worker.leases.iter().filter(|held| held.mark.counts()) {
             *holding.entry(held.lease.job).or_default() += 1;
             let job = self.jobs.get(held.lease.job);
-            let current = job.and_then(|job| {
-                job.work.held_by(held.lease.partition, held.lease.attempt, worker.id)
-            });
+            let current =
+                job.and_then(|job| job.work.held_by(held.lease.partition, held.lease.attempt, worker.id));
             assert!(current.is_some(), "worker {} holds {:?}, which is not its own", worker.id, held.lease);
         }
         assert_eq!(holding, worker.holding, "worker {}: what it holds", worker.id);
@@ -187,7 +196,8 @@ impl Machine {
             assert!(open || jobs.is_empty(), "client {client} waits for jobs that are over");
         }
         for job in self.jobs.all() {
-            let known = |client| self.clients.get(client).is_some_and(|place| place.pending != Pending::Nothing);
+            let known =
+                |client| self.clients.get(client).is_some_and(|place| place.pending != Pending::Nothing);
             assert!(job.watchers.iter().all(known), "{} has a watcher that waits for nothing", job.id);
         }
     }
@@ -197,7 +207,11 @@ impl Machine {
             Phase::Running => {}
             Phase::Draining { until } => {
                 assert!(self.jobs.open_count() > 0, "draining with no open job");
-                assert_eq!(self.alarms.when(Alarm::Drain).is_some(), until.is_some(), "the limit of the drain");
+                assert_eq!(
+                    self.alarms.when(Alarm::Drain).is_some(),
+                    until.is_some(),
+                    "the limit of the drain"
+                );
             }
             Phase::Stopping => {
                 assert_eq!(self.jobs.open_count(), 0, "stopping with open jobs");

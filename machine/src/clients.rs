@@ -156,7 +156,9 @@ impl Machine {
     }
 
     fn one_less(&mut self, client: ClientId) {
-        let Some(Client { pending: Pending::Ends { open, .. } }) = self.clients.get_mut(&client) else { return };
+        let Some(Client { pending: Pending::Ends { open, .. } }) = self.clients.get_mut(&client) else {
+            return;
+        };
         *open -= 1;
         if *open == 0
             && let Some(Pending::Ends { jobs, .. }) = self.stop_waiting(client)

@@ -49,8 +49,7 @@ impl Machine {
 
     fn why_no_worker(&self, job: &Job, reasons: &mut Vec<String>) {
         let ready: Vec<&Slot> = self.crew.slots().iter().filter(|slot| slot.ready().is_some()).collect();
-        let of_kind =
-            |slot: &&&Slot| slot.worker().is_some_and(|worker| worker.profile == job.profile);
+        let of_kind = |slot: &&&Slot| slot.worker().is_some_and(|worker| worker.profile == job.profile);
         if ready.is_empty() {
             reasons.push(format!("no worker is ready: {}", self.why_none_is_ready()));
         } else if ready.iter().filter(of_kind).count() == 0 {
@@ -67,7 +66,8 @@ impl Machine {
     }
 
     fn why_none_is_ready(&self) -> String {
-        let told: Vec<String> = self.crew.slots().iter().filter_map(|slot| self.why_not_ready(slot)).collect();
+        let told: Vec<String> =
+            self.crew.slots().iter().filter_map(|slot| self.why_not_ready(slot)).collect();
         match told.len() {
             0 => "none has been started".to_owned(),
             1..=4 => told.join(", "),
@@ -107,6 +107,8 @@ fn busy_with(ready: &[&Slot], job: &Job) -> String {
     match (jobs.is_empty(), job.holders) {
         (true, 0) => format!("all {count} are stopping or changing over"),
         (true, _) => format!("all {count} are busy with it"),
-        (false, _) => format!("all {count} are busy with jobs of higher or equal priority: {}", jobs.join(", ")),
+        (false, _) => {
+            format!("all {count} are busy with jobs of higher or equal priority: {}", jobs.join(", "))
+        }
     }
 }

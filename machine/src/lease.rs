@@ -100,9 +100,7 @@ impl Machine {
     pub(crate) fn first_due(&self, worker: &Worker) -> Option<Moment> {
         let first = worker.leases.front()?;
         match first.mark {
-            Mark::Live | Mark::Recalled => {
-                self.jobs.get(first.lease.job)?.work.until(first.lease.partition)
-            }
+            Mark::Live | Mark::Recalled => self.jobs.get(first.lease.job)?.work.until(first.lease.partition),
             Mark::Revoked { until } => until,
         }
     }

@@ -30,7 +30,11 @@ impl Machine {
     pub(crate) fn client_said(&mut self, client: ClientId, request: Request, more: bool) {
         let known = self.clients.entry(client).or_insert(Client { pending: Pending::Nothing });
         if known.pending != Pending::Nothing {
-            return self.refuse(client, ErrorCode::BadUsage, "could not take a second request before the first is answered");
+            return self.refuse(
+                client,
+                ErrorCode::BadUsage,
+                "could not take a second request before the first is answered",
+            );
         }
         match request {
             Request::Hello(spoken) => self.hello(client, spoken),
@@ -86,7 +90,8 @@ impl Machine {
         }
         let most = self.settings.jobs_open_max;
         (self.jobs.open_count() >= most).then(|| {
-            let failure = Failure::new(ErrorCode::TooMany, format!("could not take one more job: {most} are open"));
+            let failure =
+                Failure::new(ErrorCode::TooMany, format!("could not take one more job: {most} are open"));
             failure.hint("wait for some to end, or cancel some")
         })
     }
@@ -141,7 +146,10 @@ impl Machine {
         let found = self.jobs.get(id).is_some();
         if !found {
             let failure = Failure::new(ErrorCode::NoSuchJob, format!("there is no job {id}"));
-            self.answer(client, Reply::Refused(failure.hint("'tally jobs --all' lists those that are remembered")));
+            self.answer(
+                client,
+                Reply::Refused(failure.hint("'tally jobs --all' lists those that are remembered")),
+            );
         }
         found
     }
@@ -172,7 +180,8 @@ impl Machine {
         }
         match self.state_of(id) {
             Some(state) if !state.is_over() => {
-                let failure = Failure::new(ErrorCode::NotEnded, format!("{id} has no result yet: it is {state}"));
+                let failure =
+                    Failure::new(ErrorCode::NotEnded, format!("{id} has no result yet: it is {state}"));
                 self.answer(client, Reply::Refused(failure.hint(format!("'tally wait {id}' waits for it"))));
             }
             Some(_) | None => self.tell(client, id, false),
@@ -191,8 +200,7 @@ impl Machine {
 
     /// All that are named must exist. Ended ones are left as they are, unless that leaves nothing to cancel.
     fn cancel(&mut self, client: ClientId, named: &[JobId], all: bool) {
-        let ids: Vec<JobId> =
-            if all { self.jobs.open().map(|job| job.id).collect() } else { named.to_vec() };
+        let ids: Vec<JobId> = if all { self.jobs.open().map(|job| job.id).collect() } else { named.to_vec() };
         for &id in &ids {
             if !self.exists(client, id) {
                 return;
@@ -201,7 +209,11 @@ impl Machine {
         if let [id] = *ids
             && let Some(state) = self.state_of(id).filter(|state| state.is_over())
         {
-            return self.refuse(client, ErrorCode::WrongState, format!("could not cancel {id}: it is {state} already"));
+            return self.refuse(
+                client,
+                ErrorCode::WrongState,
+                format!("could not cancel {id}: it is {state} already"),
+            );
         }
         for &id in &ids {
             self.finish(id, cancelled(id, "a client asked for it"));

@@ -74,7 +74,9 @@ impl Machine {
 
     /// Starts a worker of this kind, or makes an idle one of another kind go. False when neither can be.
     fn make_place(&mut self, profile: Profile) -> bool {
-        if let Some(slot) = self.crew.first_empty(self.settings.slots).or_else(|| self.other_back_off(profile)) {
+        if let Some(slot) =
+            self.crew.first_empty(self.settings.slots).or_else(|| self.other_back_off(profile))
+        {
             self.start(slot, profile);
             return true;
         }
@@ -327,7 +329,9 @@ impl Machine {
         drought.last.clone_from(&death.what);
         drought.stderr.clone_from(&death.stderr);
         let proven = |worker: &Worker| worker.profile == profile && worker.proven;
-        if drought.failures >= DROUGHT && !self.crew.slots().iter().filter_map(|slot| slot.ready()).any(proven) {
+        if drought.failures >= DROUGHT
+            && !self.crew.slots().iter().filter_map(|slot| slot.ready()).any(proven)
+        {
             self.give_up(profile);
         }
     }

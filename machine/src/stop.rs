@@ -66,7 +66,9 @@ impl Machine {
                 machine.kill(slot, Leaving::Dismissed);
             }
             Some(SlotState::Stopping { until: Some(_), why, .. }) => machine.kill(slot, *why),
-            Some(SlotState::Stopping { until: None, .. } | SlotState::Empty | SlotState::BackingOff { .. })
+            Some(
+                SlotState::Stopping { until: None, .. } | SlotState::Empty | SlotState::BackingOff { .. },
+            )
             | None => {}
         });
     }

@@ -130,7 +130,8 @@ impl Machine {
         let worker = self.crew.worker(slot).ok_or(WRONG)?;
         let job = self.jobs.get_mut(held.lease.job).ok_or(WRONG)?;
         job.work.held_by(held.lease.partition, held.lease.attempt, worker.id).ok_or(WRONG)?;
-        let partial = Partial::from_bytes(&answer.state).map_err(|_| "it sent a partial that cannot be read")?;
+        let partial =
+            Partial::from_bytes(&answer.state).map_err(|_| "it sent a partial that cannot be read")?;
         if answer.elements != held.count || partial.elements() != held.count {
             return Err("it sent a partial of another number of elements");
         }

@@ -62,7 +62,8 @@ pub fn run_daemon(options: &DaemonOptions, worker: WorkerMain) -> Result<(), Fai
         StartMethod::Spawn | StartMethod::Fork => None,
     };
     let locks = lock(options)?;
-    // SWEEP
+    let swept = tally_transport::sweep();
+    tracing::debug!("swept: {swept:?}");
     let listener = listen(&options.socket)?;
 
     let mut settings = configuration.settings();

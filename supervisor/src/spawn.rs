@@ -104,19 +104,23 @@ fn send_setup(lifeline: &OwnedFd, setup: &Setup, fds: &[OwnedFd]) -> Result<(), 
 }
 
 /// Makes the link asked for; when the user's quota of message queues is used up, a pipe in its place.
-fn open_link(
-    wanted: Transport,
-    tag: &str,
-) -> Result<(Box<dyn SupervisorLink>, tally_transport::Offer, Option<String>), String> {
+fn open_link(wanted: Transport, tag: &str) -> Result<Opened, String> {
     match tally_transport::create(kind(wanted), tag) {
-        Ok((link, offer)) => Ok((link, offer, None)),
+        Ok((link, offer)) => Ok(Opened { link, offer, fallback: None }),
         Err(CreateError::Exhausted { text }) => {
             let (link, offer) = tally_transport::create(tally_transport::Transport::Pipe, tag)
                 .map_err(|why| format!("open a link: {why}"))?;
-            Ok((link, offer, Some(format!("{text}; a pipe serves instead"))))
+            Ok(Opened { link, offer, fallback: Some(format!("{text}; a pipe serves instead")) })
         }
         Err(why) => Err(format!("open a link: {why}")),
     }
+}
+
+/// A link, what the worker needs of it, and why it is not the one asked for, if it is not.
+struct Opened {
+    link: Box<dyn SupervisorLink>,
+    offer: tally_transport::Offer,
+    fallback: Option<String>,
 }
 
 /// The transport crate has its own word for each, as it knows nothing of the protocol.

@@ -1,7 +1,7 @@
 //! The rules, told one by one: events in, actions compared.
-use tally_protocol::job::{StartMethod, Transport};
 use crate::action::Profile;
 use crate::settings::Settings;
+use tally_protocol::job::{StartMethod, Transport};
 
 /// Settings with so many slots.
 pub(crate) fn settings(slots: u16) -> Settings {
