@@ -154,10 +154,10 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
 }
 
-/// Whether a name like `tally-0-PID-...` is one of ours whose process is gone. Those of live processes belong to tests
-/// that run beside this one.
+/// Whether a name like `tally-USER-NAMESPACE-PID-STARTED-TAG` is one of ours whose process is gone. Those of live
+/// processes belong to tests that run beside this one.
 fn is_abandoned(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(OsStr::to_str) else { return false };
     let Some(rest) = name.strip_prefix("tally-") else { return false };
-    rest.split('-').filter_map(|part| part.parse().ok()).all(|pid: u32| pid < 2 || proc::look(pid).is_none())
+    rest.split('-').nth(2).and_then(|pid| pid.parse().ok()).is_some_and(|pid: u32| proc::look(pid).is_none())
 }
