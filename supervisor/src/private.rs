@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::StartMethod;
-use tally_sys::process::{self, Child, ExitStatus};
+use tally_sys::process::{self, Child};
 use tally_sys::signal::{self, Signal};
 use tally_sys::{clock, fd, socket, streams};
 
@@ -22,29 +22,13 @@ pub struct PrivateOptions {
     pub flags: Vec<(String, String)>,
 }
 
-/// A running private supervisor.
+/// A running private supervisor. It ends by itself once the stream is closed.
 #[derive(Debug)]
 pub struct Private {
-    /// The one connection it serves. Its end is the supervisor's end.
+    /// The one connection it serves.
     pub stream: UnixStream,
-    child: Child,
-}
-
-impl Private {
     /// Its process.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.child.pid().raw().unsigned_abs()
-    }
-
-    /// Waits until it has ended, which it does by itself once the stream is closed.
-    ///
-    /// # Errors
-    /// When the system lost sight of it.
-    pub fn wait(mut self) -> std::io::Result<ExitStatus> {
-        drop(self.stream);
-        self.child.reap()
-    }
+    pub child: Child,
 }
 
 /// Forks a private supervisor. The caller must have one thread.
