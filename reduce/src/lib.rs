@@ -1,1 +1,31 @@
-//! Skeleton.
+//! The arithmetic of tally: how numbers become a [`Partial`] and partials become an [`Answer`].
+//!
+//! Everything here is exact until the one rounding in [`Partial::finish`], so the answer does not depend on how
+//! the elements were cut into partitions nor on the order in which the partials came back.
+//! This crate knows no clock, file, process or wire; it reads nothing but its arguments.
+//!
+//! Where to go next: `partial` (the public state), `integer_fold` (the loops), `round` (the rounding),
+//! `bytes` (the canonical encoding), `laws` (the properties everything above rests on).
+#![forbid(unsafe_code)]
+
+mod answer;
+mod basis;
+mod bytes;
+mod extrema;
+mod integer_fold;
+mod lanes;
+mod partial;
+mod product;
+mod reduction;
+mod round;
+mod runs;
+mod total;
+
+#[cfg(test)]
+mod laws;
+
+pub use answer::{Answer, NoAnswer};
+pub use bytes::Malformed;
+pub use dashu_int::IBig as Integer;
+pub use partial::{Mismatch, Partial};
+pub use reduction::Reduction;

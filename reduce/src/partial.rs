@@ -1,0 +1,239 @@
+//! The mergeable answer for some of the elements.
+//!
+//! A partial never depends on the order in which elements or other partials came in: two partials over the same
+//! elements are equal and have the same bytes.
+
+use std::fmt;
+
+use crate::basis::Basis;
+use crate::round::{ratio_to_f64, sqrt_ratio_to_f64};
+use crate::{Answer, Integer, NoAnswer, Reduction, integer_fold};
+
+/// The mergeable answer for some elements, for a list of reductions asked together.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Partial {
+    pub(crate) reductions: Vec<Reduction>,
+    pub(crate) elements: u64,
+    pub(crate) basis: Basis,
+}
+
+/// Why two partials cannot become one. The text fits after "could not".
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mismatch {
+    /// They were made for different reductions, or for the same in a different order.
+    Reductions,
+    /// Together they would count 2^64 elements or more.
+    Elements,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reductions => "merge partials of different reductions",
+            Self::Elements => "merge partials of 2^64 elements or more",
+        })
+    }
+}
+
+impl std::error::Error for Mismatch {}
+
+impl Partial {
+    /// The partial of no elements. The order of the list is the order of the answers.
+    pub fn identity(reductions: &[Reduction]) -> Self {
+        Self { reductions: reductions.to_vec(), elements: 0, basis: Basis::identity(reductions) }
+    }
+
+    /// The reductions this is for, in the order asked.
+    pub fn reductions(&self) -> &[Reduction] {
+        &self.reductions
+    }
+
+    /// How many elements were folded.
+    pub fn elements(&self) -> u64 {
+        self.elements
+    }
+
+    /// Folds the `count` elements `first`, `first + step`, `first + 2 * step`, ...
+    ///
+    /// Every element is visited; there is no closed form. `keep_going` is told how many elements of this call
+    /// are done, after every millisecond of work or so and not after the last element. If it returns false the
+    /// fold stops and so does this function, with false; the partial is then good for nothing.
+    /// Also false, at once, if 2^64 elements or more would be counted.
+    #[must_use = "after false the partial must be thrown away"]
+    pub fn absorb_progression(
+        &mut self,
+        first: &Integer,
+        step: &Integer,
+        count: u64,
+        keep_going: &mut dyn FnMut(u64) -> bool,
+    ) -> bool {
+        let Some(elements) = self.elements.checked_add(count) else { return false };
+        self.elements = elements;
+        integer_fold::fold(&mut self.basis, first, step, count, keep_going)
+    }
+
+    /// Adds the elements of another partial. Commutative and associative, and `identity` changes nothing.
+    ///
+    /// # Errors
+    /// If the two do not fit together; then `self` is as it was.
+    pub fn merge(&mut self, other: Self) -> Result<(), Mismatch> {
+        if self.reductions != other.reductions {
+            return Err(Mismatch::Reductions);
+        }
+        self.elements = self.elements.checked_add(other.elements).ok_or(Mismatch::Elements)?;
+        self.basis.merge(other.basis);
+        Ok(())
+    }
+
+    /// The answers, in the order asked; variance and standard deviation of a `population` or of a sample.
+    pub fn finish(&self, population: bool) -> Vec<(Reduction, Result<Answer, NoAnswer>)> {
+        self.reductions.iter().map(|reduction| (*reduction, self.answer(*reduction, population))).collect()
+    }
+
+    fn answer(&self, reduction: Reduction, population: bool) -> Result<Answer, NoAnswer> {
+        let empty = NoAnswer::Empty { reduction };
+        let count = Integer::from(self.elements);
+        match reduction {
+            Reduction::Sum => Ok(Answer::Integer(self.sum())),
+            Reduction::Product => Ok(Answer::Integer(
+                self.basis.product.as_ref().map_or(Integer::ONE, |product| product.value()),
+            )),
+            Reduction::Count => Ok(Answer::Integer(count)),
+            Reduction::Min => {
+                let least = self.basis.least.as_ref().and_then(|least| least.best());
+                least.cloned().map(Answer::Integer).ok_or(empty)
+            }
+            Reduction::Max => {
+                let greatest = self.basis.greatest.as_ref().and_then(|greatest| greatest.best());
+                greatest.cloned().map(Answer::Integer).ok_or(empty)
+            }
+            Reduction::Mean if self.elements == 0 => Err(empty),
+            Reduction::Mean => Ok(Answer::Float(ratio_to_f64(&self.sum(), &count))),
+            Reduction::Variance | Reduction::Stddev => {
+                let (above, below) = self.spread(reduction, population)?;
+                Ok(Answer::Float(match reduction {
+                    Reduction::Variance => ratio_to_f64(&above, &below),
+                    _ => sqrt_ratio_to_f64(&above, &below),
+                }))
+            }
+        }
+    }
+
+    fn sum(&self) -> Integer {
+        self.basis.sum.as_ref().map_or(Integer::ZERO, |sum| sum.value())
+    }
+
+    /// The exact variance as a ratio: (n * sum of squares - sum^2) over n * (n - 1), or over n^2.
+    fn spread(&self, reduction: Reduction, population: bool) -> Result<(Integer, Integer), NoAnswer> {
+        match self.elements {
+            0 => return Err(NoAnswer::Empty { reduction }),
+            1 if !population => return Err(NoAnswer::TooFew { reduction }),
+            _ => {}
+        }
+        let (count, sum) = (Integer::from(self.elements), self.sum());
+        let squares = self.basis.squares.as_ref().map_or(Integer::ZERO, |squares| squares.value());
+        let above = &count * squares - &sum * &sum;
+        let below = if population { &count * &count } else { &count * (&count - 1) };
+        Ok((above, below))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(reductions: &[Reduction], values: &[i64]) -> Partial {
+        let mut partial = Partial::identity(reductions);
+        for value in values {
+            assert!(partial.absorb_progression(&(*value).into(), &Integer::ZERO, 1, &mut |_| true));
+        }
+        partial
+    }
+
+    fn texts(partial: &Partial, population: bool) -> Vec<String> {
+        let text = |answer: Result<Answer, NoAnswer>| match answer {
+            Ok(answer) => answer.to_string(),
+            Err(why) => format!("could not compute {why}"),
+        };
+        partial.finish(population).into_iter().map(|(_, answer)| text(answer)).collect()
+    }
+
+    #[test]
+    fn of_nothing() {
+        let partial = of(&Reduction::ALL, &[]);
+        assert_eq!(
+            texts(&partial, true),
+            [
+                "0",
+                "1",
+                "could not compute the minimum of nothing",
+                "could not compute the maximum of nothing",
+                "0",
+                "could not compute the mean of nothing",
+                "could not compute the variance of nothing",
+                "could not compute the standard deviation of nothing",
+            ]
+        );
+        assert_eq!(texts(&partial, true), texts(&partial, false));
+    }
+
+    #[test]
+    fn of_one() {
+        let partial = of(&Reduction::ALL, &[-4]);
+        assert_eq!(
+            texts(&partial, false),
+            [
+                "-4",
+                "-4",
+                "-4",
+                "-4",
+                "1",
+                "-4.0",
+                "could not compute the sample variance of one element: it needs at least two",
+                "could not compute the sample standard deviation of one element: it needs at least two",
+            ]
+        );
+        assert_eq!(texts(&partial, true)[5..], ["-4.0", "0.0", "0.0"]);
+    }
+
+    #[test]
+    fn of_some() {
+        let partial = of(&Reduction::ALL, &[2, 4, 4, 4, 5, 5, 7, 9]);
+        assert_eq!(texts(&partial, true), ["40", "201600", "2", "9", "8", "5.0", "4.0", "2.0"]);
+        assert_eq!(texts(&partial, false)[6..], ["4.571428571428571", "2.138089935299395"]);
+    }
+
+    #[test]
+    fn answers_that_others_get_wrong() {
+        let max = of(&[Reduction::Sum], &[i64::MAX, i64::MAX]);
+        assert_eq!(texts(&max, false), ["18446744073709551614"]);
+        let e16 = 10_000_000_000_000_000;
+        let around = of(&[Reduction::Variance], &[e16, e16 + 2, e16 + 4]);
+        assert_eq!(texts(&around, true), ["2.6666666666666665"]);
+        let cancelling = of(&[Reduction::Mean], &[e16, 3, -e16]);
+        assert_eq!(texts(&cancelling, true), ["1.0"]);
+    }
+
+    #[test]
+    fn order_and_repeats_of_the_list_are_kept() {
+        let list = [Reduction::Max, Reduction::Sum, Reduction::Max];
+        let partial = of(&list, &[1, 2, 3]);
+        assert_eq!(partial.reductions(), list);
+        assert_eq!(texts(&partial, false), ["3", "6", "3"]);
+    }
+
+    #[test]
+    fn refuses_what_does_not_fit() {
+        let mut partial = of(&[Reduction::Sum, Reduction::Max], &[5]);
+        let before = partial.clone();
+        for list in [&[Reduction::Sum][..], &[Reduction::Max, Reduction::Sum], &[]] {
+            assert_eq!(partial.merge(Partial::identity(list)), Err(Mismatch::Reductions));
+        }
+        let mut most = Partial::identity(&before.reductions);
+        most.elements = u64::MAX;
+        assert_eq!(partial.merge(most.clone()), Err(Mismatch::Elements));
+        assert_eq!(partial, before);
+        assert!(!most.absorb_progression(&Integer::ONE, &Integer::ONE, 1, &mut |_| true));
+        assert_eq!(Mismatch::Reductions.to_string(), "merge partials of different reductions");
+    }
+}
