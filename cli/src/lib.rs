@@ -1,1 +1,62 @@
-//! Skeleton.
+//! The command line of tally, and the small blocking client it is made of.
+//!
+//! The way of a command: `args` (what was typed) → `meaning` (what it means) → one file of `verbs` → `show`.
+//! Nothing here computes, decides or starts a process: the root binary lends that through [`Roles`].
+//! Standard output gets the answer and nothing else; everything else goes to standard error. Nothing here ends
+//! the process: [`run`] returns the exit code.
+#![forbid(unsafe_code)]
+
+mod args;
+mod client;
+mod conversation;
+pub mod exit_code;
+mod meaning;
+mod place;
+mod report;
+mod roles;
+mod show;
+mod suggest;
+mod surroundings;
+mod terminal;
+mod verbs;
+
+#[cfg(test)]
+mod fake;
+
+use std::ffi::OsString;
+
+pub use client::Client;
+pub use place::default_socket;
+pub use roles::{
+    DaemonOptions, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn, Roles, Share,
+};
+
+use surroundings::Surroundings;
+use terminal::Terminal;
+
+/// Runs one command and returns its exit code. `args` begins with the program's name, as `std::env::args_os`.
+pub fn run(args: impl Iterator<Item = OsString>, roles: &Roles<'_>) -> u8 {
+    let surroundings = Surroundings::of_this_process();
+    let mut terminal = Terminal::of_this_process();
+    run_in(args.collect(), roles, &surroundings, &mut terminal)
+}
+
+/// The same with the world given, for tests.
+fn run_in(args: Vec<OsString>, roles: &Roles<'_>, around: &Surroundings, terminal: &mut Terminal<'_>) -> u8 {
+    let json = args::asks_for_json(&args);
+    let line = match args::parse(args) {
+        Ok(line) => line,
+        Err(stop) => return verbs::help::stop(terminal, stop, json),
+    };
+    let style = meaning::Style::of(&line.common);
+    terminal.use_style(style, around);
+    let ended =
+        meaning::understand(line, around).and_then(|verb| verbs::run(verb, style, roles, around, terminal));
+    match ended {
+        Ok(code) => code,
+        Err(failure) => {
+            report::failure(terminal, &failure, style.json);
+            failure.exit
+        }
+    }
+}

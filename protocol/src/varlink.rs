@@ -132,10 +132,16 @@ impl Splitter {
         }
     }
 
-    /// Whether part of a message is held.
+    /// Bytes held that have not been taken as messages.
     #[must_use]
-    pub fn is_mid_message(&self) -> bool {
-        self.start < self.bytes.len()
+    pub fn held_bytes(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    /// Whether a whole message is held.
+    #[must_use]
+    pub fn is_whole_message_waiting(&self) -> bool {
+        self.bytes[self.scanned..].contains(&0)
     }
 }
 
@@ -156,7 +162,7 @@ mod tests {
                 }
             }
             assert_eq!(found, [b"{\"a\":1}".to_vec(), b"{}".to_vec()]);
-            assert!(splitter.is_mid_message());
+            assert_eq!(splitter.held_bytes(), 4);
         }
     }
 

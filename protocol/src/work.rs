@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Attempt, JobId, PartitionId};
+use crate::ids::{Attempt, JobId, PartitionId, SlotId, WorkerId};
 use crate::job::KernelSpec;
 
 /// The right to one attempt at one partition, as both sides name it.
@@ -91,4 +91,22 @@ pub enum FromWorker {
         /// The attempt.
         lease: LeaseId,
     },
+}
+
+/// The first packet on a worker's lifeline: all a fresh process needs to become a worker. The descriptors of its
+/// link travel beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setup {
+    /// The supervisor's process: the worker ends when this is not its parent.
+    pub supervisor: u32,
+    /// The worker's name.
+    pub worker: WorkerId,
+    /// The slot it fills.
+    pub slot: SlotId,
+    /// Niceness it sets for itself.
+    pub nice: i32,
+    /// Address space it allows itself.
+    pub memory_limit_bytes: Option<u64>,
+    /// How its link is opened; only the transport can read it.
+    pub link: Vec<u8>,
 }

@@ -4,8 +4,10 @@
 //! a partition or a reduction. Every item here takes and gives types, not integers.
 
 pub mod clock;
+pub mod crash;
 pub mod doorbell;
 pub mod fd;
+pub mod identity;
 pub mod limits;
 pub mod lockfile;
 pub mod mqueue;
@@ -17,3 +19,4 @@ pub mod shm;
 pub mod shm_named;
 pub mod signal;
 pub mod socket;
+pub mod streams;

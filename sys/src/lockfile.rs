@@ -1,1 +1,244 @@
-//! Skeleton.
+//! One owner for one path: a lock that the system frees when its holder dies.
+//!
+//! Whether somebody is alive is told by the lock and never by the pid written in the file, which
+//! is for people. The file is never removed: a lock on a removed file guards nothing.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::{clock, fd, process};
+
+/// How often a file that was replaced while it was being locked is tried again.
+const ATTEMPTS_MAX: u32 = 16;
+
+/// How much of the file is read to find a pid.
+const CONTENT_BYTES_MAX: u64 = 64;
+
+/// A held lock. Dropping it frees the lock, unless a forked child was given the descriptor too.
+#[derive(Debug)]
+pub struct LockFile {
+    file: File,
+    path: PathBuf,
+}
+
+/// Why a lock was not taken. Reads well after "could not".
+#[derive(Debug)]
+pub enum AcquireError {
+    /// Somebody else has it.
+    Held {
+        /// The path of the lock.
+        path: PathBuf,
+        /// Who, as far as the file tells: for people.
+        pid: Option<u32>,
+    },
+    /// The file could not be opened, locked or written.
+    Io {
+        /// The path of the lock.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+impl LockFile {
+    /// Takes the lock at `path` without waiting, making the file (mode 0600) if there is none.
+    pub fn acquire(path: impl AsRef<Path>) -> Result<Self, AcquireError> {
+        let path = path.as_ref();
+        let failed = |error| AcquireError::Io { path: path.to_path_buf(), error };
+        for _ in 0..ATTEMPTS_MAX {
+            let mut file = open(path).map_err(failed)?;
+            match fd::retry(|| rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)) {
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK) => {
+                    return Err(AcquireError::Held { path: path.to_path_buf(), pid: written_pid(&mut file) });
+                }
+                Err(error) => return Err(failed(error.into())),
+            }
+            // Between open and lock the path may have been removed or replaced: the lock would be
+            // on a file that nobody else will ever open.
+            if is_at(&file, path).map_err(failed)? {
+                let lock = Self { file, path: path.to_path_buf() };
+                lock.write_owner().map_err(failed)?;
+                return Ok(lock);
+            }
+        }
+        Err(failed(io::Error::other("the file is replaced again and again")))
+    }
+
+    /// Writes this process's pid and the time into the file: again after a fork in which the
+    /// child took the lock over.
+    pub fn write_owner(&self) -> io::Result<()> {
+        let mut file = &self.file;
+        file.set_len(0)?;
+        file.rewind()?;
+        file.write_all(format!("{}\nsince_unix_ms {}\n", process::own_pid(), clock::wall_ms()).as_bytes())
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl AsFd for LockFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// Only the owner may open it: whoever can open a file can also hold its lock.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    Ok(fd::retry(|| rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR))?.into())
+}
+
+/// Whether `path` still leads to `file`.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let held = rustix::fs::fstat(file)?;
+    match rustix::fs::lstat(path) {
+        Ok(found) => Ok((held.st_dev, held.st_ino) == (found.st_dev, found.st_ino)),
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn written_pid(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(CONTENT_BYTES_MAX).read_to_string(&mut text).ok()?;
+    text.lines().next()?.parse().ok()
+}
+
+impl fmt::Display for AcquireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Held { path, pid: Some(pid) } => {
+                write!(f, "lock {}: process {pid} holds it", path.display())
+            }
+            Self::Held { path, pid: None } => write!(f, "lock {}: another process holds it", path.display()),
+            Self::Io { path, error } => write!(f, "lock {}: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for AcquireError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Held { .. } => None,
+            Self::Io { error, .. } => Some(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::directory::Directory;
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_once_and_free_when_dropped() {
+        let directory = Directory::new();
+        let path = directory.join("lock");
+        let lock = LockFile::acquire(&path).unwrap();
+        let AcquireError::Held { pid, .. } = LockFile::acquire(&path).unwrap_err() else {
+            panic!("not held")
+        };
+        assert_eq!(pid, u32::try_from(process::own_pid().raw()).ok());
+        drop(lock);
+        let lock = LockFile::acquire(&path).unwrap();
+        assert_eq!(lock.path(), path);
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn only_the_owner_can_open_it() {
+        let directory = Directory::new();
+        let lock = LockFile::acquire(directory.join("lock")).unwrap();
+        assert_eq!(rustix::fs::fstat(&lock).unwrap().st_mode & 0o777, 0o600);
+        assert_eq!(rustix::io::fcntl_getfd(&lock).unwrap(), rustix::io::FdFlags::CLOEXEC);
+    }
+
+    #[test]
+    fn a_longer_text_of_before_is_gone() {
+        let directory = Directory::new();
+        let path = directory.join("lock");
+        std::fs::write(&path, "x".repeat(500)).unwrap();
+        let _lock = LockFile::acquire(&path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with(&format!("{}\nsince_unix_ms ", process::own_pid())), "{text}");
+        assert_eq!(text.lines().count(), 2);
+    }
+
+    #[test]
+    fn a_holder_that_wrote_no_pid_is_nameless() {
+        let directory = Directory::new();
+        let path = directory.join("lock");
+        for text in ["", "\n", "nobody\n", "\u{fffd}"] {
+            let lock = LockFile::acquire(&path).unwrap();
+            std::fs::write(&path, text).unwrap();
+            let error = LockFile::acquire(&path).unwrap_err();
+            assert_eq!(error.to_string(), format!("lock {}: another process holds it", path.display()));
+            drop(lock);
+        }
+    }
+
+    #[test]
+    fn a_removed_file_guards_nothing() {
+        let directory = Directory::new();
+        let path = directory.join("lock");
+        let old = LockFile::acquire(&path).unwrap();
+        assert!(is_at(&old.file, &path).unwrap());
+        std::fs::remove_file(&path).unwrap();
+        assert!(!is_at(&old.file, &path).unwrap());
+        let new = LockFile::acquire(&path).unwrap();
+        assert!(is_at(&new.file, &path).unwrap() && !is_at(&old.file, &path).unwrap());
+    }
+
+    #[test]
+    fn links_are_not_followed_and_errors_name_the_path() {
+        let directory = Directory::new();
+        let path = directory.join("link");
+        std::os::unix::fs::symlink(directory.join("elsewhere"), &path).unwrap();
+        let error = LockFile::acquire(&path).unwrap_err();
+        assert!(matches!(error, AcquireError::Io { .. }));
+        assert!(error.to_string().starts_with(&format!("lock {}: ", path.display())), "{error}");
+        assert!(!directory.join("elsewhere").exists());
+    }
+}
+
+/// A directory for tests.
+#[cfg(test)]
+pub(crate) mod directory {
+    use std::path::PathBuf;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// An empty directory, removed when dropped.
+    #[derive(Debug)]
+    pub(crate) struct Directory(PathBuf);
+
+    impl Directory {
+        pub(crate) fn new() -> Self {
+            static NEXT: AtomicU32 = AtomicU32::new(0);
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("tally-sys-unit-{}-{number}", crate::process::own_pid());
+            let path = std::env::temp_dir().join(name);
+            std::fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        pub(crate) fn join(&self, name: &str) -> PathBuf {
+            self.0.join(name)
+        }
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            std::fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+}

@@ -1,1 +1,32 @@
-//! Skeleton.
+//! The worker role: a process that folds one partition at a time.
+//!
+//! It knows nothing of other workers and shares nothing with them. It trusts its supervisor, whose build it is, and
+//! ends when the supervisor is gone. It never retries, never decides what comes next.
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "crash-points")]
+mod crashing;
+mod leases;
+mod local;
+mod run;
+mod setup;
+
+pub use local::{Share, fold_here};
+
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
+
+/// Lives as a worker: reads the set-up packet from `lifeline`, folds until told to quit or the supervisor is gone.
+///
+/// The caller has made this a process of its own whose standard error is the supervisor's pipe. Returns the exit code.
+#[must_use]
+pub fn run(lifeline: OwnedFd) -> u8 {
+    match setup::become_worker(lifeline).and_then(run::serve) {
+        Ok(()) => 0,
+        Err(why) => {
+            // The supervisor keeps the tail of this pipe for its error texts; nobody else reads it.
+            drop(writeln!(std::io::stderr(), "worker: could not {why}"));
+            1
+        }
+    }
+}

@@ -10,7 +10,6 @@ use tally_reduce::{Partial, Reduction};
 use super::fold;
 use super::scenario::Poison;
 use super::world::{Happening, World};
-use crate::action::Profile;
 use crate::event::Event;
 use crate::moment::{Moment, Span};
 
@@ -18,7 +17,6 @@ use crate::moment::{Moment, Span};
 #[derive(Clone, Debug)]
 pub(super) struct Process {
     pub(super) slot: SlotId,
-    pub(super) profile: Profile,
     pub(super) life: Life,
     /// When the last message to it arrives; the next one not before.
     heard: Moment,
@@ -57,10 +55,9 @@ struct Lease {
 }
 
 impl Process {
-    pub(super) fn new(slot: SlotId, profile: Profile, now: Moment) -> Self {
+    pub(super) fn new(slot: SlotId, now: Moment) -> Self {
         Self {
             slot,
-            profile,
             life: Life::Wanted,
             heard: now,
             spoken: now,
@@ -137,15 +134,18 @@ impl World {
         process.life = Life::Ended;
         let at = process.spoken.max(at);
         if let Some(lease) = process.running {
-            if let Some(kernel) = process.kernels.get(&lease.id.job) {
-                let range = kernel.describe(lease.position, lease.count);
-                *self.deaths.entry(range).or_default() += 1;
-            }
-        } else {
-            self.young_deaths += 1;
+            self.blame(worker, &lease);
         }
         let event = Event::WorkerExited { worker, how: how.to_owned(), stderr: String::new() };
         self.plan(at, Happening::ToMachine(event));
+    }
+
+    /// The worker's death may be charged to this lease.
+    fn blame(&mut self, worker: WorkerId, lease: &Lease) {
+        if let Some(kernel) = self.process(worker).kernels.get(&lease.id.job) {
+            let range = kernel.describe(lease.position, lease.count);
+            *self.deaths.entry(range).or_default() += 1;
+        }
     }
 
     /// Whether a worker is alive and still does what it did at that turn.
@@ -335,12 +335,15 @@ impl World {
             let attempt = Attempt(lease.id.attempt.0 ^ 1);
             list.push(with_lease(right, LeaseId { attempt, ..lease.id }));
             if self.rng.chance(300) {
+                self.blame(worker, lease);
                 return list;
             }
         }
         if self.strikes(self.scenario.faults.malformed) {
+            self.blame(worker, lease);
             list.push(malformed(right));
         } else if self.strikes(self.scenario.faults.wrong_elements) {
+            self.blame(worker, lease);
             list.push(wrong_elements(right, self.rng.chance(500)));
         } else {
             list.push(right.clone());

@@ -57,7 +57,6 @@ pub(super) struct World {
     pub(super) poisons: BTreeMap<u64, Poison>,
     /// Workers that died while they ran a range, by range.
     pub(super) deaths: BTreeMap<String, u32>,
-    pub(super) young_deaths: u64,
     pub(super) kernel_failures: u64,
     /// Somebody's last partial.
     pub(super) echo: Option<FromWorker>,
@@ -94,7 +93,6 @@ impl World {
             submitted: 0,
             poisons: BTreeMap::new(),
             deaths: BTreeMap::new(),
-            young_deaths: 0,
             kernel_failures: 0,
             echo: None,
             leases: BTreeSet::new(),
@@ -294,9 +292,9 @@ impl World {
 
     fn perform(&mut self, action: Action) {
         match action {
-            Action::Spawn { worker, slot, profile } => {
+            Action::Spawn { worker, slot, .. } => {
                 self.judge_spawn(worker, slot);
-                self.processes.insert(worker, Process::new(slot, profile, self.now));
+                self.processes.insert(worker, Process::new(slot, self.now));
                 self.spawn(worker);
             }
             Action::Send { worker, message } => {
@@ -352,7 +350,7 @@ impl World {
 
     fn note(&mut self, line: impl FnOnce(&Self) -> String) {
         if self.trace.is_some() {
-            let line = format!("{:>12.3} {}", Milliseconds(self.now), line(self));
+            let line = format!("{:>12} {}", Milliseconds(self.now), line(self));
             if let Some(trace) = &mut self.trace {
                 trace.push(line);
             }

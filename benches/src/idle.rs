@@ -1,0 +1,35 @@
+//! A minute of an idle daemon with two idle workers: wake-ups and memory.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tally_sys::poll::Poll;
+use tally_tests::{World, proc, until};
+
+pub(crate) fn a_minute(binary: &str) {
+    let world = World::new(binary);
+    let daemon = world.daemon(&["--workers", "2"]);
+    let mut client = daemon.client();
+    until("two idle workers", || {
+        let reply = client.call("io.tally.Workers", &json!({}));
+        let workers = reply["workers"].as_array()?.clone();
+        (workers.len() == 2 && workers.iter().all(|one| one["state"] == "idle")).then_some(())
+    });
+    drop(client);
+    let wakes =
+        || -> u64 { world.processes().iter().filter_map(|one| proc::voluntary_switches(one.pid)).sum() };
+    let mut pause = Poll::new().expect("a poll can be made");
+    let mut wait =
+        |seconds| pause.wait(Some(Duration::from_secs(seconds)), &mut Vec::new()).expect("a poll can wait");
+    wait(1);
+    let before = wakes();
+    wait(60);
+    println!("wake-ups of daemon, forkserver and workers in 60 s: {} (goal 0)", wakes() - before);
+    for process in world.processes() {
+        let resident = proc::resident_bytes(process.pid).unwrap_or(0) as f64 / f64::from(1 << 20);
+        println!("{} {}: {resident:.1} MiB resident", process.name, process.pid);
+    }
+    println!("goal: the daemon under 10 MB");
+    daemon.stop();
+    world.finish();
+}

@@ -1,0 +1,62 @@
+//! Benchmarks of the main job: `cargo run --release -p tally-benches [NAME...]`.
+//!
+//! Speed is told as a ratio to a peer or to the hardware, measured in the same run, alternating, medians of several
+//! rounds. Nothing is asserted: a busy machine is no defect of the program. The release binary is built first.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "it prints a table of ratios")]
+
+mod floor;
+mod idle;
+mod kill;
+mod measure;
+mod pool;
+mod scale;
+mod start;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+/// A benchmark: its name, and what it measures.
+type Bench = (&'static str, fn(&str));
+
+const ALL: [Bench; 6] = [
+    ("pool", pool::one_element_partitions),
+    ("round-trip", floor::round_trips),
+    ("start", start::warm_start),
+    ("scale", scale::two_workers),
+    ("kill", kill::replacement),
+    ("idle", idle::a_minute),
+];
+
+fn main() -> ExitCode {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
+    if let Some(unknown) = wanted.iter().find(|name| !ALL.iter().any(|(known, _)| known == name)) {
+        let names: Vec<_> = ALL.iter().map(|(name, _)| *name).collect();
+        println!("no benchmark '{unknown}'; there are {}", names.join(", "));
+        return ExitCode::from(2);
+    }
+    let Some(binary) = release_binary() else {
+        println!("could not build the release binary");
+        return ExitCode::FAILURE;
+    };
+    for (name, bench) in ALL {
+        if wanted.is_empty() || wanted.iter().any(|one| one == name) {
+            println!("\n== {name}");
+            bench(&binary);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Builds and finds the binary that users run.
+fn release_binary() -> Option<String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent()?.to_path_buf();
+    let built = Command::new(cargo)
+        .args(["build", "--release", "--quiet", "--bin", "tally"])
+        .current_dir(&root)
+        .status();
+    built.ok()?.success().then_some(())?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    Some(target.join("release/tally").to_str()?.to_owned())
+}

@@ -1,0 +1,346 @@
+//! What can be typed: the table of commands and options.
+//!
+//! This is only what was typed; `meaning` turns it into what it means. Parsing goes through `marks` (negative
+//! numbers) and every refusal through `refusal` (the form of the contract's errors).
+
+pub(crate) mod help;
+mod marks;
+mod refusal;
+pub(crate) mod values;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use tally_protocol::error::Failure;
+use tally_protocol::ids::JobId;
+use tally_protocol::job::{StartMethod, Transport};
+
+use values::{Mode, Partitions, ProgressWhen, When};
+
+/// A command line as it was typed.
+#[derive(Clone, Debug, PartialEq, Parser)]
+#[command(
+    name = "tally",
+    version,
+    about = help::ABOUT,
+    disable_help_subcommand = true,
+    override_help = help::SHORT,
+    max_term_width = 80,
+    color = clap::ColorChoice::Never,
+    subcommand_value_name = "COMMAND"
+)]
+pub(crate) struct Line {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct Common {
+    /// Control socket of the daemon, which must be there [env: TALLY_SOCKET]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// No progress and no notes
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// A table of what each worker did, on standard error
+    #[arg(long, global = true)]
+    pub(crate) verbose: bool,
+    /// Colour: auto, always, never
+    #[arg(long, global = true, value_name = "WHEN", value_parser = values::when)]
+    pub(crate) color: Option<When>,
+}
+
+/// The commands.
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub(crate) enum Command {
+    /// Add up
+    #[command(before_long_help = help::SUM)]
+    Sum(ReductionArgs),
+    /// Multiply
+    #[command(before_long_help = help::PRODUCT)]
+    Product(ReductionArgs),
+    /// Find the least
+    #[command(before_long_help = help::MIN)]
+    Min(ReductionArgs),
+    /// Find the greatest
+    #[command(before_long_help = help::MAX)]
+    Max(ReductionArgs),
+    /// Count
+    #[command(before_long_help = help::COUNT)]
+    Count(ReductionArgs),
+    /// Compute the arithmetic mean, correctly rounded
+    #[command(before_long_help = help::MEAN)]
+    Mean(ReductionArgs),
+    /// Compute the variance, correctly rounded
+    #[command(before_long_help = help::VARIANCE)]
+    Variance(ReductionArgs),
+    /// Compute the standard deviation, correctly rounded
+    #[command(before_long_help = help::STDDEV)]
+    Stddev(ReductionArgs),
+    /// Compute several reductions in one pass
+    #[command(before_long_help = help::REDUCE)]
+    Reduce(ReduceArgs),
+    /// Compute the factorial of N, the product of 1..=N
+    #[command(before_long_help = help::FACTORIAL)]
+    Factorial(FactorialArgs),
+    /// List the jobs of the daemon
+    #[command(before_long_help = help::JOBS)]
+    Jobs {
+        /// Also those that have ended
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show one job with all that happened to it
+    #[command(before_long_help = help::SHOW)]
+    Show(OneJob),
+    /// Tell why a job waits
+    #[command(before_long_help = help::EXPLAIN)]
+    Explain(OneJob),
+    /// Wait until jobs have ended; the exit code is the worst of theirs
+    #[command(before_long_help = help::WAIT)]
+    Wait {
+        /// The jobs
+        #[arg(value_name = "JOB", required = true, value_parser = values::job)]
+        jobs: Vec<JobId>,
+    },
+    /// Print the answer of a job that has ended
+    #[command(before_long_help = help::RESULT)]
+    Result(OneJob),
+    /// Show a job's progress until it ends, then its answer
+    #[command(before_long_help = help::FOLLOW)]
+    Follow {
+        #[command(flatten)]
+        one: OneJob,
+        /// Progress: auto, always, never, json
+        #[arg(long, value_name = "WHEN", value_parser = values::progress)]
+        progress: Option<ProgressWhen>,
+    },
+    /// End jobs
+    #[command(before_long_help = help::CANCEL)]
+    Cancel {
+        /// The jobs
+        #[arg(value_name = "JOB", required_unless_present = "all", conflicts_with = "all", value_parser = values::job)]
+        jobs: Vec<JobId>,
+        /// Every open job
+        #[arg(long)]
+        all: bool,
+    },
+    /// Give a job no more work until it is resumed
+    #[command(before_long_help = help::PAUSE)]
+    Pause(OneJob),
+    /// Go on with a paused job
+    #[command(before_long_help = help::RESUME)]
+    Resume(OneJob),
+    /// Try a failed, cancelled or timed-out job again, from where it was
+    #[command(before_long_help = help::RETRY)]
+    Retry(OneJob),
+    /// Run the daemon
+    #[command(before_long_help = help::DAEMON)]
+    Daemon(DaemonArgs),
+    /// Tell whether the daemon runs, and what it does; exit 0 or 3
+    #[command(before_long_help = help::STATUS)]
+    Status,
+    /// List the daemon's workers
+    #[command(before_long_help = help::WORKERS)]
+    Workers,
+    /// Ask the daemon for a sign of life
+    #[command(before_long_help = help::PING)]
+    Ping,
+    /// Let the daemon finish the open jobs, take no new ones, then end
+    #[command(before_long_help = help::DRAIN)]
+    Drain,
+    /// End the daemon
+    #[command(before_long_help = help::STOP)]
+    Stop {
+        /// Without letting workers finish what they are at
+        #[arg(long)]
+        now: bool,
+    },
+    /// Print the daemon's whole state, to look for a defect
+    #[command(before_long_help = help::DUMP)]
+    Dump,
+    /// Explain a command or a topic
+    #[command(before_long_help = help::HELP)]
+    Help {
+        /// A command, or one of the topics sources, exit-codes, environment, json
+        #[arg(value_name = "COMMAND|TOPIC", value_parser = values::text)]
+        about: Option<String>,
+    },
+}
+
+/// A command about one job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
+pub(crate) struct OneJob {
+    /// The job, such as j17
+    #[arg(value_name = "JOB", value_parser = values::job)]
+    pub(crate) job: JobId,
+}
+
+/// `tally sum SOURCE...`
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub(crate) struct ReductionArgs {
+    /// A range: 0..100, 1..=8_000_000, 0..1e9, -5..5
+    #[arg(value_name = "SOURCE", required = true, value_parser = values::text)]
+    pub(crate) sources: Vec<String>,
+    #[command(flatten)]
+    pub(crate) options: ReductionOptions,
+}
+
+/// `tally reduce LIST SOURCE...`
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub(crate) struct ReduceArgs {
+    /// Reductions with commas between them: sum,min,max,mean
+    #[arg(value_name = "LIST", value_parser = values::text)]
+    pub(crate) list: String,
+    #[command(flatten)]
+    pub(crate) rest: ReductionArgs,
+}
+
+/// `tally factorial N`
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub(crate) struct FactorialArgs {
+    /// An integer, 0 or more
+    #[arg(value_name = "N", value_parser = values::text)]
+    pub(crate) n: String,
+    #[command(flatten)]
+    pub(crate) options: ReductionOptions,
+}
+
+/// Options of every reduction.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Options")]
+pub(crate) struct ReductionOptions {
+    /// Every N-th number of a range; a negative step walks down
+    #[arg(long, value_name = "N", value_parser = values::step)]
+    pub(crate) step: Option<String>,
+    /// Variance and standard deviation of a population, not of a sample
+    #[arg(long)]
+    pub(crate) population: bool,
+    /// Worker processes or threads [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = values::workers)]
+    pub(crate) workers: Option<u32>,
+    /// Where the work is done: processes, threads, inline
+    #[arg(long, value_name = "MODE", value_parser = values::mode)]
+    pub(crate) mode: Option<Mode>,
+    /// How workers are started: forkserver, spawn, fork
+    #[arg(long, value_name = "METHOD", hide_short_help = true, value_parser = values::start)]
+    pub(crate) start: Option<StartMethod>,
+    /// How workers are linked: shm, shm-named, pipe, mqueue, channel
+    #[arg(long, value_name = "LINK", hide_short_help = true, value_parser = values::transport)]
+    pub(crate) transport: Option<Transport>,
+    /// Pieces the work is cut into; auto chooses sizes as it measures
+    #[arg(long, value_name = "N|auto", hide_short_help = true, value_parser = values::partitions)]
+    pub(crate) partitions: Option<Partitions>,
+    /// Workers that a range may kill before it is taken for guilty
+    #[arg(long, value_name = "N", hide_short_help = true, value_parser = values::retries)]
+    pub(crate) retries: Option<u32>,
+    /// Give up after this time: 30s, 500ms, 2m, 1h
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    pub(crate) timeout: Option<u64>,
+    /// Address space of each worker, in binary units: 512M is 512 MiB
+    #[arg(long, value_name = "SIZE", hide_short_help = true, value_parser = values::size)]
+    pub(crate) memory_limit: Option<u64>,
+    /// Niceness of the workers, 0 to 19
+    #[arg(long, value_name = "N", hide_short_help = true, value_parser = values::nice)]
+    pub(crate) nice: Option<i32>,
+    /// Jobs of higher priority go first [default: 0]
+    #[arg(long, value_name = "N", hide_short_help = true, value_parser = values::priority)]
+    pub(crate) priority: Option<i32>,
+    /// Leave the job with the daemon and print its id
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// Never use a daemon
+    #[arg(long)]
+    pub(crate) local: bool,
+    /// Progress: auto, always, never, json
+    #[arg(long, value_name = "WHEN", value_parser = values::progress)]
+    pub(crate) progress: Option<ProgressWhen>,
+}
+
+/// `tally daemon`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Options")]
+pub(crate) struct DaemonArgs {
+    /// Configuration file, on top of the usual ones
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Stay in the foreground, which it does anyway
+    #[arg(long)]
+    pub(crate) foreground: bool,
+    /// Write the process id to this file
+    #[arg(long, value_name = "PATH")]
+    pub(crate) pid_file: Option<PathBuf>,
+    /// Only check the configuration
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Worker processes [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = values::workers)]
+    pub(crate) workers: Option<u32>,
+    /// How workers are linked: shm, shm-named, pipe, mqueue, channel
+    #[arg(long, value_name = "LINK", value_parser = values::transport)]
+    pub(crate) transport: Option<Transport>,
+    /// How workers are started: forkserver, spawn, fork
+    #[arg(long, value_name = "METHOD", value_parser = values::start)]
+    pub(crate) start: Option<StartMethod>,
+    /// What to log: error, warn, info, debug, trace
+    #[arg(long, value_name = "LEVEL", value_parser = values::log_level)]
+    pub(crate) log_level: Option<String>,
+}
+
+/// Why a command line is not carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// It asks for a text: help or the version. Goes to standard output.
+    Text {
+        /// Its name in the JSON schema.
+        name: &'static str,
+        /// The text.
+        text: String,
+    },
+    /// There is no command at all: a short help on standard error.
+    Nothing,
+    /// It is wrong.
+    Wrong(Failure),
+}
+
+/// Reads a command line; `args` begins with the program's name.
+pub(crate) fn parse(args: Vec<OsString>) -> Result<Line, Stop> {
+    let args = marks::put(args);
+    let matches = table().try_get_matches_from(&args).map_err(|why| refusal::stop(&why, &args))?;
+    let line = Line::from_arg_matches(&matches).map_err(|why| refusal::stop(&why, &args))?;
+    if line.command.is_none() { Err(Stop::Nothing) } else { Ok(line) }
+}
+
+/// Whether `--json` is among the arguments, for those that cannot be read as a whole.
+pub(crate) fn asks_for_json(args: &[OsString]) -> bool {
+    args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json")
+}
+
+/// The parser. Repeated options are no error: the last one counts.
+fn table() -> clap::Command {
+    let template = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
+    Line::command().args_override_self(true).mut_subcommands(|command| {
+        command.help_template(template).args_override_self(true).max_term_width(80)
+    })
+}
+
+/// The help of one command, as `--help` prints it.
+pub(crate) fn help_of(command: &str) -> Option<String> {
+    let mut table = table();
+    table.build();
+    let found = table.find_subcommand_mut(command)?;
+    Some(found.render_long_help().to_string())
+}
+
+/// The names of all commands, in the order of the table.
+pub(crate) fn commands() -> Vec<String> {
+    table().get_subcommands().map(|command| command.get_name().to_owned()).collect()
+}

@@ -1,0 +1,281 @@
+//! Texts of the help: the short and the long one of `tally`, examples of each command, topics.
+//!
+//! Every line fits 80 columns. Examples come first, with what they print.
+
+/// One sentence.
+pub(crate) const ABOUT: &str = "exact parallel sums and other reductions that survive a dying worker";
+
+/// `tally -h`, and `tally` alone.
+pub(crate) const SHORT: &str = "\
+tally - exact parallel sums and other reductions that survive a dying worker
+
+  tally sum 1..=100                        5050
+  tally reduce sum,min,max -5..5           several answers, one pass
+  tally factorial 20                       2432902008176640000
+  tally sum 0..1e9 --workers 4 --verbose   what each worker did
+  tally sum 0..1e12 --detach               runs in the daemon; prints a job id
+
+Compute   sum product min max count mean variance stddev   reduce factorial
+Jobs      jobs show explain wait result follow cancel pause resume retry
+Daemon    daemon status workers ping drain stop dump
+Learn     help
+
+Often used
+  --workers N --mode MODE       processes (default), threads, inline
+  --step N    --timeout TIME    every N-th number; give up after 30s, 2m, 1h
+  --json      --progress WHEN   machine output; auto, always, never, json
+  --detach    --local           daemon job; never use a daemon
+  -q  --verbose  --color WHEN   quiet; table of workers; auto, always, never
+
+More: tally COMMAND --help, tally help TOPIC (sources, exit-codes,
+      environment, json)
+";
+
+/// `tally --help` and `tally help`.
+pub(crate) const LONG: &str = "\
+tally - exact parallel sums and other reductions that survive a dying worker
+
+Examples
+  tally sum 1..=100                        5050
+  tally sum -5..5                          -5
+  tally mean 0..10 --step 3                4.5
+  tally reduce sum,min,max -5..5           several answers, one pass
+  tally factorial 20                       2432902008176640000
+  tally sum 0..1e9 --workers 4 --verbose   what each worker did
+  tally sum 0..1e8 --json                  one JSON object
+  tally daemon &                           a daemon for jobs that outlive you
+  tally sum 0..1e12 --detach               runs in the daemon; prints a job id
+  tally follow j1                          its progress, then its answer
+
+Compute
+  sum product min max count mean variance stddev   one reduction
+  reduce LIST                                      several in one pass
+  factorial N                                      product of 1..=N
+Jobs of a daemon
+  jobs                  list them            cancel JOB...  end them
+  show JOB              all about one        pause JOB      no more work
+  explain JOB           why it waits         resume JOB     work again
+  wait JOB...           until they end       retry JOB      go on after a
+  result JOB            the answer                          failure
+  follow JOB            progress, then the answer
+The daemon
+  daemon                run it               drain          finish jobs, end
+  status                does it run?         stop [--now]   end
+  workers               list its workers     dump           its whole state
+  ping                  a sign of life
+
+With no daemon at the default socket, a reduction runs under a supervisor of
+its own that lives for this one command. Answers are exact, and the same for any
+number of workers, whatever dies on the way. Standard output has the answer and
+nothing else.
+
+Options of every command
+  --socket PATH    control socket of the daemon, which must be there
+  --json           one JSON object (tally help json)
+  -q, --quiet      no progress and no notes
+  --verbose        a table of what each worker did, on standard error
+  --color WHEN     auto, always, never
+  -h, --help       help of a command: tally sum --help
+  -V, --version    the version
+
+Topics: tally help sources, exit-codes, environment, json
+";
+
+macro_rules! examples {
+    ($($name:ident = $text:literal;)*) => {
+        $(pub(super) const $name: &str = concat!("Examples\n", $text);)*
+    };
+}
+
+examples! {
+    SUM = "  tally sum 0..100000000            4999999950000000
+  tally sum 1..=8_000_000           32000004000000
+  tally sum -5..5                   -5
+  tally sum 0..100 --step 10        450
+  tally sum 0..1e9 --workers 4 --verbose
+  tally sum 0..1e12 --detach        prints a job id; needs a daemon";
+    PRODUCT = "  tally product 1..=20              2432902008176640000
+  tally product 1..10 --step 2      945
+  tally product 5..5                1, the product of nothing";
+    MIN = "  tally min -5..5                   -5
+  tally min 10..0 --step -3         1";
+    MAX = "  tally max -5..5                   4
+  tally max 1..10 --step 4          9";
+    COUNT = "  tally count 0..1e6                1000000
+  tally count 0..100 --step 7       15";
+    MEAN = "  tally mean 1..=4                  2.5
+  tally mean 0..10 --step 3         4.5";
+    VARIANCE = "  tally variance 1..=4              1.6666666666666667, of a sample
+  tally variance 1..=4 --population 1.25";
+    STDDEV = "  tally stddev 1..=4                1.2909944487358056, of a sample
+  tally stddev 1..=4 --population   1.118033988749895";
+    REDUCE = "  tally reduce sum,min,max -5..5    name and value, a tab between them
+  tally reduce count,mean,stddev 0..1e6
+  tally reduce sum,max 0..1e6 --json";
+    FACTORIAL = "  tally factorial 20                2432902008176640000
+  tally factorial 1000 --workers 2
+  tally factorial 0                 1";
+    JOBS = "  tally jobs                        open jobs
+  tally jobs --all --json           also ended ones, for programs";
+    SHOW = "  tally show j17
+  tally show j17 --json";
+    EXPLAIN = "  tally explain j17";
+    WAIT = "  tally wait j17 && tally result j17
+  tally wait j17 j18                exit 0, 1 (one failed), 4 or 5";
+    RESULT = "  tally result j17
+  tally result j17 --verbose        with what each worker did";
+    FOLLOW = "  tally follow j17
+  tally follow j17 --progress json  progress as JSON lines";
+    CANCEL = "  tally cancel j17 j18
+  tally cancel --all";
+    PAUSE = "  tally pause j17";
+    RESUME = "  tally resume j17";
+    RETRY = "  tally retry j17";
+    DAEMON = "  tally daemon
+  tally daemon --socket /tmp/tally.sock --workers 8
+  tally daemon --check --config my.toml";
+    STATUS = "  tally status
+  tally status -q || tally daemon &";
+    WORKERS = "  tally workers
+  tally workers --json";
+    PING = "  tally ping                        pong";
+    DRAIN = "  tally drain";
+    STOP = "  tally stop                        returns when the daemon has ended
+  tally stop --now";
+    DUMP = "  tally dump > state.json";
+    HELP = "  tally help sum
+  tally help exit-codes";
+}
+
+/// A command line that works, for an error about a missing argument.
+pub(super) fn example(command: &str) -> Option<&'static str> {
+    Some(match command {
+        "sum" => "tally sum 0..100",
+        "product" => "tally product 1..=20",
+        "min" => "tally min -5..5",
+        "max" => "tally max -5..5",
+        "count" => "tally count 0..1e6",
+        "mean" => "tally mean 1..=4",
+        "variance" => "tally variance 1..=4",
+        "stddev" => "tally stddev 1..=4",
+        "reduce" => "tally reduce sum,min,max 0..100",
+        "factorial" => "tally factorial 20",
+        "show" | "explain" | "result" | "follow" | "pause" | "resume" | "retry" | "wait" => {
+            "tally jobs --all lists their ids"
+        }
+        "cancel" => "tally cancel j17, or tally cancel --all",
+        _ => return None,
+    })
+}
+
+/// The topics of `tally help`, with their texts; exit codes and variables come from their tables.
+pub(crate) const TOPICS: [(&str, fn() -> String); 4] =
+    [("sources", sources), ("exit-codes", exit_codes), ("environment", environment), ("json", json)];
+
+fn sources() -> String {
+    "\
+A source is a range of integers, of any size:
+
+  0..100          0 to 99: the end does not belong to it
+  1..=100         1 to 100: here it does
+  -5..5           negative numbers need no quotes
+  0..1e9          also 8_000_000, 2.5e3, 2**70
+  0..10 --step 3  0, 3, 6, 9; a negative step walks down: 10..0 --step -3
+
+Several sources are one after the other: tally sum 0..10 20..30
+This version reads ranges only.
+"
+    .to_owned()
+}
+
+fn exit_codes() -> String {
+    let mut text = String::from("Exit codes\n\n");
+    for (code, meaning) in crate::exit_code::TABLE {
+        text.push_str(&format!("  {code:>3}  {meaning}\n"));
+    }
+    text.push_str("\n'tally wait' ends with the worst of its jobs: 1, then 5, then 4.\n");
+    text.push_str("'tally status' ends with 0 when the daemon runs and 3 when it does not.\n");
+    text
+}
+
+fn environment() -> String {
+    "\
+  TALLY_SOCKET      control socket of the daemon, as --socket
+  XDG_RUNTIME_DIR   else the socket is tally/tally.sock in there
+                    (for root /run/tally/tally.sock)
+  NO_COLOR          no colour, unless --color says otherwise
+  CLICOLOR_FORCE    colour also into files and pipes
+  TERM              'dumb' has no colour and no progress bar
+  LC_ALL, LC_CTYPE, LANG
+                    the bar is drawn in ASCII when they name no UTF-8 locale
+  COLUMNS, LINES    size of the terminal, where it does not say so itself
+"
+    .to_owned()
+}
+
+fn json() -> String {
+    "\
+--json works on every command and prints one object on one line. It begins with
+its schema: {\"schema\":\"tally.result/1\",...}
+
+  tally.result/1    reductions, result, follow
+  tally.job/1       show, pause, resume, retry, and reductions with --detach
+  tally.jobs/1      jobs, wait, cancel
+  tally.explain/1   explain
+  tally.status/1    status                tally.workers/1   workers
+  tally.ping/1      ping                  tally.dump/1      dump
+  tally.drain/1     drain                 tally.stop/1      stop
+  tally.help/1      help                  tally.version/1   --version
+  tally.progress/1  --progress json: lines on standard error
+  tally.error/1     on standard error, when a request could not be made
+
+Answers, and counts that can exceed 2^53, are decimal text. Units are in the
+names. What is unknown is absent. Fields are only ever added within a version.
+A job that failed is a tally.result/1 with its state and an error.
+"
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_fits_80_columns() {
+        let mut texts =
+            vec![("tally -h".to_owned(), SHORT.to_owned()), ("tally --help".into(), LONG.to_owned())];
+        texts.extend(TOPICS.iter().map(|(name, text)| ((*name).to_owned(), text())));
+        let commands = super::super::commands();
+        texts.extend(commands.iter().map(|name| (name.clone(), super::super::help_of(name).unwrap())));
+        for (name, text) in texts {
+            for line in text.lines() {
+                assert!(line.chars().count() <= 80, "{name}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_short_help_fits_a_screen_and_names_every_command() {
+        assert!(SHORT.lines().count() <= 24);
+        for command in super::super::commands() {
+            assert!(SHORT.split_whitespace().any(|word| word == command), "{command}");
+            assert!(LONG.split_whitespace().any(|word| word == command), "{command}");
+        }
+    }
+
+    #[test]
+    fn every_command_has_examples_in_its_long_help() {
+        for command in super::super::commands() {
+            let text = super::super::help_of(&command).unwrap();
+            let after = text.split_once("\n\nExamples\n").unwrap_or_else(|| panic!("{command}: {text}")).1;
+            assert!(after.contains("\n\nUsage: tally "), "{command}: {text}");
+        }
+    }
+
+    #[test]
+    fn every_variable_is_explained() {
+        for name in crate::surroundings::VARIABLES {
+            assert!(environment().contains(name), "{name}");
+        }
+    }
+}

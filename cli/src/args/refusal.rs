@@ -1,0 +1,149 @@
+//! Errors of the parser in the form of the contract: one line that says all, then at most a hint.
+//!
+//! The parser's own texts and suggestions are not used: they are long, and miss swapped letters.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::range::looks_like_range;
+
+use super::{Stop, help, marks, table};
+use crate::suggest;
+
+/// What to do instead of the command: print a text, or refuse.
+pub(super) fn stop(why: &clap::Error, args: &[OsString]) -> Stop {
+    match why.kind() {
+        ErrorKind::DisplayHelp => Stop::Text { name: "help", text: help_text(why, args) },
+        ErrorKind::DisplayVersion => Stop::Text { name: "version", text: why.to_string() },
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => Stop::Nothing,
+        kind => Stop::Wrong(refusal(kind, why, args)),
+    }
+}
+
+fn help_text(why: &clap::Error, args: &[OsString]) -> String {
+    let long = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--help");
+    if long && command_of(args).is_none() { help::LONG.to_owned() } else { why.to_string() }
+}
+
+fn refusal(kind: ErrorKind, why: &clap::Error, args: &[OsString]) -> Failure {
+    let command = command_of(args);
+    let run = command.as_ref().map_or("tally".to_owned(), |name| format!("tally {name}"));
+    match kind {
+        ErrorKind::InvalidSubcommand => unknown_command(&first(why, ContextKind::InvalidSubcommand)),
+        ErrorKind::UnknownArgument => unknown_argument(&first(why, ContextKind::InvalidArg), command, &run),
+        ErrorKind::ValueValidation | ErrorKind::InvalidValue => bad_value(why, &run),
+        ErrorKind::MissingRequiredArgument => {
+            let missing = name_of(&first(why, ContextKind::InvalidArg));
+            let failure = bad(format!("could not run '{run}': {missing} is missing"));
+            match command.as_deref().and_then(help::example) {
+                Some(example) => failure.hint(format!("for example: {example}")),
+                None => failure,
+            }
+        }
+        ErrorKind::ArgumentConflict => {
+            let one = name_of(&first(why, ContextKind::InvalidArg));
+            let other = name_of(&first(why, ContextKind::PriorArg));
+            bad(format!("could not run '{run}': {one} and {other} exclude each other"))
+        }
+        ErrorKind::TooManyValues => {
+            let option = name_of(&first(why, ContextKind::InvalidArg));
+            let value = first(why, ContextKind::InvalidValue);
+            bad(format!("could not read {option} '{value}': it takes no value"))
+        }
+        ErrorKind::InvalidUtf8 => bad(format!("could not run '{run}': an argument is not UTF-8 text")),
+        _ => {
+            // Nothing of the table gives these; whatever it is, one line of it is enough.
+            let text = why.to_string();
+            let line = text.lines().next().unwrap_or("bad usage");
+            bad(format!("could not run '{run}': {}", line.trim_start_matches("error: ")))
+        }
+    }
+}
+
+fn unknown_command(word: &str) -> Failure {
+    let known = super::commands();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let question = suggest::question(word, &known);
+    let failure = bad(format!("unknown command '{word}'{question}"));
+    if looks_like_range(word) {
+        failure.hint(format!("a command comes first: tally sum {word}"))
+    } else if question.is_empty() {
+        failure.hint("'tally help' lists them")
+    } else {
+        failure
+    }
+}
+
+fn unknown_argument(word: &str, command: Option<String>, run: &str) -> Failure {
+    if !word.starts_with('-') || marks::is_marked(word.as_ref()) {
+        let word = marks::without(word);
+        return bad(format!("could not run '{run}': it takes no '{word}'"));
+    }
+    let (word, _) = word.split_once('=').unwrap_or((word, ""));
+    let known = options_of(command.as_deref());
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let question = suggest::question(word, &known);
+    let failure = bad(format!("unknown option '{word}'{question}"));
+    match command {
+        None if options_of(Some("sum")).iter().any(|option| option == word) => {
+            failure.hint(format!("it goes after the command: tally sum 0..100 {word}"))
+        }
+        Some(name) if question.is_empty() => failure.hint(format!("'tally {name} --help' lists them")),
+        Some(_) | None => failure,
+    }
+}
+
+fn bad_value(why: &clap::Error, run: &str) -> Failure {
+    let option = name_of(&first(why, ContextKind::InvalidArg));
+    let value = first(why, ContextKind::InvalidValue);
+    let value = marks::without(&value);
+    if value.is_empty() && why.kind() == ErrorKind::InvalidValue {
+        return bad(format!("could not run '{run}': {option} needs a value"));
+    }
+    let reason = std::error::Error::source(why).map_or("bad value".to_owned(), ToString::to_string);
+    bad(format!("could not read {option} '{value}': {reason}"))
+}
+
+/// The command among the arguments: the first word that is no option nor the value of one.
+fn command_of(args: &[OsString]) -> Option<String> {
+    let table = table();
+    let mut words = args.iter().skip(1);
+    while let Some(word) = words.next() {
+        let word = word.to_str()?;
+        if word == "--socket" || word == "--color" {
+            words.next();
+        } else if !word.starts_with('-') {
+            return table.find_subcommand(word).map(|command| command.get_name().to_owned());
+        }
+    }
+    None
+}
+
+/// The options that a command takes, those of every command included, as they are typed.
+fn options_of(command: Option<&str>) -> Vec<String> {
+    let table = table();
+    let own = command.and_then(|name| table.find_subcommand(name));
+    let arguments = table.get_arguments().chain(own.into_iter().flat_map(clap::Command::get_arguments));
+    let longs = arguments.filter(|one| !one.is_hide_set()).filter_map(clap::Arg::get_long);
+    longs.chain(["help"]).map(|long| format!("--{long}")).collect()
+}
+
+/// What a context says, its first text when there are several.
+fn first(why: &clap::Error, kind: ContextKind) -> String {
+    match why.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        Some(ContextValue::Strings(texts)) => texts.first().cloned().unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+/// `--mode <MODE>` is `--mode`, `<SOURCE>...` is `SOURCE`.
+fn name_of(arg: &str) -> String {
+    let word = arg.split_whitespace().next().unwrap_or("an argument");
+    word.trim_start_matches(['<', '[']).trim_end_matches(['.', '>', ']']).to_owned()
+}
+
+fn bad(message: impl Into<String>) -> Failure {
+    Failure::new(ErrorCode::BadUsage, message)
+}

@@ -1,0 +1,268 @@
+//! The blocking client of the control socket: connect, ask, read answers.
+//!
+//! One request at a time. On a daemon's socket the first request goes out together with a greeting that names
+//! the versions spoken, in one write, so that it costs no round trip. The client never retries and never waits
+//! for a time: whoever needs that polls the stream (`conversation`).
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use tally_protocol::control::{Request, accepted, part};
+use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::limits;
+use tally_protocol::varlink::{self, ReplyMessage, Splitter};
+use tally_protocol::version::{CONTROL, PROGRAM, Spoken};
+use tally_protocol::view::JobView;
+
+use crate::place;
+
+/// Bytes asked for in one read.
+const READ_BYTES: usize = 64 << 10;
+
+/// One connection to a supervisor.
+#[derive(Debug)]
+pub struct Client {
+    stream: UnixStream,
+    replies: Splitter,
+    greeting: Greeting,
+    /// The daemon's socket; `None` for a private supervisor.
+    socket: Option<PathBuf>,
+}
+
+/// How far the exchange of versions is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Greeting {
+    /// It goes out with the first request.
+    Unsaid,
+    /// Its reply comes before any other.
+    Unanswered,
+    /// Answered, or not needed.
+    Over,
+}
+
+impl Client {
+    /// Connects to the daemon at a socket.
+    ///
+    /// # Errors
+    /// `NoDaemon` when nobody listens there, `NotPermitted` when the socket is not for this user.
+    pub fn connect(path: impl AsRef<Path>) -> Result<Self, Failure> {
+        let path = path.as_ref();
+        let stream = UnixStream::connect(path).map_err(|why| place::unreachable(path, &why, true))?;
+        Ok(Self::to_daemon(stream, path))
+    }
+
+    /// Speaks over a connected stream to a supervisor of this very build: no greeting.
+    #[must_use]
+    pub fn over(stream: UnixStream) -> Self {
+        let replies = Splitter::new(limits::REPLY_BACKLOG_BYTES_MAX);
+        Self { stream, replies, greeting: Greeting::Over, socket: None }
+    }
+
+    pub(crate) fn to_daemon(stream: UnixStream, socket: &Path) -> Self {
+        Self { greeting: Greeting::Unsaid, socket: Some(socket.to_path_buf()), ..Self::over(stream) }
+    }
+
+    /// The daemon's socket; `None` for a private supervisor.
+    #[must_use]
+    pub fn socket(&self) -> Option<&Path> {
+        self.socket.as_deref()
+    }
+
+    /// Asks and waits for the one reply.
+    ///
+    /// # Errors
+    /// The failure the supervisor reported; `SupervisorGone` when it hung up; `VersionMismatch`.
+    pub fn call(&mut self, request: &Request) -> Result<ReplyMessage, Failure> {
+        self.send(request, false)?;
+        self.next_reply()
+    }
+
+    /// Asks and hands each reply to `on_job`, with whether more follow, until the last.
+    ///
+    /// # Errors
+    /// As [`Client::call`]; also when a reply carries no job.
+    pub fn stream(
+        &mut self,
+        request: &Request,
+        mut on_job: impl FnMut(JobView, bool),
+    ) -> Result<(), Failure> {
+        self.send(request, true)?;
+        loop {
+            let reply = self.next_reply()?;
+            let continues = reply.continues;
+            on_job(part(reply, "job")?, continues);
+            if !continues {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Exchanges versions and waits for the answer, before a request that must not reach a stranger.
+    ///
+    /// # Errors
+    /// `VersionMismatch` when the daemon speaks no version that this program speaks.
+    pub fn greet(&mut self) -> Result<(), Failure> {
+        if self.greeting == Greeting::Unsaid {
+            let mut bytes = Vec::new();
+            encode(&Request::Hello(CONTROL), false, &mut bytes)?;
+            self.write(&bytes)?;
+            self.greeting = Greeting::Unanswered;
+        }
+        while self.greeting == Greeting::Unanswered {
+            if !self.take_greeting()? {
+                self.read_more()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a request without waiting for its reply; `more` asks for a stream of replies.
+    pub(crate) fn send(&mut self, request: &Request, more: bool) -> Result<(), Failure> {
+        let mut bytes = Vec::new();
+        if self.greeting == Greeting::Unsaid {
+            encode(&Request::Hello(CONTROL), false, &mut bytes)?;
+            self.greeting = Greeting::Unanswered;
+        }
+        encode(request, more, &mut bytes)?;
+        self.write(&bytes)
+    }
+
+    /// The next reply if it is here as a whole. A reply that is an error comes as the failure it reports.
+    pub(crate) fn take(&mut self) -> Result<Option<ReplyMessage>, Failure> {
+        if self.greeting == Greeting::Unanswered && !self.take_greeting()? {
+            return Ok(None);
+        }
+        let Some(reply) = self.take_message()? else { return Ok(None) };
+        if reply.error.is_some() {
+            accepted(reply)?;
+            return Err(self.garbled("an error without a name"));
+        }
+        Ok(Some(reply))
+    }
+
+    /// Reads once, waiting if need be.
+    pub(crate) fn read_more(&mut self) -> Result<(), Failure> {
+        let mut buffer = vec![0; READ_BYTES];
+        let count = loop {
+            match self.stream.read(&mut buffer) {
+                Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+                other => break other,
+            }
+        };
+        match count {
+            Ok(0) => Err(self.gone("")),
+            Ok(count) => {
+                self.replies.feed(&buffer[..count]);
+                Ok(())
+            }
+            Err(why) => Err(self.gone(&format!(": {}", place::reason(&why)))),
+        }
+    }
+
+    /// Ends the connection both ways: an attached job ends with it. A peer that is gone already is as well.
+    pub(crate) fn hang_up(&self) {
+        drop(self.stream.shutdown(Shutdown::Both));
+    }
+
+    fn next_reply(&mut self) -> Result<ReplyMessage, Failure> {
+        loop {
+            if let Some(reply) = self.take()? {
+                return Ok(reply);
+            }
+            self.read_more()?;
+        }
+    }
+
+    /// Whether the greeting's reply was here.
+    fn take_greeting(&mut self) -> Result<bool, Failure> {
+        let Some(reply) = self.take_message()? else { return Ok(false) };
+        self.greeting = Greeting::Over;
+        let version: u32 = part(reply, "version").map_err(|failure| self.misfit(failure))?;
+        if (CONTROL.oldest..=CONTROL.newest).contains(&version) {
+            return Ok(true);
+        }
+        let failure = Failure::new(ErrorCode::VersionMismatch, format!("it speaks version {version}"));
+        Err(self.misfit(failure))
+    }
+
+    fn misfit(&self, failure: Failure) -> Failure {
+        if failure.code != ErrorCode::VersionMismatch {
+            return failure;
+        }
+        let Spoken { oldest, newest } = CONTROL;
+        let theirs = failure.message.strip_prefix("could not ").map_or(failure.message.clone(), |text| {
+            text.split_once(": ").map_or(text, |(_, why)| why).to_owned()
+        });
+        let message = format!(
+            "could not talk to {}: {theirs}; this program ({PROGRAM}) speaks versions {oldest} to {newest}",
+            self.peer()
+        );
+        let hint =
+            failure.hint.unwrap_or_else(|| "restart the daemon with the same version of tally".to_owned());
+        Failure::new(ErrorCode::VersionMismatch, message).hint(hint)
+    }
+
+    fn take_message(&mut self) -> Result<Option<ReplyMessage>, Failure> {
+        let peer = self.peer();
+        let unreadable = |why: varlink::Unreadable| {
+            Failure::new(ErrorCode::Internal, format!("could not understand {peer}: {why}"))
+        };
+        match self.replies.next_message().map_err(unreadable)? {
+            Some(message) => varlink::decode(message).map(Some).map_err(unreadable),
+            None => Ok(None),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        match self.stream.write_all(bytes) {
+            // Whoever hung up may have said why before: reading tells.
+            Err(why) if matches!(why.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+                Ok(())
+            }
+            Err(why) => Err(self.gone(&format!(": {}", place::reason(&why)))),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn garbled(&self, what: &str) -> Failure {
+        Failure::new(ErrorCode::Internal, format!("could not understand {}: {what}", self.peer()))
+    }
+
+    fn gone(&self, how: &str) -> Failure {
+        let before =
+            if self.replies.held_bytes() > 0 { "in the middle of an answer" } else { "before it answered" };
+        let message = match &self.socket {
+            Some(_) => format!("could not finish: {} hung up {before}{how}", self.peer()),
+            None => format!("could not finish: the supervisor ended {before}{how}"),
+        };
+        Failure::new(ErrorCode::SupervisorGone, message)
+    }
+
+    fn peer(&self) -> String {
+        match &self.socket {
+            Some(socket) => format!("the daemon at {}", socket.display()),
+            None => "the supervisor".to_owned(),
+        }
+    }
+}
+
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+fn encode(request: &Request, more: bool, out: &mut Vec<u8>) -> Result<(), Failure> {
+    let start = out.len();
+    varlink::encode(&request.to_call(more), out)
+        .map_err(|why| Failure::new(ErrorCode::Internal, format!("could not write the request: {why}")))?;
+    if out.len() - start > limits::REQUEST_BYTES_MAX {
+        let message =
+            format!("could not send the request: it is longer than {} bytes", limits::REQUEST_BYTES_MAX);
+        return Err(Failure::new(ErrorCode::BadUsage, message));
+    }
+    Ok(())
+}

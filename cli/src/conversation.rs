@@ -1,0 +1,244 @@
+//! A request while people watch: waits for replies, signals and the end of a private supervisor at once.
+//!
+//! The first interrupt is the verb's to answer; while the conversation ends, another one leaves at once. It must
+//! never leave a private supervisor behind that does not end by itself: one that takes too long is killed.
+
+use std::time::Duration;
+
+use tally_protocol::control::Request;
+use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::varlink::ReplyMessage;
+use tally_sys::clock;
+use tally_sys::poll::{Interest, Poll, Ready};
+use tally_sys::process::Child;
+use tally_sys::signal::{Signal, SignalStream};
+
+use crate::client::Client;
+use crate::place;
+
+/// How long a private supervisor may take to end once its client has hung up.
+const END_MS_MAX: u64 = 5_000;
+/// How long to wait for the exit of a supervisor that hung up first.
+const EXIT_MS_MAX: u64 = 2_000;
+
+const SOCKET: usize = 0;
+const SIGNALS: usize = 1;
+const CHILD: usize = 2;
+
+/// The signals that interrupt a command.
+pub(crate) fn interrupts() -> Result<SignalStream, Failure> {
+    SignalStream::new(&[Signal::Int, Signal::Term]).map_err(|why| system("catch signals", &why))
+}
+
+/// A connection with everything that can happen meanwhile.
+#[derive(Debug)]
+pub(crate) struct Conversation {
+    client: Client,
+    child: Option<Child>,
+    signals: SignalStream,
+    poll: Poll,
+    ready: Vec<Ready>,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Heard {
+    /// A reply that is no error.
+    Reply(ReplyMessage),
+    /// Somebody wants the command to end.
+    Signal(Signal),
+    /// Nothing until the time was over.
+    Nothing,
+}
+
+impl Conversation {
+    pub(crate) fn new(client: Client, child: Option<Child>, signals: SignalStream) -> Result<Self, Failure> {
+        let watch = || {
+            let poll = Poll::new()?;
+            poll.watch(&client, SOCKET, Interest::READ)?;
+            poll.watch(&signals, SIGNALS, Interest::READ)?;
+            if let Some(child) = &child {
+                poll.watch(child, CHILD, Interest::READ)?;
+            }
+            Ok(poll)
+        };
+        let poll = watch().map_err(|why| system("wait for events", &why))?;
+        Ok(Self { client, child, signals, poll, ready: Vec::new() })
+    }
+
+    /// The client, for an exchange that nobody needs to interrupt.
+    pub(crate) fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    /// Sends a request; `more` asks for a stream of replies.
+    pub(crate) fn ask(&mut self, request: &Request, more: bool) -> Result<(), Failure> {
+        self.client.send(request, more)
+    }
+
+    /// Waits until something happens, or until `until_ns` on the monotonic clock.
+    pub(crate) fn hear(&mut self, until_ns: Option<u64>) -> Result<Heard, Failure> {
+        loop {
+            if let Some(reply) = self.client.take()? {
+                return Ok(Heard::Reply(reply));
+            }
+            let woken = self.wait(until_ns)?;
+            if let Some(signal) = woken.signal {
+                return Ok(Heard::Signal(signal));
+            }
+            if woken.socket {
+                // What is here is read before the end of the supervisor counts: it may be the answer.
+                self.client.read_more().map_err(|failure| self.with_exit(failure))?;
+            } else if woken.child {
+                return Err(self.with_exit(Failure::new(ErrorCode::SupervisorGone, "")));
+            } else if until_ns.is_some_and(|until| clock::monotonic_ns() >= until) {
+                return Ok(Heard::Nothing);
+            }
+        }
+    }
+
+    /// Waits until the supervisor closes the connection. `None` when it has; else what came first.
+    pub(crate) fn hear_end(&mut self) -> Result<Option<Signal>, Failure> {
+        loop {
+            match self.hear(None) {
+                Ok(Heard::Signal(signal)) => return Ok(Some(signal)),
+                Ok(Heard::Reply(_) | Heard::Nothing) => {}
+                Err(failure) if failure.code == ErrorCode::SupervisorGone => return Ok(None),
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// Hangs up and waits for the end of a private supervisor. Another signal ends the wait at once: the
+    /// supervisor ends by itself, because its client is gone.
+    pub(crate) fn end(mut self) {
+        self.client.hang_up();
+        drop(self.poll.forget(&self.client));
+        let until = deadline(END_MS_MAX);
+        while let Some(child) = &mut self.child {
+            match child.try_reap() {
+                Ok(None) => {}
+                Ok(Some(_)) | Err(_) => return,
+            }
+            if clock::monotonic_ns() >= until {
+                drop(child.signal(Signal::Kill));
+                drop(child.reap());
+                return;
+            }
+            match self.wait(Some(until)) {
+                Ok(Woken { signal: None, .. }) => {}
+                Ok(Woken { signal: Some(_), .. }) | Err(_) => return,
+            }
+        }
+    }
+
+    /// A supervisor that is gone, with how it ended where that can be known.
+    fn with_exit(&mut self, failure: Failure) -> Failure {
+        let Some(child) = &mut self.child else { return failure };
+        if failure.code != ErrorCode::SupervisorGone {
+            return failure;
+        }
+        drop(self.poll.forget(&self.client));
+        let until = deadline(EXIT_MS_MAX);
+        let how = loop {
+            match child.try_reap() {
+                Ok(Some(status)) => break status.to_string(),
+                Ok(None) if clock::monotonic_ns() < until => {}
+                Ok(None) => break "its process goes on".to_owned(),
+                Err(why) => break place::reason(&why),
+            }
+            if wait(&mut self.poll, &mut self.ready, Some(until)).is_err() {
+                break "nobody knows how".to_owned();
+            }
+        };
+        let message = format!("could not finish: the supervisor ended before it answered ({how})");
+        Failure::new(ErrorCode::SupervisorGone, message)
+            .hint("this is a defect of tally unless somebody killed it")
+    }
+
+    fn wait(&mut self, until_ns: Option<u64>) -> Result<Woken, Failure> {
+        wait(&mut self.poll, &mut self.ready, until_ns)?;
+        let readable = |key| self.ready.iter().any(|ready| ready.key == key);
+        let mut woken = Woken { socket: readable(SOCKET), child: readable(CHILD), signal: None };
+        if readable(SIGNALS) {
+            let pending = self.signals.pending().map_err(|why| system("read signals", &why))?;
+            woken.signal = pending.first().copied();
+        }
+        Ok(woken)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Woken {
+    socket: bool,
+    child: bool,
+    signal: Option<Signal>,
+}
+
+fn wait(poll: &mut Poll, ready: &mut Vec<Ready>, until_ns: Option<u64>) -> Result<(), Failure> {
+    let left = until_ns.map(|until| Duration::from_nanos(until.saturating_sub(clock::monotonic_ns())));
+    poll.wait(left, ready).map_err(|why| system("wait for events", &why))
+}
+
+fn deadline(ms: u64) -> u64 {
+    clock::monotonic_ns().saturating_add(ms * 1_000_000)
+}
+
+fn system(doing: &str, why: &std::io::Error) -> Failure {
+    Failure::new(ErrorCode::System, format!("could not {doing}: {}", place::reason(why)))
+}
+
+/// The failure of a command that a signal ended: 130 for an interrupt, 128 and its number for others.
+pub(crate) fn interrupted(signal: Signal, what_was_done: &str) -> Failure {
+    let message = match what_was_done {
+        "" => "interrupted".to_owned(),
+        done => format!("interrupted: {done}"),
+    };
+    let mut failure = Failure::new(ErrorCode::Interrupted, message);
+    failure.exit = u8::try_from(128 + signal.raw()).unwrap_or(failure.exit);
+    failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::{self, Act};
+    use tally_protocol::control::Reply;
+
+    fn conversation(script: Vec<Act>) -> (Conversation, std::thread::JoinHandle<Vec<Request>>) {
+        let (stream, played) = fake::supervisor(script);
+        (Conversation::new(Client::over(stream), None, interrupts().unwrap()).unwrap(), played)
+    }
+
+    #[test]
+    fn replies_are_heard_one_by_one() {
+        let both = [Reply::Done.to_message(true), Reply::Done.to_message(false)];
+        let mut bytes = Vec::new();
+        both.iter().for_each(|reply| tally_protocol::varlink::encode(reply, &mut bytes).unwrap());
+        let (mut talk, played) = conversation(vec![Act::Listen, Act::Bytes(bytes)]);
+        talk.ask(&Request::Ping, true).unwrap();
+        for reply in both {
+            assert_eq!(talk.hear(None), Ok(Heard::Reply(reply)));
+        }
+        assert_eq!(talk.hear(Some(0)), Ok(Heard::Nothing));
+        talk.end();
+        assert_eq!(played.join().unwrap(), [Request::Ping]);
+    }
+
+    #[test]
+    fn the_end_of_the_supervisor_is_told() {
+        let (mut talk, played) = conversation(vec![Act::Listen, Act::HangUp]);
+        talk.ask(&Request::Ping, false).unwrap();
+        let failure = talk.hear(None).unwrap_err();
+        assert_eq!(failure.message, "could not finish: the supervisor ended before it answered");
+        assert_eq!(talk.hear_end(), Ok(None));
+        played.join().unwrap();
+    }
+
+    #[test]
+    fn an_interrupt_has_the_shells_exit_code() {
+        let failure = interrupted(Signal::Int, "42% of 0..1e9 was done");
+        assert_eq!((failure.message.as_str(), failure.exit), ("interrupted: 42% of 0..1e9 was done", 130));
+        assert_eq!(interrupted(Signal::Term, "").exit, 143);
+    }
+}

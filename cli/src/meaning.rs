@@ -1,0 +1,268 @@
+//! What a command line means: typed words become a verb with everything it needs.
+//!
+//! Done once, before anything is started or connected; what comes behind never looks at options again.
+
+use std::path::PathBuf;
+
+use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::ids::JobId;
+use tally_protocol::job::{JobRequest, JobSpec};
+use tally_protocol::range::parse_integer;
+use tally_reduce::Reduction;
+use tally_sys::limits::cpu_count;
+
+use crate::args::values::{Mode, Partitions, ProgressWhen, When};
+use crate::args::{
+    Command, Common, DaemonArgs, FactorialArgs, Line, ReduceArgs, ReductionArgs, ReductionOptions,
+};
+use crate::place::{self, Reach};
+use crate::roles::{DaemonOptions, FoldMode, PrivateOptions};
+use crate::suggest;
+use crate::surroundings::Surroundings;
+
+/// How the command speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Style {
+    pub(crate) json: bool,
+    pub(crate) quiet: bool,
+    pub(crate) verbose: bool,
+    pub(crate) color: When,
+}
+
+impl Style {
+    pub(crate) fn of(common: &Common) -> Self {
+        Self {
+            json: common.json,
+            quiet: common.quiet,
+            verbose: common.verbose,
+            color: common.color.unwrap_or_default(),
+        }
+    }
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Verb {
+    /// A reduction.
+    Reduce(Box<Plan>),
+    /// Something that the daemon knows or does.
+    Ask(Reach, Ask),
+    /// The daemon itself.
+    Daemon(DaemonOptions),
+    /// A text.
+    Help(Option<String>),
+}
+
+/// A reduction.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Plan {
+    pub(crate) spec: JobSpec,
+    pub(crate) place: Place,
+    pub(crate) progress: ProgressWhen,
+    /// Answers are printed with the names of their reductions.
+    pub(crate) names: bool,
+}
+
+/// Where a reduction is computed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In this process.
+    Here(FoldMode),
+    /// By the daemon, which must be there.
+    Daemon(Reach),
+    /// By the daemon if one is at the default socket, else under a private supervisor.
+    DaemonOrPrivate(Reach, PrivateOptions),
+    /// Under a private supervisor.
+    Private(PrivateOptions),
+}
+
+/// What is asked of the daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    Jobs { all: bool },
+    Show(JobId),
+    Explain(JobId),
+    Wait(Vec<JobId>),
+    Result(JobId),
+    Follow(JobId, ProgressWhen),
+    Cancel { jobs: Vec<JobId>, all: bool },
+    Pause(JobId),
+    Resume(JobId),
+    Retry(JobId),
+    Status,
+    Workers,
+    Ping,
+    Drain,
+    Stop { now: bool },
+    Dump,
+}
+
+/// Finds out what a command line means.
+pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Failure> {
+    let Line { common, command } = line;
+    let verbose = common.verbose;
+    let socket = common.socket;
+    let reduce = |reduction: Reduction, args: ReductionArgs, socket| {
+        plan(&[reduction], false, args, verbose, Reach::of(socket, around))
+    };
+    let ask = match command {
+        None => return Ok(Verb::Help(None)),
+        Some(Command::Sum(args)) => return reduce(Reduction::Sum, args, socket),
+        Some(Command::Product(args)) => return reduce(Reduction::Product, args, socket),
+        Some(Command::Min(args)) => return reduce(Reduction::Min, args, socket),
+        Some(Command::Max(args)) => return reduce(Reduction::Max, args, socket),
+        Some(Command::Count(args)) => return reduce(Reduction::Count, args, socket),
+        Some(Command::Mean(args)) => return reduce(Reduction::Mean, args, socket),
+        Some(Command::Variance(args)) => return reduce(Reduction::Variance, args, socket),
+        Some(Command::Stddev(args)) => return reduce(Reduction::Stddev, args, socket),
+        Some(Command::Reduce(ReduceArgs { list, rest })) => {
+            return plan(&reductions(&list)?, true, rest, verbose, Reach::of(socket, around));
+        }
+        Some(Command::Factorial(args)) => return reduce(Reduction::Product, factorial(args)?, socket),
+        Some(Command::Daemon(args)) => return Ok(Verb::Daemon(daemon(args, socket, common.json, around))),
+        Some(Command::Help { about }) => return Ok(Verb::Help(about)),
+        Some(Command::Jobs { all }) => Ask::Jobs { all },
+        Some(Command::Show(one)) => Ask::Show(one.job),
+        Some(Command::Explain(one)) => Ask::Explain(one.job),
+        Some(Command::Wait { jobs }) => Ask::Wait(jobs),
+        Some(Command::Result(one)) => Ask::Result(one.job),
+        Some(Command::Follow { one, progress }) => Ask::Follow(one.job, progress.unwrap_or_default()),
+        Some(Command::Cancel { jobs, all }) => Ask::Cancel { jobs, all },
+        Some(Command::Pause(one)) => Ask::Pause(one.job),
+        Some(Command::Resume(one)) => Ask::Resume(one.job),
+        Some(Command::Retry(one)) => Ask::Retry(one.job),
+        Some(Command::Status) => Ask::Status,
+        Some(Command::Workers) => Ask::Workers,
+        Some(Command::Ping) => Ask::Ping,
+        Some(Command::Drain) => Ask::Drain,
+        Some(Command::Stop { now }) => Ask::Stop { now },
+        Some(Command::Dump) => Ask::Dump,
+    };
+    Ok(Verb::Ask(Reach::of(socket, around), ask))
+}
+
+fn daemon(args: DaemonArgs, socket: Option<PathBuf>, json: bool, around: &Surroundings) -> DaemonOptions {
+    DaemonOptions {
+        config: args.config,
+        socket: socket.or_else(|| around.path("TALLY_SOCKET")),
+        default_socket: place::default_in(around),
+        pid_file: args.pid_file,
+        workers: args.workers,
+        transport: args.transport,
+        start: args.start,
+        check: args.check,
+        foreground: args.foreground,
+        log_level: args.log_level,
+        json,
+    }
+}
+
+fn plan(
+    reductions: &[Reduction],
+    names: bool,
+    args: ReductionArgs,
+    verbose: bool,
+    reach: Reach,
+) -> Result<Verb, Failure> {
+    let ReductionArgs { sources, options } = args;
+    sources.iter().try_for_each(|source| check_source(source))?;
+    let place = place_of(&options, reach)?;
+    let progress = options.progress.unwrap_or_default();
+    let request = JobRequest {
+        reductions: reductions.iter().map(|one| one.name().to_owned()).collect(),
+        sources,
+        step: options.step,
+        population: options.population,
+        workers: options.workers,
+        partitions: options.partitions.and_then(|Partitions(count)| count),
+        retries: options.retries,
+        timeout_ms: options.timeout,
+        priority: options.priority,
+        nice: options.nice,
+        memory_limit_bytes: options.memory_limit,
+        transport: options.transport,
+        start: options.start,
+        detach: options.detach,
+        breakdown: verbose,
+    };
+    Ok(Verb::Reduce(Box::new(Plan { spec: request.check()?, place, progress, names })))
+}
+
+/// Files and other sources are not ranges; say so rather than complain about their form.
+fn check_source(source: &str) -> Result<(), Failure> {
+    let meant_as_range =
+        source.contains("..") && source.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+');
+    if meant_as_range {
+        return Ok(());
+    }
+    let message = format!("could not read the source '{source}': this version reads ranges only");
+    Err(bad(message).hint("a range looks like 0..100 or 1..=100"))
+}
+
+fn place_of(options: &ReductionOptions, reach: Reach) -> Result<Place, Failure> {
+    let mode = options.mode.unwrap_or(Mode::Processes);
+    let fold = match mode {
+        Mode::Processes => None,
+        Mode::Inline => Some(FoldMode::Inline),
+        Mode::Threads => Some(FoldMode::Threads(threads(options.workers))),
+    };
+    if let Some(fold) = fold {
+        let name = if mode == Mode::Inline { "inline" } else { "threads" };
+        // Options that only say how workers are reached change nothing here; these two would be broken promises.
+        if options.detach {
+            return Err(bad(format!(
+                "could not detach the job: --mode {name} computes in this very process"
+            )));
+        }
+        if options.memory_limit.is_some() {
+            return Err(bad(format!("could not limit the memory: --mode {name} has no worker processes")));
+        }
+        return Ok(Place::Here(fold));
+    }
+    let private =
+        PrivateOptions { workers: options.workers, transport: options.transport, start: options.start };
+    match (options.detach, options.local) {
+        (true, true) => Err(bad("could not detach the job: --local never uses a daemon")),
+        (true, false) => Ok(Place::Daemon(reach)),
+        (false, true) => Ok(Place::Private(private)),
+        (false, false) if reach.named => Ok(Place::Daemon(reach)),
+        (false, false) => Ok(Place::DaemonOrPrivate(reach, private)),
+    }
+}
+
+fn threads(asked: Option<u32>) -> u16 {
+    let count = asked.map_or_else(|| u16::try_from(cpu_count()), u16::try_from);
+    count.unwrap_or(u16::MAX).max(1)
+}
+
+/// `sum,min,max`.
+fn reductions(list: &str) -> Result<Vec<Reduction>, Failure> {
+    let names = Reduction::ALL.map(Reduction::name);
+    let one = |word: &str| {
+        let word = word.trim();
+        Reduction::from_name(word).ok_or_else(|| {
+            let question = suggest::question(word, &names);
+            bad(format!("unknown reduction '{word}'{question}"))
+                .hint(format!("there are {}", names.join(", ")))
+        })
+    };
+    list.split(',').map(one).collect()
+}
+
+/// `factorial N` is the product of `1..=N`.
+fn factorial(args: FactorialArgs) -> Result<ReductionArgs, Failure> {
+    let FactorialArgs { n, options } = args;
+    let could_not = |why: &str| bad(format!("could not compute the factorial of '{n}': {why}"));
+    let number = parse_integer(&n).map_err(|_| could_not("it is not an integer"))?;
+    if number < tally_reduce::Integer::ZERO {
+        return Err(could_not("it is negative"));
+    }
+    if options.step.is_some() {
+        return Err(bad("could not compute the factorial with --step: it takes every number"));
+    }
+    Ok(ReductionArgs { sources: vec![format!("1..={n}")], options })
+}
+
+fn bad(message: impl Into<String>) -> Failure {
+    Failure::new(ErrorCode::BadUsage, message)
+}

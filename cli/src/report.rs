@@ -1,0 +1,109 @@
+//! How a failure is told: one line that says all, then at most three indented ones; or one JSON object.
+
+use tally_protocol::error::{ErrorCode, Failure};
+
+use crate::show::json::Document;
+use crate::terminal::{Paint, Terminal};
+
+/// Lines after the first.
+const LINES_MORE_MAX: usize = 3;
+/// Lines of a worker's standard error.
+const STDERR_LINES_MAX: usize = 2;
+/// Characters of one indented line.
+const LINE_CHARS_MAX: usize = 200;
+
+/// Tells a failure on standard error.
+pub(crate) fn failure(terminal: &mut Terminal<'_>, failure: &Failure, json: bool) {
+    if json {
+        terminal.error(&Document::new("tally.error/1").value("error", failure).line());
+        return;
+    }
+    let name = terminal.painted_error(Paint::Red, "tally:");
+    terminal.error(&format!("{name} {}\n", one_line(&failure.message)));
+    for line in further_lines(failure) {
+        terminal.error(&format!("         {line}\n"));
+    }
+}
+
+/// A refusal as it is told by a verb: "no job j9" becomes "could not show j9: no job j9".
+pub(crate) fn about(doing: &str, mut failure: Failure) -> Failure {
+    let told =
+        ["could not ", "unknown ", "interrupted"].iter().any(|begin| failure.message.starts_with(begin));
+    if !told && failure.code != ErrorCode::Interrupted {
+        failure.message = format!("could not {doing}: {}", failure.message);
+    }
+    failure
+}
+
+/// What follows the first line: the tail of a worker's standard error, then the hint.
+fn further_lines(failure: &Failure) -> Vec<String> {
+    let stderr = failure.stderr.as_deref().unwrap_or_default();
+    let said: Vec<&str> = stderr.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let hint = failure.hint.iter().flat_map(|hint| hint.lines()).map(str::to_owned);
+    let said =
+        said[said.len().saturating_sub(STDERR_LINES_MAX)..].iter().map(|line| format!("stderr: {line}"));
+    let lines = said.chain(hint.map(|line| line.trim().to_owned()));
+    lines.map(|line| printable(&line, LINE_CHARS_MAX)).take(LINES_MORE_MAX).collect()
+}
+
+/// A message is one line whatever a worker or a daemon put into it.
+fn one_line(message: &str) -> String {
+    printable(message, usize::MAX)
+}
+
+/// Without control characters, so that no text of others can steer the terminal; cut when too long.
+fn printable(text: &str, chars_max: usize) -> String {
+    let mut letters = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut out: String = letters.by_ref().take(chars_max).collect();
+    if letters.next().is_some() {
+        out.push_str("...");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    fn told(failure_: &Failure, json: bool) -> String {
+        let mut err = Vec::new();
+        failure(&mut Terminal::to(io::sink(), &mut err), failure_, json);
+        String::from_utf8(err).unwrap()
+    }
+
+    #[test]
+    fn the_first_line_says_all_and_the_hint_follows() {
+        let mut failure =
+            Failure::new(ErrorCode::WorkerKilled, "could not finish j1: range 5..6 killed 3 workers");
+        failure.stderr = Some("one\ntwo\n\nthree \u{1b}[2J\n".into());
+        failure.hint = Some("the other partials are kept".into());
+        assert_eq!(
+            told(&failure, false),
+            "tally: could not finish j1: range 5..6 killed 3 workers\n         stderr: two\n         stderr: three  [2J\n         the other partials are kept\n"
+        );
+    }
+
+    #[test]
+    fn json_has_the_code_and_the_exit() {
+        let failure = Failure::new(ErrorCode::NoDaemon, "could not reach it").hint("start one");
+        assert_eq!(
+            told(&failure, true),
+            "{\"schema\":\"tally.error/1\",\"error\":{\"code\":\"no-daemon\",\"message\":\"could not reach it\",\"hint\":\"start one\",\"exit\":3}}\n"
+        );
+    }
+
+    #[test]
+    fn refusals_say_what_was_tried() {
+        let no_job = || Failure::new(ErrorCode::NoSuchJob, "no job j9");
+        assert_eq!(about("show j9", no_job()).message, "could not show j9: no job j9");
+        let twice = about("show j9", about("read j9", no_job()));
+        assert_eq!(twice.message, "could not read j9: no job j9");
+    }
+
+    #[test]
+    fn a_message_is_one_line() {
+        let failure = Failure::new(ErrorCode::Internal, "a\nb\u{1b}[31m");
+        assert_eq!(told(&failure, false), "tally: a b [31m\n");
+    }
+}

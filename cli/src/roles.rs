@@ -1,0 +1,110 @@
+//! What the root binary lends to the command line: it alone knows all roles.
+//!
+//! Plain data and function references. Nothing here may name a supervisor's or a worker's insides.
+
+use std::fmt;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+use tally_protocol::error::Failure;
+use tally_protocol::job::{JobSpec, StartMethod, Transport};
+use tally_reduce::Partial;
+use tally_sys::process::Child;
+
+/// Told how many elements are folded so far, every few milliseconds, on the thread that called the fold.
+/// Returning false stops the fold early.
+pub type ProgressFn<'a> = dyn FnMut(u64) -> bool + 'a;
+
+/// The roles that the command line needs but is not.
+#[derive(Clone, Copy)]
+pub struct Roles<'a> {
+    /// Forks a private supervisor that lives for this one command and ends when its client hangs up.
+    pub private: &'a dyn Fn(&PrivateOptions) -> Result<PrivateSupervisor, Failure>,
+    /// Folds in this very process. A fold that was stopped early is an `Err` of code `Cancelled`.
+    pub fold: &'a dyn Fn(&JobSpec, FoldMode, &mut ProgressFn<'_>) -> Result<FoldOutcome, Failure>,
+    /// Runs the daemon in this process until it ends; returns the exit code. It reports its own errors.
+    pub daemon: &'a dyn Fn(DaemonOptions) -> u8,
+}
+
+impl fmt::Debug for Roles<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Roles").finish_non_exhaustive()
+    }
+}
+
+/// How a private supervisor is to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PrivateOptions {
+    /// Worker slots; the number of processors when absent.
+    pub workers: Option<u32>,
+    /// Link of its workers.
+    pub transport: Option<Transport>,
+    /// Start method of its workers.
+    pub start: Option<StartMethod>,
+}
+
+/// A private supervisor that runs.
+#[derive(Debug)]
+pub struct PrivateSupervisor {
+    /// The client's end of a socket pair; blocking. When it closes, the supervisor ends.
+    pub stream: UnixStream,
+    /// The supervisor's process, to wait for its end and to tell how it ended. `None` only where it is no
+    /// process of its own: in tests.
+    pub child: Option<Child>,
+}
+
+/// Where a fold in this process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FoldMode {
+    /// On the calling thread.
+    Inline,
+    /// On this many threads, at least 1.
+    Threads(u16),
+}
+
+/// What a fold in this process came to.
+#[derive(Clone, Debug)]
+pub struct FoldOutcome {
+    /// The partial of all elements.
+    pub partial: Partial,
+    /// What each thread did.
+    pub shares: Vec<Share>,
+}
+
+/// What one thread did.
+#[derive(Clone, Debug)]
+pub struct Share {
+    /// Positions it folded: first position and how many, in order.
+    pub ranges: Vec<(u64, u64)>,
+    /// The partial of these.
+    pub partial: Partial,
+    /// Time it spent folding.
+    pub busy_ns: u64,
+}
+
+/// What `tally daemon` was asked for. Absent settings take the configuration's values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DaemonOptions {
+    /// A configuration file on top of the usual ones.
+    pub config: Option<PathBuf>,
+    /// The control socket, from `--socket` or `TALLY_SOCKET`.
+    pub socket: Option<PathBuf>,
+    /// The control socket where no setting names one; `None` when this user has no place for it.
+    pub default_socket: Option<PathBuf>,
+    /// Where to write the process id.
+    pub pid_file: Option<PathBuf>,
+    /// Worker slots.
+    pub workers: Option<u32>,
+    /// Link of the workers.
+    pub transport: Option<Transport>,
+    /// Start method of the workers.
+    pub start: Option<StartMethod>,
+    /// Only check the configuration.
+    pub check: bool,
+    /// Stay in the foreground; what this version always does.
+    pub foreground: bool,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub log_level: Option<String>,
+    /// Log and report errors as JSON lines.
+    pub json: bool,
+}

@@ -1,0 +1,148 @@
+//! JSON documents: one object on one line, its schema first, keys in a fixed order.
+//!
+//! Written in order rather than built as a map, which would sort the keys.
+
+use serde_json::Value;
+use tally_protocol::job::JobState;
+use tally_protocol::view::JobView;
+
+/// An object that is being written.
+#[derive(Debug)]
+pub(crate) struct Document {
+    text: String,
+}
+
+impl Document {
+    /// Begins with its schema, such as `tally.jobs/1`.
+    pub(crate) fn new(schema: &str) -> Self {
+        Self { text: format!("{{\"schema\":{}", Value::from(schema)) }
+    }
+
+    fn nested() -> Self {
+        Self { text: String::from("{") }
+    }
+
+    /// Adds a key. `value` is anything the protocol knows how to write.
+    pub(crate) fn value(mut self, key: &str, value: &(impl ToJson + ?Sized)) -> Self {
+        if self.text.len() > 1 {
+            self.text.push(',');
+        }
+        self.text.push_str(&format!("{}:{}", Value::from(key), value.to_json()));
+        self
+    }
+
+    /// Adds a key if there is a value: what is unknown is absent.
+    pub(crate) fn maybe(self, key: &str, value: Option<&(impl ToJson + ?Sized)>) -> Self {
+        match value {
+            Some(value) => self.value(key, value),
+            None => self,
+        }
+    }
+
+    /// Adds all keys of an object.
+    pub(crate) fn flattened(mut self, object: &(impl ToJson + ?Sized)) -> Self {
+        let inner = object.to_json();
+        let inner = inner.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).unwrap_or_default();
+        if !inner.is_empty() {
+            if self.text.len() > 1 {
+                self.text.push(',');
+            }
+            self.text.push_str(inner);
+        }
+        self
+    }
+
+    fn object(mut self) -> Raw {
+        self.text.push('}');
+        Raw(self.text)
+    }
+
+    /// The document as a line.
+    pub(crate) fn line(self) -> String {
+        let mut text = self.object().0;
+        text.push('\n');
+        text
+    }
+}
+
+/// JSON text as it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Raw(pub(crate) String);
+
+/// What can be written as JSON.
+pub(crate) trait ToJson {
+    fn to_json(&self) -> String;
+}
+
+impl ToJson for Raw {
+    fn to_json(&self) -> String {
+        self.0.clone()
+    }
+}
+
+/// By the protocol's own definition, whose key order is that of its fields. Its types cannot fail to be written.
+macro_rules! by_protocol {
+    ($($type:ty),+ $(,)?) => {
+        $(impl ToJson for $type {
+            fn to_json(&self) -> String {
+                serde_json::to_string(self).unwrap_or_else(|_| "null".to_owned())
+            }
+        })+
+    };
+}
+
+by_protocol!(
+    str,
+    String,
+    bool,
+    u64,
+    Value,
+    tally_protocol::error::Failure,
+    tally_protocol::ids::JobId,
+    tally_protocol::job::JobState,
+    tally_protocol::job::Transport,
+    tally_protocol::view::JobView,
+    tally_protocol::view::StatusView,
+    [tally_protocol::view::JobView],
+    [tally_protocol::view::ResultView],
+    [tally_protocol::view::WorkerView],
+    [String],
+);
+
+/// An ended job as the answer of a reduction: `tally.result/1`.
+pub(crate) fn result(job: &JobView) -> String {
+    let processes = job.mode == "processes";
+    let workers: Vec<String> = job
+        .workers
+        .iter()
+        .map(|share| {
+            let document = Document::nested().value("slot", &u64::from(share.slot.0));
+            let document = document.maybe("pid", (share.pid != 0).then_some(&u64::from(share.pid)));
+            let document = document.value("partitions", &share.partitions).value("elements", &share.elements);
+            document.value("busy_ms", &share.busy_ms).object().0
+        })
+        .collect();
+    let failed = job.error.as_ref().filter(|_| job.state != JobState::Done);
+    Document::new("tally.result/1")
+        .value("job", &job.job)
+        .value("state", &job.state)
+        .value("results", job.results.as_slice())
+        .value("elements", &job.elements)
+        .value("elapsed_ms", &job.elapsed_ms)
+        .value("workers", &Raw(format!("[{}]", workers.join(","))))
+        .value("retries", &job.retries)
+        .maybe("transport", processes.then_some(&job.transport))
+        .value("mode", &job.mode)
+        .maybe("error", failed)
+        .line()
+}
+
+/// A job as it is: `tally.job/1`.
+pub(crate) fn job(job: &JobView) -> String {
+    Document::new("tally.job/1").flattened(job).line()
+}
+
+/// Several jobs: `tally.jobs/1`.
+pub(crate) fn jobs(jobs: &[JobView]) -> String {
+    Document::new("tally.jobs/1").value("jobs", jobs).line()
+}

@@ -1,0 +1,10 @@
+//! How things look: answers, tables, JSON documents, progress.
+//!
+//! Text in, text out; nothing here talks to a supervisor.
+
+pub(crate) mod answer;
+pub(crate) mod breakdown;
+pub(crate) mod json;
+pub(crate) mod number;
+pub(crate) mod progress;
+pub(crate) mod table;

@@ -1,0 +1,153 @@
+//! Numbers for people: grouped digits, rates, durations. Answers on standard output never pass through here.
+
+/// Longest number shown whole in a table; longer ones are cut in the middle.
+const DIGITS_SHOWN_MAX: usize = 60;
+
+/// Thousands set apart by commas: `4,999,999,950,000,000`. A sign, a fraction and an exponent stay as they are;
+/// what does not begin with digits is returned unchanged.
+pub(crate) fn grouped(text: &str) -> String {
+    let (sign, rest) = match text.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", text),
+    };
+    let whole = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (digits, tail) = rest.split_at(whole);
+    let mut out = String::with_capacity(text.len() + whole / 3);
+    out.push_str(sign);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (whole - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out.push_str(tail);
+    out
+}
+
+/// The same, with the middle left out when there are too many digits for a table.
+pub(crate) fn grouped_short(text: &str) -> String {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    match (text.is_ascii() && digits > DIGITS_SHOWN_MAX).then(|| (text.get(..12), text.get(text.len() - 8..)))
+    {
+        Some((Some(head), Some(tail))) => {
+            format!("{head}...{tail} ({} digits)", grouped(&digits.to_string()))
+        }
+        _ => grouped(text),
+    }
+}
+
+/// `1 worker`, `2 workers`.
+pub(crate) fn counted(count: u64, one: &str) -> String {
+    let count_text = grouped(&count.to_string());
+    if count == 1 { format!("1 {one}") } else { format!("{count_text} {one}s") }
+}
+
+/// Elements a second with three digits that mean something: `812 /s`, `8.12 k/s`, `812 M/s`.
+pub(crate) fn rate(per_s: u64) -> String {
+    let mut unit = 1_u64;
+    let mut name = "";
+    for next in ["k", "M", "G", "T", "P"] {
+        if per_s / unit < 1_000 {
+            break;
+        }
+        unit *= 1_000;
+        name = next;
+    }
+    if unit == 1 {
+        return format!("{per_s} /s");
+    }
+    let (whole, hundredths) = (per_s / unit, per_s % unit / (unit / 100));
+    match whole {
+        0..10 => format!("{whole}.{hundredths:02} {name}/s"),
+        10..100 => format!("{whole}.{} {name}/s", hundredths / 10),
+        _ => format!("{whole} {name}/s"),
+    }
+}
+
+/// `0.4s`, `31s`, `1m 12s`, `3h 04m`, `2d 05h`.
+pub(crate) fn duration(ms: u64) -> String {
+    let s = ms / 1_000;
+    match s {
+        0..10 => format!("{s}.{}s", ms % 1_000 / 100),
+        10..60 => format!("{s}s"),
+        60..3_600 => format!("{}m {:02}s", s / 60, s % 60),
+        3_600..86_400 => format!("{}h {:02}m", s / 3_600, s % 3_600 / 60),
+        _ => format!("{}d {:02}h", s / 86_400, s % 86_400 / 3_600),
+    }
+}
+
+/// Whole per cent of `all`, rounded down; of nothing everything is done.
+pub(crate) fn percent(done: u64, all: u64) -> u64 {
+    let done = u128::from(done.min(all)) * 100;
+    done.checked_div(u128::from(all)).map_or(100, |part| u64::try_from(part).unwrap_or(100))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_grouped_from_the_right() {
+        for (text, shown) in [
+            ("0", "0"),
+            ("999", "999"),
+            ("1000", "1,000"),
+            ("4999999950000000", "4,999,999,950,000,000"),
+            ("-123456", "-123,456"),
+            ("-123", "-123"),
+            ("1234.5678", "1,234.5678"),
+            ("1e+300", "1e+300"),
+            ("inf", "inf"),
+            ("", ""),
+        ] {
+            assert_eq!(grouped(text), shown);
+        }
+    }
+
+    #[test]
+    fn long_numbers_are_cut_in_tables() {
+        assert_eq!(grouped_short("1234"), "1,234");
+        let long = "1".repeat(30) + &"2".repeat(1_000);
+        assert_eq!(grouped_short(&long), "111111111111...22222222 (1,030 digits)");
+    }
+
+    #[test]
+    fn rates_keep_three_digits() {
+        for (per_s, shown) in [
+            (0, "0 /s"),
+            (999, "999 /s"),
+            (1_000, "1.00 k/s"),
+            (8_129, "8.12 k/s"),
+            (81_290, "81.2 k/s"),
+            (812_900_000, "812 M/s"),
+            (1_999_000_000, "1.99 G/s"),
+            (u64::MAX, "18446 P/s"),
+        ] {
+            assert_eq!(rate(per_s), shown);
+        }
+    }
+
+    #[test]
+    fn durations_have_two_units_at_most() {
+        for (ms, shown) in [
+            (0, "0.0s"),
+            (431, "0.4s"),
+            (9_999, "9.9s"),
+            (31_000, "31s"),
+            (72_000, "1m 12s"),
+            (611_000, "10m 11s"),
+            (11_040_000, "3h 04m"),
+            (2 * 86_400_000 + 5 * 3_600_000, "2d 05h"),
+        ] {
+            assert_eq!(duration(ms), shown);
+        }
+    }
+
+    #[test]
+    fn per_cent_rounds_down_and_never_divides_by_nothing() {
+        assert_eq!(percent(0, 0), 100);
+        assert_eq!(percent(999, 1_000), 99);
+        assert_eq!(percent(u64::MAX, u64::MAX), 100);
+        assert_eq!(percent(5, 3), 100);
+    }
+}

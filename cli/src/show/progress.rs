@@ -1,0 +1,285 @@
+//! Progress on standard error: a bar on a terminal, plain lines elsewhere, or JSON lines.
+//!
+//! A bar comes after half a second, changes at most ten times a second and is erased at the end. Lines come on a
+//! widening schedule, so that a log is not flooded. Standard output is never touched.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tally_protocol::ids::JobId;
+use tally_protocol::job::JobState;
+use tally_protocol::view::JobView;
+
+use super::json::Document;
+use super::number;
+use crate::args::values::ProgressWhen;
+use crate::terminal::{Bar, Terminal};
+
+/// A bar for a shorter time only flickers.
+const BAR_AFTER_NS: u64 = 500_000_000;
+/// Redraws a second.
+const BAR_HZ: u8 = 10;
+/// When plain lines come, in seconds; after the last, as far apart as the last two.
+const LINES_AT_S: [u64; 6] = [5, 10, 30, 60, 120, 300];
+/// The distance of later lines.
+const LINES_EVERY_S: u64 = 300;
+
+/// How far a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// The job; none in this very process.
+    pub(crate) job: Option<JobId>,
+    pub(crate) state: JobState,
+    pub(crate) done: u64,
+    pub(crate) elements: u64,
+    pub(crate) rate_per_s: Option<u64>,
+    pub(crate) eta_ms: Option<u64>,
+    pub(crate) workers: u64,
+    pub(crate) retries: u64,
+    pub(crate) elapsed_ms: u64,
+}
+
+impl Step {
+    /// As the supervisor tells it.
+    pub(crate) fn of(job: &JobView) -> Self {
+        Self {
+            job: Some(job.job),
+            state: job.state,
+            done: job.elements_done.parse().unwrap_or(0),
+            elements: job.elements.parse().unwrap_or(0),
+            rate_per_s: job.rate_per_s,
+            eta_ms: job.eta_ms,
+            workers: u64::try_from(job.workers.len()).unwrap_or(u64::MAX),
+            retries: job.retries,
+            elapsed_ms: job.elapsed_ms,
+        }
+    }
+
+    pub(crate) fn percent(&self) -> u64 {
+        number::percent(self.done, self.elements)
+    }
+
+    /// `812 M/s eta 31s`, as far as it is known.
+    fn pace(&self) -> String {
+        let rate = self.rate_per_s.map(number::rate);
+        let eta = self.eta_ms.map(|ms| format!("eta {}", number::duration(ms)));
+        let state = (self.state != JobState::Running).then(|| self.state.to_string());
+        [state, rate, eta].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+
+    fn line(&self) -> String {
+        format!("tally: {}% {}", self.percent(), self.pace()).trim_end().to_owned() + "\n"
+    }
+
+    fn beside_bar(&self) -> String {
+        let mut text = format!("{:>3}% {}", self.percent(), self.pace());
+        if self.workers > 0 {
+            text.push_str(&format!("  {}", number::counted(self.workers, "worker")));
+        }
+        match self.retries {
+            0 => {}
+            1 => text.push_str("  1 retry"),
+            many => text.push_str(&format!("  {many} retries")),
+        }
+        text
+    }
+
+    fn json(&self) -> String {
+        Document::new("tally.progress/1")
+            .maybe("job", self.job.as_ref())
+            .value("state", &self.state)
+            .value("elements", &self.elements.to_string())
+            .value("elements_done", &self.done.to_string())
+            .value("percent", &self.percent())
+            .maybe("rate_per_s", self.rate_per_s.as_ref())
+            .maybe("eta_ms", self.eta_ms.as_ref())
+            .value("workers", &self.workers)
+            .value("retries", &self.retries)
+            .value("elapsed_ms", &self.elapsed_ms)
+            .line()
+    }
+}
+
+/// The progress of one job, as it is shown. Dropping it erases the bar.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    how: How,
+    begun_ns: u64,
+    last: Option<Step>,
+}
+
+#[derive(Debug)]
+enum How {
+    Silent,
+    Json,
+    Lines { shown: usize },
+    Bar { blocks: bool, bar: Option<ProgressBar> },
+}
+
+impl Progress {
+    pub(crate) fn new(when: ProgressWhen, quiet: bool, terminal: &Terminal<'_>, now_ns: u64) -> Self {
+        let bar = |blocks| How::Bar { blocks, bar: None };
+        let how = match (when, terminal.bar()) {
+            (ProgressWhen::Json, _) => How::Json,
+            (ProgressWhen::Never, _) | (ProgressWhen::Auto, Bar::None) => How::Silent,
+            (ProgressWhen::Auto, _) if quiet => How::Silent,
+            (ProgressWhen::Always, Bar::None) => How::Lines { shown: 0 },
+            (ProgressWhen::Auto | ProgressWhen::Always, Bar::Plain) => bar(false),
+            (ProgressWhen::Auto | ProgressWhen::Always, Bar::Blocks) => bar(true),
+        };
+        Self { how, begun_ns: now_ns, last: None }
+    }
+
+    /// The job is this far now.
+    pub(crate) fn step(&mut self, now_ns: u64, step: Step, terminal: &mut Terminal<'_>) {
+        self.last = Some(step);
+        if matches!(self.how, How::Json) {
+            terminal.error(&step.json());
+        }
+        self.tick(now_ns, terminal);
+    }
+
+    /// Shows what is due.
+    pub(crate) fn tick(&mut self, now_ns: u64, terminal: &mut Terminal<'_>) {
+        let Some(step) = self.last else { return };
+        let elapsed_ns = now_ns.saturating_sub(self.begun_ns);
+        match &mut self.how {
+            How::Silent | How::Json => {}
+            How::Lines { shown } => {
+                if elapsed_ns >= line_at_ns(*shown) {
+                    terminal.error(&step.line());
+                    // Lines that were missed, while the process was stopped perhaps, are not made up for.
+                    while line_at_ns(*shown) <= elapsed_ns {
+                        *shown += 1;
+                    }
+                }
+            }
+            How::Bar { blocks, bar } => {
+                if elapsed_ns >= BAR_AFTER_NS {
+                    let bar = bar.get_or_insert_with(|| new_bar(*blocks));
+                    bar.set_length(step.elements);
+                    bar.set_position(step.done);
+                    bar.set_message(step.beside_bar());
+                }
+            }
+        }
+    }
+
+    /// When `tick` has something to show though no step came, on the monotonic clock.
+    pub(crate) fn due_ns(&self) -> Option<u64> {
+        match (&self.how, self.last) {
+            (How::Lines { shown }, Some(_)) => Some(self.begun_ns.saturating_add(line_at_ns(*shown))),
+            (How::Bar { bar: None, .. }, Some(_)) => Some(self.begun_ns.saturating_add(BAR_AFTER_NS)),
+            (How::Silent | How::Json | How::Lines { .. } | How::Bar { .. }, _) => None,
+        }
+    }
+
+    /// How far the job was at the last step.
+    pub(crate) fn percent(&self) -> u64 {
+        self.last.map_or(0, |step| step.percent())
+    }
+
+    /// Erases the bar.
+    pub(crate) fn clear(&mut self) {
+        if let How::Bar { bar, .. } = &mut self.how
+            && let Some(bar) = bar.take()
+        {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+fn new_bar(blocks: bool) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(BAR_HZ));
+    let characters = if blocks { "█▉▊▋▌▍▎▏░" } else { "=>." };
+    // The template is a constant; were it wrong, the crate's own look would do.
+    if let Ok(style) = ProgressStyle::with_template("{bar:24} {wide_msg}") {
+        bar.set_style(style.progress_chars(characters));
+    }
+    bar
+}
+
+/// After how long the n-th line comes.
+fn line_at_ns(n: usize) -> u64 {
+    let beyond = n.saturating_sub(LINES_AT_S.len() - 1);
+    let beyond = u64::try_from(beyond).unwrap_or(u64::MAX).saturating_mul(LINES_EVERY_S);
+    let at_s = LINES_AT_S.get(n).copied().unwrap_or(LINES_AT_S[LINES_AT_S.len() - 1].saturating_add(beyond));
+    at_s.saturating_mul(1_000_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake;
+    use std::io;
+
+    const S: u64 = 1_000_000_000;
+
+    fn step() -> Step {
+        Step {
+            rate_per_s: Some(812_000_000),
+            eta_ms: Some(31_000),
+            workers: 2,
+            ..Step::of(&fake::job_running())
+        }
+    }
+
+    fn shown(when: ProgressWhen, quiet: bool, at_s: &[u64]) -> String {
+        let mut err = Vec::new();
+        let mut terminal = Terminal::to(io::sink(), &mut err);
+        let mut progress = Progress::new(when, quiet, &terminal, 7 * S);
+        for s in at_s {
+            progress.step((7 + s) * S, step(), &mut terminal);
+        }
+        drop(terminal);
+        String::from_utf8(err).unwrap()
+    }
+
+    #[test]
+    fn off_a_terminal_nothing_is_shown_by_itself() {
+        assert_eq!(shown(ProgressWhen::Auto, false, &[1, 100]), "");
+        assert_eq!(shown(ProgressWhen::Never, false, &[1, 100]), "");
+    }
+
+    #[test]
+    fn lines_come_on_a_widening_schedule() {
+        let line = "tally: 50% 812 M/s eta 31s\n";
+        assert_eq!(shown(ProgressWhen::Always, false, &[1, 4]), "");
+        assert_eq!(shown(ProgressWhen::Always, false, &[5, 6, 7, 8, 9]), line);
+        assert_eq!(shown(ProgressWhen::Always, true, &[5, 10, 11, 29]), line.repeat(2));
+        assert_eq!(shown(ProgressWhen::Always, false, &[40, 50, 59, 60]), line.repeat(2));
+        let seconds: Vec<u64> = (0..=1_200).collect();
+        assert_eq!(shown(ProgressWhen::Always, false, &seconds), line.repeat(9));
+    }
+
+    #[test]
+    fn the_next_line_is_known_beforehand() {
+        let mut terminal = Terminal::to(io::sink(), io::sink());
+        let mut progress = Progress::new(ProgressWhen::Always, false, &terminal, 7 * S);
+        assert_eq!(progress.due_ns(), None);
+        progress.step(8 * S, step(), &mut terminal);
+        assert_eq!(progress.due_ns(), Some(12 * S));
+        progress.tick(12 * S, &mut terminal);
+        assert_eq!(progress.due_ns(), Some(17 * S));
+        assert_eq!(progress.percent(), 50);
+    }
+
+    #[test]
+    fn json_lines_come_with_every_step() {
+        let line = "{\"schema\":\"tally.progress/1\",\"job\":\"j1\",\"state\":\"running\",\"elements\":\"10\",\"elements_done\":\"5\",\"percent\":50,\"rate_per_s\":812000000,\"eta_ms\":31000,\"workers\":2,\"retries\":0,\"elapsed_ms\":250}\n";
+        assert_eq!(shown(ProgressWhen::Json, true, &[0, 0]), line.repeat(2));
+    }
+
+    #[test]
+    fn unknown_pace_is_left_out() {
+        let step = Step { rate_per_s: None, eta_ms: None, ..step() };
+        assert_eq!(step.line(), "tally: 50%\n");
+        let paused = Step { state: JobState::Paused, retries: 1, ..step };
+        assert_eq!(paused.beside_bar(), " 50% paused  2 workers  1 retry");
+        assert_eq!(paused.line(), "tally: 50% paused\n");
+    }
+}

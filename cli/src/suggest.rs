@@ -1,0 +1,185 @@
+//! "Did you mean": near words, and what other tools call the same thing.
+//!
+//! A transposition counts as one mistake. Words of up to four letters may have one, longer ones two. Only what
+//! the caller lists is ever suggested, so nothing hidden can come out.
+
+/// What other tools say, and what it is here.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("avg", "mean"),
+    ("average", "mean"),
+    ("std", "stddev"),
+    ("stdev", "stddev"),
+    ("sd", "stddev"),
+    ("var", "variance"),
+    ("len", "count"),
+    ("length", "count"),
+    ("size", "count"),
+    ("total", "sum"),
+    ("add", "sum"),
+    ("prod", "product"),
+    ("mul", "product"),
+    ("minimum", "min"),
+    ("maximum", "max"),
+    ("fact", "factorial"),
+    ("kill", "cancel"),
+    ("abort", "cancel"),
+    ("rm", "cancel"),
+    ("ls", "jobs"),
+    ("ps", "jobs"),
+    ("list", "jobs"),
+    ("queue", "jobs"),
+    ("logs", "show"),
+    ("log", "show"),
+    ("inspect", "show"),
+    ("describe", "show"),
+    ("why", "explain"),
+    ("tail", "follow"),
+    ("watch", "follow"),
+    ("attach", "follow"),
+    ("info", "status"),
+    ("suspend", "pause"),
+    ("hold", "pause"),
+    ("continue", "resume"),
+    ("unpause", "resume"),
+    ("rerun", "retry"),
+    ("restart", "retry"),
+    ("server", "daemon"),
+    ("serve", "daemon"),
+    ("start", "daemon"),
+    ("shutdown", "stop"),
+    ("quit", "stop"),
+    ("exit", "stop"),
+    ("debug", "dump"),
+    ("--jobs", "--workers"),
+    ("--threads", "--workers"),
+    ("--processes", "--workers"),
+    ("-j", "--workers"),
+    ("-n", "--workers"),
+    ("-p", "--workers"),
+    ("-v", "--verbose"),
+    ("-s", "--socket"),
+    ("--silent", "--quiet"),
+    ("--background", "--detach"),
+    ("-d", "--detach"),
+    ("--by", "--step"),
+    ("--chunks", "--partitions"),
+    ("--ddof", "--population"),
+    ("--memory", "--memory-limit"),
+    ("--shm", "--transport"),
+    ("thread", "threads"),
+    ("process", "processes"),
+    ("multiprocessing", "processes"),
+    ("threading", "threads"),
+    ("no", "never"),
+    ("off", "never"),
+    ("yes", "always"),
+    ("on", "always"),
+    ("queue", "mqueue"),
+    ("mq", "mqueue"),
+    ("named", "shm-named"),
+];
+
+/// At most two of `known` that `word` may have been meant as, the nearest first.
+pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Vec<&'k str> {
+    let lower = word.to_lowercase();
+    let elsewhere = ELSEWHERE.iter().filter(|(other, _)| *other == lower).map(|(_, ours)| *ours);
+    let mut found: Vec<(usize, &str)> = Vec::new();
+    for ours in elsewhere {
+        found.extend(known.iter().filter(|&&one| one == ours).map(|&one| (0, one)));
+    }
+    let letters = |text: &str| text.trim_start_matches('-').chars().count();
+    let most = if letters(&lower) <= 4 { 1 } else { 2 };
+    for &one in known {
+        // Of a very short word one mistake leaves nothing to recognise.
+        let distance = distance(&lower, one);
+        if distance <= most && letters(one) > distance && found.iter().all(|(_, other)| *other != one) {
+            found.push((distance, one));
+        }
+    }
+    found.sort_by_key(|(distance, _)| *distance);
+    found.into_iter().take(2).map(|(_, one)| one).collect()
+}
+
+/// `; did you mean 'sum'?`, or nothing: to be put after "unknown command 'smu'".
+pub(crate) fn question(word: &str, known: &[&str]) -> String {
+    match nearest(word, known)[..] {
+        [] => String::new(),
+        [one] => format!("; did you mean '{one}'?"),
+        [one, other, ..] => format!("; did you mean '{one}' or '{other}'?"),
+    }
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours that lead from one to the other, each letter
+/// touched once.
+fn distance(from: &str, to: &str) -> usize {
+    let (from, to): (Vec<char>, Vec<char>) = (from.chars().take(64).collect(), to.chars().take(64).collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=to.len()).collect();
+    for i in 1..=from.len() {
+        let mut row = vec![i; to.len() + 1];
+        for j in 1..=to.len() {
+            let other = usize::from(from[i - 1] != to[j - 1]);
+            row[j] = (last[j] + 1).min(row[j - 1] + 1).min(last[j - 1] + other);
+            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
+                row[j] = row[j].min(before[j - 2] + 1);
+            }
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMANDS: &[&str] =
+        &["sum", "product", "min", "max", "count", "mean", "stddev", "jobs", "show", "cancel", "status"];
+
+    #[test]
+    fn a_swap_is_one_mistake() {
+        assert_eq!(distance("smu", "sum"), 1);
+        assert_eq!(distance("--wrokers", "--workers"), 1);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("ca", "abc"), 3);
+    }
+
+    #[test]
+    fn near_words_are_found() {
+        assert_eq!(nearest("smu", COMMANDS), ["sum"]);
+        assert_eq!(nearest("meen", COMMANDS), ["mean"]);
+        assert_eq!(nearest("SUM", COMMANDS), ["sum"]);
+        assert_eq!(nearest("mx", COMMANDS), ["max"]);
+        assert_eq!(nearest("stauts", COMMANDS), ["status"]);
+        assert_eq!(nearest("prodcut", COMMANDS), ["product"]);
+        assert_eq!(nearest("sho", COMMANDS), ["show"]);
+        assert_eq!(nearest("mxn", COMMANDS), ["min"]);
+    }
+
+    #[test]
+    fn far_words_are_not() {
+        for word in ["", "x", "zebra", "sumsumsum", "a.csv"] {
+            assert!(nearest(word, COMMANDS).is_empty(), "{word}");
+        }
+        assert_eq!(question("zebra", COMMANDS), "");
+    }
+
+    #[test]
+    fn words_of_other_tools_are_known() {
+        assert_eq!(nearest("avg", COMMANDS), ["mean"]);
+        assert_eq!(nearest("std", COMMANDS), ["stddev"]);
+        assert_eq!(nearest("len", COMMANDS), ["count"]);
+        assert_eq!(nearest("kill", COMMANDS), ["cancel"]);
+        assert_eq!(nearest("ls", COMMANDS), ["jobs"]);
+        assert_eq!(nearest("ps", COMMANDS), ["jobs"]);
+        assert_eq!(nearest("logs", COMMANDS), ["show"]);
+        assert!(nearest("watch", COMMANDS).is_empty(), "what is not listed is not suggested");
+    }
+
+    #[test]
+    fn questions_name_at_most_two() {
+        assert_eq!(question("smu", COMMANDS), "; did you mean 'sum'?");
+        assert_eq!(question("abx", &["aby", "abz", "abw"]), "; did you mean 'aby' or 'abz'?");
+    }
+}

@@ -1,0 +1,122 @@
+//! One file for each verb or family of verbs: ask, then show.
+//!
+//! A verb returns its exit code, or the failure that ends the command; it prints nothing but through the terminal.
+
+mod cancel;
+mod change;
+mod daemon;
+mod dump;
+mod explain;
+mod follow;
+pub(crate) mod help;
+mod here;
+mod jobs;
+mod ping;
+mod reduce;
+mod result;
+mod show;
+mod status;
+mod stop;
+mod wait;
+mod workers;
+
+use tally_protocol::control::Request;
+use tally_protocol::error::Failure;
+use tally_protocol::varlink::ReplyMessage;
+use tally_sys::clock;
+
+use crate::client::Client;
+use crate::conversation::{Conversation, Heard, interrupted, interrupts};
+use crate::meaning::{Ask, Style, Verb};
+use crate::place::Reach;
+use crate::report;
+use crate::roles::Roles;
+use crate::surroundings::Surroundings;
+use crate::terminal::Terminal;
+
+/// How long a daemon may take to answer a plain question before that is told.
+const SLOW_NS: u64 = 3_000_000_000;
+
+/// What every verb has at hand.
+pub(crate) struct Context<'a, 't> {
+    pub(crate) style: Style,
+    pub(crate) roles: &'a Roles<'a>,
+    pub(crate) terminal: &'a mut Terminal<'t>,
+}
+
+/// Does what is to be done.
+pub(crate) fn run(
+    verb: Verb,
+    style: Style,
+    roles: &Roles<'_>,
+    _around: &Surroundings,
+    terminal: &mut Terminal<'_>,
+) -> Result<u8, Failure> {
+    let mut context = Context { style, roles, terminal };
+    match verb {
+        Verb::Reduce(plan) => reduce::run(&mut context, &plan),
+        Verb::Daemon(options) => Ok(daemon::run(&context, options)),
+        Verb::Help(about) => help::run(&mut context, about.as_deref()),
+        Verb::Ask(reach, ask) => {
+            let context = &mut context;
+            match ask {
+                Ask::Jobs { all } => jobs::run(context, &reach, all),
+                Ask::Show(job) => show::run(context, &reach, job),
+                Ask::Explain(job) => explain::run(context, &reach, job),
+                Ask::Wait(jobs) => wait::run(context, &reach, jobs),
+                Ask::Result(job) => result::run(context, &reach, job),
+                Ask::Follow(job, progress) => follow::run(context, &reach, job, progress),
+                Ask::Cancel { jobs, all } => cancel::run(context, &reach, jobs, all),
+                Ask::Pause(job) => change::run(context, &reach, change::Change::Pause, job),
+                Ask::Resume(job) => change::run(context, &reach, change::Change::Resume, job),
+                Ask::Retry(job) => change::run(context, &reach, change::Change::Retry, job),
+                Ask::Status => status::run(context, &reach),
+                Ask::Workers => workers::run(context, &reach),
+                Ask::Ping => ping::run(context, &reach),
+                Ask::Drain => stop::drain(context, &reach),
+                Ask::Stop { now } => stop::stop(context, &reach, now),
+                Ask::Dump => dump::run(context, &reach),
+            }
+        }
+    }
+}
+
+/// Connects to the daemon, asks one question and waits for its one reply. `doing` fits after "could not".
+fn ask(
+    context: &mut Context<'_, '_>,
+    reach: &Reach,
+    request: &Request,
+    doing: &str,
+) -> Result<ReplyMessage, Failure> {
+    let mut talk = talk_to(reach.connect()?)?;
+    let reply = answer_to(context, &mut talk, request, doing);
+    talk.end();
+    reply
+}
+
+fn talk_to(client: Client) -> Result<Conversation, Failure> {
+    Conversation::new(client, None, interrupts()?)
+}
+
+/// Asks one question and waits for its one reply; `wait` may take as long as it likes, others are expected soon.
+fn answer_to(
+    context: &mut Context<'_, '_>,
+    talk: &mut Conversation,
+    request: &Request,
+    doing: &str,
+) -> Result<ReplyMessage, Failure> {
+    let soon = !matches!(request, Request::Wait(_));
+    let mut slow = soon.then(|| clock::monotonic_ns().saturating_add(SLOW_NS));
+    let asked = talk.ask(request, false);
+    asked.map_err(|failure| report::about(doing, failure))?;
+    loop {
+        match talk.hear(slow).map_err(|failure| report::about(doing, failure))? {
+            Heard::Reply(reply) => return Ok(reply),
+            Heard::Signal(signal) => return Err(interrupted(signal, "")),
+            Heard::Nothing => {
+                slow = None;
+                context.terminal.note("tally: the daemon is slow to answer; still waiting\n");
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! `--mode inline` and `--mode threads`: the fold runs in this process, lent by the root binary.
+//!
+//! What comes out is made to look like a supervisor's job, so that it is shown by the same code.
+
+use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::ids::{JobId, SlotId};
+use tally_protocol::job::{JobState, StartMethod, Transport};
+use tally_protocol::view::{JobView, PartitionCounts, ResultView, WorkerShare};
+use tally_reduce::Partial;
+use tally_sys::clock;
+use tally_sys::signal::Signal;
+
+use super::Context;
+use crate::conversation::{interrupted, interrupts};
+use crate::meaning::Plan;
+use crate::roles::{FoldMode, FoldOutcome, Share};
+use crate::show::answer;
+use crate::show::progress::{Progress, Step};
+
+/// Why a fold was stopped before its end.
+#[derive(Clone, Copy, Debug)]
+enum Stopped {
+    Signal(Signal),
+    Deadline,
+}
+
+pub(super) fn run(
+    context: &mut Context<'_, '_>,
+    plan: &Plan,
+    mode: FoldMode,
+    begun_ns: u64,
+) -> Result<u8, Failure> {
+    let mut signals = interrupts()?;
+    let submitted_at_ms = clock::wall_ms();
+    let elements = plan.spec.elements;
+    let deadline_ns =
+        plan.spec.request.timeout_ms.map(|ms| begun_ns.saturating_add(ms.saturating_mul(1_000_000)));
+    let mut progress = Progress::new(plan.progress, context.style.quiet, context.terminal, begun_ns);
+    let mut stopped = None;
+    let mut percent = 0;
+    let terminal = &mut *context.terminal;
+    let outcome = (context.roles.fold)(&plan.spec, mode, &mut |done| {
+        let now_ns = clock::monotonic_ns();
+        let step = step(done, elements, now_ns.saturating_sub(begun_ns), threads(mode));
+        percent = step.percent();
+        if let Some(signal) = signals.pending().ok().and_then(|pending| pending.first().copied()) {
+            stopped = Some(Stopped::Signal(signal));
+        } else if deadline_ns.is_some_and(|deadline| now_ns >= deadline) {
+            stopped = Some(Stopped::Deadline);
+        } else {
+            progress.step(now_ns, step, terminal);
+        }
+        stopped.is_none()
+    });
+    progress.clear();
+    let elapsed_ns = clock::monotonic_ns().saturating_sub(begun_ns);
+    let mut job = JobView { submitted_at_ms, elapsed_ms: elapsed_ns / 1_000_000, ..blank(plan, mode) };
+    match (outcome, stopped) {
+        (Ok(outcome), _) => fill(&mut job, plan, outcome),
+        (Err(_), Some(Stopped::Signal(signal))) => {
+            let what = plan.spec.request.sources.join(", ");
+            return Err(interrupted(signal, &format!("{percent}% of {what} was done")));
+        }
+        (Err(_), Some(Stopped::Deadline)) => {
+            let ms = plan.spec.request.timeout_ms.unwrap_or(0);
+            let message = format!("passed its deadline of {ms} ms with {percent}% done");
+            job.state = JobState::TimedOut;
+            job.error = Some(Failure::new(ErrorCode::TimedOut, message));
+        }
+        (Err(failure), None) => {
+            job.state = JobState::Failed;
+            job.error = Some(failure);
+        }
+    }
+    answer::show(context.terminal, &job, plan.names, context.style, Some(elapsed_ns))
+}
+
+fn threads(mode: FoldMode) -> u16 {
+    match mode {
+        FoldMode::Inline => 1,
+        FoldMode::Threads(count) => count,
+    }
+}
+
+fn step(done: u64, elements: u64, elapsed_ns: u64, threads: u16) -> Step {
+    let per_ns = |count: u64, by: u64| {
+        let scaled = u128::from(count) * 1_000_000_000;
+        scaled.checked_div(u128::from(by)).and_then(|value| u64::try_from(value).ok())
+    };
+    let rate_per_s = per_ns(done, elapsed_ns);
+    let left = elements.saturating_sub(done);
+    let eta_ms = rate_per_s.and_then(|rate| per_ns(left, rate)).map(|ns| ns / 1_000_000);
+    Step {
+        job: None,
+        state: JobState::Running,
+        done,
+        elements,
+        rate_per_s,
+        eta_ms,
+        workers: u64::from(threads),
+        retries: 0,
+        elapsed_ms: elapsed_ns / 1_000_000,
+    }
+}
+
+/// The job before anything is known of its end. It is the only one of this command, so it is the first.
+fn blank(plan: &Plan, mode: FoldMode) -> JobView {
+    let request = &plan.spec.request;
+    JobView {
+        job: JobId(1),
+        state: JobState::Running,
+        reductions: plan.spec.kernel.reductions.iter().map(|one| one.name().to_owned()).collect(),
+        sources: request.sources.clone(),
+        step: request.step.clone(),
+        results: Vec::new(),
+        error: None,
+        elements: plan.spec.elements.to_string(),
+        elements_done: "0".to_owned(),
+        elapsed_ms: 0,
+        submitted_at_ms: 0,
+        rate_per_s: None,
+        eta_ms: None,
+        partitions: PartitionCounts::default(),
+        workers: Vec::new(),
+        retries: 0,
+        late: 0,
+        priority: 0,
+        detached: false,
+        transport: request.transport.unwrap_or(Transport::Shm),
+        start: request.start.unwrap_or(StartMethod::Forkserver),
+        mode: match mode {
+            FoldMode::Inline => "inline".to_owned(),
+            FoldMode::Threads(_) => "threads".to_owned(),
+        },
+        incidents: Vec::new(),
+    }
+}
+
+fn fill(job: &mut JobView, plan: &Plan, outcome: FoldOutcome) {
+    let population = plan.spec.request.population;
+    job.workers = (0_u16..).zip(&outcome.shares).map(|(slot, share)| worker(slot, share, plan)).collect();
+    job.elements_done = outcome.partial.elements().to_string();
+    match answers(&outcome.partial, population).into_iter().collect::<Result<Vec<_>, Failure>>() {
+        Ok(results) => {
+            job.state = JobState::Done;
+            job.results = results;
+        }
+        Err(failure) => {
+            job.state = JobState::Failed;
+            job.error = Some(failure);
+        }
+    }
+}
+
+fn worker(slot: u16, share: &Share, plan: &Plan) -> WorkerShare {
+    let kernel = &plan.spec.kernel;
+    let results = answers(&share.partial, plan.spec.request.population);
+    WorkerShare {
+        slot: SlotId(slot),
+        pid: std::process::id(),
+        partitions: u64::try_from(share.ranges.len()).unwrap_or(u64::MAX),
+        elements: share.partial.elements().to_string(),
+        busy_ms: share.busy_ns / 1_000_000,
+        ranges: share.ranges.iter().map(|&(position, count)| kernel.describe(position, count)).collect(),
+        // A share of nothing has no least element; that is no failure of the job.
+        results: results.into_iter().filter_map(Result::ok).collect(),
+    }
+}
+
+fn answers(partial: &Partial, population: bool) -> Vec<Result<ResultView, Failure>> {
+    let view = |reduction: tally_reduce::Reduction,
+                answer: Result<tally_reduce::Answer, tally_reduce::NoAnswer>| {
+        let name = reduction.name().to_owned();
+        match answer {
+            Ok(answer) => {
+                Ok(ResultView { reduction: name, kind: answer.kind().to_owned(), value: answer.to_string() })
+            }
+            Err(why) => Err(Failure::new(ErrorCode::NoAnswer, format!("there is no {name}: {why}"))),
+        }
+    };
+    partial.finish(population).into_iter().map(|(reduction, answer)| view(reduction, answer)).collect()
+}

@@ -1,0 +1,97 @@
+//! `jobs`: the open jobs, or all that the daemon remembers.
+
+use tally_protocol::control::{Request, part};
+use tally_protocol::error::Failure;
+use tally_protocol::job::JobState;
+use tally_protocol::view::JobView;
+
+use super::{Context, ask};
+use crate::place::Reach;
+use crate::show::progress::Step;
+use crate::show::table::{Side, Table};
+use crate::show::{json, number};
+
+pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, all: bool) -> Result<u8, Failure> {
+    let jobs: Vec<JobView> = part(ask(context, reach, &Request::Jobs { all }, "list the jobs")?, "jobs")?;
+    if context.style.json {
+        context.terminal.answer(&json::jobs(&jobs))?;
+    } else if jobs.is_empty() {
+        context.terminal.note(if all { "tally: no jobs\n" } else { "tally: no open jobs\n" });
+    } else {
+        let text = table(&jobs).for_answer(context.terminal);
+        context.terminal.answer(&text)?;
+    }
+    Ok(0)
+}
+
+fn table(jobs: &[JobView]) -> Table {
+    let mut table = Table::new(&[
+        ("JOB", Side::Left),
+        ("STATE", Side::Left),
+        ("DONE", Side::Right),
+        ("RATE", Side::Right),
+        ("ETA", Side::Right),
+        ("RETRIES", Side::Right),
+        ("WHAT", Side::Left),
+    ]);
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    for job in jobs {
+        table.row(vec![
+            job.job.to_string(),
+            job.state.to_string(),
+            format!("{}%", Step::of(job).percent()),
+            or_dash(job.rate_per_s.map(number::rate)),
+            or_dash(job.eta_ms.map(number::duration)),
+            number::grouped(&job.retries.to_string()),
+            what(job),
+        ]);
+    }
+    table
+}
+
+/// A job as one would type it: `sum 0..1e9 --step 2`.
+pub(super) fn what(job: &JobView) -> String {
+    let reductions = match &job.reductions[..] {
+        [one] => one.clone(),
+        several => format!("reduce {}", several.join(",")),
+    };
+    let step = job.step.as_ref().map(|step| format!(" --step {step}")).unwrap_or_default();
+    format!("{reductions} {}{step}", job.sources.join(" "))
+}
+
+/// `1 job is done`; the state as people say it.
+pub(super) fn state_of(job: &JobView) -> String {
+    match job.state {
+        JobState::TimedOut => "timed out".to_owned(),
+        JobState::Queued
+        | JobState::Running
+        | JobState::Paused
+        | JobState::Done
+        | JobState::Failed
+        | JobState::Cancelled => job.state.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake;
+    use tally_protocol::ids::JobId;
+
+    #[test]
+    fn jobs_stand_in_a_table() {
+        let mut other = fake::job_done("sum", "45");
+        other.job = JobId(12);
+        other.reductions.push("max".into());
+        other.step = Some("2".into());
+        let text = table(&[fake::job_running(), other]).text("", str::to_owned);
+        assert_eq!(
+            text,
+            "\
+JOB  STATE    DONE   RATE   ETA  RETRIES  WHAT
+j1   running   50%  20 /s  0.2s        0  sum 0..10
+j12  done     100%      -     -        0  reduce sum,max 0..10 --step 2
+"
+        );
+    }
+}

@@ -1,0 +1,114 @@
+//! `sum`, `product`, ..., `reduce`, `factorial`: submits a job, watches it and shows its answer.
+//!
+//! An attached job ends with its client: an interrupt hangs up, and the supervisor does the rest.
+
+use tally_protocol::control::{Request, part};
+use tally_protocol::error::Failure;
+use tally_protocol::view::JobView;
+use tally_sys::clock;
+
+use super::{Context, answer_to, here, talk_to};
+use crate::args::values::ProgressWhen;
+use crate::client::Client;
+use crate::conversation::{Conversation, Heard, interrupted, interrupts};
+use crate::meaning::{Place, Plan};
+use crate::report;
+use crate::roles::PrivateOptions;
+use crate::show::progress::{Progress, Step};
+use crate::show::{answer, json};
+
+pub(super) fn run(context: &mut Context<'_, '_>, plan: &Plan) -> Result<u8, Failure> {
+    let begun_ns = clock::monotonic_ns();
+    let mut talk = match &plan.place {
+        Place::Here(mode) => return here::run(context, plan, *mode, begun_ns),
+        Place::Daemon(reach) => talk_to(reach.connect()?)?,
+        Place::Private(options) => private(context, options)?,
+        Place::DaemonOrPrivate(reach, options) => match reach.connect_if_there()? {
+            Some(client) => talk_to(client)?,
+            None => private(context, options)?,
+        },
+    };
+    let code = if plan.spec.request.detach {
+        detach(context, &mut talk, plan)
+    } else {
+        attend(context, &mut talk, plan, begun_ns)
+    };
+    talk.end();
+    code
+}
+
+/// Starts a supervisor for this command alone.
+fn private(context: &Context<'_, '_>, options: &PrivateOptions) -> Result<Conversation, Failure> {
+    // Signals are caught before there is anything to leave behind.
+    let signals = interrupts()?;
+    let supervisor =
+        (context.roles.private)(options).map_err(|failure| report::about("start a supervisor", failure))?;
+    Conversation::new(Client::over(supervisor.stream), supervisor.child, signals)
+}
+
+fn detach(context: &mut Context<'_, '_>, talk: &mut Conversation, plan: &Plan) -> Result<u8, Failure> {
+    // A detached job outlives this connection, so the versions must fit before it is sent.
+    talk.client().greet()?;
+    let request = Request::Submit(Box::new(plan.spec.clone()));
+    let job: JobView = part(answer_to(context, talk, &request, "start the job")?, "job")?;
+    let text = if context.style.json { json::job(&job) } else { format!("{}\n", job.job) };
+    context.terminal.answer(&text)?;
+    Ok(0)
+}
+
+fn attend(
+    context: &mut Context<'_, '_>,
+    talk: &mut Conversation,
+    plan: &Plan,
+    begun_ns: u64,
+) -> Result<u8, Failure> {
+    let request = Request::Submit(Box::new(plan.spec.clone()));
+    let watched = watch(context, talk, &request, plan.progress, begun_ns);
+    match watched.map_err(|failure| report::about("start the job", failure))? {
+        Watched::Ended(job) => {
+            let elapsed_ns = clock::monotonic_ns().saturating_sub(begun_ns);
+            answer::show(context.terminal, &job, plan.names, context.style, Some(elapsed_ns))
+        }
+        Watched::Interrupted(signal, percent) => {
+            let what = plan.spec.request.sources.join(", ");
+            Err(interrupted(signal, &format!("{percent}% of {what} was done")))
+        }
+    }
+}
+
+/// How watching a job ended.
+#[derive(Debug)]
+pub(super) enum Watched {
+    /// With the job's end.
+    Ended(Box<JobView>),
+    /// By a signal, when this much of it was done.
+    Interrupted(tally_sys::signal::Signal, u64),
+}
+
+/// Asks for a job's progress and shows it until the job has ended.
+pub(super) fn watch(
+    context: &mut Context<'_, '_>,
+    talk: &mut Conversation,
+    request: &Request,
+    when: ProgressWhen,
+    begun_ns: u64,
+) -> Result<Watched, Failure> {
+    let mut progress = Progress::new(when, context.style.quiet, context.terminal, begun_ns);
+    talk.ask(request, true)?;
+    loop {
+        let heard = talk.hear(progress.due_ns())?;
+        let now_ns = clock::monotonic_ns();
+        match heard {
+            Heard::Nothing => progress.tick(now_ns, context.terminal),
+            Heard::Signal(signal) => return Ok(Watched::Interrupted(signal, progress.percent())),
+            Heard::Reply(reply) => {
+                let continues = reply.continues;
+                let job: JobView = part(reply, "job")?;
+                if !continues {
+                    return Ok(Watched::Ended(Box::new(job)));
+                }
+                progress.step(now_ns, Step::of(&job), context.terminal);
+            }
+        }
+    }
+}

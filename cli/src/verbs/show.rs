@@ -1,0 +1,165 @@
+//! `show JOB`: all about one job, with what happened to its workers.
+
+use tally_protocol::control::{Request, part};
+use tally_protocol::error::Failure;
+use tally_protocol::ids::JobId;
+use tally_protocol::job::JobState;
+use tally_protocol::view::JobView;
+
+use super::{Context, ask, jobs};
+use crate::place::Reach;
+use crate::show::answer::failure_of;
+use crate::show::progress::Step;
+use crate::show::table::{Side, Table, facts};
+use crate::show::{json, number};
+
+pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, job: JobId) -> Result<u8, Failure> {
+    let job: JobView = part(ask(context, reach, &Request::Show(job), &format!("show {job}"))?, "job")?;
+    let text = if context.style.json { json::job(&job) } else { text(&job) };
+    context.terminal.answer(&text)?;
+    Ok(0)
+}
+
+fn text(job: &JobView) -> String {
+    let mut text = facts(&facts_of(job));
+    if !job.workers.is_empty() {
+        text.push('\n');
+        text.push_str(&workers(job).text("", str::to_owned));
+    }
+    if !job.incidents.is_empty() {
+        text.push('\n');
+        text.push_str(&incidents(job).text("", str::to_owned));
+    }
+    text
+}
+
+fn facts_of(job: &JobView) -> Vec<(&'static str, String)> {
+    let step = Step::of(job);
+    let mut facts = vec![("job", job.job.to_string()), ("what", jobs::what(job)), ("state", state(job))];
+    let done =
+        format!("{} of {} elements", number::grouped(&job.elements_done), number::grouped(&job.elements));
+    facts.push(("done", format!("{}%, {done}", step.percent())));
+    if let Some(rate) = job.rate_per_s {
+        facts.push(("rate", number::rate(rate)));
+    }
+    if let Some(eta) = job.eta_ms {
+        facts.push(("eta", number::duration(eta)));
+    }
+    facts.extend(
+        job.results.iter().map(|result| ("answer", format!("{} {}", result.reduction, result.value))),
+    );
+    if job.state.is_over() && job.state != JobState::Done {
+        let failure = failure_of(job);
+        facts.push(("why", failure.message));
+        facts.extend(failure.hint.map(|hint| ("hint", hint)));
+        let stderr = failure.stderr.unwrap_or_default();
+        facts.extend(stderr.lines().filter(|line| !line.is_empty()).map(|line| ("stderr", line.to_owned())));
+    }
+    let counts = job.partitions;
+    let mut partitions = format!("{} done, {} leased, {} queued", counts.done, counts.leased, counts.queued);
+    if let Some(total) = counts.total {
+        partitions.push_str(&format!(", {total} in all"));
+    }
+    facts.push(("partitions", partitions));
+    facts.push(("retries", format!("{}, {} partials came too late", job.retries, job.late)));
+    facts.push(("priority", job.priority.to_string()));
+    facts.push(("ends", if job.detached { "by itself" } else { "with its client" }.to_owned()));
+    facts.push(("how", format!("{}, {}, {}", job.mode, job.transport, job.start)));
+    facts
+}
+
+fn state(job: &JobView) -> String {
+    let time = number::duration(job.elapsed_ms);
+    let after = if job.state.is_over() { "after" } else { "for" };
+    format!("{} {after} {time}", jobs::state_of(job))
+}
+
+fn workers(job: &JobView) -> Table {
+    let mut table = Table::new(&[
+        ("WORKER", Side::Left),
+        ("PID", Side::Right),
+        ("PARTITIONS", Side::Right),
+        ("ELEMENTS", Side::Right),
+        ("BUSY", Side::Right),
+    ]);
+    for share in &job.workers {
+        table.row(vec![
+            format!("worker-{}", share.slot),
+            share.pid.to_string(),
+            number::grouped(&share.partitions.to_string()),
+            number::grouped(&share.elements),
+            number::duration(share.busy_ms),
+        ]);
+    }
+    table
+}
+
+fn incidents(job: &JobView) -> Table {
+    let mut table = Table::new(&[
+        ("AFTER", Side::Right),
+        ("WORKER", Side::Left),
+        ("PID", Side::Right),
+        ("RANGE", Side::Left),
+        ("ATTEMPT", Side::Right),
+        ("WHAT", Side::Left),
+    ]);
+    for incident in &job.incidents {
+        table.row(vec![
+            number::duration(incident.after_ms),
+            format!("worker-{}", incident.slot),
+            incident.pid.to_string(),
+            incident.range.clone().unwrap_or_else(|| "-".to_owned()),
+            incident.attempt.map_or_else(|| "-".to_owned(), |attempt| attempt.to_string()),
+            incident.what.clone(),
+        ]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake;
+    use tally_protocol::error::ErrorCode;
+    use tally_protocol::ids::SlotId;
+    use tally_protocol::view::Incident;
+
+    #[test]
+    fn a_job_with_an_incident() {
+        let mut job = fake::job_failed(
+            Failure::new(ErrorCode::WorkerKilled, "range 5..6 killed 3 workers").hint("try again"),
+        );
+        job.workers = vec![fake::share(0, &[], "5000", &[])];
+        job.incidents = vec![Incident {
+            after_ms: 40,
+            slot: SlotId(1),
+            pid: 77,
+            range: Some("5..6".into()),
+            attempt: Some(2),
+            what: "killed by SIGKILL".into(),
+            stderr: None,
+        }];
+        assert_eq!(
+            text(&job),
+            "\
+job         j1
+what        sum 0..10
+state       failed after 0.2s
+done        50%, 5 of 10 elements
+why         could not finish j1: range 5..6 killed 3 workers
+hint        try again
+partitions  1 done, 1 leased, 0 queued
+retries     0, 0 partials came too late
+priority    0
+ends        with its client
+how         processes, shm, forkserver
+
+WORKER    PID  PARTITIONS  ELEMENTS  BUSY
+worker-0  100           1     5,000  0.2s
+
+AFTER  WORKER    PID  RANGE  ATTEMPT  WHAT
+ 0.0s  worker-1   77  5..6         2  killed by SIGKILL
+"
+        );
+    }
+}

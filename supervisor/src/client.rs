@@ -1,0 +1,209 @@
+//! One connection to the control socket: bytes in, calls out; replies in, bytes out.
+//!
+//! A client has at most one request in the machine at a time; what it sends meanwhile waits here, unread beyond a
+//! bound. A client that does not read its replies is hung up on when they exceed theirs.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+
+use tally_protocol::limits;
+use tally_protocol::varlink::{self, Call, ReplyMessage, Splitter, Unreadable};
+use tally_sys::fd::{read_some, write_some};
+use tally_sys::poll::Interest;
+
+/// The request of a client that the machine has not answered for the last time.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    /// The client reads no reply.
+    oneway: bool,
+    /// The client reads several.
+    more: bool,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    stream: UnixStream,
+    incoming: Splitter,
+    /// Encoded replies; those before `sent` are on their way.
+    outgoing: Vec<u8>,
+    sent: usize,
+    pending: Option<Pending>,
+    /// The client has finished sending.
+    no_more_input: bool,
+    /// Hang up once the replies are sent.
+    closing: bool,
+    /// When it last said something; the quietest idle client makes room for a new one.
+    pub(crate) last_heard: u64,
+    /// What the poll watches for now.
+    pub(crate) watched: Interest,
+}
+
+/// What a client's input holds.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A whole call.
+    Call(Call),
+    /// Bytes that are none: hang up after saying so.
+    Garbage(Unreadable),
+    /// Nothing whole yet.
+    Nothing,
+}
+
+/// Whether a connection goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It goes on.
+    Stays,
+    /// Close it and forget it.
+    Gone,
+}
+
+impl Client {
+    /// A fresh connection, already non-blocking.
+    pub(crate) fn new(stream: UnixStream, now: u64) -> Self {
+        Self {
+            stream,
+            incoming: Splitter::new(limits::REQUEST_BYTES_MAX),
+            outgoing: Vec::new(),
+            sent: 0,
+            pending: None,
+            no_more_input: false,
+            closing: false,
+            last_heard: now,
+            watched: Interest::READ,
+        }
+    }
+
+    /// Whether the machine owes it nothing and it owes us no reading.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.pending.is_none() && self.sent == self.outgoing.len()
+    }
+
+    /// Whether it has sent more than it may while it waits for a reply: the rest stays with the system.
+    fn is_ahead(&self) -> bool {
+        self.pending.is_some() && self.incoming.held_bytes() > limits::CLIENT_READ_BYTES_PER_TURN
+    }
+
+    /// What the poll is to watch for.
+    pub(crate) fn interest(&self) -> Interest {
+        Interest {
+            readable: !self.no_more_input && !self.closing && !self.is_ahead(),
+            writable: self.sent < self.outgoing.len(),
+        }
+    }
+
+    /// Reads what there is, up to a turn's bound.
+    pub(crate) fn read(&mut self, now: u64, buffer: &mut [u8]) -> Fate {
+        let mut room = limits::CLIENT_READ_BYTES_PER_TURN;
+        while room > 0 {
+            match read_some(&self.stream, buffer) {
+                Ok(None) => return Fate::Stays,
+                Ok(Some(0)) => {
+                    self.no_more_input = true;
+                    return self.fate();
+                }
+                Ok(Some(count)) => {
+                    self.last_heard = now;
+                    self.incoming.feed(&buffer[..count]);
+                    room = room.saturating_sub(count);
+                    if count < buffer.len() {
+                        return Fate::Stays;
+                    }
+                }
+                Err(_) => return Fate::Gone,
+            }
+        }
+        Fate::Stays
+    }
+
+    /// The next call, unless the last one is still being answered.
+    pub(crate) fn next_input(&mut self) -> Input {
+        if self.pending.is_some() || self.closing {
+            return Input::Nothing;
+        }
+        let message = match self.incoming.next_message() {
+            Ok(Some(message)) => message,
+            Ok(None) => return Input::Nothing,
+            Err(why) => return self.give_up(why),
+        };
+        match varlink::decode::<Call>(message) {
+            Ok(call) => {
+                self.pending = Some(Pending { oneway: call.oneway, more: call.more });
+                Input::Call(call)
+            }
+            Err(why) => self.give_up(why),
+        }
+    }
+
+    fn give_up(&mut self, why: Unreadable) -> Input {
+        self.pending = Some(Pending { oneway: false, more: false });
+        self.closing = true;
+        Input::Garbage(why)
+    }
+
+    /// Whether the pending call asked for several replies.
+    pub(crate) fn wants_more(&self) -> bool {
+        self.pending.is_some_and(|pending| pending.more)
+    }
+
+    /// Queues a reply to the pending call and sends what goes.
+    pub(crate) fn reply(&mut self, message: &ReplyMessage) -> Fate {
+        let Some(pending) = self.pending else { return Fate::Stays };
+        if !message.continues {
+            self.pending = None;
+        }
+        if pending.oneway || (message.continues && !pending.more) {
+            return self.fate();
+        }
+        if varlink::encode(message, &mut self.outgoing).is_err() {
+            return Fate::Gone;
+        }
+        self.write()
+    }
+
+    /// Sends as much as the connection takes.
+    pub(crate) fn write(&mut self) -> Fate {
+        while self.sent < self.outgoing.len() {
+            match write_some(&self.stream, &self.outgoing[self.sent..]) {
+                Ok(None) => break,
+                Ok(Some(count)) => self.sent += count,
+                Err(_) => return Fate::Gone,
+            }
+        }
+        if self.sent == self.outgoing.len() {
+            self.outgoing.clear();
+            self.outgoing.shrink_to(limits::CLIENT_READ_BYTES_PER_TURN);
+            self.sent = 0;
+        } else if self.outgoing.len() - self.sent > limits::REPLY_BACKLOG_BYTES_MAX {
+            return Fate::Gone;
+        }
+        self.fate()
+    }
+
+    /// A client that will say nothing more, and has all its replies, is done with.
+    fn fate(&self) -> Fate {
+        let silent = self.closing || (self.no_more_input && !self.incoming.is_whole_message_waiting());
+        if silent && self.is_idle() { Fate::Gone } else { Fate::Stays }
+    }
+
+    /// Waits, at the end of the process, for the last replies to be taken: as long as the system's buffer lets it and
+    /// no longer.
+    pub(crate) fn finish(&mut self) {
+        if self.write() == Fate::Stays {
+            drop(self.stream.shutdown(std::net::Shutdown::Write));
+        }
+    }
+
+    /// Whose process it is.
+    pub(crate) fn peer(&self) -> io::Result<tally_sys::socket::Peer> {
+        tally_sys::socket::peer(&self.stream)
+    }
+}
+
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}

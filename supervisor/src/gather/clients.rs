@@ -1,0 +1,211 @@
+//! What clients say: connections, calls, hang-ups.
+
+use tally_machine::Event;
+use tally_protocol::control::{BadCall, INTERFACE, Reply, Request, SERVICE_INTERFACE};
+use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::varlink::{self, Call, ReplyMessage};
+use tally_protocol::{ClientId, version};
+use tally_sys::poll::{Interest, Ready};
+use tally_sys::{clock, socket};
+
+use crate::client::{Fate, Input};
+use crate::clients::Admission;
+use crate::token::Token;
+use crate::turn::Supervisor;
+
+/// Connections taken in one turn, so that a flood of them cannot keep the workers waiting.
+const ACCEPTS_PER_TURN: usize = 64;
+
+impl Supervisor {
+    pub(crate) fn gather_connections(&mut self) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let Some(listener) = &self.listener else { return };
+            match listener.accept() {
+                Ok(Some(stream)) => self.admit(stream),
+                Ok(None) => return,
+                Err(why) if socket::is_out_of_descriptors(&why) => {
+                    tracing::warn!("could not accept a client: {why}; waiting for one to go");
+                    self.pause_accept();
+                    return;
+                }
+                Err(why) => {
+                    tracing::warn!("could not accept a client: {why}");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The poll would report the waiting connection for ever: look away until a descriptor is free.
+    fn pause_accept(&mut self) {
+        if let Some(listener) = &self.listener {
+            self.accept_paused = self.poll.change(listener, Token::Listener.key(), Interest::NONE).is_ok();
+        }
+    }
+
+    fn resume_accept(&mut self) {
+        if let Some(listener) = &self.listener
+            && self.accept_paused
+        {
+            self.accept_paused = self.poll.change(listener, Token::Listener.key(), Interest::READ).is_err();
+        }
+    }
+
+    pub(crate) fn admit(&mut self, stream: std::os::unix::net::UnixStream) {
+        let id = match self.clients.admit(stream, clock::monotonic_ns()) {
+            Admission::In(id) => id,
+            Admission::InFor(id, quiet) => {
+                self.client_gone(quiet);
+                id
+            }
+            Admission::Full(stream) => {
+                turn_away(stream);
+                return;
+            }
+        };
+        let Some(client) = self.clients.get_mut(id) else { return };
+        if let Err(why) = self.poll.watch(&*client, Token::Client(id).key(), client.watched) {
+            tracing::warn!("could not watch a client: {why}");
+            self.clients.remove(id);
+        }
+    }
+
+    pub(crate) fn gather_client(&mut self, id: ClientId, ready: Ready) {
+        let Some(client) = self.clients.get_mut(id) else { return };
+        // Both directions are closed: whatever it sent before, it can read no answer.
+        if ready.hangup {
+            self.client_gone(id);
+            return;
+        }
+        let mut fate = Fate::Stays;
+        if ready.writable {
+            fate = client.write();
+        }
+        if ready.readable && fate == Fate::Stays {
+            fate = client.read(clock::monotonic_ns(), &mut self.buffer);
+        }
+        match fate {
+            Fate::Stays => {
+                self.asking.insert(id);
+            }
+            Fate::Gone => self.client_gone(id),
+        }
+    }
+
+    pub(crate) fn client_gone(&mut self, id: ClientId) {
+        let Some(client) = self.clients.remove(id) else { return };
+        if let Err(why) = self.poll.forget(&client) {
+            tracing::error!("could not stop watching a client: {why}");
+        }
+        drop(client);
+        self.resume_accept();
+        self.events.push_back(Event::ClientGone { client: id });
+    }
+
+    /// Takes one request of a client, if a whole one waits and the last one is answered.
+    pub(crate) fn next_request(&mut self, id: ClientId) {
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let message = match client.next_input() {
+            Input::Nothing => {
+                self.watch_client(id);
+                return;
+            }
+            Input::Garbage(why) => ReplyMessage {
+                error: Some("org.varlink.service.InvalidParameter".to_owned()),
+                parameters: [("parameter".to_owned(), why.to_string().into())].into_iter().collect(),
+                continues: false,
+            },
+            Input::Call(call) => match self.answer_here(&call) {
+                Some(message) => message,
+                None => match self.request(id, call) {
+                    Ok(event) => {
+                        self.feed(event);
+                        return;
+                    }
+                    Err(bad) => bad.to_message(),
+                },
+            },
+        };
+        self.reply(id, &message);
+    }
+
+    fn request(&mut self, id: ClientId, call: Call) -> Result<Event, BadCall> {
+        let allowed = self.clients.get_mut(id).is_some_and(|client| is_ours(&*client));
+        if !allowed {
+            let failure =
+                Failure::new(ErrorCode::NotPermitted, "not permitted: this daemon serves its own user only");
+            return Err(BadCall::Meaning(failure));
+        }
+        let request = Request::from_call(call)?;
+        let more = self.clients.get_mut(id).is_some_and(|client| client.wants_more());
+        Ok(Event::ClientSaid { client: id, request, more })
+    }
+
+    /// The service interface describes the daemon; it has no part in any decision.
+    fn answer_here(&self, call: &Call) -> Option<ReplyMessage> {
+        let parameters = match call.method.as_str() {
+            "org.varlink.service.GetInfo" => serde_json::json!({
+                "vendor": "tally",
+                "product": "tally",
+                "version": version::PROGRAM,
+                "url": "https://varlink.org",
+                "interfaces": ["org.varlink.service", "io.tally"],
+            }),
+            "org.varlink.service.GetInterfaceDescription" => {
+                let wanted = call.parameters.get("interface").and_then(|name| name.as_str());
+                let description = match wanted {
+                    Some("io.tally") => INTERFACE,
+                    Some("org.varlink.service") => SERVICE_INTERFACE,
+                    Some(other) => return Some(BadCall::Interface(other.to_owned()).to_message()),
+                    None => return Some(BadCall::Parameter("interface".to_owned()).to_message()),
+                };
+                serde_json::json!({ "description": description })
+            }
+            method if method.starts_with("org.varlink.service.") => {
+                return Some(BadCall::Method(method.to_owned()).to_message());
+            }
+            _ => return None,
+        };
+        let serde_json::Value::Object(parameters) = parameters else { return None };
+        Some(ReplyMessage { error: None, parameters, continues: false })
+    }
+
+    /// Sends a reply; its next request may be waiting.
+    pub(crate) fn reply(&mut self, id: ClientId, message: &ReplyMessage) {
+        let Some(client) = self.clients.get_mut(id) else { return };
+        match client.reply(message) {
+            Fate::Stays => {
+                self.asking.insert(id);
+            }
+            Fate::Gone => self.client_gone(id),
+        }
+    }
+
+    /// Tells the poll what to watch a client for, where that has changed.
+    fn watch_client(&mut self, id: ClientId) {
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let interest = client.interest();
+        if interest == client.watched {
+            return;
+        }
+        client.watched = interest;
+        if let Err(why) = self.poll.change(&*client, Token::Client(id).key(), interest) {
+            tracing::warn!("could not watch a client: {why}");
+            self.client_gone(id);
+        }
+    }
+}
+
+/// The socket's mode keeps strangers out; this holds where the directory or the mode was widened.
+fn is_ours(client: &crate::client::Client) -> bool {
+    client.peer().is_ok_and(|peer| peer.uid == 0 || peer.uid == tally_sys::process::own_uid())
+}
+
+/// Says why in one write that never waits, and closes.
+fn turn_away(stream: std::os::unix::net::UnixStream) {
+    let failure = Failure::new(ErrorCode::TooMany, "too many clients are connected");
+    let mut bytes = Vec::new();
+    if varlink::encode(&Reply::Refused(failure).to_message(false), &mut bytes).is_ok() {
+        drop(tally_sys::fd::write_some(&stream, &bytes));
+    }
+}

@@ -1,0 +1,27 @@
+//! From ready descriptors to events. Nothing is decided here.
+
+mod children;
+mod clients;
+mod links;
+mod signals;
+
+use tally_sys::poll::Ready;
+
+use crate::token::Token;
+use crate::turn::Supervisor;
+
+impl Supervisor {
+    /// Reads one ready source.
+    pub(crate) fn gather(&mut self, token: Token, ready: Ready) {
+        match token {
+            Token::Signals => self.gather_signals(),
+            Token::Listener => self.gather_connections(),
+            Token::Forkserver => self.gather_forkserver(),
+            Token::Client(client) => self.gather_client(client, ready),
+            Token::Exit(worker) => self.gather_exit(worker),
+            Token::Lifeline(worker) => self.gather_lifeline(worker),
+            Token::Doorbell(worker) => self.answer_doorbell(worker),
+            Token::Stderr(worker) => self.gather_stderr(worker),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Signals become events, once, here.
+
+use tally_machine::Event;
+use tally_sys::signal::Signal;
+
+use crate::turn::Supervisor;
+
+impl Supervisor {
+    pub(crate) fn gather_signals(&mut self) {
+        let signals = match self.signals.pending() {
+            Ok(signals) => signals,
+            Err(why) => {
+                tracing::error!("could not read signals: {why}");
+                return;
+            }
+        };
+        for signal in signals {
+            match signal {
+                Signal::Term | Signal::Int => {
+                    tracing::info!("{signal}: stopping");
+                    self.feed(Event::StopRequested);
+                }
+                Signal::Quit => {
+                    tracing::info!("{signal}: stopping at once");
+                    self.feed(Event::StopNow);
+                }
+                Signal::Hup => {
+                    tracing::warn!("{signal}: this version reads its configuration only at the start")
+                }
+                Signal::Usr1 => {
+                    let state = self.machine.dump(self.now());
+                    tracing::info!("state: {state}");
+                }
+                Signal::Chld => self.strays = true,
+                other => tracing::warn!("{other}: not expected"),
+            }
+        }
+        self.reap_strays();
+    }
+}

@@ -1,0 +1,73 @@
+//! From actions to the system. What fails comes back as an event.
+
+use tally_machine::Event;
+use tally_machine::action::{Action, Blow, Profile};
+use tally_protocol::control::Reply;
+use tally_protocol::work::ToWorker;
+use tally_protocol::{SlotId, WorkerId};
+use tally_sys::signal::Signal;
+
+use crate::turn::Supervisor;
+
+impl Supervisor {
+    pub(crate) fn perform(&mut self, action: Action) {
+        match action {
+            Action::Spawn { worker, slot, profile } => self.spawn(worker, slot, &profile),
+            Action::Send { worker, message } => self.send(worker, &message),
+            Action::Signal { worker, blow } => self.strike(worker, blow),
+            Action::Reply { client, mut reply, continues } => {
+                if let Reply::Status(status) = &mut reply {
+                    status.clients = self.clients.len() as u64;
+                }
+                self.reply(client, &reply.to_message(continues));
+            }
+            Action::Exit => self.ended = true,
+        }
+    }
+
+    fn spawn(&mut self, id: WorkerId, slot: SlotId, profile: &Profile) {
+        match self.nursery.start(id, slot, profile) {
+            Ok(newborn) => {
+                if let Some(why) = newborn.fallback {
+                    tracing::warn!(worker = id.0, "{why}");
+                }
+                self.workers.insert(id, newborn.worker);
+                if let Some(child) = newborn.child {
+                    self.attach(id, child);
+                }
+            }
+            Err(why) => {
+                tracing::warn!(worker = id.0, "could not {why}");
+                self.events.push_back(Event::SpawnFailed { worker: id, why });
+            }
+        }
+        if let Err(why) = self.watch_forkserver() {
+            self.lose_forkserver(&format!("watch the forkserver: {why}"));
+        }
+    }
+
+    fn send(&mut self, id: WorkerId, message: &ToWorker) {
+        let Some(worker) = self.workers.get_mut(&id).filter(|worker| !worker.broken) else { return };
+        if let Err(why) = worker.send(message, &mut self.scratch) {
+            worker.broken = true;
+            self.events.push_back(Event::LinkBroken { worker: id, why });
+        }
+    }
+
+    fn strike(&mut self, id: WorkerId, blow: Blow) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let signal = match blow {
+            Blow::Term => Signal::Term,
+            Blow::Kill => Signal::Kill,
+        };
+        match &worker.child {
+            Some(child) => {
+                if let Err(why) = child.signal(signal) {
+                    tracing::error!(worker = id.0, "could not send {signal}: {why}");
+                }
+            }
+            // The forkserver has not answered in all this time: it is stopped or stuck.
+            None => self.lose_forkserver("the forkserver did not answer"),
+        }
+    }
+}

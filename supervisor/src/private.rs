@@ -1,0 +1,100 @@
+//! A supervisor for one command: forked from the command line when no daemon listens, gone when the command is.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+
+use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::job::StartMethod;
+use tally_sys::process::{self, Child};
+use tally_sys::signal::{self, Signal};
+use tally_sys::{clock, fd, socket, streams};
+
+use crate::WorkerMain;
+use crate::config::{Configuration, Layers};
+use crate::forkserver::Forkserver;
+use crate::spawn::Nursery;
+use crate::turn::Supervisor;
+
+/// What the command line says about its private supervisor.
+#[derive(Clone, Debug, Default)]
+pub struct PrivateOptions {
+    /// Settings given as flags: key and value, as in `config.toml`.
+    pub flags: Vec<(String, String)>,
+}
+
+/// A running private supervisor. It ends by itself once the stream is closed.
+#[derive(Debug)]
+pub struct Private {
+    /// The one connection it serves.
+    pub stream: UnixStream,
+    /// Its process.
+    pub child: Child,
+}
+
+/// Forks a private supervisor. The caller must have one thread.
+///
+/// # Errors
+/// `BadUsage` for a bad setting, `System` when the process cannot be made.
+pub fn start_private(options: &PrivateOptions, worker: WorkerMain) -> Result<Private, Failure> {
+    let configuration = read_configuration(&options.flags)?;
+    let start = |why: std::io::Error| {
+        Failure::new(ErrorCode::System, format!("could not start a private supervisor: {why}"))
+    };
+    fd::open_standard_streams().map_err(start)?;
+    let (ours, theirs) = socket::stream_pair().map_err(start)?;
+    let child = process::fork_child_with(vec![theirs.into()], move |mut handed| match handed.pop() {
+        Some(stream) => live(&configuration, stream, worker),
+        None => 1,
+    })
+    .map_err(start)?;
+    Ok(Private { stream: ours, child })
+}
+
+fn read_configuration(flags: &[(String, String)]) -> Result<Configuration, Failure> {
+    let read = || {
+        let mut layers = Layers::built_in()?;
+        for path in crate::daemon::usual_files() {
+            layers.add_file(&path)?;
+        }
+        layers.add_environment(std::env::vars())?;
+        for (key, value) in flags {
+            layers.set(key, value.clone(), format!("--{}", key.replace('_', "-")))?;
+        }
+        Configuration::of(&layers)
+    };
+    read()
+        .map_err(|why| Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}")))
+}
+
+fn live(configuration: &Configuration, stream: OwnedFd, worker: WorkerMain) -> u8 {
+    match serve(configuration, stream, worker) {
+        Ok(()) => 0,
+        Err(why) => {
+            tracing::error!("could not run a private supervisor: {why}");
+            1
+        }
+    }
+}
+
+fn serve(configuration: &Configuration, stream: OwnedFd, worker: WorkerMain) -> std::io::Result<()> {
+    // What a person types at the terminal is for the command line, which tells us by hanging up.
+    process::become_group_leader()?;
+    process::set_name(c"tally-supervise")?;
+    signal::ignore(Signal::Pipe)?;
+    streams::detach_input_and_output()?;
+    // Before anything else exists, so that nothing else is in its memory.
+    let forkserver = match configuration.start {
+        StartMethod::Forkserver => Some(Forkserver::fork(worker)?),
+        StartMethod::Spawn | StartMethod::Fork => None,
+    };
+    let mut settings = configuration.settings();
+    settings.until_clients_gone = true;
+    settings.wall_ms_at_zero = clock::wall_ms();
+    settings.seed = clock::monotonic_ns();
+    settings.identity.pid = process::own_pid().raw().unsigned_abs();
+    let mut supervisor =
+        Supervisor::new(clock::monotonic_ns(), settings, Nursery { worker_main: worker, forkserver })?;
+    fd::set_nonblocking(&stream, true)?;
+    supervisor.admit(stream.into());
+    supervisor.run()
+}

@@ -1,0 +1,211 @@
+//! The loop: gather, decide, perform.
+//!
+//! One turn polls once, reads every ready source up to a bound (signals, then exits, then links, then clients), feeds
+//! the events to the machine and performs its actions. With nothing to do it sleeps without a timeout.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::time::Duration;
+
+use tally_machine::{Event, Machine, Moment, Settings};
+use tally_protocol::{ClientId, WorkerId, limits};
+use tally_sys::clock;
+use tally_sys::lockfile::LockFile;
+use tally_sys::poll::{Interest, Poll, Ready};
+use tally_sys::signal::{Signal, SignalStream};
+use tally_sys::socket::Listener;
+
+use crate::clients::Clients;
+use crate::spawn::Nursery;
+use crate::token::Token;
+use crate::worker::Worker;
+
+/// Signals the loop hears. SIGCHLD only matters for processes that lost their parent to us: workers tell their end by
+/// their pidfd.
+const SIGNALS: [Signal; 6] =
+    [Signal::Term, Signal::Int, Signal::Quit, Signal::Hup, Signal::Usr1, Signal::Chld];
+
+/// The supervisor: the machine, and everything of the system that its words stand for.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    pub(crate) machine: Machine,
+    /// The system's clock at the machine's zero.
+    pub(crate) zero: u64,
+    pub(crate) poll: Poll,
+    pub(crate) signals: SignalStream,
+    pub(crate) listener: Option<Listener>,
+    /// Accepting waits until a descriptor is free.
+    pub(crate) accept_paused: bool,
+    pub(crate) clients: Clients,
+    pub(crate) workers: BTreeMap<WorkerId, Worker>,
+    pub(crate) nursery: Nursery,
+    /// The forkserver is watched by the poll.
+    pub(crate) forkserver_watched: bool,
+    /// A child ended that may be nobody's: looked at when no start is under way.
+    pub(crate) strays: bool,
+    /// What happened while actions were performed.
+    pub(crate) events: VecDeque<Event>,
+    /// Clients that may have a whole request waiting.
+    pub(crate) asking: BTreeSet<ClientId>,
+    /// Links that may hold more than a turn's bound.
+    pub(crate) unread: BTreeSet<WorkerId>,
+    pub(crate) buffer: Vec<u8>,
+    pub(crate) frame: Vec<u8>,
+    pub(crate) scratch: Vec<u8>,
+    /// The machine has said `Exit`.
+    pub(crate) ended: bool,
+    /// Held until the end.
+    pub(crate) locks: Vec<LockFile>,
+}
+
+impl Supervisor {
+    /// A supervisor that serves nobody yet. `zero` is the system's clock at `Moment(0)`.
+    pub(crate) fn new(zero: u64, settings: Settings, nursery: Nursery) -> io::Result<Self> {
+        let signals = SignalStream::new(&SIGNALS)?;
+        let poll = Poll::new()?;
+        poll.watch(&signals, Token::Signals.key(), Interest::READ)?;
+        let mut supervisor = Self {
+            machine: Machine::new(Moment(clock::monotonic_ns().saturating_sub(zero)), settings),
+            zero,
+            poll,
+            signals,
+            listener: None,
+            accept_paused: false,
+            clients: Clients::default(),
+            workers: BTreeMap::new(),
+            nursery,
+            forkserver_watched: false,
+            strays: false,
+            events: VecDeque::new(),
+            asking: BTreeSet::new(),
+            unread: BTreeSet::new(),
+            buffer: vec![0; 16 << 10],
+            frame: Vec::new(),
+            scratch: Vec::new(),
+            ended: false,
+            locks: Vec::new(),
+        };
+        supervisor.watch_forkserver()?;
+        Ok(supervisor)
+    }
+
+    /// Serves clients of a socket, too.
+    pub(crate) fn listen(&mut self, listener: Listener) -> io::Result<()> {
+        self.poll.watch(&listener, Token::Listener.key(), Interest::READ)?;
+        self.listener = Some(listener);
+        Ok(())
+    }
+
+    /// The machine's time.
+    pub(crate) fn now(&self) -> Moment {
+        Moment(clock::monotonic_ns().saturating_sub(self.zero))
+    }
+
+    /// Turns until the machine says `Exit`. An error is the poll's: there is nothing left to wait on.
+    pub(crate) fn run(&mut self) -> io::Result<()> {
+        let mut ready = Vec::new();
+        self.settle();
+        while !self.ended {
+            self.turn(&mut ready)?;
+        }
+        for client in self.clients.iter_mut() {
+            client.finish();
+        }
+        // While the lock is held: nobody else's socket can be at that path.
+        if let Some(listener) = self.listener.take()
+            && let Err(why) = std::fs::remove_file(listener.path())
+        {
+            tracing::warn!("could not remove {}: {why}", listener.path().display());
+        }
+        if let Some(forkserver) = self.nursery.forkserver.take() {
+            forkserver.end()?;
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self, ready: &mut Vec<Ready>) -> io::Result<()> {
+        let timeout = self.timeout();
+        self.poll.wait(timeout, ready)?;
+        self.machine.handle_timeout(self.now());
+        let mut batch: Vec<(Token, Ready)> =
+            ready.iter().filter_map(|one| Token::of(one.key).map(|token| (token, *one))).collect();
+        batch.sort_by_key(|(token, _)| rank(*token));
+        for (token, ready) in batch {
+            self.gather(token, ready);
+        }
+        for worker in std::mem::take(&mut self.unread) {
+            self.read_link(worker);
+        }
+        self.settle();
+        Ok(())
+    }
+
+    /// How long the poll may sleep: not at all when something is known to wait, for ever when nothing is due.
+    fn timeout(&mut self) -> Option<Duration> {
+        for (id, worker) in &mut self.workers {
+            if worker.child.is_some() && !worker.broken && worker.link.before_sleep().unwrap_or(true) {
+                self.unread.insert(*id);
+            }
+        }
+        if !self.unread.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let deadline = self.machine.next_deadline()?;
+        Some(Duration::from_nanos(deadline.since(self.now()).0))
+    }
+
+    /// Feeds events and performs actions until neither makes more of the other.
+    pub(crate) fn settle(&mut self) {
+        loop {
+            while let Some(action) = self.machine.next_action() {
+                self.perform(action);
+            }
+            if let Some(event) = self.events.pop_front() {
+                self.feed(event);
+            } else if let Some(client) = self.asking.pop_first() {
+                self.next_request(client);
+            } else {
+                break;
+            }
+        }
+        self.flush_links();
+        // A broken link found by the flush is an event of its own.
+        if !self.events.is_empty() {
+            self.settle();
+        }
+    }
+
+    pub(crate) fn feed(&mut self, event: Event) {
+        let now = self.now();
+        self.machine.handle(now, event);
+    }
+
+    fn flush_links(&mut self) {
+        for (id, worker) in &mut self.workers {
+            if !worker.dirty || worker.broken {
+                continue;
+            }
+            match worker.link.flush() {
+                Ok(done) => worker.dirty = !done,
+                Err(why) => {
+                    worker.broken = true;
+                    self.events.push_back(Event::LinkBroken { worker: *id, why: why.to_string() });
+                }
+            }
+        }
+    }
+}
+
+/// The order in which ready sources are read: what ends things before what asks for more.
+fn rank(token: Token) -> u8 {
+    match token {
+        Token::Signals => 0,
+        Token::Exit(_) | Token::Forkserver => 1,
+        Token::Lifeline(_) | Token::Doorbell(_) | Token::Stderr(_) => 2,
+        Token::Client(_) => 3,
+        Token::Listener => 4,
+    }
+}
+
+/// Frames read from one worker before the others get their turn.
+pub(crate) const FRAMES: usize = limits::FRAMES_PER_TURN;

@@ -1,0 +1,109 @@
+//! Named points at which a test makes a process die. In builds without the feature they are nothing at all.
+//!
+//! Random kills hit windows of nanoseconds about never, so each step of a worker's send has a point. `TALLY_CRASH_AT`
+//! holds the point's name and conditions: `mid-record,partition=3,attempts=1` dies in the middle of a record while
+//! partition 3 is sent for the first time. Conditions: `partition=N`, `attempts=N` (only up to this attempt),
+//! `workers=N` (only workers numbered up to this), `covers=N` (the lease holds this position),
+//! `how=kill|abort|exit|hang` (kill when absent).
+
+#[cfg(feature = "crash-points")]
+mod armed {
+    use std::cell::Cell;
+    use std::sync::OnceLock;
+
+    /// What the process is doing, for the conditions.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct Context {
+        /// This worker's number.
+        pub worker: u64,
+        /// The lease it works on: partition, attempt, first position, count.
+        pub lease: Option<(u64, u32, u64, u64)>,
+        /// What it is saying, the first half of a point's name.
+        pub saying: &'static str,
+    }
+
+    thread_local! {
+        static CONTEXT: Cell<Context> = const { Cell::new(Context { worker: 0, lease: None, saying: "" }) };
+    }
+
+    /// Says what the process is doing.
+    pub fn context(change: impl FnOnce(&mut Context)) {
+        CONTEXT.with(|cell| {
+            let mut context = cell.get();
+            change(&mut context);
+            cell.set(context);
+        });
+    }
+
+    /// What the process is saying.
+    #[must_use]
+    pub fn saying() -> &'static str {
+        CONTEXT.with(Cell::get).saying
+    }
+
+    struct Plan {
+        point: String,
+        conditions: Vec<(String, String)>,
+    }
+
+    fn plan() -> Option<&'static Plan> {
+        static PLAN: OnceLock<Option<Plan>> = OnceLock::new();
+        PLAN.get_or_init(|| {
+            let text = std::env::var("TALLY_CRASH_AT").ok()?;
+            let mut parts = text.split(',');
+            let point = parts.next()?.to_owned();
+            let conditions = parts
+                .map(|part| part.split_once('=').unwrap_or((part, "")))
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect();
+            Some(Plan { point, conditions })
+        })
+        .as_ref()
+    }
+
+    impl Plan {
+        fn applies(&self, context: Context) -> bool {
+            self.conditions.iter().all(|(name, value)| {
+                let number = value.parse::<u64>().ok();
+                match (name.as_str(), context.lease, number) {
+                    ("partition", Some((partition, ..)), Some(wanted)) => partition == wanted,
+                    ("attempts", Some((_, attempt, ..)), Some(most)) => u64::from(attempt) <= most,
+                    ("covers", Some((_, _, first, count)), Some(at)) => {
+                        (first..first.saturating_add(count)).contains(&at)
+                    }
+                    ("workers", _, Some(most)) => context.worker <= most,
+                    ("how", _, None) => true,
+                    _ => false,
+                }
+            })
+        }
+
+        fn how(&self) -> &str {
+            self.conditions.iter().find(|(name, _)| name == "how").map_or("kill", |(_, value)| value)
+        }
+    }
+
+    /// Dies here if the plan says so.
+    pub fn point(name: &str) {
+        let Some(plan) = plan().filter(|plan| plan.point == name) else { return };
+        if !plan.applies(CONTEXT.with(Cell::get)) {
+            return;
+        }
+        let own = rustix::process::getpid();
+        match plan.how() {
+            // SAFETY: ends the process at once; nothing of it is used afterwards.
+            "exit" => unsafe { libc::_exit(3) },
+            "abort" => drop(rustix::process::kill_process(own, rustix::process::Signal::ABORT)),
+            "hang" => drop(rustix::process::kill_process(own, rustix::process::Signal::STOP)),
+            _ => drop(rustix::process::kill_process(own, rustix::process::Signal::KILL)),
+        }
+    }
+}
+
+#[cfg(feature = "crash-points")]
+pub use armed::{Context, context, point, saying};
+
+/// Does nothing in this build.
+#[cfg(not(feature = "crash-points"))]
+#[inline(always)]
+pub fn point(_name: &str) {}

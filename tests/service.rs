@@ -1,0 +1,177 @@
+//! The daemon's life: start, second start, stop, drain, kill; idle without a wake-up.
+#![forbid(unsafe_code)]
+
+use serde_json::json;
+use tally_sys::signal::Signal;
+use tally_tests::{World, until};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_tally");
+
+#[test]
+fn a_second_daemon_is_refused_and_the_first_goes_on() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1"]);
+    let socket = world.socket();
+    let second = world.run(["daemon", "--socket", socket.to_str().expect("text")]);
+    assert_eq!((second.code(), second.stdout.as_str()), (1, ""));
+    assert!(
+        second.stderr.starts_with("tally: could not start: a daemon is running already"),
+        "{}",
+        second.stderr
+    );
+    assert!(second.stderr.contains(&daemon.pid().to_string()), "{}", second.stderr);
+    world.ask(["sum", "0..10"]).answered("45\n");
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
+fn a_killed_daemon_leaves_nobody_and_nothing_in_the_way() {
+    for transport in ["shm", "shm-named", "pipe", "mqueue", "channel"] {
+        let world = World::new(BINARY);
+        let daemon = world.daemon(&["--workers", "4", "--transport", transport]);
+        let mut client = daemon.client();
+        client.submit(&json!({ "reductions": ["sum"], "sources": ["0..1e15"] }), true);
+        until("four workers at work", || {
+            let reply = client.hear()?;
+            (reply["parameters"]["job"]["partitions"]["leased"].as_u64()? >= 4).then_some(())
+        });
+        daemon.signal(Signal::Kill);
+        assert_eq!(daemon.finish().code(), 137);
+        let begun = tally_sys::clock::monotonic_ns();
+        world.await_nobody();
+        assert!(
+            tally_sys::clock::monotonic_ns() - begun < 1_000_000_000,
+            "{transport}: workers outlived the daemon"
+        );
+        let daemon = world.daemon(&["--workers", "1", "--transport", transport]);
+        world.ask(["sum", "0..10"]).answered("45\n");
+        daemon.stop();
+        world.finish();
+    }
+}
+
+#[test]
+fn status_tells_whether_it_runs() {
+    let world = World::new(BINARY);
+    assert_eq!(world.ask(["status"]).code(), 3);
+    let daemon = world.daemon(&["--workers", "1"]);
+    let status = world.ask(["status"]);
+    assert_eq!(status.code(), 0, "{}", status.stderr);
+    assert!(status.stdout.contains("running"), "{}", status.stdout);
+    assert_eq!(world.ask(["ping"]).code(), 0);
+    daemon.stop();
+    assert_eq!(world.ask(["status"]).code(), 3);
+    world.finish();
+}
+
+#[test]
+fn the_first_signal_drains_and_the_second_ends_at_once() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1"]);
+    let mut client = daemon.client();
+    client.submit(&json!({ "reductions": ["sum"], "sources": ["0..1e15"] }), true);
+    daemon.signal(Signal::Term);
+    until("the drain", || {
+        let phase = daemon.client().call("io.tally.Status", &json!({}))["status"]["phase"].take();
+        (phase == "draining").then_some(())
+    });
+    let refused = world.ask(["sum", "0..10"]);
+    assert_eq!(refused.code(), 1, "{}", refused.stderr);
+    assert!(refused.stderr.contains("stopping") || refused.stderr.contains("draining"), "{}", refused.stderr);
+    daemon.signal(Signal::Term);
+    let outcome = loop {
+        let reply = client.hear().expect("the job's client is told");
+        if reply["continues"] != json!(true) {
+            break reply;
+        }
+    };
+    assert_eq!(outcome["parameters"]["job"]["state"], "cancelled", "{outcome}");
+    assert_eq!(daemon.finish().code(), 0);
+    world.finish();
+}
+
+#[test]
+fn stop_and_drain_as_commands() {
+    for (command, code) in [(vec!["stop"], 0), (vec!["stop", "--now"], 0), (vec!["drain"], 0)] {
+        let world = World::new(BINARY);
+        let daemon = world.daemon(&["--workers", "2"]);
+        let finished = world.ask(&command);
+        assert_eq!(finished.code(), code, "{command:?}: {}", finished.stderr);
+        assert_eq!(daemon.finish().code(), 0);
+        world.finish();
+    }
+}
+
+#[test]
+fn usr1_dumps_the_state_to_the_log() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1"]);
+    daemon.signal(Signal::Usr1);
+    daemon.await_line("state: {");
+    daemon.stop();
+    world.finish();
+}
+
+/// An idle daemon and its idle workers sleep: nobody wakes while nothing happens.
+#[test]
+fn an_idle_daemon_never_wakes() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "2"]);
+    let mut client = daemon.client();
+    until("two idle workers", || {
+        let reply = client.call("io.tally.Workers", &json!({}));
+        let workers = reply["workers"].as_array()?.clone();
+        (workers.len() == 2 && workers.iter().all(|one| one["state"] == "idle")).then_some(())
+    });
+    drop(client);
+    // A poll with a timeout would show as one; what is waited for is the state, not a time.
+    let asleep = || {
+        let wakes: Option<Vec<u64>> =
+            world.processes().iter().map(|one| tally_tests::proc::voluntary_switches(one.pid)).collect();
+        let all_sleep = world.processes().iter().all(|one| one.state == 'S');
+        wakes.filter(|_| all_sleep)
+    };
+    let before = until("everybody to sleep", asleep);
+    // Two more daemons start, work and stop meanwhile: seconds of other people's work.
+    for _ in 0..2 {
+        let other = World::new(BINARY);
+        let busy = other.daemon(&["--workers", "2"]);
+        other.ask(["sum", "0..2e8"]).answered("19999999900000000\n");
+        busy.stop();
+        other.finish();
+    }
+    assert_eq!(until("everybody to sleep", asleep), before, "somebody woke");
+    let resident = tally_tests::proc::resident_bytes(daemon.pid()).expect("it lives");
+    assert!(resident < 16 << 20, "{resident} bytes resident");
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
+fn bad_configuration_is_refused_with_its_place() {
+    let world = World::new(BINARY);
+    let file = world.path().join("tally.toml");
+    std::fs::write(&file, "# mine\nworkers = 2\nretires = 3\n").expect("it can be written");
+    let file = file.to_str().expect("text");
+    let socket = world.socket();
+    let finished = world.run(["daemon", "--config", file, "--socket", socket.to_str().expect("text")]);
+    finished
+        .failed(2, &format!("tally: could not read the configuration: {file}:3: unknown setting 'retires'"));
+    let finished = world.run(["daemon", "--check", "--workers", "0"]);
+    assert_eq!(finished.code(), 2, "{}", finished.stderr);
+    world.finish();
+}
+
+#[test]
+fn a_socket_that_cannot_be_made_is_one_line() {
+    let world = World::new(BINARY);
+    let finished = world.run(["daemon", "--socket", "/proc/nowhere/tally.sock"]);
+    assert_eq!(finished.code(), 1);
+    assert!(
+        finished.stderr.starts_with("tally: could not make the directory /proc/nowhere: "),
+        "{}",
+        finished.stderr
+    );
+    world.finish();
+}

@@ -1,0 +1,212 @@
+//! Real processes of a test: started, signalled, waited for, never left behind.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tally_sys::poll::{Interest, Poll};
+use tally_sys::process::{self, ExitStatus, Pid};
+use tally_sys::signal::Signal;
+
+use crate::{Client, PATIENCE_NS};
+
+/// A started process whose outputs are being collected.
+#[derive(Debug)]
+pub struct Running {
+    child: Option<Child>,
+    stdout: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<String>>,
+    lines: Receiver<String>,
+}
+
+/// A process that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// How.
+    pub status: ExitStatus,
+    /// All of its standard output.
+    pub stdout: String,
+    /// All of its standard error.
+    pub stderr: String,
+}
+
+impl Finished {
+    /// The exit code; a shell's 128+n when a signal ended it.
+    #[must_use]
+    pub fn code(&self) -> i32 {
+        match self.status {
+            ExitStatus::Exited(code) => code,
+            ExitStatus::Killed { signal, .. } => 128 + signal.raw(),
+        }
+    }
+
+    /// Checks that it succeeded with exactly this on standard output, and nothing on standard error.
+    #[track_caller]
+    pub fn answered(&self, stdout: &str) {
+        assert_eq!((self.code(), self.stdout.as_str(), self.stderr.as_str()), (0, stdout, ""));
+    }
+
+    /// Checks that it failed with this code, printed no answer, and began its errors with this line.
+    #[track_caller]
+    pub fn failed(&self, code: i32, first_line: &str) {
+        let line = self.stderr.lines().next().unwrap_or("");
+        assert_eq!((self.code(), self.stdout.as_str(), line), (code, "", first_line), "{}", self.stderr);
+    }
+}
+
+fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes).expect("a pipe can be read");
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+impl Running {
+    /// Starts it.
+    #[must_use]
+    pub fn start(mut command: Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary can be started");
+        let stdout = child.stdout.take().map(collect);
+        let (tell, lines) = channel();
+        let stderr = child.stderr.take().map(|pipe| {
+            std::thread::spawn(move || {
+                let mut all = String::new();
+                for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+                    let line = String::from_utf8_lossy(&line).into_owned();
+                    all.push_str(&line);
+                    all.push('\n');
+                    // Nobody may be listening any more.
+                    tell.send(line).ok();
+                }
+                all
+            })
+        });
+        Self { child: Some(child), stdout, stderr, lines }
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it has not been waited for").id()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        send(self.pid(), signal);
+    }
+
+    /// Waits for a line of standard error that holds this text.
+    pub fn await_line(&self, text: &str) -> String {
+        loop {
+            match self.lines.recv_timeout(Duration::from_nanos(PATIENCE_NS)) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(_) => {}
+                Err(why) => panic!("waited in vain for a line with '{text}': {why}"),
+            }
+        }
+    }
+
+    /// Waits for its end.
+    #[must_use]
+    pub fn finish(mut self) -> Finished {
+        let status = await_exit(self.pid());
+        // Reaped by its pidfd: the standard library's handle is of no further use.
+        drop(self.child.take());
+        let text = |handle: Option<JoinHandle<String>>| {
+            handle.map_or_else(String::new, |handle| handle.join().expect("a reader does not panic"))
+        };
+        Finished { status, stdout: text(self.stdout.take()), stderr: text(self.stderr.take()) }
+    }
+}
+
+/// A test that fails half-way leaves no process: what it started is killed, and dies with all its workers.
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().ok();
+            child.wait().ok();
+        }
+    }
+}
+
+/// Sends a signal to any process.
+pub fn send(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
+    process::send(pid, signal).unwrap_or_else(|why| panic!("send {signal} to {pid}: {why}"));
+}
+
+/// Waits until a child of this process has ended, and reaps it; panics when patience ends.
+fn await_exit(pid: u32) -> ExitStatus {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
+    let mut child = process::Child::adopt(pid).expect("a child can be watched");
+    let mut poll = Poll::new().expect("a poll can be made");
+    poll.watch(&child, 0, Interest::READ).expect("a pidfd can be watched");
+    let mut ready = Vec::new();
+    poll.wait(Some(Duration::from_nanos(PATIENCE_NS)), &mut ready).expect("a poll can wait");
+    assert!(!ready.is_empty(), "process {pid} did not end in time");
+    child.try_reap().expect("a child can be reaped").expect("it has ended")
+}
+
+/// A daemon of the test.
+#[derive(Debug)]
+pub struct Daemon {
+    running: Running,
+    socket: PathBuf,
+}
+
+impl Daemon {
+    /// Waits until a started daemon listens.
+    #[must_use]
+    pub fn over(running: Running, socket: PathBuf) -> Self {
+        running.await_line("listening on");
+        Self { running, socket }
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.running.pid()
+    }
+
+    /// A new connection to it.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client::connect(&self.socket)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.running.signal(signal);
+    }
+
+    /// Waits for a line of its log.
+    pub fn await_line(&self, text: &str) -> String {
+        self.running.await_line(text)
+    }
+
+    /// Waits for its end, and checks that it logged no error.
+    #[must_use]
+    pub fn finish(self) -> Finished {
+        let finished = self.running.finish();
+        assert!(!finished.stderr.contains("ERROR"), "the log has errors:\n{}", finished.stderr);
+        finished
+    }
+
+    /// Stops it politely and checks that it ends well.
+    pub fn stop(self) {
+        self.signal(Signal::Term);
+        let finished = self.finish();
+        assert_eq!(finished.code(), 0, "{}", finished.stderr);
+    }
+}

@@ -1,0 +1,163 @@
+//! One test's directory, environment and processes.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tempfile::TempDir;
+
+use crate::proc::{self, Process};
+use crate::run::{Daemon, Finished, Running};
+use crate::until;
+
+/// A test's own small world. End it with `finish`, which looks for what was left behind.
+#[derive(Debug)]
+pub struct World {
+    binary: PathBuf,
+    directory: TempDir,
+    mark: String,
+    variables: Vec<(String, String)>,
+}
+
+impl World {
+    /// A fresh one for the binary under test.
+    #[must_use]
+    pub fn new(binary: &str) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let directory = TempDir::with_prefix("tally-test-").expect("a temporary directory can be made");
+        for name in ["run", "tmp", "home"] {
+            fs::create_dir(directory.path().join(name)).expect("a directory can be made");
+        }
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let mark = format!("TALLY_TEST_WORLD={}-{number}", std::process::id());
+        Self { binary: PathBuf::from(binary), directory, mark, variables: Vec::new() }
+    }
+
+    /// A variable in the environment of every process started from now on.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The test's directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Where its daemon listens.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.path().join("run/tally.sock")
+    }
+
+    /// The binary with arguments, in this world and in no other: no file, socket or setting of the machine is seen.
+    #[must_use]
+    pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+        let (mark, value) = self.mark.split_once('=').expect("the mark is a variable");
+        let mut command = Command::new(&self.binary);
+        command
+            .args(arguments)
+            .current_dir(self.path())
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", self.path().join("home"))
+            .env("XDG_RUNTIME_DIR", self.path().join("run"))
+            .env("TMPDIR", self.path().join("tmp"))
+            .env(mark, value)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Starts the binary; its outputs are collected.
+    #[must_use]
+    pub fn start<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Running {
+        Running::start(self.command(arguments))
+    }
+
+    /// Runs the binary to its end with a private supervisor: whatever daemon the machine has is not asked.
+    #[must_use]
+    pub fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Finished {
+        self.start(arguments).finish()
+    }
+
+    /// Starts a daemon with flags and waits until it listens.
+    #[must_use]
+    pub fn daemon(&self, flags: &[&str]) -> Daemon {
+        let socket = self.socket();
+        let socket = socket.to_str().expect("the path is text");
+        let arguments =
+            ["daemon", "--foreground", "--socket", socket].into_iter().chain(flags.iter().copied());
+        Daemon::over(self.start(arguments), self.socket())
+    }
+
+    /// A client command to this world's daemon.
+    #[must_use]
+    pub fn ask<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Finished {
+        let mut command = self.command(arguments);
+        command.env("TALLY_SOCKET", self.socket());
+        Running::start(command).finish()
+    }
+
+    /// Every live process of this world.
+    #[must_use]
+    pub fn processes(&self) -> Vec<Process> {
+        proc::marked(&self.mark)
+    }
+
+    /// Live processes with this name: `tally-worker`, `tally-forkserve`, `tally-supervise`.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Vec<Process> {
+        self.processes().into_iter().filter(|process| process.name == name).collect()
+    }
+
+    /// Waits until exactly this many processes have this name.
+    #[must_use]
+    pub fn await_named(&self, name: &str, count: usize) -> Vec<Process> {
+        until(&format!("{count} processes named {name}"), || {
+            let found = self.named(name);
+            (found.len() == count).then_some(found)
+        })
+    }
+
+    /// Waits until no process is left; panics when one stays.
+    pub fn await_nobody(&self) {
+        until("the end of every process", || self.processes().is_empty().then_some(()));
+    }
+
+    /// Looks for what was left behind: a process, a socket, a segment, a queue, a temporary file.
+    pub fn finish(self) {
+        self.await_nobody();
+        let mut left = Vec::new();
+        for directory in ["tmp", "home"] {
+            left.extend(files(&self.path().join(directory)));
+        }
+        // A lock file stays on purpose: a lock on a removed file would guard nothing.
+        left.extend(
+            files(&self.path().join("run"))
+                .into_iter()
+                .filter(|path| path.extension() != Some(OsStr::new("lock"))),
+        );
+        for directory in ["/dev/shm", "/dev/mqueue"] {
+            left.extend(files(Path::new(directory)).into_iter().filter(|path| is_abandoned(path)));
+        }
+        assert!(left.is_empty(), "left behind: {left:?}");
+    }
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+    entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
+}
+
+/// Whether a name like `tally-USER-NAMESPACE-PID-STARTED-TAG` is one of ours whose process is gone. Those of live
+/// processes belong to tests that run beside this one.
+fn is_abandoned(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(OsStr::to_str) else { return false };
+    let Some(rest) = name.strip_prefix("tally-") else { return false };
+    rest.split('-').nth(2).and_then(|pid| pid.parse().ok()).is_some_and(|pid: u32| proc::look(pid).is_none())
+}

@@ -1,0 +1,113 @@
+//! What a worker has been told: jobs it may get leases of, and leases it has not begun.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use tally_protocol::JobId;
+use tally_protocol::job::KernelSpec;
+use tally_protocol::work::{LeaseId, ToWorker};
+
+/// One lease that waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lease {
+    pub(crate) id: LeaseId,
+    pub(crate) position: u64,
+    pub(crate) count: u64,
+}
+
+/// What to do about a message beyond remembering it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Nothing.
+    Noted,
+    /// A waiting lease was dropped: say so.
+    Dropped(LeaseId),
+    /// Not waiting here: the running one, or already answered.
+    CancelRunning(LeaseId),
+    /// End.
+    Quit,
+}
+
+/// Jobs and leases, in the order they came.
+#[derive(Debug, Default)]
+pub(crate) struct Leases {
+    jobs: BTreeMap<JobId, Rc<KernelSpec>>,
+    waiting: VecDeque<Lease>,
+}
+
+impl Leases {
+    /// Takes one message of the supervisor.
+    pub(crate) fn take(&mut self, message: ToWorker) -> Told {
+        match message {
+            ToWorker::Job { job, kernel } => {
+                self.jobs.insert(job, Rc::new(kernel));
+                Told::Noted
+            }
+            ToWorker::Lease { lease, position, count } => {
+                self.waiting.push_back(Lease { id: lease, position, count });
+                Told::Noted
+            }
+            ToWorker::Cancel { lease } => {
+                let before = self.waiting.len();
+                self.waiting.retain(|one| one.id != lease);
+                if self.waiting.len() < before { Told::Dropped(lease) } else { Told::CancelRunning(lease) }
+            }
+            ToWorker::Forget { job } => {
+                self.jobs.remove(&job);
+                Told::Noted
+            }
+            ToWorker::Quit => Told::Quit,
+        }
+    }
+
+    /// The next lease to fold.
+    pub(crate) fn next(&mut self) -> Option<Lease> {
+        self.waiting.pop_front()
+    }
+
+    /// Whether none waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// What a job folds. The running fold keeps it even when the job is forgotten meanwhile.
+    pub(crate) fn kernel(&self, job: JobId) -> Option<Rc<KernelSpec>> {
+        self.jobs.get(&job).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tally_protocol::{Attempt, PartitionId};
+
+    fn lease(partition: u64) -> LeaseId {
+        LeaseId { job: JobId(1), partition: PartitionId(partition), attempt: Attempt(1) }
+    }
+
+    fn give(leases: &mut Leases, partition: u64) {
+        let told = leases.take(ToWorker::Lease { lease: lease(partition), position: partition, count: 1 });
+        assert_eq!(told, Told::Noted);
+    }
+
+    #[test]
+    fn leases_are_folded_in_order() {
+        let mut leases = Leases::default();
+        give(&mut leases, 7);
+        give(&mut leases, 3);
+        assert_eq!(leases.next().map(|one| one.position), Some(7));
+        assert_eq!(leases.next().map(|one| one.position), Some(3));
+        assert!(leases.is_empty());
+    }
+
+    #[test]
+    fn a_cancel_drops_a_waiting_lease_and_names_a_running_one() {
+        let mut leases = Leases::default();
+        give(&mut leases, 1);
+        give(&mut leases, 2);
+        assert_eq!(leases.take(ToWorker::Cancel { lease: lease(2) }), Told::Dropped(lease(2)));
+        assert_eq!(leases.take(ToWorker::Cancel { lease: lease(9) }), Told::CancelRunning(lease(9)));
+        assert_eq!(leases.next().map(|one| one.position), Some(1));
+        assert!(leases.next().is_none());
+    }
+}

@@ -1,0 +1,201 @@
+//! The worker's life: hear leases, fold them in order, answer each.
+//!
+//! Answers are buffered and flushed before the worker sleeps and before each fold, so that `Started` is out before a
+//! kernel can kill the process, yet a stream of tiny partitions pays for one flush each.
+
+use tally_protocol::frame::{Assembler, FrameError, encode};
+use tally_protocol::work::{FromWorker, LeaseId, ToWorker};
+use tally_reduce::Partial;
+use tally_sys::{clock, crash};
+use tally_transport::{LinkError, Received, Wait, WorkerLink};
+
+use crate::leases::{Lease, Leases, Told};
+use crate::setup::Worker;
+
+/// Between two signs of life from a long fold.
+const PROGRESS_NS: u64 = 100_000_000;
+/// Between two looks at the link during a fold.
+const LISTEN_NS: u64 = 2_000_000;
+
+/// Why the worker ends.
+enum End {
+    /// It was told to, or the supervisor is gone: not an error.
+    Quietly,
+    /// It could not go on.
+    Because(String),
+}
+
+impl From<LinkError> for End {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Closed => Self::Quietly,
+            other => Self::Because(format!("use its link: {other}")),
+        }
+    }
+}
+
+impl From<FrameError> for End {
+    fn from(error: FrameError) -> Self {
+        Self::Because(format!("use its link: {error}"))
+    }
+}
+
+/// Serves until the end.
+pub(crate) fn serve(worker: Worker) -> Result<(), String> {
+    let mut worker = Running {
+        link: worker.link,
+        leases: Leases::default(),
+        assembler: Assembler::new(),
+        frame: Vec::new(),
+        scratch: Vec::new(),
+    };
+    match worker.live() {
+        Err(End::Because(why)) => Err(why),
+        Err(End::Quietly) | Ok(()) => Ok(()),
+    }
+}
+
+struct Running {
+    link: Box<dyn WorkerLink>,
+    leases: Leases,
+    assembler: Assembler,
+    /// Reused for each frame that comes.
+    frame: Vec<u8>,
+    /// Reused for each message that goes.
+    scratch: Vec<u8>,
+}
+
+impl Running {
+    fn live(&mut self) -> Result<(), End> {
+        crash::point("before-ready");
+        self.say(&FromWorker::Ready)?;
+        self.link.flush()?;
+        crash::point("after-ready");
+        loop {
+            while let Some(lease) = self.leases.next() {
+                self.fold(lease)?;
+                if self.leases.is_empty() {
+                    self.listen(Wait::Never, None)?;
+                }
+            }
+            self.link.flush()?;
+            crash::point("after-flush");
+            self.listen(Wait::Forever, None)?;
+        }
+    }
+
+    /// Takes what the supervisor said; with `Wait::Forever` sleeps until it says something. True when `running` was
+    /// cancelled.
+    fn listen(&mut self, mut wait: Wait, running: Option<LeaseId>) -> Result<bool, End> {
+        let mut cancelled = false;
+        loop {
+            match self.link.receive(&mut self.frame, wait)? {
+                Received::Frame => {}
+                Received::Empty => return Ok(cancelled),
+                Received::Closed => return Err(End::Quietly),
+            }
+            let Some(message) = self.assembler.push::<ToWorker>(&self.frame)? else { continue };
+            match self.leases.take(message) {
+                Told::Noted => {}
+                Told::Dropped(lease) => self.say(&FromWorker::Cancelled { lease })?,
+                Told::CancelRunning(lease) => cancelled |= running == Some(lease),
+                Told::Quit => return Err(End::Quietly),
+            }
+            wait = Wait::Never;
+        }
+    }
+
+    fn fold(&mut self, lease: Lease) -> Result<(), End> {
+        let Some(kernel) = self.leases.kernel(lease.id.job) else {
+            return Err(End::Because(format!(
+                "fold a partition of {}, of which it was not told",
+                lease.id.job
+            )));
+        };
+        #[cfg(feature = "crash-points")]
+        crash::context(|context| {
+            context.lease = Some((lease.id.partition.0, lease.id.attempt.0, lease.position, lease.count));
+        });
+        crash::point("before-started");
+        self.say(&FromWorker::Started { lease: lease.id })?;
+        self.link.flush()?;
+        crash::point("fold");
+
+        let begun = clock::monotonic_ns();
+        let mut pace = Pace { listened: begun, spoken: begun };
+        let mut partial = Partial::identity(&kernel.reductions);
+        let mut base = 0;
+        for run in kernel.runs(lease.position, lease.count) {
+            let mut stop = None;
+            let finished = partial.absorb_progression(&run.first, &run.step, run.count, &mut |done| {
+                stop = self.look_up(&mut pace, lease.id, base + done).err();
+                stop.is_none()
+            });
+            match (finished, stop) {
+                (true, None) => base += run.count,
+                (_, Some(Stop::End(end))) => return Err(end),
+                (_, Some(Stop::Cancelled)) | (false, None) => {
+                    return self.say(&FromWorker::Cancelled { lease: lease.id });
+                }
+            }
+        }
+        let busy_ns = clock::monotonic_ns().saturating_sub(begun);
+        crash::point("before-partial");
+        self.say(&FromWorker::Partial {
+            lease: lease.id,
+            elements: base,
+            busy_ns,
+            state: partial.to_bytes(),
+        })?;
+        crash::point("after-partial");
+        Ok(())
+    }
+
+    /// Between two blocks of a fold: hears cancels, shows that it lives.
+    fn look_up(&mut self, pace: &mut Pace, lease: LeaseId, done: u64) -> Result<(), Stop> {
+        let now = clock::monotonic_ns();
+        if now.saturating_sub(pace.spoken) >= PROGRESS_NS {
+            pace.spoken = now;
+            self.say(&FromWorker::Progress { lease, done })?;
+            self.link.flush().map_err(End::from)?;
+            crash::point("mid-fold");
+        }
+        if now.saturating_sub(pace.listened) >= LISTEN_NS {
+            pace.listened = now;
+            if self.listen(Wait::Never, Some(lease))? {
+                return Err(Stop::Cancelled);
+            }
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, message: &FromWorker) -> Result<(), End> {
+        #[cfg(feature = "crash-points")]
+        crate::crashing::say(message);
+        let link = &mut self.link;
+        let room = link.frame_bytes_max();
+        encode(message, room, &mut self.scratch, |frame| {
+            link.send(frame).map_err(End::from)?;
+            crash::point("mid-message");
+            Ok(())
+        })
+    }
+}
+
+/// When a fold last heard and spoke.
+struct Pace {
+    listened: u64,
+    spoken: u64,
+}
+
+/// Why a fold stops early.
+enum Stop {
+    Cancelled,
+    End(End),
+}
+
+impl From<End> for Stop {
+    fn from(end: End) -> Self {
+        Self::End(end)
+    }
+}

@@ -1,0 +1,66 @@
+//! From a fresh process to a worker: who the supervisor is, what limits hold, how the link is opened.
+//!
+//! The order matters: first the tie to the supervisor's life, so that nothing below can outlive it; then the limits;
+//! then the link; last the byte that tells the supervisor to drop the link's names.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use tally_protocol::frame::Assembler;
+use tally_protocol::limits;
+use tally_protocol::work::Setup;
+use tally_sys::process::{self, Pid};
+use tally_sys::signal::{self, Signal};
+use tally_sys::{crash, socket};
+use tally_transport::WorkerLink;
+
+/// A worker that can begin.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) link: Box<dyn WorkerLink>,
+}
+
+/// Reads the set-up packet and does what it says. Errors are fragments after "could not".
+pub(crate) fn become_worker(lifeline: OwnedFd) -> Result<Worker, String> {
+    crash::point("before-setup");
+    let mut bytes = vec![0; limits::SETUP_BYTES_MAX];
+    let packet =
+        socket::receive_packet(&lifeline, &mut bytes).map_err(|why| format!("read its set-up: {why}"))?;
+    if packet.length == 0 {
+        return Err("read its set-up: the supervisor is gone".to_owned());
+    }
+    let setup: Setup = Assembler::new()
+        .push(&bytes[..packet.length])
+        .map_err(|why| format!("read its set-up: {why}"))?
+        .ok_or("read its set-up: it is cut short")?;
+
+    let supervisor =
+        i32::try_from(setup.supervisor).ok().and_then(Pid::from_raw).ok_or("read the supervisor's pid")?;
+    process::arm_parent_death(supervisor).map_err(|why| why.to_string())?;
+    ignore_the_terminal()?;
+    process::set_name(c"tally-worker").map_err(|why| format!("take a name: {why}"))?;
+    if setup.nice != 0 {
+        process::set_nice(setup.nice).map_err(|why| format!("set niceness {}: {why}", setup.nice))?;
+    }
+    if let Some(bytes) = setup.memory_limit_bytes {
+        tally_sys::limits::limit_memory(bytes)
+            .map_err(|why| format!("limit memory to {bytes} bytes: {why}"))?;
+    }
+    #[cfg(feature = "crash-points")]
+    crate::crashing::arm(setup.worker);
+
+    crash::point("before-link");
+    let link = tally_transport::open(&setup.link, packet.fds, lifeline.as_fd())
+        .map_err(|why| format!("open its link: {why}"))?;
+    crash::point("before-opened");
+    socket::send_packet(&lifeline, b"o", &[]).map_err(|why| format!("say that its link is open: {why}"))?;
+    Ok(Worker { link })
+}
+
+/// What a person types at a terminal is for the supervisor, which alone knows what it means.
+fn ignore_the_terminal() -> Result<(), String> {
+    process::become_group_leader().map_err(|why| format!("lead a process group: {why}"))?;
+    for signal in [Signal::Int, Signal::Hup, Signal::Quit] {
+        signal::ignore(signal).map_err(|why| format!("ignore {signal}: {why}"))?;
+    }
+    Ok(())
+}
