@@ -155,6 +155,16 @@ impl Machine {
         }
     }
 
+    /// A job goes on: those who wait for several ends wait for its end again.
+    pub(crate) fn one_more_open(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(id) else { return };
+        for client in &job.watchers {
+            if let Some(Client { pending: Pending::Ends { open, .. } }) = self.clients.get_mut(client) {
+                *open += 1;
+            }
+        }
+    }
+
     fn one_less(&mut self, client: ClientId) {
         let Some(Client { pending: Pending::Ends { open, .. } }) = self.clients.get_mut(&client) else {
             return;
@@ -196,7 +206,6 @@ impl Machine {
         {
             self.finish(id, cancelled(id, "its client went away"));
         }
-        self.jobs.forget_beyond(self.settings.jobs_ended_max);
         if self.settings.until_clients_gone && self.clients.is_empty() {
             self.stop_now(true);
         }

@@ -20,7 +20,6 @@ impl Machine {
         self.revoke(id);
         self.jobs.close(id);
         self.answer_watchers(id);
-        self.jobs.forget_beyond(self.settings.jobs_ended_max);
     }
 
     /// Ends a job whose last position has been accepted.

@@ -168,6 +168,8 @@ impl Machine {
         self.feed = false;
         self.prowl = false;
         self.advance_phase();
+        // Not before all who are to hear of an end have been told.
+        self.jobs.forget_beyond(self.settings.jobs_ended_max);
         #[cfg(any(debug_assertions, test))]
         self.check_now_and_then();
     }

@@ -10,6 +10,7 @@
 //! Done partitions are not kept: their positions are in the coverage. The law: at any time each position of the source
 //! is in exactly one place, beyond the frontier, in a live partition, or in the coverage.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use tally_protocol::{Attempt, PartitionId, WorkerId};
@@ -81,6 +82,22 @@ pub(crate) enum Verdict {
     },
 }
 
+/// When a queued partition is leased: suspects before all others, and the latest of them first, so that the search for
+/// what kills goes down to an element before it goes into breadth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    Suspect(Reverse<PartitionId>),
+    Other(PartitionId),
+}
+
+impl Turn {
+    fn partition(self) -> PartitionId {
+        match self {
+            Self::Suspect(Reverse(id)) | Self::Other(id) => id,
+        }
+    }
+}
+
 /// All pieces of one job.
 #[derive(Clone, Debug)]
 pub(crate) struct Work {
@@ -91,8 +108,8 @@ pub(crate) struct Work {
     /// Next id for a piece that the plan does not number.
     fresh: u64,
     live: BTreeMap<PartitionId, Partition>,
-    /// The live ones that are Queued.
-    queued: BTreeSet<PartitionId>,
+    /// The live ones that are Queued, in the order in which they are leased.
+    queued: BTreeSet<Turn>,
     coverage: Coverage,
     accepted: u64,
 }
@@ -147,10 +164,18 @@ impl Work {
         self.uncut() > 0 || !self.queued.is_empty()
     }
 
+    /// Whether `take` would give a piece that may well kill.
+    pub(crate) fn next_is_suspect(&self) -> bool {
+        match self.queued.first() {
+            Some(Turn::Suspect(_)) => true,
+            Some(Turn::Other(_)) | None => false,
+        }
+    }
+
     /// Elements of the piece that `take` would give next.
     pub(crate) fn next_count(&self, size: u64) -> u64 {
         match self.queued.first() {
-            Some(id) => self.live[id].count,
+            Some(turn) => self.live.get(&turn.partition()).map_or(0, |piece| piece.count),
             None => self.next_cut(size),
         }
     }
@@ -168,7 +193,7 @@ impl Work {
     /// Leases the next waiting piece: one that was given back before a new one.
     pub(crate) fn take(&mut self, size: u64, worker: WorkerId, until: Moment) -> Option<Taken> {
         let partition = match self.queued.pop_first() {
-            Some(partition) => partition,
+            Some(turn) => turn.partition(),
             None => self.cut(size)?,
         };
         let piece = self.live.get_mut(&partition)?;
@@ -228,14 +253,15 @@ impl Work {
         }
     }
 
-    /// A partition is done: its positions are covered from now on. Refuses, unchanged, what would count twice.
+    /// A leased partition is done: its positions are covered from now on. Refuses, unchanged, what would count twice.
     pub(crate) fn accept(&mut self, partition: PartitionId) -> bool {
-        let Some(piece) = self.live.get(&partition) else { return false };
+        let Some(piece) = self.live.get(&partition).filter(|piece| piece.state != PartitionState::Queued) else {
+            return false;
+        };
         if !self.coverage.add(piece.position, piece.count) {
             return false;
         }
         self.live.remove(&partition);
-        self.queued.remove(&partition);
         self.accepted += 1;
         true
     }
@@ -244,7 +270,8 @@ impl Work {
     pub(crate) fn give_back(&mut self, partition: PartitionId) {
         if let Some(piece) = self.live.get_mut(&partition) {
             piece.state = PartitionState::Queued;
-            self.queued.insert(partition);
+            let turn = piece.turn(partition);
+            self.queued.insert(turn);
         }
     }
 
@@ -267,13 +294,14 @@ impl Work {
     }
 
     fn bisect(&mut self, partition: PartitionId) {
-        self.queued.remove(&partition);
-        let Some(Partition { position, count, .. }) = self.live.remove(&partition) else { return };
+        let Some(piece) = self.live.remove(&partition) else { return };
+        self.queued.remove(&piece.turn(partition));
+        let Partition { position, count, .. } = piece;
         let left = count / 2;
         for (position, count) in [(position, left), (position + left, count - left)] {
             let half = self.fresh_id();
             self.live.insert(half, Partition::new(position, count, true));
-            self.queued.insert(half);
+            self.queued.insert(Turn::Suspect(Reverse(half)));
         }
     }
 
@@ -283,6 +311,7 @@ impl Work {
             piece.deaths = 0;
             piece.suspect = false;
         }
+        self.queued = self.queued.iter().map(|turn| Turn::Other(turn.partition())).collect();
     }
 
     /// Whether each position has been accepted exactly once.
@@ -335,9 +364,10 @@ impl Work {
         for (id, piece) in &self.live {
             assert!(all.add(piece.position, piece.count), "partition {id} overlaps");
             let waits = piece.state == PartitionState::Queued;
-            assert_eq!(waits, self.queued.contains(id), "partition {id} is in the wrong queue");
+            assert_eq!(waits, self.queued.contains(&piece.turn(*id)), "partition {id} is in the wrong queue");
         }
-        assert!(self.queued.iter().all(|id| self.live.contains_key(id)), "a queued partition is gone");
+        let waiting = self.live.values().filter(|piece| piece.state == PartitionState::Queued).count();
+        assert_eq!(waiting, self.queued.len(), "a queued partition is gone");
         assert!(all.is_whole(self.frontier), "positions before the frontier are lost");
         assert!(self.frontier <= self.elements, "the frontier ran over the end");
     }
@@ -346,6 +376,10 @@ impl Work {
 impl Partition {
     fn new(position: u64, count: u64, suspect: bool) -> Self {
         Self { position, count, deaths: 0, attempts: 0, suspect, state: PartitionState::Queued }
+    }
+
+    fn turn(&self, id: PartitionId) -> Turn {
+        if self.suspect { Turn::Suspect(Reverse(id)) } else { Turn::Other(id) }
     }
 
     fn is_held_by(&self, attempt: Attempt, worker: WorkerId) -> bool {

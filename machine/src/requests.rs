@@ -267,6 +267,7 @@ impl Machine {
             return self.answer(client, Reply::Refused(failure));
         }
         self.jobs.reopen(id);
+        self.one_more_open(id);
         if let Some(job) = self.jobs.get_mut(id) {
             job.work.forgive();
             job.detached = true;

@@ -223,6 +223,10 @@ impl Machine {
             return true;
         }
         let Some(job) = self.jobs.get(id).filter(|_| held < self.settings.leases_max) else { return false };
+        // It would take whatever is leased behind it down with its worker.
+        if job.work.next_is_suspect() {
+            return false;
+        }
         let size = job.next_size(&self.settings);
         let peers = if worker.holding.contains_key(&id) {
             job.workers_max(self.settings.slots)

@@ -119,7 +119,6 @@ impl Machine {
             }
         });
         self.crew.shrink(slots);
-        self.jobs.forget_beyond(self.settings.jobs_ended_max);
         self.feed = true;
     }
 }

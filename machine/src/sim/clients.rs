@@ -69,7 +69,7 @@ impl World {
     }
 
     pub(super) fn ask(&mut self, client: ClientId, request: Request, more: bool) {
-        let Some(caller) = self.callers.get_mut(&client) else { return };
+        let Some(caller) = self.callers.get_mut(&client).filter(|_| !self.exited) else { return };
         caller.left = caller.left.saturating_sub(1);
         caller.asked = Some(Asked { request: request.clone(), more, told: None });
         self.tell(Event::ClientSaid { client, request, more });
