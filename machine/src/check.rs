@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tally_protocol::work::LeaseId;
 use tally_protocol::{JobId, PartitionId, SlotId};
 
 use crate::Machine;
 use crate::clients::Pending;
 use crate::deadline::Alarm;
 use crate::job::{Job, State};
-use crate::partition::PartitionState;
 use crate::phase::Phase;
 use crate::schedule::Queue;
 use crate::worker::{Slot, SlotState, Worker};
@@ -17,12 +17,16 @@ use crate::worker::{Slot, SlotState, Worker};
 #[cfg(any(debug_assertions, test))]
 const CHEAP: u64 = 256;
 
+/// The leases that count, with their holder and what it says it has folded.
+type Held = BTreeMap<(JobId, PartitionId), (SlotId, u64)>;
+
 impl Machine {
     /// Panics unless all invariants hold.
     pub fn check(&self) {
         self.crew.check();
         self.jobs.check();
-        self.jobs.all().for_each(|job| self.check_job(job));
+        let held = self.leases_held();
+        self.jobs.all().for_each(|job| self.check_job(job, &held));
         self.crew.slots().iter().for_each(|slot| self.check_slot(slot));
         self.check_queue();
         self.check_clients();
@@ -40,11 +44,11 @@ impl Machine {
         }
     }
 
-    fn check_job(&self, job: &Job) {
+    fn check_job(&self, job: &Job, held: &Held) {
         job.work.check();
         assert!(job.work.covered() <= job.spec.elements, "{} covers too much", job.id);
         assert_eq!(job.partial.elements(), job.work.covered(), "{}: partial and coverage disagree", job.id);
-        self.check_leases_of(job);
+        self.check_leases_of(job, held);
         let want = job.wants_workers() && !job.is_full();
         assert_eq!(want, job.filed.is_some(), "{} is not where it should be in the queue", job.id);
         match &job.state {
@@ -80,39 +84,39 @@ impl Machine {
     }
 
     /// The job's view of its leases and the workers' view are the same.
-    fn check_leases_of(&self, job: &Job) {
-        let mut held: BTreeMap<SlotId, u32> = job.hands.keys().map(|&slot| (slot, 0)).collect();
+    fn check_leases_of(&self, job: &Job, held: &Held) {
+        let all = (job.id, PartitionId(0))..=(job.id, PartitionId(u64::MAX));
+        let mut hands: BTreeMap<SlotId, u32> = job.hands.keys().map(|&slot| (slot, 0)).collect();
         let mut in_flight = 0;
-        for (id, piece) in job.work.live() {
-            let PartitionState::Leased { worker, attempt, .. } = piece.state else { continue };
-            let slot = self.crew.slot_of(worker);
-            let slot =
-                slot.unwrap_or_else(|| panic!("{} partition {id} is leased to the dead {worker}", job.id));
-            *held.entry(slot).or_default() += 1;
-            in_flight += self.check_lease(job, id, slot);
-            assert!(attempt.0 >= 1, "attempts count from 1");
+        let mut leased = 0;
+        for &(slot, done) in held.range(all).map(|(_, lease)| lease) {
+            *hands.entry(slot).or_default() += 1;
+            in_flight += done;
+            leased += 1;
         }
-        assert_eq!(held, job.hands, "{}: who holds its leases", job.id);
+        assert_eq!(job.work.leased(), leased, "{}: a lease is lost", job.id);
+        assert_eq!(hands, job.hands, "{}: who holds its leases", job.id);
         assert_eq!(in_flight, job.in_flight, "{}: elements under way", job.id);
-        let holders = held.values().filter(|&&count| count > 0).count();
+        let holders = hands.values().filter(|&&count| count > 0).count();
         assert_eq!(holders, job.holders as usize, "{}: how many hold its leases", job.id);
-        assert!(
-            job.spec.request.workers.is_none_or(|most| job.holders <= most),
-            "{} has too many workers",
-            job.id
-        );
+        let most = job.spec.request.workers;
+        assert!(most.is_none_or(|most| job.holders <= most), "{} has too many workers", job.id);
     }
 
-    fn check_lease(&self, job: &Job, id: PartitionId, slot: SlotId) -> u64 {
-        let worker = self.crew.worker(slot);
-        let mut same = worker
-            .into_iter()
-            .flat_map(|worker| &worker.leases)
-            .filter(|held| held.lease.job == job.id && held.lease.partition == id && held.mark.counts());
-        let held =
-            same.next().unwrap_or_else(|| panic!("{} partition {id}: its worker does not know", job.id));
-        assert!(same.next().is_none(), "{} partition {id} is held twice", job.id);
-        held.done
+    /// All leases that count, as their workers hold them. Each is the current one of its partition.
+    fn leases_held(&self) -> Held {
+        let mut all = Held::new();
+        for (slot, worker) in self.crew.slots().iter().filter_map(|slot| Some((slot.id, slot.worker()?))) {
+            for held in worker.leases.iter().filter(|held| held.mark.counts()) {
+                let LeaseId { job, partition, attempt } = held.lease;
+                let current =
+                    self.jobs.get(job).and_then(|job| job.work.held_by(partition, attempt, worker.id));
+                assert!(current.is_some(), "w{} holds {:?}, which is not its own", worker.id, held.lease);
+                let before = all.insert((job, partition), (slot, held.done));
+                assert!(before.is_none(), "{:?} is held twice", held.lease);
+            }
+        }
+        all
     }
 
     fn check_slot(&self, slot: &Slot) {
@@ -148,10 +152,6 @@ impl Machine {
         let mut holding: BTreeMap<JobId, u32> = BTreeMap::new();
         for held in worker.leases.iter().filter(|held| held.mark.counts()) {
             *holding.entry(held.lease.job).or_default() += 1;
-            let job = self.jobs.get(held.lease.job);
-            let current =
-                job.and_then(|job| job.work.held_by(held.lease.partition, held.lease.attempt, worker.id));
-            assert!(current.is_some(), "worker {} holds {:?}, which is not its own", worker.id, held.lease);
         }
         assert_eq!(holding, worker.holding, "worker {}: what it holds", worker.id);
         let load = worker.leases.iter().fold(0_u64, |sum, held| sum.saturating_add(held.estimate_ns));

@@ -14,10 +14,10 @@ pub(crate) struct Coverage {
 impl Coverage {
     /// Takes `count` positions from `position` on; refuses, unchanged, when one of them is there already.
     pub(crate) fn add(&mut self, position: u64, count: u64) -> bool {
-        let Some(end) = position.checked_add(count) else { return false };
-        if count == 0 || self.runs.range(..end).next_back().is_some_and(|(_, &before)| before > position) {
+        if !self.is_free(position, count) {
             return false;
         }
+        let end = position + count;
         let end = self.runs.remove(&end).unwrap_or(end);
         match self.runs.range_mut(..position).next_back() {
             Some((_, before)) if *before == position => *before = end,
@@ -27,6 +27,12 @@ impl Coverage {
         }
         self.covered += count;
         true
+    }
+
+    /// Whether `add` would take this range.
+    pub(crate) fn is_free(&self, position: u64, count: u64) -> bool {
+        let Some(end) = position.checked_add(count).filter(|_| count > 0) else { return false };
+        self.runs.range(..end).next_back().is_none_or(|(_, &before)| before <= position)
     }
 
     /// How many positions it has.

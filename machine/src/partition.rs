@@ -253,9 +253,16 @@ impl Work {
         }
     }
 
+    /// Whether none of its positions has been accepted. Always so for a live partition; asked before each merge all the
+    /// same, because a position that counts twice is the one mistake that must not happen.
+    pub(crate) fn is_free(&self, partition: PartitionId) -> bool {
+        self.live.get(&partition).is_some_and(|piece| self.coverage.is_free(piece.position, piece.count))
+    }
+
     /// A leased partition is done: its positions are covered from now on. Refuses, unchanged, what would count twice.
     pub(crate) fn accept(&mut self, partition: PartitionId) -> bool {
-        let Some(piece) = self.live.get(&partition).filter(|piece| piece.state != PartitionState::Queued) else {
+        let Some(piece) = self.live.get(&partition).filter(|piece| piece.state != PartitionState::Queued)
+        else {
             return false;
         };
         if !self.coverage.add(piece.position, piece.count) {

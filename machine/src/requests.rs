@@ -115,10 +115,6 @@ impl Machine {
 
     /// Lets an open job run: one that is new, or goes on.
     fn open(&mut self, id: JobId) {
-        if self.jobs.open_count() == 1 {
-            // Nobody else waits for workers: old failures are forgotten, it gets all its tries.
-            self.droughts.clear();
-        }
         self.set_deadline(id);
         self.level(id);
         self.refile(id);

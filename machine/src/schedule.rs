@@ -213,7 +213,8 @@ impl Machine {
     fn must_make_room(&self, worker: &Worker, own: Key) -> bool {
         self.queue.firsts().any(|(other, profile)| {
             let behind = other.rank == own.rank && other.served_ns.saturating_add(SLICE.0) <= own.served_ns;
-            profile != worker.profile && (other.rank < own.rank || behind) && self.unmet(profile) > 0
+            let urgent = profile != worker.profile && (other.rank < own.rank || behind);
+            urgent && !self.is_hopeless(profile) && self.unmet(profile) > 0
         })
     }
 

@@ -20,12 +20,18 @@ use crate::worker::{Held, Leaving, SlotState, Worker};
 /// Failed starts in a row after which jobs fail rather than wait.
 const DROUGHT: u32 = 10;
 
-/// Workers of one kind that died before they began anything, with none in between that did.
+/// Workers of one kind that died before they began anything while jobs were open, with none in between that did.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Drought {
     pub(crate) failures: u32,
     pub(crate) last: String,
     pub(crate) stderr: String,
+}
+
+impl Drought {
+    fn is_hopeless(&self) -> bool {
+        self.failures >= DROUGHT
+    }
 }
 
 impl Machine {
@@ -324,28 +330,39 @@ impl Machine {
     }
 
     fn count_drought(&mut self, profile: Profile, death: &Death) {
+        if self.jobs.open_count() == 0 {
+            return;
+        }
         let drought = self.droughts.entry(profile).or_default();
-        drought.failures += 1;
+        drought.failures = drought.failures.saturating_add(1);
         drought.last.clone_from(&death.what);
         drought.stderr.clone_from(&death.stderr);
-        let proven = |worker: &Worker| worker.profile == profile && worker.proven;
-        if drought.failures >= DROUGHT
-            && !self.crew.slots().iter().filter_map(|slot| slot.ready()).any(proven)
-        {
+        if drought.is_hopeless() && !self.has_proven(profile) {
             self.give_up(profile);
         }
     }
 
+    fn has_proven(&self, profile: Profile) -> bool {
+        let mut ready = self.crew.slots().iter().filter_map(crate::worker::Slot::ready);
+        ready.any(|worker| worker.profile == profile && worker.proven)
+    }
+
     /// No worker of this kind can be had: its jobs fail rather than hang, but for those that nobody waits for.
     fn give_up(&mut self, profile: Profile) {
-        let Some(drought) = self.droughts.remove(&profile) else { return };
+        let Some(drought) = self.droughts.get(&profile) else { return };
+        let outcome = Outcome::Failed(no_workers(drought));
         let hopeless = |job: &&Job| {
             job.profile == profile && job.wants_workers() && !(job.detached && self.settings.eager)
         };
         let ids: Vec<_> = self.jobs.open().filter(hopeless).map(|job| job.id).collect();
         for id in ids {
-            self.finish(id, Outcome::Failed(no_workers(&drought)));
+            self.finish(id, outcome.clone());
         }
+    }
+
+    /// Whether workers of this kind have failed so often in a row that nobody should make room for one.
+    pub(crate) fn is_hopeless(&self, profile: Profile) -> bool {
+        self.droughts.get(&profile).is_some_and(Drought::is_hopeless)
     }
 
     /// A worker of this kind has begun a partition: they can be had.

@@ -130,6 +130,9 @@ impl Machine {
         let worker = self.crew.worker(slot).ok_or(WRONG)?;
         let job = self.jobs.get_mut(held.lease.job).ok_or(WRONG)?;
         job.work.held_by(held.lease.partition, held.lease.attempt, worker.id).ok_or(WRONG)?;
+        if !job.work.is_free(held.lease.partition) {
+            return Err(WRONG);
+        }
         let partial =
             Partial::from_bytes(&answer.state).map_err(|_| "it sent a partial that cannot be read")?;
         if answer.elements != held.count || partial.elements() != held.count {
@@ -138,7 +141,7 @@ impl Machine {
         let busy_ns = answer.busy_ns.min(self.now.since(held.granted).0);
         let copy = job.spec.request.breakdown.then(|| partial.clone());
         job.partial.merge(partial).map_err(|_| "it sent a partial of other reductions")?;
-        assert!(job.work.accept(held.lease.partition), "a leased partition was covered already");
+        job.work.accept(held.lease.partition);
         let who = (slot, worker.id, worker.pid.unwrap_or(0));
         job.credit(who, Accepted { position: held.position, count: held.count, busy_ns, partial: copy });
         job.in_flight -= held.done;
