@@ -201,13 +201,13 @@ impl Machine {
     pub(crate) fn client_gone(&mut self, client: ClientId) {
         let pending = self.stop_waiting(client);
         self.clients.remove(&client);
+        if self.settings.until_clients_gone && self.clients.is_empty() {
+            return self.stop_now(true);
+        }
         if let Some(Pending::End { job: id } | Pending::Stream { job: id, .. }) = pending
             && self.jobs.get(id).is_some_and(|job| job.owner == Some(client))
         {
             self.finish(id, cancelled(id, "its client went away"));
-        }
-        if self.settings.until_clients_gone && self.clients.is_empty() {
-            self.stop_now(true);
         }
     }
 }

@@ -57,7 +57,6 @@ pub fn run(seed: u64) -> Result<u64, Box<Failure>> {
 }
 
 /// Lives through the world of a seed and tells all that happened, with what was wrong if something was.
-#[must_use]
 pub fn trace(seed: u64) -> (Vec<String>, Result<(), String>) {
     let mut world = World::new(seed, true);
     let (outcome, _) = live(&mut world);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tally_protocol::control::Request;
 use tally_protocol::job::{JobRequest, KernelSpec, StartMethod, Transport};
+use tally_protocol::view::{JobView, StatusView};
 use tally_protocol::work::{FromWorker, LeaseId, ToWorker};
 use tally_protocol::{Attempt, ClientId, JobId, PartitionId, WorkerId};
 use tally_reduce::Partial;
@@ -158,6 +159,34 @@ impl Bench {
             how: how.to_owned(),
             stderr: String::new(),
         })
+    }
+
+    /// The job as it would be shown.
+    pub(crate) fn view(&self, job: u64) -> JobView {
+        self.machine.view(self.machine.jobs.get(JobId(job)).unwrap())
+    }
+
+    pub(crate) fn view_status(&self) -> StatusView {
+        self.machine.status()
+    }
+
+    /// The states of all slots.
+    pub(crate) fn workers(&self) -> Vec<String> {
+        self.machine.workers().into_iter().map(|view| view.state).collect()
+    }
+
+    /// What a worker should fold now.
+    pub(crate) fn first_lease(&self, worker: u64) -> Option<String> {
+        let slot = self.machine.crew.slot_of(WorkerId(worker))?;
+        let LeaseId { job, partition, attempt } = self.machine.crew.worker(slot)?.leases.front()?.lease;
+        Some(format!("{job}/{partition}.{attempt}"))
+    }
+
+    /// For many jobs: the machine checks itself now and then only.
+    pub(crate) fn submit_unchecked(&mut self, client: u64, request: JobRequest) -> Vec<String> {
+        let request = Request::Submit(Box::new(request.check().unwrap()));
+        self.machine.handle(self.now, Event::ClientSaid { client: ClientId(client), request, more: false });
+        self.actions()
     }
 
     pub(crate) fn phase(&self) -> Phase {

@@ -1,6 +1,13 @@
 //! The rules, told one by one: events in, actions compared as lines of text.
 
 mod bench;
+mod clients;
+mod deaths;
 mod happy;
+mod partials;
+mod restarts;
+mod sharing;
+mod stopping;
+mod views;
 
-pub(crate) use bench::{Bench, profile, request, settings};
+pub(crate) use bench::{Bench, request, settings};

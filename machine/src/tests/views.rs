@@ -1,0 +1,106 @@
+//! What is shown: explanations, slots, status, the dump.
+
+use tally_protocol::JobId;
+use tally_protocol::control::Request;
+use tally_protocol::job::JobRequest;
+
+use super::{Bench, request, settings};
+use crate::event::Event;
+use crate::{Moment, Settings};
+
+fn why(bench: &mut Bench, job: u64) -> String {
+    let line = bench.say(99, Request::Explain(JobId(job))).remove(0);
+    line.split_once(": ").unwrap().1.to_owned()
+}
+
+#[test]
+fn explain_tells_why_a_job_waits() {
+    let mut bench = Bench::new(settings(1));
+    bench.submit(1, request("0..10", 1));
+    assert_eq!(why(&mut bench, 1), "no worker is ready: slot 0 is starting");
+    bench.ready(1);
+    assert_eq!(why(&mut bench, 1), "it runs on 1 worker / all its partitions are leased");
+    bench.submit(2, request("0..10", 4));
+    bench.submit(3, request("0..10", 4));
+    assert_eq!(why(&mut bench, 3), "all 1 worker are busy with jobs of higher or equal priority: j1, j2");
+    bench.say(98, Request::Pause(JobId(3)));
+    assert_eq!(why(&mut bench, 3), "it is paused; 'tally resume j3' lets it go on");
+    bench.event(Event::StopRequested);
+    assert!(why(&mut bench, 3).ends_with(" / the daemon is draining"));
+    assert_eq!(bench.say(99, Request::Explain(JobId(7))), ["c99 <- refused: there is no job j7"]);
+}
+
+#[test]
+fn explain_tells_of_back_offs_and_limits() {
+    let mut bench = Bench::new(settings(1));
+    bench.submit(1, JobRequest { workers: Some(1), ..request("0..10", 4) });
+    for worker in 1..=6 {
+        bench.exited(worker, "exited with status 1");
+    }
+    let text = why(&mut bench, 1);
+    assert!(text.starts_with("no worker is ready: slot 0 backs off for "), "{text}");
+    assert!(
+        text.ends_with(" after 6 deaths / the last 6 starts of such a worker failed: exited with status 1"),
+        "{text}"
+    );
+    bench.later(100);
+    bench.ready(7);
+    assert_eq!(why(&mut bench, 1), "it runs on 1 worker / it may have no more than 1 worker");
+}
+
+#[test]
+fn slots_are_shown_with_what_is_in_them() {
+    let mut bench = Bench::new(settings(2));
+    bench.submit(1, request("3..10", 1));
+    bench.ready(1);
+    let views = bench.machine.workers();
+    assert_eq!((views[0].pid, views[0].job, views[0].leases), (Some(101), Some(JobId(1)), 1));
+    assert_eq!(views[0].range.as_deref(), Some("3..10"));
+    assert_eq!(bench.workers(), ["busy", "empty"]);
+}
+
+#[test]
+fn a_job_is_shown_with_its_times_and_counts() {
+    let mut bench = Bench::new(Settings { wall_ms_at_zero: 5_000, ..settings(1) });
+    bench.later(10);
+    bench.submit(1, request("0..100", 10));
+    bench.ready(1);
+    bench.later(1_000);
+    bench.partial(1, "j1/0.1");
+    let view = bench.view(1);
+    assert_eq!((view.submitted_at_ms, view.elapsed_ms), (5_010, 1_000));
+    assert_eq!((view.rate_per_s, view.eta_ms), (Some(10), Some(9_000)));
+    assert_eq!(view.partitions.total, Some(10));
+    assert_eq!(view.partitions.done + view.partitions.leased + view.partitions.queued, 10);
+    assert_eq!(view.mode, "processes");
+}
+
+#[test]
+fn status_counts_everything() {
+    let mut bench = Bench::new(settings(2));
+    bench.submit(1, request("0..10", 1));
+    bench.submit(2, request("0..10", 1));
+    bench.say(3, Request::Pause(JobId(2)));
+    bench.ready(1);
+    let status = bench.view_status();
+    assert_eq!((status.queued, status.running, status.paused, status.ended), (0, 1, 1, 0));
+    assert_eq!((status.slots, status.workers, status.clients), (2, 1, 3));
+    assert_eq!(status.phase, "running");
+}
+
+#[test]
+fn the_dump_is_json_and_tells_of_everything() {
+    let mut bench = Bench::new(settings(2));
+    bench.submit(1, request("0..10", 3));
+    bench.ready(1);
+    let dump = bench.machine.dump(Moment(7));
+    for part in ["\"now_ns\":7", "\"state\":\"busy\"", "\"job\":\"j1\"", "\"partitions\":[{\"partition\":0"] {
+        assert!(dump.contains(part), "{part} is not in {dump}");
+    }
+    let depth = dump.chars().fold(0_i32, |depth, c| match c {
+        '{' | '[' => depth + 1,
+        '}' | ']' => depth - 1,
+        _ => depth,
+    });
+    assert_eq!(depth, 0);
+}
