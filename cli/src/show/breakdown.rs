@@ -90,8 +90,8 @@ time=0.1234sec total=4,999,999,950,000,000
         assert_eq!(
             text(&job, 2_000_000_000),
             "\
-worker    ranges                      elements  sum  max    time
-worker-3  0..1, 1..2, 2..3 +2 more           5   10    -  0.250s
+worker    ranges                    elements  sum  max    time
+worker-3  0..1, 1..2, 2..3 +2 more         5   10    -  0.250s
 time=2.0000sec retries=2 sum=10 max=4
 "
         );
