@@ -237,7 +237,7 @@ impl Client {
 
     fn gone(&self, how: &str) -> Failure {
         let before =
-            if self.replies.is_mid_message() { "in the middle of an answer" } else { "before it answered" };
+            if self.replies.held_bytes() > 0 { "in the middle of an answer" } else { "before it answered" };
         let message = match &self.socket {
             Some(_) => format!("could not finish: {} hung up {before}{how}", self.peer()),
             None => format!("could not finish: the supervisor ended {before}{how}"),
