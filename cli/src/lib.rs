@@ -60,3 +60,6 @@ fn run_in(args: Vec<OsString>, roles: &Roles<'_>, around: &Surroundings, termina
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
