@@ -59,7 +59,7 @@ fn status_tells_whether_it_runs() {
     let status = world.ask(["status"]);
     assert_eq!(status.code(), 0, "{}", status.stderr);
     assert!(status.stdout.contains("running"), "{}", status.stdout);
-    world.ask(["ping"]);
+    assert_eq!(world.ask(["ping"]).code(), 0);
     daemon.stop();
     assert_eq!(world.ask(["status"]).code(), 3);
     world.finish();

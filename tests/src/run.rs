@@ -1,15 +1,14 @@
 //! Real processes of a test: started, signalled, waited for, never left behind.
 
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tally_sys::poll::{Interest, Poll};
-use tally_sys::process::{self, Pid};
+use tally_sys::process::{self, ExitStatus, Pid};
 use tally_sys::signal::Signal;
 
 use crate::{Client, PATIENCE_NS};
@@ -38,7 +37,10 @@ impl Finished {
     /// The exit code; a shell's 128+n when a signal ended it.
     #[must_use]
     pub fn code(&self) -> i32 {
-        self.status.code().unwrap_or_else(|| 128 + self.status.signal().unwrap_or(0))
+        match self.status {
+            ExitStatus::Exited(code) => code,
+            ExitStatus::Killed { signal, .. } => 128 + signal.raw(),
+        }
     }
 
     /// Checks that it succeeded with exactly this on standard output, and nothing on standard error.
@@ -112,9 +114,9 @@ impl Running {
     /// Waits for its end.
     #[must_use]
     pub fn finish(mut self) -> Finished {
-        let mut child = self.child.take().expect("it is waited for once");
-        await_exit(child.id());
-        let status = child.wait().expect("a child can be waited for");
+        let status = await_exit(self.pid());
+        // Reaped by its pidfd: the standard library's handle is of no further use.
+        drop(self.child.take());
         let text = |handle: Option<JoinHandle<String>>| {
             handle.map_or_else(String::new, |handle| handle.join().expect("a reader does not panic"))
         };
@@ -138,15 +140,16 @@ pub fn send(pid: u32, signal: Signal) {
     process::send(pid, signal).unwrap_or_else(|why| panic!("send {signal} to {pid}: {why}"));
 }
 
-/// Waits, without reaping, until a child of this process has ended; panics when patience ends.
-fn await_exit(pid: u32) {
+/// Waits until a child of this process has ended, and reaps it; panics when patience ends.
+fn await_exit(pid: u32) -> ExitStatus {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
-    let child = process::Child::adopt(pid).expect("a child can be watched");
+    let mut child = process::Child::adopt(pid).expect("a child can be watched");
     let mut poll = Poll::new().expect("a poll can be made");
     poll.watch(&child, 0, Interest::READ).expect("a pidfd can be watched");
     let mut ready = Vec::new();
     poll.wait(Some(Duration::from_nanos(PATIENCE_NS)), &mut ready).expect("a poll can wait");
     assert!(!ready.is_empty(), "process {pid} did not end in time");
+    child.try_reap().expect("a child can be reaped").expect("it has ended")
 }
 
 /// A daemon of the test.
