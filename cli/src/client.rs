@@ -14,7 +14,7 @@ use tally_protocol::control::{Request, accepted, part};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::limits;
 use tally_protocol::varlink::{self, ReplyMessage, Splitter};
-use tally_protocol::version::{CONTROL, PROGRAM, Spoken};
+use tally_protocol::version::{CONTROL, PROGRAM};
 use tally_protocol::view::JobView;
 
 use crate::place;
@@ -184,7 +184,13 @@ impl Client {
         if (CONTROL.oldest..=CONTROL.newest).contains(&version) {
             return Ok(true);
         }
-        let failure = Failure::new(ErrorCode::VersionMismatch, format!("it speaks version {version}"));
+        let failure = Failure::new(
+            ErrorCode::VersionMismatch,
+            format!(
+                "it answers in version {version}, the client speaks {} to {}",
+                CONTROL.oldest, CONTROL.newest
+            ),
+        );
         Err(self.misfit(failure))
     }
 
@@ -192,14 +198,12 @@ impl Client {
         if failure.code != ErrorCode::VersionMismatch {
             return failure;
         }
-        let Spoken { oldest, newest } = CONTROL;
-        let theirs = failure.message.strip_prefix("could not ").map_or(failure.message.clone(), |text| {
-            text.split_once(": ").map_or(text, |(_, why)| why).to_owned()
-        });
-        let message = format!(
-            "could not talk to {}: {theirs}; this program ({PROGRAM}) speaks versions {oldest} to {newest}",
-            self.peer()
-        );
+        // The daemon names the versions of both sides; what it could not do is said here already.
+        let why = match failure.message.strip_prefix("could not ") {
+            Some(text) => text.split_once(": ").map_or(text, |(_, why)| why),
+            None => &failure.message,
+        };
+        let message = format!("could not talk to {}: {why} (this is tally {PROGRAM})", self.peer());
         let hint =
             failure.hint.unwrap_or_else(|| "restart the daemon with the same version of tally".to_owned());
         Failure::new(ErrorCode::VersionMismatch, message).hint(hint)
@@ -349,19 +353,20 @@ mod tests {
 
     #[test]
     fn versions_that_do_not_fit_are_both_named() {
-        let refusal = Failure::new(ErrorCode::VersionMismatch, "the daemon (0.9.0) speaks versions 2 to 3");
-        let (mut client, played) = to_daemon(vec![Act::Listen, Act::Say(Reply::Refused(refusal), false)]);
+        let why = "could not agree on a protocol: the client speaks 1 to 1, the daemon 2 to 3";
+        let refusal = Reply::Refused(Failure::new(ErrorCode::VersionMismatch, why));
+        let (mut client, played) = to_daemon(vec![Act::Listen, Act::Say(refusal, false)]);
         let failure = client.call(&Request::Ping).unwrap_err();
-        let expected = format!(
-            "could not talk to the daemon at /run/t.sock: the daemon (0.9.0) speaks versions 2 to 3; this program ({PROGRAM}) speaks versions 1 to 1"
-        );
+        let both = "the client speaks 1 to 1, the daemon 2 to 3";
+        let expected =
+            format!("could not talk to the daemon at /run/t.sock: {both} (this is tally {PROGRAM})");
         assert_eq!((failure.code, failure.message), (ErrorCode::VersionMismatch, expected));
         assert!(failure.hint.is_some());
         drop(client);
         played.join().unwrap();
         let (mut client, _played) = to_daemon(vec![Act::Listen, Act::Say(Reply::Hello(7), false)]);
         let failure = client.greet().unwrap_err();
-        assert!(failure.message.contains("it speaks version 7; this program"), "{}", failure.message);
+        assert!(failure.message.contains("it answers in version 7, the client speaks 1 to 1"));
     }
 
     #[test]
