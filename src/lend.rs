@@ -2,7 +2,9 @@
 
 use std::io::{self, Write as _};
 
-use tally_cli::{DaemonOptions, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn, Roles, Share};
+use tally_cli::{
+    DaemonOptions, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn, Roles, Share,
+};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::{JobSpec, StartMethod, Transport};
 use tally_reduce::Partial;
@@ -63,7 +65,8 @@ fn fold(job: &JobSpec, mode: FoldMode, progress: &mut ProgressFn<'_>) -> Result<
 
 fn daemon(options: DaemonOptions) -> u8 {
     let Some(socket) = options.socket.or(options.default_socket) else {
-        let why = "tally: could not choose a socket: XDG_RUNTIME_DIR is not set\n  name one with --socket PATH";
+        let why =
+            "tally: could not choose a socket: XDG_RUNTIME_DIR is not set\n  name one with --socket PATH";
         drop(writeln!(io::stderr(), "{why}"));
         return ErrorCode::BadUsage.exit();
     };

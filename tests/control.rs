@@ -210,6 +210,7 @@ fn a_job_can_ask_for_other_workers_than_the_daemons() {
 fn hostile_clients_cost_only_themselves() {
     let world = World::new(BINARY);
     let daemon = world.daemon(&["--workers", "1"]);
+    assert_eq!(daemon.client().submit(&request("0..10"), false)["results"][0]["value"], "45");
     let before = proc::descriptors(daemon.pid());
 
     let mut garbage = daemon.client();

@@ -34,7 +34,8 @@ fn root() -> PathBuf {
 
 /// Names in the `[dependencies]` of a crate: what ships, not what only tests use.
 fn dependencies(name: &str) -> Vec<String> {
-    let manifest = fs::read_to_string(root().join(name).join("Cargo.toml")).expect("every crate has a manifest");
+    let manifest =
+        fs::read_to_string(root().join(name).join("Cargo.toml")).expect("every crate has a manifest");
     let section = manifest.split("\n[").find(|section| section.starts_with("dependencies]")).unwrap_or("");
     let names = section.lines().skip(1).filter_map(|line| line.split(['.', ' ', '=']).next());
     names.filter(|name| !name.is_empty() && !name.starts_with('#')).map(str::to_owned).collect()
@@ -90,7 +91,9 @@ fn every_file_says_what_it_is_for() {
 fn unsafe_code_is_fenced() {
     for path in sources() {
         let name = relative(&path);
-        let is_root = name.ends_with("src/lib.rs") || name.ends_with("src/main.rs") || (name.starts_with("tests/") && name.matches('/').count() == 1);
+        let is_root = name.ends_with("src/lib.rs")
+            || name.ends_with("src/main.rs")
+            || (name.starts_with("tests/") && name.matches('/').count() == 1);
         if is_root && !name.starts_with("sys/") {
             let text = fs::read_to_string(&path).expect("a source is text");
             assert!(text.contains("#![forbid(unsafe_code)]"), "{name} has no fence");

@@ -147,12 +147,16 @@ pub struct Producer<M> {
     head: u64,
     /// What the reader had passed when last looked at.
     tail_seen: u64,
+    /// What the reader may see.
+    published: u64,
+    /// Something was published that the reader may not have been woken for.
+    news: bool,
 }
 
 impl<M: Words> Producer<M> {
     /// The writer of the ring at `place`, which must be fresh: all zero.
     pub fn new(memory: Rc<M>, place: Place) -> io::Result<Self> {
-        Ok(Self { view: View::new(memory, place)?, head: 0, tail_seen: 0 })
+        Ok(Self { view: View::new(memory, place)?, head: 0, tail_seen: 0, published: 0, news: false })
     }
 
     /// Writes a record, not to be seen before [`publish`](Self::publish). False: no room now, or
@@ -181,13 +185,19 @@ impl<M: Words> Producer<M> {
 
     /// Shows the reader everything written so far.
     pub fn publish(&mut self) {
-        self.view.control(HEAD).store(self.head, Ordering::Release);
+        if self.published != self.head {
+            self.view.control(HEAD).store(self.head, Ordering::Release);
+            self.published = self.head;
+            self.news = true;
+        }
     }
 
-    /// Whether the reader went to sleep and must be woken: true once for each sleep. To be asked
-    /// after each [`publish`](Self::publish), or after several.
+    /// Whether something was published since this was last asked, and the reader went to sleep and
+    /// must be woken. To be asked after each [`publish`](Self::publish), or after several.
+    ///
+    /// Without news nobody is woken: two ends that woke each other for nothing would go on for ever.
     pub fn must_wake_reader(&mut self) -> bool {
-        self.view.take_flag(READER_SLEEPS)
+        std::mem::take(&mut self.news) && self.view.take_flag(READER_SLEEPS)
     }
 
     /// Before waiting for room for a record: asks the reader for a wake-up. True: there is room
@@ -384,6 +394,10 @@ mod tests {
         assert!(producer.must_wake_reader());
         assert!(!producer.must_wake_reader());
         assert!(!consumer.fall_asleep().unwrap(), "a record is there");
+        consumer.read(&mut Vec::new()).unwrap();
+        assert!(consumer.fall_asleep().unwrap());
+        producer.publish();
+        assert!(!producer.must_wake_reader(), "there is nothing new to wake it for");
     }
 
     #[test]

@@ -34,8 +34,6 @@ impl Supervisor {
     /// True when there may be more.
     fn read_frames(&mut self, id: WorkerId, frames: usize) -> bool {
         let Some(worker) = self.workers.get_mut(&id).filter(|worker| !worker.broken) else { return false };
-        // A worker that answers has read: what waits in our outbox may fit now.
-        worker.dirty = true;
         let machine = &mut self.machine;
         let now = tally_machine::Moment(tally_sys::clock::monotonic_ns().saturating_sub(self.zero));
         let said = |said| machine.handle(now, Event::WorkerSaid { worker: id, said });
