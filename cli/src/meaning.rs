@@ -266,3 +266,6 @@ fn factorial(args: FactorialArgs) -> Result<ReductionArgs, Failure> {
 fn bad(message: impl Into<String>) -> Failure {
     Failure::new(ErrorCode::BadUsage, message)
 }
+
+#[cfg(test)]
+mod tests;
