@@ -14,7 +14,7 @@ use crate::schedule::Queue;
 use crate::worker::{Slot, SlotState, Worker};
 
 /// Up to this many jobs and leases every event is checked; beyond it, one in so many.
-#[cfg(any(debug_assertions, test, feature = "sim"))]
+#[cfg(any(debug_assertions, test))]
 const CHEAP: u64 = 256;
 
 impl Machine {
@@ -30,7 +30,7 @@ impl Machine {
     }
 
     /// The check in debug builds: always while it is cheap, now and then when there is a lot to check.
-    #[cfg(any(debug_assertions, test, feature = "sim"))]
+    #[cfg(any(debug_assertions, test))]
     pub(crate) fn check_now_and_then(&mut self) {
         let size = (self.jobs.open_count() + self.jobs.ended_count()) as u64;
         self.unchecked += 1;

@@ -16,6 +16,8 @@ pub(crate) struct Crew {
     empty: BTreeSet<SlotId>,
     /// Slots whose state is Idle.
     idle: BTreeSet<(Profile, SlotId)>,
+    /// Slots whose state is BackingOff.
+    backing_off: BTreeSet<SlotId>,
     /// How many are Starting.
     starting: BTreeMap<Profile, u64>,
     hired: u64,
@@ -38,6 +40,7 @@ impl Crew {
                 return;
             }
             self.empty.remove(&last.id);
+            self.backing_off.remove(&last.id);
             self.slots.pop();
         }
     }
@@ -78,7 +81,10 @@ impl Crew {
                     self.starting.remove(&worker.profile);
                 }
             },
-            SlotState::Busy { .. } | SlotState::Stopping { .. } | SlotState::BackingOff { .. } => {}
+            SlotState::BackingOff { .. } => {
+                self.backing_off.remove(&slot);
+            }
+            SlotState::Busy { .. } | SlotState::Stopping { .. } => {}
         }
     }
 
@@ -94,7 +100,10 @@ impl Crew {
             SlotState::Starting { worker, .. } => {
                 *self.starting.entry(worker.profile).or_default() += 1;
             }
-            SlotState::Busy { .. } | SlotState::Stopping { .. } | SlotState::BackingOff { .. } => {}
+            SlotState::BackingOff { .. } => {
+                self.backing_off.insert(slot);
+            }
+            SlotState::Busy { .. } | SlotState::Stopping { .. } => {}
         }
     }
 
@@ -121,10 +130,6 @@ impl Crew {
         self.by_worker.is_empty()
     }
 
-    pub(crate) fn workers(&self) -> usize {
-        self.by_worker.len()
-    }
-
     pub(crate) fn starting(&self, profile: Profile) -> u64 {
         self.starting.get(&profile).copied().unwrap_or(0)
     }
@@ -143,6 +148,16 @@ impl Crew {
     /// All idle workers.
     pub(crate) fn idle(&self) -> impl DoubleEndedIterator<Item = (Profile, SlotId)> + '_ {
         self.idle.iter().copied()
+    }
+
+    /// Slots that back off.
+    pub(crate) fn backing_off(&self) -> impl Iterator<Item = &Slot> {
+        self.backing_off.iter().filter_map(|&slot| self.get(slot))
+    }
+
+    /// Whether there is any place where a worker could be started, now or after another one was sent away.
+    pub(crate) fn has_places(&self) -> bool {
+        !self.empty.is_empty() || !self.idle.is_empty() || !self.backing_off.is_empty()
     }
 
     pub(crate) fn has_idle(&self) -> bool {
@@ -170,6 +185,7 @@ impl Crew {
         assert_eq!(fresh.by_worker, self.by_worker, "workers and slots disagree");
         assert_eq!(fresh.empty, self.empty, "empty slots");
         assert_eq!(fresh.idle, self.idle, "idle workers");
+        assert_eq!(fresh.backing_off, self.backing_off, "slots backing off");
         assert_eq!(fresh.starting, self.starting, "starting workers");
     }
 }

@@ -48,14 +48,14 @@ impl Machine {
 }
 
 fn answers(job: &Job) -> Result<Vec<ResultView>, Failure> {
-    let finished = job.partial.clone().finish(job.spec.request.population);
+    let finished = job.partial.finish(job.spec.request.population);
     let views = finished.into_iter().map(|(reduction, answer)| match answer {
         Ok(answer) => Ok(ResultView {
             reduction: reduction.name().to_owned(),
             kind: answer.kind().to_owned(),
             value: answer.to_string(),
         }),
-        Err(why) => Err(Failure::new(ErrorCode::NoAnswer, format!("there is no {reduction}: {why}"))),
+        Err(why) => Err(Failure::new(ErrorCode::NoAnswer, format!("could not compute {why}"))),
     });
     views.collect()
 }

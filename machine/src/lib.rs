@@ -82,7 +82,7 @@ pub struct Machine {
     /// A worker found nothing to do: perhaps another one holds too much.
     prowl: bool,
     /// Events since the last check.
-    #[cfg(any(debug_assertions, test, feature = "sim"))]
+    #[cfg(any(debug_assertions, test))]
     unchecked: u64,
 }
 
@@ -106,7 +106,7 @@ impl Machine {
             stirred: BTreeSet::new(),
             feed: false,
             prowl: false,
-            #[cfg(any(debug_assertions, test, feature = "sim"))]
+            #[cfg(any(debug_assertions, test))]
             unchecked: 0,
             settings,
         };
@@ -168,7 +168,7 @@ impl Machine {
         self.feed = false;
         self.prowl = false;
         self.advance_phase();
-        #[cfg(any(debug_assertions, test, feature = "sim"))]
+        #[cfg(any(debug_assertions, test))]
         self.check_now_and_then();
     }
 

@@ -120,17 +120,22 @@ impl Machine {
 
     /// Gives leases to all who may have one, after an event.
     pub(crate) fn give_leases(&mut self) {
-        while let Some(slot) = self.stirred.pop_first() {
-            self.serve(slot);
-        }
-        if self.feed || (self.crew.has_idle() && !self.queue.is_empty()) {
+        self.serve_stirred();
+        if self.crew.has_idle() && !self.queue.is_empty() {
             self.feed_idle();
+            self.serve_stirred();
         }
         if self.feed && !self.queue.is_empty() {
             self.feed_busy();
         }
         if (self.prowl || self.feed) && self.crew.has_idle() {
             self.recall_for_idle();
+        }
+    }
+
+    fn serve_stirred(&mut self) {
+        while let Some(slot) = self.stirred.pop_first() {
+            self.serve(slot);
         }
     }
 
@@ -141,6 +146,7 @@ impl Machine {
                 let Some(slot) = self.crew.first_idle(profile) else { break };
                 let Some(job) = self.pick(slot) else { break };
                 self.grant(slot, job);
+                self.stirred.insert(slot);
             }
         }
     }
@@ -224,7 +230,7 @@ impl Machine {
             u64::from(self.settings.slots)
         };
         let others = self.queue.count(worker.profile).saturating_sub(1) as u64;
-        if job.work.waiting(size).saturating_add(others) < peers.saturating_mul(held as u64) {
+        if job.work.waiting(size).saturating_add(others) <= (peers - 1).saturating_mul(held as u64) {
             return false;
         }
         let estimate = self.estimate_ns(job, job.work.next_count(size));

@@ -31,7 +31,7 @@ pub(crate) struct Drought {
 impl Machine {
     /// Starts the workers that are wanted and can be had.
     pub(crate) fn staff(&mut self) {
-        if !self.queue.is_empty() {
+        if !self.queue.is_empty() && self.crew.has_places() {
             for profile in self.queue.profiles() {
                 for _ in 0..self.unmet(profile) {
                     if !self.make_place(profile) {
@@ -92,8 +92,8 @@ impl Machine {
 
     /// A slot that backs off because of another kind of worker need not make this kind wait.
     fn other_back_off(&self, profile: Profile) -> Option<SlotId> {
-        let mut slots = self.crew.slots().iter().take(usize::from(self.settings.slots));
-        let found = slots.find(|slot| match &slot.state {
+        let mut slots = self.crew.backing_off().filter(|slot| slot.id.0 < self.settings.slots);
+        let other = slots.find(|slot| match &slot.state {
             SlotState::BackingOff { profile: kind, .. } => *kind != profile,
             SlotState::Empty
             | SlotState::Starting { .. }
@@ -101,7 +101,7 @@ impl Machine {
             | SlotState::Busy { .. }
             | SlotState::Stopping { .. } => false,
         });
-        found.map(|slot| slot.id)
+        other.map(|slot| slot.id)
     }
 
     fn start(&mut self, slot: SlotId, profile: Profile) {

@@ -165,7 +165,7 @@ impl Job {
 
     /// The answers that there are: a share may be too small for a variance.
     fn answers_of(&self, partial: &tally_reduce::Partial) -> Vec<ResultView> {
-        let finished = partial.clone().finish(self.spec.request.population);
+        let finished = partial.finish(self.spec.request.population);
         let answered = finished.into_iter().filter_map(|(reduction, answer)| {
             let answer = answer.ok()?;
             Some(ResultView {

@@ -1,1 +1,26 @@
-fn main() {}
+//! Chores of the project, run as `cargo xtask CHORE`.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "chores talk to the person who runs them")]
+
+mod sim;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask sim [--seeds N] [--from S]   simulated worlds of the machine, seeds S to S+N
+       cargo xtask sim --trace SEED             the story of one world, one line for each event and action";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments.split_first() {
+        Some((chore, rest)) if chore == "sim" => sim::run(rest),
+        Some((chore, _)) => Err(format!("there is no chore '{chore}'\n{USAGE}")),
+        None => Err(USAGE.to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("xtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

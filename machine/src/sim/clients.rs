@@ -1,0 +1,153 @@
+//! The simulated clients: each makes some requests, one after the other, and may leave at any time.
+
+use tally_protocol::control::{Reply, Request};
+use tally_protocol::version::Spoken;
+use tally_protocol::{ClientId, JobId};
+
+use super::scenario;
+use super::world::{Happening, World};
+use crate::event::Event;
+use crate::moment::{Moment, Span};
+
+/// One client.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    /// What it waits for.
+    pub(super) asked: Option<Asked>,
+    /// Requests it still wants to make.
+    left: u64,
+    /// The one that comes last and sees to it that everything ends.
+    closer: bool,
+}
+
+/// A request on its way.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) request: Request,
+    pub(super) more: bool,
+    /// When it was last told something.
+    pub(super) told: Option<Moment>,
+}
+
+impl World {
+    pub(super) fn new_client(&mut self, left: u64, closer: bool) -> ClientId {
+        self.named += 1;
+        let client = ClientId(self.named);
+        self.callers.insert(client, Caller { asked: None, left, closer });
+        let at = Moment(self.now.0 + self.rng.below(self.scenario.calm.0 / 2));
+        let at = if closer { self.now } else { at };
+        self.plan(at, Happening::Caller(client));
+        client
+    }
+
+    /// A client has thought of something, or has had enough.
+    pub(super) fn caller(&mut self, client: ClientId) {
+        let Some(caller) = self.callers.get(&client) else { return };
+        let (waits, left, closer) = (caller.asked.is_some(), caller.left, caller.closer);
+        if closer {
+            return if waits { } else { self.ask(client, Request::Jobs { all: false }, false) };
+        }
+        if self.rng.chance(self.scenario.leavers) {
+            return self.leave(client);
+        }
+        if !waits && left > 0 {
+            let (request, more) = self.request();
+            self.ask(client, request, more);
+        } else if !waits && self.rng.chance(300) {
+            self.leave(client);
+        }
+        if self.rng.chance(self.scenario.leavers) {
+            let at = Moment(self.now.0 + self.rng.below(50_000_000));
+            self.plan(at, Happening::Caller(client));
+        }
+    }
+
+    pub(super) fn leave(&mut self, client: ClientId) {
+        if self.callers.remove(&client).is_some() {
+            self.tell(Event::ClientGone { client });
+        }
+    }
+
+    pub(super) fn ask(&mut self, client: ClientId, request: Request, more: bool) {
+        let Some(caller) = self.callers.get_mut(&client) else { return };
+        caller.left = caller.left.saturating_sub(1);
+        caller.asked = Some(Asked { request: request.clone(), more, told: None });
+        self.tell(Event::ClientSaid { client, request, more });
+    }
+
+    fn request(&mut self) -> (Request, bool) {
+        if !self.rng.chance(self.scenario.chatter) || self.submitted == 0 {
+            return (self.submission(), self.rng.chance(400));
+        }
+        let unknown = u64::from(self.rng.chance(100));
+        let job = JobId(self.rng.between(1, self.submitted + unknown));
+        let request = match self.rng.below(22) {
+            0..=2 => Request::Cancel { jobs: vec![job], all: false },
+            3 => Request::Cancel { jobs: Vec::new(), all: true },
+            4 => Request::Cancel { jobs: vec![job, JobId(1), JobId(1)], all: false },
+            5 | 6 => Request::Pause(job),
+            7 | 8 => Request::Resume(job),
+            9 | 10 => Request::Retry(job),
+            11 | 12 => Request::Follow(job),
+            13 => Request::Wait((1..=self.submitted).map(JobId).collect()),
+            14 => Request::Wait(vec![job, job]),
+            15 => Request::Explain(job),
+            16 => Request::Result(job),
+            17 => Request::Show(job),
+            18 => Request::Jobs { all: true },
+            19 => self.rng.pick(&[&Request::Status, &Request::Workers, &Request::Ping]).clone(),
+            20 => Request::Dump,
+            _ => self.rare(),
+        };
+        (request, self.rng.chance(500))
+    }
+
+    fn rare(&mut self) -> Request {
+        match self.rng.below(6) {
+            0 => Request::Drain,
+            1 => Request::Stop { now: false },
+            2 => Request::Stop { now: true },
+            3 => Request::Hello(Spoken { oldest: 7, newest: 9 }),
+            4 => Request::Hello(Spoken { oldest: 1, newest: 9 }),
+            _ => Request::Wait(Vec::new()),
+        }
+    }
+
+    fn submission(&mut self) -> Request {
+        let (request, poison) = scenario::job(&self.scenario, &mut self.rng, self.stretches + 1);
+        self.stretches += 1;
+        self.poisons.extend(poison);
+        let spec = request.check().expect("simulated jobs are well-formed");
+        Request::Submit(Box::new(spec))
+    }
+
+    /// A client got its last reply: it may think of something else.
+    pub(super) fn answered(&mut self, client: ClientId, asked: &Request, reply: &Reply) {
+        let Some(caller) = self.callers.get_mut(&client) else { return };
+        if caller.closer {
+            return self.close(client, asked, reply);
+        }
+        let pause = Span(self.rng.below(20_000_000));
+        self.plan(self.now + pause, Happening::Caller(client));
+    }
+
+    /// The closer resumes what is paused, then waits for everything.
+    fn close(&mut self, client: ClientId, asked: &Request, reply: &Reply) {
+        let Reply::Jobs(views) = reply else {
+            let again = !matches!(asked, Request::Wait(_));
+            if again {
+                self.plan(self.now, Happening::Caller(client));
+            }
+            return;
+        };
+        if matches!(asked, Request::Wait(_)) {
+            return;
+        }
+        let paused = views.iter().find(|view| view.state == tally_protocol::job::JobState::Paused);
+        let next = match paused {
+            Some(view) => Request::Resume(view.job),
+            None => Request::Wait(views.iter().map(|view| view.job).collect()),
+        };
+        self.ask(client, next, false);
+    }
+}

@@ -1,0 +1,273 @@
+//! What the world expects of the machine: right answers, one last reply to each request, no child left behind, no word
+//! to whom it must not speak. The other two judges are `Machine::check` and the limits on events and time in `world`.
+
+use tally_protocol::control::{Reply, Request};
+use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::job::{JobState, KernelSpec};
+use tally_protocol::range::parse_range;
+use tally_protocol::view::JobView;
+use tally_protocol::work::{LeaseId, ToWorker};
+use tally_protocol::{ClientId, SlotId, WorkerId};
+use tally_reduce::{Integer, Reduction};
+
+use super::fold;
+use super::world::World;
+use crate::Phase;
+
+impl World {
+    pub(super) fn judge_spawn(&mut self, worker: WorkerId, slot: SlotId) {
+        if self.occupied(slot) {
+            self.fail(format!("slot {slot} gets w{worker} while another one is in it"));
+        }
+        if slot.0 >= self.scenario.settings.slots {
+            self.fail(format!("w{worker} is started in slot {slot}, which there is not"));
+        }
+    }
+
+    /// Whether this may be said to that worker now.
+    pub(super) fn judge_send(&mut self, worker: WorkerId, message: &ToWorker) -> bool {
+        let Some(process) = self.processes.get_mut(&worker) else {
+            self.fail(format!("w{worker} is gone and is spoken to"));
+            return false;
+        };
+        let (ready, quit) = (process.ready, process.quit);
+        match message {
+            ToWorker::Quit => process.quit = true,
+            ToWorker::Lease { lease, count, .. } => self.judge_lease(*lease, *count),
+            ToWorker::Job { .. } | ToWorker::Cancel { .. } | ToWorker::Forget { .. } => {}
+        }
+        if !ready {
+            self.fail(format!("w{worker} is not ready and is spoken to"));
+        }
+        if quit {
+            self.fail(format!("w{worker} was told to quit and is spoken to"));
+        }
+        true
+    }
+
+    fn judge_lease(&mut self, lease: LeaseId, count: u64) {
+        if count == 0 {
+            self.fail(format!("{lease:?} is empty"));
+        }
+        if !self.leases.insert(lease) {
+            self.fail(format!("{lease:?} is given twice"));
+        }
+        if self.answers.contains_key(&lease.job) {
+            self.fail(format!("{lease:?} is given though its job is done"));
+        }
+    }
+
+    pub(super) fn judge_reply(&mut self, client: ClientId, reply: &Reply, continues: bool) {
+        self.judge_content(reply);
+        // Those who ask for the end are not kept.
+        if !self.callers.contains_key(&client) && client.0 == self.named && !continues {
+            return;
+        }
+        let now = self.now;
+        let progress = self.scenario.settings.progress;
+        let Some(caller) = self.callers.get_mut(&client) else {
+            return self.fail(format!("c{client} is gone and gets a reply"));
+        };
+        let Some(asked) = &mut caller.asked else {
+            return self.fail(format!("c{client} gets a reply it did not ask for"));
+        };
+        if !continues {
+            let request = asked.request.clone();
+            caller.asked = None;
+            self.judge_last(client, &request, reply);
+            return self.answered(client, &request, reply);
+        }
+        let streams = asked.more && matches!(asked.request, Request::Submit(_) | Request::Follow(_));
+        let too_soon = asked.told.replace(now).is_some_and(|told| told + progress > now);
+        if !streams {
+            self.fail(format!("c{client} gets a stream it did not ask for"));
+        }
+        // After a reload the old pause may still run.
+        if too_soon && self.scenario.operator.is_empty() {
+            self.fail(format!("c{client} is told too often"));
+        }
+    }
+
+    fn judge_last(&mut self, client: ClientId, request: &Request, reply: &Reply) {
+        let over = |view: &JobView| view.state.is_over();
+        let good = match (request, reply) {
+            (_, Reply::Refused(failure)) => may_refuse(request, failure.code),
+            (Request::Submit(spec), Reply::Job(view)) => spec.request.detach || over(view),
+            (Request::Follow(_) | Request::Result(_), Reply::Job(view)) => over(view),
+            (Request::Show(_) | Request::Pause(_) | Request::Resume(_) | Request::Retry(_), Reply::Job(_)) => true,
+            (Request::Wait(jobs), Reply::Jobs(views)) => jobs.len() == views.len() && views.iter().all(over),
+            (Request::Cancel { .. }, Reply::Jobs(views)) => views.iter().all(over),
+            (Request::Jobs { .. }, Reply::Jobs(_)) => true,
+            (Request::Explain(_), Reply::Explanation { reasons, .. }) => !reasons.is_empty(),
+            (Request::Hello(_), Reply::Hello(_)) => true,
+            (Request::Status, Reply::Status(_)) | (Request::Workers, Reply::Workers(_)) => true,
+            (Request::Dump, Reply::Dump(_)) => true,
+            (Request::Ping | Request::Drain | Request::Stop { .. }, Reply::Done) => true,
+            (_, _) => false,
+        };
+        if !good {
+            self.fail(format!("c{client} asked {request:?} and got {reply:?}"));
+        }
+    }
+
+    fn judge_content(&mut self, reply: &Reply) {
+        match reply {
+            Reply::Job(view) | Reply::Explanation { job: view, .. } => self.judge_view(view),
+            Reply::Jobs(views) => views.iter().for_each(|view| self.judge_view(view)),
+            Reply::Hello(_)
+            | Reply::Status(_)
+            | Reply::Workers(_)
+            | Reply::Dump(_)
+            | Reply::Done
+            | Reply::Refused(_) => {}
+        }
+    }
+
+    fn judge_view(&mut self, view: &JobView) {
+        let Some(kernel) = kernel_of(view) else {
+            return self.fail(format!("{} shows no source", view.job));
+        };
+        let (all, done) = (number(&view.elements), number(&view.elements_done));
+        if all != kernel.count() || done > all {
+            self.fail(format!("{} shows {done} of {all} elements", view.job));
+        }
+        if let Some(answer) = self.answers.get(&view.job).cloned()
+            && view.results.first().map(|result| &result.value) != Some(&answer)
+        {
+            self.fail(format!("{} was done with {answer} and is not any more", view.job));
+        }
+        let deaths: u64 = self.deaths.values().map(|&deaths| u64::from(deaths)).sum();
+        if view.retries > deaths {
+            self.fail(format!("{} shows {} retries of {deaths} deaths", view.job, view.retries));
+        }
+        match (&view.state, &view.error) {
+            (JobState::Done, None) => self.judge_answer(view, &kernel),
+            (JobState::Failed, Some(failure)) => self.judge_failure(view, &kernel, failure),
+            (JobState::Cancelled, Some(failure)) if failure.code == ErrorCode::Cancelled => {}
+            (JobState::TimedOut, Some(failure)) if failure.code == ErrorCode::TimedOut => {}
+            (JobState::Queued | JobState::Running | JobState::Paused, None) if view.results.is_empty() => {}
+            (state, error) => self.fail(format!("{} is {state} with {error:?}", view.job)),
+        }
+    }
+
+    fn judge_answer(&mut self, view: &JobView, kernel: &KernelSpec) {
+        let sum = fold::total(kernel, 0, kernel.count()).to_string();
+        let value = view.results.first().map(|result| result.value.clone()).unwrap_or_default();
+        if value != sum {
+            self.fail(format!("{} says {value}, the sum is {sum}", view.job));
+        }
+        let shared: u64 = view.workers.iter().map(|share| number(&share.elements)).sum();
+        let pieces: u64 = view.workers.iter().map(|share| share.partitions).sum();
+        if shared != kernel.count() || pieces != view.partitions.done {
+            self.fail(format!("{}: its workers did {shared} elements in {pieces} partitions", view.job));
+        }
+        if view.elements_done != view.elements || view.partitions.leased + view.partitions.queued > 0 {
+            self.fail(format!("{} is done with work left", view.job));
+        }
+        let parts = view.workers.iter().filter_map(|share| share.results.first());
+        let parts: Vec<Integer> = parts.filter_map(|result| result.value.parse().ok()).collect();
+        if !parts.is_empty() && parts.iter().fold(Integer::from(0), |sum, part| sum + part).to_string() != sum {
+            self.fail(format!("{}: the parts of its workers are not its sum", view.job));
+        }
+        self.answers.insert(view.job, value);
+    }
+
+    fn judge_failure(&mut self, view: &JobView, kernel: &KernelSpec, failure: &Failure) {
+        match failure.code {
+            ErrorCode::WorkerKilled => self.judge_conviction(view, kernel, failure),
+            ErrorCode::KernelFailed if self.kernel_failures > 0 => {}
+            ErrorCode::NoWorkers if self.scenario.faults.any_young() => {}
+            code => self.fail(format!("{} failed with {code:?}: {}", view.job, failure.message)),
+        }
+    }
+
+    /// A convicted range must have killed as many workers as it is said to have; in a world where nothing else kills,
+    /// it must be exactly the poison.
+    fn judge_conviction(&mut self, view: &JobView, kernel: &KernelSpec, failure: &Failure) {
+        let range = failure.range.clone().unwrap_or_default();
+        let killed = self.deaths.get(&range).copied().unwrap_or(0);
+        let said = failure.message.split(" killed ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
+        if said.is_none_or(|said: u32| said == 0 || said > killed) {
+            self.fail(format!("{}: {}, but {killed} were", view.job, failure.message));
+        }
+        if self.scenario.faults.any_deadly() {
+            return;
+        }
+        let Ok(run) = parse_range(&range, &Integer::from(1)) else {
+            return self.fail(format!("{} blames {range}", view.job));
+        };
+        let (Ok(first), Ok(last)) = (u64::try_from(&run.first), u64::try_from(&run.at(run.count.max(1) - 1))) else {
+            return self.fail(format!("{} blames {range}", view.job));
+        };
+        let guilty = self.poisons.range(first..=last).next().is_some();
+        let whole = run.count == 1 || failure.message.contains("killed 1 worker ");
+        if !guilty || !whole || run.count > kernel.count() {
+            self.fail(format!("{} blames {range}, which is innocent or too wide", view.job));
+        }
+    }
+
+    /// Nothing is left to happen: everybody must have been answered, and the machine must sleep.
+    pub(super) fn judge_quiet(&mut self) -> Result<(), String> {
+        if let Some((client, caller)) = self.callers.iter().find(|(_, caller)| caller.asked.is_some())
+            && !self.exited
+        {
+            let request = caller.asked.as_ref().map(|asked| &asked.request);
+            return Err(format!("c{client} is never answered: {request:?}"));
+        }
+        if self.machine.next_deadline().is_some() {
+            return Err("it does not sleep".to_owned());
+        }
+        if !self.all_settled() {
+            return Err("a process is neither started nor given up".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The world is over: the machine must have exited, everybody must have been answered.
+    pub(super) fn judge_end(&mut self) -> Result<(), String> {
+        if !self.exited || self.machine.phase() != Phase::Stopped {
+            return Err("it does not exit".to_owned());
+        }
+        if let Some((client, caller)) = self.callers.iter().find(|(_, caller)| caller.asked.is_some()) {
+            return Err(format!("c{client} is not answered before the exit: {:?}", caller.asked));
+        }
+        if self.machine.next_deadline().is_some() {
+            return Err("it is gone and wants to be woken".to_owned());
+        }
+        Ok(())
+    }
+}
+
+fn may_refuse(request: &Request, code: ErrorCode) -> bool {
+    match code {
+        ErrorCode::Stopping | ErrorCode::TooMany => matches!(request, Request::Submit(_) | Request::Retry(_)),
+        ErrorCode::WrongState => {
+            matches!(request, Request::Cancel { .. } | Request::Pause(_) | Request::Resume(_) | Request::Retry(_))
+        }
+        ErrorCode::NotEnded => matches!(request, Request::Result(_)),
+        ErrorCode::VersionMismatch => matches!(request, Request::Hello(_)),
+        ErrorCode::NoSuchJob => !matches!(request, Request::Submit(_) | Request::Jobs { .. } | Request::Ping),
+        ErrorCode::WorkerKilled
+        | ErrorCode::KernelFailed
+        | ErrorCode::NoAnswer
+        | ErrorCode::NoWorkers
+        | ErrorCode::SupervisorGone
+        | ErrorCode::Internal
+        | ErrorCode::BadUsage
+        | ErrorCode::NoDaemon
+        | ErrorCode::Cancelled
+        | ErrorCode::TimedOut
+        | ErrorCode::NotPermitted
+        | ErrorCode::Interrupted
+        | ErrorCode::System => false,
+    }
+}
+
+fn kernel_of(view: &JobView) -> Option<KernelSpec> {
+    let source = view.sources.iter().map(|text| parse_range(text, &Integer::from(1)).ok());
+    Some(KernelSpec { reductions: vec![Reduction::Sum], source: source.collect::<Option<_>>()? })
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().unwrap_or(u64::MAX)
+}

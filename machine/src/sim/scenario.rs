@@ -1,0 +1,291 @@
+//! What kind of world a seed gives: its settings, its faults, its clients, its end.
+
+use tally_protocol::job::{JobRequest, StartMethod, Transport};
+
+use super::rng::Rng;
+use crate::action::Profile;
+use crate::moment::{Moment, Span};
+use crate::settings::Settings;
+
+/// How often, of a thousand chances, each thing goes wrong.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Faults {
+    /// A process can't be made.
+    pub(super) spawn_fails: u64,
+    /// It dies before it is ready.
+    pub(super) dies_starting: u64,
+    /// It is never ready.
+    pub(super) never_ready: u64,
+    /// It takes long to be ready, perhaps too long.
+    pub(super) slow_start: u64,
+    /// It dies as soon as it is ready.
+    pub(super) dies_ready: u64,
+    /// It dies before it says `Started`.
+    pub(super) dies_before_started: u64,
+    /// It dies between `Started` and `Partial`.
+    pub(super) dies_folding: u64,
+    /// It dies after its partial was sent.
+    pub(super) dies_after_partial: u64,
+    /// It says nothing any more.
+    pub(super) hangs: u64,
+    /// It takes long over a partition, and says so.
+    pub(super) slow: u64,
+    /// It says its partial twice.
+    pub(super) duplicates: u64,
+    /// It says an old partial again.
+    pub(super) stale: u64,
+    /// It says the partial of another worker's lease.
+    pub(super) echoes: u64,
+    /// It says a partial with another attempt first.
+    pub(super) wrong_attempt: u64,
+    /// Its partial cannot be read.
+    pub(super) malformed: u64,
+    /// Its partial has another number of elements.
+    pub(super) wrong_elements: u64,
+    /// It says something that makes no sense.
+    pub(super) nonsense: u64,
+    /// Its link breaks.
+    pub(super) link_breaks: u64,
+    /// Its kernel reports an error.
+    pub(super) fails: u64,
+    /// It hears neither `Cancel` nor `Quit` nor SIGTERM.
+    pub(super) stubborn: u64,
+}
+
+impl Faults {
+    /// Whether a worker may die or be killed for another reason than the elements it folds.
+    pub(super) fn any_deadly(&self) -> bool {
+        let deadly = [
+            self.dies_folding,
+            self.hangs,
+            self.wrong_attempt,
+            self.malformed,
+            self.wrong_elements,
+            self.nonsense,
+            self.link_breaks,
+            self.slow,
+            self.stubborn,
+        ];
+        deadly.iter().any(|&permille| permille > 0)
+    }
+
+    /// Whether workers may die before they begin anything.
+    pub(super) fn any_young(&self) -> bool {
+        let young = [
+            self.spawn_fails,
+            self.dies_starting,
+            self.never_ready,
+            self.slow_start,
+            self.dies_ready,
+            self.dies_before_started,
+            self.dies_after_partial,
+        ];
+        young.iter().any(|&permille| permille > 0) || self.any_deadly()
+    }
+}
+
+/// What happens to a worker that meets an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Poison {
+    /// It dies, so many times.
+    Kills(u32),
+    /// It falls silent, so many times.
+    Silences(u32),
+}
+
+/// How a world ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// SIGTERM, once everything is quiet.
+    Stop,
+    /// SIGQUIT, once everything is quiet.
+    StopNow,
+    /// A client asks for it, once everything is quiet.
+    Drain,
+    /// A client asks for it with `now`.
+    StopRequest,
+    /// All clients go.
+    ClientsGo,
+}
+
+/// Something the operator does at some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operator {
+    /// SIGTERM.
+    Stop,
+    /// SIGQUIT.
+    StopNow,
+    /// Other settings.
+    Reload,
+}
+
+/// A kind of world.
+#[derive(Clone, Debug)]
+pub(super) struct Scenario {
+    pub(super) settings: Settings,
+    pub(super) faults: Faults,
+    /// Nothing goes wrong from here on, but for poison.
+    pub(super) calm: Moment,
+    pub(super) clients: u64,
+    pub(super) requests: u64,
+    pub(super) operator: Vec<(Moment, Operator)>,
+    pub(super) ending: Ending,
+    /// Of a thousand jobs, so many have a poison.
+    pub(super) poisoned: u64,
+    /// Of a thousand requests, so many are something else than a new job.
+    pub(super) chatter: u64,
+    /// Of a thousand clients, so many leave early.
+    pub(super) leavers: u64,
+    /// Jobs may want workers of several kinds.
+    pub(super) kinds: bool,
+    /// The longest delay of a message.
+    pub(super) delay: Span,
+}
+
+const MS: u64 = 1_000_000;
+
+impl Scenario {
+    pub(super) fn new(rng: &mut Rng) -> Self {
+        let settings = settings(rng);
+        let calm = Moment(rng.between(5, 400) * MS);
+        let mut operator = Vec::new();
+        while rng.chance(120) && operator.len() < 4 {
+            let what = rng.pick(&[Operator::Stop, Operator::StopNow, Operator::Reload, Operator::Reload]);
+            operator.push((Moment(rng.below(calm.0 + 50 * MS)), what));
+        }
+        let ending = if settings.until_clients_gone {
+            Ending::ClientsGo
+        } else {
+            rng.pick(&[Ending::Stop, Ending::StopNow, Ending::Drain, Ending::StopRequest])
+        };
+        Self {
+            faults: faults(rng),
+            calm,
+            clients: rng.between(1, 4),
+            requests: rng.between(1, 5),
+            operator,
+            ending,
+            poisoned: rng.pick(&[0, 0, 100, 300, 1000]),
+            chatter: rng.pick(&[0, 200, 500, 800]),
+            leavers: rng.pick(&[0, 0, 100, 400]),
+            kinds: rng.chance(250),
+            delay: Span(rng.pick(&[1_000, 50_000, MS, 5 * MS])),
+            settings,
+        }
+    }
+
+    /// Other settings for the same daemon.
+    pub(super) fn reloaded(&self, rng: &mut Rng) -> Settings {
+        Settings { eager: self.settings.eager, until_clients_gone: self.settings.until_clients_gone, ..settings(rng) }
+    }
+}
+
+fn settings(rng: &mut Rng) -> Settings {
+    let profile = Profile {
+        transport: Transport::Shm,
+        start: StartMethod::Forkserver,
+        nice: 0,
+        memory_limit_bytes: None,
+    };
+    let slots = rng.pick(&[1, 1, 2, 2, 3, 4, 6]);
+    let private = rng.chance(200);
+    Settings {
+        eager: rng.chance(200),
+        until_clients_gone: private,
+        retries: u32::try_from(rng.pick(&[0, 1, 2, 3, 3, 3])).unwrap_or(3),
+        lease: Span::ms(rng.between(20, 200)),
+        start: Span::ms(rng.between(20, 100)),
+        grace: Span::ms(rng.between(5, 50)),
+        drain: Span::ms(rng.between(1, 300)),
+        intensity: u32::try_from(rng.between(1, 5)).unwrap_or(5),
+        intensity_window: Span::ms(rng.between(50, 500)),
+        backoff_first: Span::ms(rng.between(1, 10)),
+        backoff_most: Span::ms(rng.between(10, 300)),
+        backoff_reset: Span::ms(rng.between(100, 1000)),
+        partition_least: Span::ms(2),
+        partition_most: Span::ms(5),
+        ahead: Span(rng.pick(&[100_000, MS, 5 * MS])),
+        leases_max: usize::try_from(rng.pick(&[1, 2, 4, 64])).unwrap_or(64),
+        jobs_open_max: usize::try_from(rng.pick(&[1, 3, 100, 100])).unwrap_or(100),
+        jobs_ended_max: usize::try_from(rng.pick(&[0, 1, 5, 100])).unwrap_or(100),
+        progress: Span::ms(rng.between(1, 20)),
+        seed: rng.next(),
+        ..Settings::new(slots, profile)
+    }
+}
+
+/// Most faults are absent from most worlds: each world has a few of its own.
+fn faults(rng: &mut Rng) -> Faults {
+    let mut faults = Faults::default();
+    let each = [
+        &mut faults.spawn_fails,
+        &mut faults.dies_starting,
+        &mut faults.never_ready,
+        &mut faults.slow_start,
+        &mut faults.dies_ready,
+        &mut faults.dies_before_started,
+        &mut faults.dies_folding,
+        &mut faults.dies_after_partial,
+        &mut faults.hangs,
+        &mut faults.slow,
+        &mut faults.duplicates,
+        &mut faults.stale,
+        &mut faults.echoes,
+        &mut faults.wrong_attempt,
+        &mut faults.malformed,
+        &mut faults.wrong_elements,
+        &mut faults.nonsense,
+        &mut faults.link_breaks,
+        &mut faults.fails,
+        &mut faults.stubborn,
+    ];
+    let common = rng.pick(&[0, 100, 250]);
+    for fault in each {
+        if rng.chance(common) {
+            *fault = rng.pick(&[20, 100, 300, 700]);
+        }
+    }
+    // A kernel that fails ends its job: interesting, but not all the time.
+    faults.fails = faults.fails.min(30);
+    faults
+}
+
+/// Elements of each job lie in a stretch of their own, so that an element tells its job.
+pub(super) const STRETCH: u64 = 1 << 50;
+
+/// A new job in the `n`-th stretch, and the element in it that is poison, if one is.
+pub(super) fn job(scenario: &Scenario, rng: &mut Rng, n: u64) -> (JobRequest, Option<(u64, Poison)>) {
+    let first = STRETCH * n;
+    let huge = rng.chance(60);
+    let count = if huge {
+        1 << rng.between(20, 45)
+    } else {
+        rng.pick(&[0, 1, 1, 2, 3, 5, 8, 12, 20, 50, 200, 1000])
+    };
+    let poison = (count > 0 && rng.chance(scenario.poisoned)).then(|| {
+        let kind = rng.pick(&[
+            Poison::Kills(u32::MAX),
+            Poison::Kills(u32::MAX),
+            Poison::Kills(1),
+            Poison::Kills(2),
+            Poison::Silences(u32::MAX),
+            Poison::Silences(1),
+        ]);
+        (first + rng.below(count), kind)
+    });
+    let partitions = if rng.chance(300) { None } else { Some(rng.pick(&[1, 2, 3, 5, 7, 12, 12, 40])) };
+    let request = JobRequest {
+        reductions: vec!["sum".into()],
+        sources: vec![format!("{first}..{}", first + count)],
+        partitions,
+        workers: rng.chance(250).then(|| u32::try_from(rng.between(1, 3)).unwrap_or(1)),
+        retries: rng.chance(200).then(|| u32::try_from(rng.between(0, 4)).unwrap_or(1)),
+        timeout_ms: rng.chance(150).then(|| rng.between(1, 300)),
+        priority: rng.chance(300).then(|| i32::try_from(rng.below(3)).unwrap_or(0)),
+        nice: (scenario.kinds && rng.chance(400)).then(|| i32::try_from(rng.between(1, 2)).unwrap_or(1)),
+        detach: rng.chance(250),
+        breakdown: rng.chance(150),
+        ..JobRequest::default()
+    };
+    (request, poison)
+}

@@ -1,0 +1,146 @@
+//! Events and actions in one line each: for traces of failing seeds, and for tests that compare what is done.
+
+use tally_protocol::control::{Reply, Request};
+use tally_protocol::job::JobSpec;
+use tally_protocol::view::JobView;
+use tally_protocol::work::{FromWorker, LeaseId, ToWorker};
+
+use crate::action::{Action, Blow};
+use crate::event::Event;
+
+/// An event in one line: `w3: partial j1/0.1 of 10`.
+#[must_use]
+pub fn event(event: &Event) -> String {
+    match event {
+        Event::ClientSaid { client, request, more } => {
+            format!("c{client}: {}{}", self::request(request), if *more { ", more" } else { "" })
+        }
+        Event::ClientGone { client } => format!("c{client}: gone"),
+        Event::Spawned { worker, pid } => format!("w{worker}: spawned as {pid}"),
+        Event::SpawnFailed { worker, why } => format!("w{worker}: could not {why}"),
+        Event::WorkerSaid { worker, said: what } => format!("w{worker}: {}", said(what)),
+        Event::LinkBroken { worker, why } => format!("w{worker}: link broken: {why}"),
+        Event::WorkerExited { worker, how, .. } => format!("w{worker}: {how}"),
+        Event::StopRequested => "stop requested".to_owned(),
+        Event::StopNow => "stop now".to_owned(),
+        Event::Reload(settings) => format!("reload with {} slots", settings.slots),
+    }
+}
+
+fn request(request: &Request) -> String {
+    match request {
+        Request::Submit(spec) => format!("submit {}", submitted(spec)),
+        Request::Hello(_) => "hello".to_owned(),
+        Request::Jobs { all } => format!("jobs{}", if *all { " --all" } else { "" }),
+        Request::Show(job) => format!("show {job}"),
+        Request::Explain(job) => format!("explain {job}"),
+        Request::Wait(jobs) => format!("wait {jobs:?}"),
+        Request::Result(job) => format!("result {job}"),
+        Request::Follow(job) => format!("follow {job}"),
+        Request::Cancel { all: true, .. } => "cancel --all".to_owned(),
+        Request::Cancel { jobs, all: false } => format!("cancel {jobs:?}"),
+        Request::Pause(job) => format!("pause {job}"),
+        Request::Resume(job) => format!("resume {job}"),
+        Request::Retry(job) => format!("retry {job}"),
+        Request::Status => "status".to_owned(),
+        Request::Workers => "workers".to_owned(),
+        Request::Ping => "ping".to_owned(),
+        Request::Drain => "drain".to_owned(),
+        Request::Stop { now } => format!("stop{}", if *now { " --now" } else { "" }),
+        Request::Dump => "dump".to_owned(),
+    }
+}
+
+fn submitted(spec: &JobSpec) -> String {
+    let request = &spec.request;
+    let mut text = format!("{} {}", request.reductions.join(","), request.sources.join(","));
+    let mut option = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            text.push_str(&format!(" {name}={value}"));
+        }
+    };
+    option("partitions", request.partitions.map(|n| n.to_string()));
+    option("workers", request.workers.map(|n| n.to_string()));
+    option("retries", request.retries.map(|n| n.to_string()));
+    option("timeout_ms", request.timeout_ms.map(|n| n.to_string()));
+    option("priority", request.priority.map(|n| n.to_string()));
+    option("nice", request.nice.map(|n| n.to_string()));
+    option("transport", request.transport.map(|t| t.to_string()));
+    option("detach", request.detach.then(|| "yes".to_owned()));
+    text
+}
+
+fn lease(lease: LeaseId) -> String {
+    format!("{}/{}.{}", lease.job, lease.partition, lease.attempt)
+}
+
+/// What a worker says in a few words: `partial j1/0.1 of 10`.
+#[must_use]
+pub fn said(said: &FromWorker) -> String {
+    match said {
+        FromWorker::Ready => "ready".to_owned(),
+        FromWorker::Started { lease: id } => format!("started {}", lease(*id)),
+        FromWorker::Progress { lease: id, done } => format!("progress {} {done}", lease(*id)),
+        FromWorker::Partial { lease: id, elements, .. } => format!("partial {} of {elements}", lease(*id)),
+        FromWorker::Failed { lease: id, why } => format!("failed {}: could not {why}", lease(*id)),
+        FromWorker::Cancelled { lease: id } => format!("cancelled {}", lease(*id)),
+    }
+}
+
+/// What a worker is told in a few words: `lease j1/0.1 0+10`.
+#[must_use]
+pub fn told(told: &ToWorker) -> String {
+    match told {
+        ToWorker::Job { job, .. } => format!("job {job}"),
+        ToWorker::Lease { lease: id, position, count } => format!("lease {} {position}+{count}", lease(*id)),
+        ToWorker::Cancel { lease: id } => format!("cancel {}", lease(*id)),
+        ToWorker::Forget { job } => format!("forget {job}"),
+        ToWorker::Quit => "quit".to_owned(),
+    }
+}
+
+/// An action in one line: `to w3: lease j1/0.1 0+10`.
+#[must_use]
+pub fn action(action: &Action) -> String {
+    match action {
+        Action::Spawn { worker, slot, profile } if profile.nice == 0 => format!("spawn w{worker} in {slot}"),
+        Action::Spawn { worker, slot, profile } => format!("spawn w{worker} in {slot} nice {}", profile.nice),
+        Action::Send { worker, message } => format!("to w{worker}: {}", told(message)),
+        Action::Signal { worker, blow: Blow::Term } => format!("term w{worker}"),
+        Action::Signal { worker, blow: Blow::Kill } => format!("kill w{worker}"),
+        Action::Reply { client, reply: what, continues } => {
+            format!("c{client} <- {}{}", reply(what), if *continues { " ..." } else { "" })
+        }
+        Action::Exit => "exit".to_owned(),
+    }
+}
+
+fn reply(reply: &Reply) -> String {
+    match reply {
+        Reply::Hello(version) => format!("hello {version}"),
+        Reply::Job(view) => job(view),
+        Reply::Jobs(views) => views.iter().map(job).collect::<Vec<_>>().join("; "),
+        Reply::Explanation { job: view, reasons } => format!("{}: {}", view.job, reasons.join(" / ")),
+        Reply::Status(status) => format!("status {}", status.phase),
+        Reply::Workers(workers) => {
+            workers.iter().map(|worker| worker.state.clone()).collect::<Vec<_>>().join(", ")
+        }
+        Reply::Dump(_) => "dump".to_owned(),
+        Reply::Done => "done".to_owned(),
+        Reply::Refused(failure) => format!("refused: {}", failure.message),
+    }
+}
+
+fn job(view: &JobView) -> String {
+    let mut text = format!("{} {}", view.job, view.state);
+    if !view.state.is_over() {
+        text.push_str(&format!(" {}/{}", view.elements_done, view.elements));
+    }
+    for result in &view.results {
+        text.push_str(&format!(" {}={}", result.reduction, result.value));
+    }
+    if let Some(failure) = &view.error {
+        text.push_str(&format!(": {}", failure.message));
+    }
+    text
+}

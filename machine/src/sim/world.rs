@@ -1,0 +1,372 @@
+//! One world: the machine, its simulated surroundings, and a clock that jumps to whatever happens next.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tally_protocol::control::Request;
+use tally_protocol::work::{FromWorker, LeaseId, ToWorker};
+use tally_protocol::{ClientId, JobId, SlotId, WorkerId};
+
+use super::clients::Caller;
+use super::rng::Rng;
+use super::scenario::{Ending, Operator, Poison, Scenario};
+use super::text;
+use super::workers::{Life, Process};
+use crate::action::{Action, Blow};
+use crate::event::Event;
+use crate::moment::{Moment, Span};
+use crate::settings::Settings;
+use crate::{Machine, Phase};
+
+/// Events after which a world that still goes on is taken to run in circles.
+const EVENTS_MAX: u64 = 60_000;
+/// Events at one moment after which time is taken to stand still.
+const STILL_MAX: u64 = 5_000;
+/// Simulated time after which a calm world must have settled.
+const SETTLED_WITHIN: Span = Span::ms(120_000);
+
+/// Something that is going to happen.
+#[derive(Clone, Debug)]
+pub(super) enum Happening {
+    ToMachine(Event),
+    ToWorker(WorkerId, ToWorker),
+    /// A process comes into being.
+    Boot(WorkerId),
+    /// A worker goes on with what it did at that turn.
+    Step(WorkerId, u64),
+    /// A worker dies of what it did at that turn.
+    Die(WorkerId, u64),
+    Caller(ClientId),
+    Operator(Operator),
+}
+
+/// A world in motion.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) machine: Machine,
+    pub(super) scenario: Scenario,
+    pub(super) rng: Rng,
+    pub(super) now: Moment,
+    plans: BTreeMap<(Moment, u64), Happening>,
+    planned: u64,
+    pub(super) processes: BTreeMap<WorkerId, Process>,
+    pub(super) callers: BTreeMap<ClientId, Caller>,
+    pub(super) named: u64,
+    /// Stretches of integers that jobs were made of.
+    pub(super) stretches: u64,
+    pub(super) submitted: u64,
+    pub(super) poisons: BTreeMap<u64, Poison>,
+    /// Workers that died while they ran a range, by range.
+    pub(super) deaths: BTreeMap<String, u32>,
+    pub(super) kernel_failures: u64,
+    /// Somebody's last partial.
+    pub(super) echo: Option<FromWorker>,
+    /// Every lease ever given.
+    pub(super) leases: BTreeSet<LeaseId>,
+    /// Jobs that were seen done, and their answers.
+    pub(super) answers: BTreeMap<JobId, String>,
+    /// The most slots the daemon ever had.
+    pub(super) slots_most: u16,
+    pub(super) exited: bool,
+    pub(super) events: u64,
+    still: u64,
+    failure: Option<String>,
+    trace: Option<Vec<String>>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, traced: bool) -> Self {
+        let mut rng = Rng::new(seed);
+        let scenario = Scenario::new(&mut rng);
+        let machine = Machine::new(Moment(0), scenario.settings.clone());
+        Self {
+            machine,
+            slots_most: scenario.settings.slots,
+            scenario,
+            rng,
+            now: Moment(0),
+            plans: BTreeMap::new(),
+            planned: 0,
+            processes: BTreeMap::new(),
+            callers: BTreeMap::new(),
+            named: 0,
+            stretches: 0,
+            submitted: 0,
+            poisons: BTreeMap::new(),
+            deaths: BTreeMap::new(),
+            kernel_failures: 0,
+            echo: None,
+            leases: BTreeSet::new(),
+            answers: BTreeMap::new(),
+            exited: false,
+            events: 0,
+            still: 0,
+            failure: None,
+            trace: traced.then(Vec::new),
+        }
+    }
+
+    /// Lives through the whole life of the world.
+    pub(super) fn run(&mut self) -> Result<(), String> {
+        self.note(|world| format!("{:?}", world.scenario));
+        self.drain_actions();
+        for _ in 0..self.scenario.clients {
+            self.new_client(self.scenario.requests, false);
+        }
+        for (at, what) in self.scenario.operator.clone() {
+            self.plan(at, Happening::Operator(what));
+        }
+        self.run_until(|world| world.now >= world.scenario.calm && world.nobody_asks())?;
+        self.quiet_down()?;
+        self.end()?;
+        self.judge_end()
+    }
+
+    /// Whether all clients are done, or wait for a job.
+    fn nobody_asks(&self) -> bool {
+        !self.plans.values().any(|plan| matches!(plan, Happening::Caller(_) | Happening::Operator(_)))
+    }
+
+    /// Nothing goes wrong any more: everything must come to its end.
+    fn quiet_down(&mut self) -> Result<(), String> {
+        if !self.exited {
+            self.new_client(u64::MAX, true);
+        }
+        let limit = self.now + SETTLED_WITHIN;
+        self.run_until(|world| world.now > limit)?;
+        if self.now > limit {
+            return Err("it does not settle".to_owned());
+        }
+        self.judge_quiet()
+    }
+
+    fn end(&mut self) -> Result<(), String> {
+        if self.exited {
+            return Ok(());
+        }
+        self.note(|world| format!("the end: {:?}", world.scenario.ending));
+        match self.scenario.ending {
+            Ending::Stop => self.tell(Event::StopRequested),
+            Ending::StopNow => self.tell(Event::StopNow),
+            Ending::Drain => self.ask_somebody(Request::Drain),
+            Ending::StopRequest => self.ask_somebody(Request::Stop { now: true }),
+            Ending::ClientsGo => {
+                let clients: Vec<ClientId> = self.callers.keys().copied().collect();
+                clients.into_iter().for_each(|client| self.leave(client));
+            }
+        }
+        let limit = self.now + SETTLED_WITHIN;
+        self.run_until(|world| world.now > limit)
+    }
+
+    fn ask_somebody(&mut self, request: Request) {
+        self.named += 1;
+        let client = ClientId(self.named);
+        self.tell(Event::ClientSaid { client, request, more: false });
+    }
+
+    /// Goes on until nothing is left to happen, or until told to stop.
+    fn run_until(&mut self, stop: impl Fn(&Self) -> bool) -> Result<(), String> {
+        while self.failure.is_none() && !stop(self) && self.turn() {}
+        match self.failure.take() {
+            Some(why) => Err(why),
+            None => Ok(()),
+        }
+    }
+
+    /// One thing happens. False when nothing is left to happen.
+    fn turn(&mut self) -> bool {
+        let plan = self.plans.first_key_value().map(|(&(at, _), _)| at);
+        let alarm = self.machine.next_deadline();
+        let (next, wakes) = match (plan, alarm) {
+            (None, None) => return false,
+            (Some(plan), None) => (plan, false),
+            (None, Some(alarm)) => (alarm, true),
+            // The machine is woken late now and then, as any process is.
+            (Some(plan), Some(alarm)) if alarm < plan || self.rng.chance(700) => (plan.min(alarm), alarm <= plan),
+            (Some(plan), Some(_)) => (plan, false),
+        };
+        self.pass_time(next);
+        if wakes {
+            self.note(|_| "time".to_owned());
+            self.machine.handle_timeout(self.now);
+            self.after_event();
+        } else if let Some((_, happening)) = self.plans.pop_first() {
+            self.happen(happening);
+        }
+        true
+    }
+
+    fn pass_time(&mut self, next: Moment) {
+        self.events += 1;
+        self.still = if next > self.now { 0 } else { self.still + 1 };
+        self.now = self.now.max(next);
+        if self.events > EVENTS_MAX {
+            self.fail("it goes on for ever".to_owned());
+        }
+        if self.still > STILL_MAX {
+            self.fail("time stands still".to_owned());
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::ToMachine(event) => self.tell(event),
+            Happening::ToWorker(worker, message) => self.hear(worker, message),
+            Happening::Boot(worker) => self.boot(worker),
+            Happening::Step(worker, turn) => self.step(worker, turn),
+            Happening::Die(worker, turn) => self.die_at(worker, turn),
+            Happening::Caller(client) => self.caller(client),
+            Happening::Operator(Operator::Stop) => self.tell(Event::StopRequested),
+            Happening::Operator(Operator::StopNow) => self.tell(Event::StopNow),
+            Happening::Operator(Operator::Reload) => self.reload(),
+        }
+    }
+
+    fn reload(&mut self) {
+        let settings: Settings = self.scenario.reloaded(&mut self.rng);
+        self.slots_most = self.slots_most.max(settings.slots);
+        self.scenario.settings = settings.clone();
+        self.tell(Event::Reload(Box::new(settings)));
+    }
+
+    pub(super) fn plan(&mut self, at: Moment, what: Happening) {
+        self.planned += 1;
+        self.plans.insert((at, self.planned), what);
+    }
+
+    pub(super) fn delay(&mut self) -> Span {
+        Span(self.rng.below(self.scenario.delay.0) + 1)
+    }
+
+    /// Tells the machine of an event and does what it wants done.
+    pub(super) fn tell(&mut self, event: Event) {
+        if self.exited {
+            return;
+        }
+        self.note(|_| text::event(&event));
+        self.learn(&event);
+        self.machine.handle(self.now, event);
+        self.after_event();
+    }
+
+    /// What the world itself learns from an event that the machine gets.
+    fn learn(&mut self, event: &Event) {
+        match event {
+            Event::WorkerSaid { worker, said: FromWorker::Ready } => {
+                if let Some(process) = self.processes.get_mut(worker) {
+                    process.ready = true;
+                }
+            }
+            Event::WorkerExited { worker, .. } | Event::SpawnFailed { worker, .. } => {
+                self.processes.remove(worker);
+            }
+            Event::ClientSaid { request: Request::Submit(_), .. } => self.submitted += 1,
+            Event::ClientSaid { .. }
+            | Event::ClientGone { .. }
+            | Event::Spawned { .. }
+            | Event::WorkerSaid { .. }
+            | Event::LinkBroken { .. }
+            | Event::StopRequested
+            | Event::StopNow
+            | Event::Reload(_) => {}
+        }
+    }
+
+    fn after_event(&mut self) {
+        // Debug builds check by themselves.
+        if !cfg!(debug_assertions) {
+            self.machine.check();
+        }
+        self.drain_actions();
+    }
+
+    fn drain_actions(&mut self) {
+        while let Some(action) = self.machine.next_action() {
+            self.note(|_| format!("    {}", text::action(&action)));
+            if self.exited {
+                self.fail("it acts after its exit".to_owned());
+            }
+            self.perform(action);
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Spawn { worker, slot, .. } => {
+                self.judge_spawn(worker, slot);
+                self.processes.insert(worker, Process::new(slot, self.now));
+                self.spawn(worker);
+            }
+            Action::Send { worker, message } => {
+                if self.judge_send(worker, &message) {
+                    self.send(worker, message);
+                }
+            }
+            Action::Signal { worker, blow } => {
+                if self.processes.contains_key(&worker) {
+                    self.signal(worker, blow == Blow::Kill);
+                } else {
+                    self.fail(format!("w{worker} is gone and gets a signal"));
+                }
+            }
+            Action::Reply { client, reply, continues } => {
+                self.judge_reply(client, &reply, continues);
+            }
+            Action::Exit => self.exit(),
+        }
+    }
+
+    fn exit(&mut self) {
+        self.exited = true;
+        if !self.processes.is_empty() {
+            self.fail("it exits with a child left".to_owned());
+        }
+        if self.machine.phase() != Phase::Stopped {
+            self.fail("it exits and is not stopped".to_owned());
+        }
+        // What is still planned happens to nobody.
+        self.plans.clear();
+    }
+
+    fn die_at(&mut self, worker: WorkerId, turn: u64) {
+        if self.is_at(worker, turn) {
+            self.die(worker, "killed by SIGSEGV");
+        }
+    }
+
+    /// The slots that hold a process.
+    pub(super) fn occupied(&self, slot: SlotId) -> bool {
+        self.processes.values().any(|process| process.slot == slot)
+    }
+
+    pub(super) fn all_settled(&self) -> bool {
+        self.processes.values().all(|process| process.life != Life::Wanted)
+    }
+
+    pub(super) fn fail(&mut self, why: String) {
+        self.note(|_| format!("!!! {why}"));
+        self.failure.get_or_insert(why);
+    }
+
+    fn note(&mut self, line: impl FnOnce(&Self) -> String) {
+        if self.trace.is_some() {
+            let line = format!("{:>12} {}", Milliseconds(self.now), line(self));
+            if let Some(trace) = &mut self.trace {
+                trace.push(line);
+            }
+        }
+    }
+
+    pub(super) fn take_trace(&mut self) -> Vec<String> {
+        self.trace.take().unwrap_or_default()
+    }
+}
+
+/// A moment as people read it.
+struct Milliseconds(Moment);
+
+impl std::fmt::Display for Milliseconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&format!("{}.{:06}", self.0.0 / 1_000_000, self.0.0 % 1_000_000))
+    }
+}
