@@ -53,7 +53,7 @@ impl When {
     fn hang(self) -> &'static str {
         match self {
             Self::Idle => "",
-            Self::MidPartition => "fold,partition=0,attempts=1,how=hang",
+            Self::MidPartition => "fold,job=1,partition=0,attempts=1,how=hang",
             Self::Starting => "before-ready,workers=2,how=hang",
         }
     }
@@ -233,6 +233,10 @@ fn the_client_is_struck(transport: &str, start: &str, when: When, blow: Blow) {
     let mut client = scene.daemon.client();
     until("its connection", || {
         (client.call("io.tally.Status", &json!({}))["status"]["clients"] == 2).then_some(())
+    });
+    until("its job", || {
+        let jobs = client.call("io.tally.Jobs", &json!({}));
+        jobs["jobs"].as_array().is_some_and(|jobs| !jobs.is_empty()).then_some(())
     });
     blow.strike(running.pid());
     match blow {

@@ -46,7 +46,10 @@ fn main() {
     let took = began.elapsed();
     let sum = world.done.unwrap_or_default();
     let rate = partitions as f64 / took.as_secs_f64();
-    println!("{partitions} partitions, {workers} workers, {jobs} other jobs: {took:.3?}, {rate:.0} a second, {} messages, sum {sum}", world.messages);
+    println!(
+        "{partitions} partitions, {workers} workers, {jobs} other jobs: {took:.3?}, {rate:.0} a second, {} messages, sum {sum}",
+        world.messages
+    );
 }
 
 #[expect(clippy::disallowed_methods, reason = "a measurement needs a clock; the machine is given its own")]
@@ -56,8 +59,7 @@ fn now() -> Instant {
 
 fn folded(position: u64) -> Vec<u8> {
     let mut partial = Partial::identity(&[Reduction::Sum]);
-    let whole =
-        partial.absorb_progression(&Integer::from(position), &Integer::from(1), 1, &mut |_| true);
+    let whole = partial.absorb_progression(&Integer::from(position), &Integer::from(1), 1, &mut |_| true);
     if whole { partial.to_bytes() } else { Vec::new() }
 }
 

@@ -113,9 +113,7 @@ impl Running {
             )));
         };
         #[cfg(feature = "crash-points")]
-        crash::context(|context| {
-            context.lease = Some((lease.id.partition.0, lease.id.attempt.0, lease.position, lease.count));
-        });
+        crate::crashing::fold(&lease);
         crash::point("before-started");
         self.say(&FromWorker::Started { lease: lease.id })?;
         self.link.flush()?;

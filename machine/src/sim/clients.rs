@@ -45,7 +45,10 @@ impl World {
         let Some(caller) = self.callers.get(&client) else { return };
         let (waits, left, closer) = (caller.asked.is_some(), caller.left, caller.closer);
         if closer {
-            return if waits { } else { self.ask(client, Request::Jobs { all: false }, false) };
+            return if waits {
+            } else {
+                self.ask(client, Request::Jobs { all: false }, false)
+            };
         }
         if self.rng.chance(self.scenario.leavers) {
             return self.leave(client);

@@ -94,7 +94,10 @@ impl World {
             (_, Reply::Refused(failure)) => may_refuse(request, failure.code),
             (Request::Submit(spec), Reply::Job(view)) => spec.request.detach || over(view),
             (Request::Follow(_) | Request::Result(_), Reply::Job(view)) => over(view),
-            (Request::Show(_) | Request::Pause(_) | Request::Resume(_) | Request::Retry(_), Reply::Job(_)) => true,
+            (
+                Request::Show(_) | Request::Pause(_) | Request::Resume(_) | Request::Retry(_),
+                Reply::Job(_),
+            ) => true,
             (Request::Wait(jobs), Reply::Jobs(views)) => jobs.len() == views.len() && views.iter().all(over),
             (Request::Cancel { .. }, Reply::Jobs(views)) => views.iter().all(over),
             (Request::Jobs { .. }, Reply::Jobs(_)) => true,
@@ -166,7 +169,8 @@ impl World {
         }
         let parts = view.workers.iter().filter_map(|share| share.results.first());
         let parts: Vec<Integer> = parts.filter_map(|result| result.value.parse().ok()).collect();
-        if !parts.is_empty() && parts.iter().fold(Integer::from(0), |sum, part| sum + part).to_string() != sum {
+        if !parts.is_empty() && parts.iter().fold(Integer::from(0), |sum, part| sum + part).to_string() != sum
+        {
             self.fail(format!("{}: the parts of its workers are not its sum", view.job));
         }
         self.answers.insert(view.job, value);
@@ -186,7 +190,8 @@ impl World {
     fn judge_conviction(&mut self, view: &JobView, kernel: &KernelSpec, failure: &Failure) {
         let range = failure.range.clone().unwrap_or_default();
         let killed = self.deaths.get(&range).copied().unwrap_or(0);
-        let said = failure.message.split(" killed ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
+        let said =
+            failure.message.split(" killed ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
         if said.is_none_or(|said: u32| said == 0 || said > killed) {
             self.fail(format!("{}: {}, but {killed} were", view.job, failure.message));
         }
@@ -196,7 +201,8 @@ impl World {
         let Ok(run) = parse_range(&range, &Integer::from(1)) else {
             return self.fail(format!("{} blames {range}", view.job));
         };
-        let (Ok(first), Ok(last)) = (u64::try_from(&run.first), u64::try_from(&run.at(run.count.max(1) - 1))) else {
+        let (Ok(first), Ok(last)) = (u64::try_from(&run.first), u64::try_from(&run.at(run.count.max(1) - 1)))
+        else {
             return self.fail(format!("{} blames {range}", view.job));
         };
         let guilty = self.poisons.range(first..=last).next().is_some();
@@ -242,7 +248,10 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
     match code {
         ErrorCode::Stopping | ErrorCode::TooMany => matches!(request, Request::Submit(_) | Request::Retry(_)),
         ErrorCode::WrongState => {
-            matches!(request, Request::Cancel { .. } | Request::Pause(_) | Request::Resume(_) | Request::Retry(_))
+            matches!(
+                request,
+                Request::Cancel { .. } | Request::Pause(_) | Request::Resume(_) | Request::Retry(_)
+            )
         }
         ErrorCode::NotEnded => matches!(request, Request::Result(_)),
         ErrorCode::VersionMismatch => matches!(request, Request::Hello(_)),

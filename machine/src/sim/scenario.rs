@@ -176,7 +176,11 @@ impl Scenario {
 
     /// Other settings for the same daemon.
     pub(super) fn reloaded(&self, rng: &mut Rng) -> Settings {
-        Settings { eager: self.settings.eager, until_clients_gone: self.settings.until_clients_gone, ..settings(rng) }
+        Settings {
+            eager: self.settings.eager,
+            until_clients_gone: self.settings.until_clients_gone,
+            ..settings(rng)
+        }
     }
 }
 
@@ -257,11 +261,8 @@ pub(super) const STRETCH: u64 = 1 << 50;
 pub(super) fn job(scenario: &Scenario, rng: &mut Rng, n: u64) -> (JobRequest, Option<(u64, Poison)>) {
     let first = STRETCH * n;
     let huge = rng.chance(60);
-    let count = if huge {
-        1 << rng.between(20, 45)
-    } else {
-        rng.pick(&[0, 1, 1, 2, 3, 5, 8, 12, 20, 50, 200, 1000])
-    };
+    let count =
+        if huge { 1 << rng.between(20, 45) } else { rng.pick(&[0, 1, 1, 2, 3, 5, 8, 12, 20, 50, 200, 1000]) };
     let poison = (count > 0 && rng.chance(scenario.poisoned)).then(|| {
         let kind = rng.pick(&[
             Poison::Kills(u32::MAX),

@@ -179,7 +179,8 @@ impl World {
 
     /// A message reaches a worker.
     pub(super) fn hear(&mut self, worker: WorkerId, message: ToWorker) {
-        let Some(process) = self.processes.get_mut(&worker).filter(|process| process.life == Life::Alive) else {
+        let Some(process) = self.processes.get_mut(&worker).filter(|process| process.life == Life::Alive)
+        else {
             return;
         };
         match message {
@@ -375,7 +376,8 @@ impl World {
     /// What happens to a worker that folds these elements. Meeting a poison wears it out.
     fn poison_in(&mut self, kernel: &KernelSpec, position: u64, count: u64) -> Option<Fate> {
         for run in kernel.runs(position, count) {
-            let (Ok(first), Ok(last)) = (u64::try_from(&run.first), u64::try_from(&run.at(run.count - 1))) else {
+            let (Ok(first), Ok(last)) = (u64::try_from(&run.first), u64::try_from(&run.at(run.count - 1)))
+            else {
                 continue;
             };
             let Some((_, poison)) = self.poisons.range_mut(first..=last).next() else { continue };

@@ -182,7 +182,9 @@ impl World {
             (Some(plan), None) => (plan, false),
             (None, Some(alarm)) => (alarm, true),
             // The machine is woken late now and then, as any process is.
-            (Some(plan), Some(alarm)) if alarm < plan || self.rng.chance(700) => (plan.min(alarm), alarm <= plan),
+            (Some(plan), Some(alarm)) if alarm < plan || self.rng.chance(700) => {
+                (plan.min(alarm), alarm <= plan)
+            }
             (Some(plan), Some(_)) => (plan, false),
         };
         self.pass_time(next);
