@@ -73,6 +73,12 @@ pub trait WorkerLink: fmt::Debug {
     ///
     /// [`LinkError::Closed`]: the supervisor is gone.
     fn flush(&mut self) -> Result<(), LinkError>;
+
+    /// Hands buffered frames over without waking the supervisor where the link can: it sees them
+    /// when it looks, at the latest when the worker is dead. For signs that nobody waits for.
+    fn commit(&mut self) -> Result<(), LinkError> {
+        self.flush()
+    }
 }
 
 /// How long to wait for a frame.
