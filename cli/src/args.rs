@@ -294,9 +294,80 @@ pub(crate) struct DaemonArgs {
     /// How workers are started: forkserver, spawn, fork
     #[arg(long, value_name = "METHOD", value_parser = values::start)]
     pub(crate) start: Option<StartMethod>,
-    /// What to log: error, warn, info, debug, trace
+    /// What to log: error, warn, info, debug
     #[arg(long, value_name = "LEVEL", value_parser = values::log_level)]
-    pub(crate) log_level: Option<String>,
+    pub(crate) log: Option<String>,
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
+}
+
+/// The rest of config.toml, a flag for each key; ranges are the configuration's to check.
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
+#[command(next_help_heading = "Settings (see config.toml)")]
+pub(crate) struct SettingArgs {
+    /// Workers a range may kill
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    retries: Option<u64>,
+    /// Silence after which a worker is killed
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    lease_ms: Option<u64>,
+    /// Time a worker has to get ready
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    start_ms: Option<u64>,
+    /// From the polite to the hard end of a worker
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    grace_ms: Option<u64>,
+    /// Time open jobs have after the first SIGTERM
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    drain_ms: Option<u64>,
+    /// Idle deaths borne without delay
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    restart_intensity: Option<u64>,
+    /// Window in which they are counted
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    restart_window_ms: Option<u64>,
+    /// First delay of a restart
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    backoff_first_ms: Option<u64>,
+    /// Longest delay of a restart
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    backoff_most_ms: Option<u64>,
+    /// Health that resets the delay
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    backoff_reset_ms: Option<u64>,
+    /// Least work of a partition
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    partition_least_ms: Option<u64>,
+    /// Most work of a partition
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    partition_most_ms: Option<u64>,
+    /// Partitions a worker may hold
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    leases_max: Option<u64>,
+}
+
+impl SettingArgs {
+    /// Keys of config.toml with the values given.
+    pub(crate) fn given(&self) -> Vec<(String, String)> {
+        [
+            ("retries", self.retries),
+            ("lease_ms", self.lease_ms),
+            ("start_ms", self.start_ms),
+            ("grace_ms", self.grace_ms),
+            ("drain_ms", self.drain_ms),
+            ("restart_intensity", self.restart_intensity),
+            ("restart_window_ms", self.restart_window_ms),
+            ("backoff_first_ms", self.backoff_first_ms),
+            ("backoff_most_ms", self.backoff_most_ms),
+            ("backoff_reset_ms", self.backoff_reset_ms),
+            ("partition_least_ms", self.partition_least_ms),
+            ("partition_most_ms", self.partition_most_ms),
+            ("leases_max", self.leases_max),
+        ]
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?.to_string())))
+        .collect()
+    }
 }
 
 /// Why a command line is not carried out.

@@ -37,7 +37,7 @@ fn no_supervisor(_: &PrivateOptions) -> Result<PrivateSupervisor, Failure> {
     Err(Failure::new(ErrorCode::System, "no processes left"))
 }
 
-fn no_daemon(_: DaemonOptions) -> u8 {
+fn no_daemon(_: DaemonOptions) -> Result<(), Failure> {
     panic!("nobody asked for a daemon")
 }
 
@@ -350,15 +350,17 @@ fn help_goes_to_standard_output_when_asked_for() {
 }
 
 #[test]
-fn the_daemon_role_gets_its_options_and_gives_the_exit_code() {
+fn the_daemon_role_gets_its_options_and_its_failure_is_told() {
     let got = RefCell::new(None);
     let daemon = |options: DaemonOptions| {
         *got.borrow_mut() = Some(options);
-        9
+        Err(Failure::new(ErrorCode::System, "could not start: no"))
     };
     let roles = Roles { private: &no_supervisor, fold: &fold, daemon: &daemon };
-    let end = run_with("daemon --socket /d --foreground --check", &Surroundings::default(), &roles);
-    assert_eq!(end, ended(9, "", ""));
+    let end =
+        run_with("daemon --socket /d --foreground --check --lease-ms 500", &Surroundings::default(), &roles);
+    assert_eq!(end, ended(1, "", "tally: could not start: no\n"));
     let options = got.take().unwrap();
     assert_eq!((options.socket, options.foreground, options.check), (Some("/d".into()), true, true));
+    assert_eq!(options.settings, [("lease_ms".to_owned(), "500".to_owned())]);
 }

@@ -53,7 +53,7 @@ pub(crate) fn run(
     let mut context = Context { style, roles, terminal };
     match verb {
         Verb::Reduce(plan) => reduce::run(&mut context, &plan),
-        Verb::Daemon(options) => Ok(daemon::run(&context, options)),
+        Verb::Daemon(options) => daemon::run(&context, options),
         Verb::Help(about) => help::run(&mut context, about.as_deref()),
         Verb::Ask(reach, ask) => {
             let context = &mut context;

@@ -3,8 +3,8 @@
 use std::os::fd::OwnedFd;
 
 use tally_protocol::frame::{Assembler, encode};
-use tally_protocol::{JobId, limits};
 use tally_protocol::work::{FromWorker, ToWorker};
+use tally_protocol::{JobId, limits};
 use tally_sys::fd::read_some;
 use tally_sys::process::Child;
 use tally_transport::{LinkError, SupervisorLink};

@@ -112,7 +112,8 @@ fn commands_are_read() {
     }
     assert!(matches!(command("factorial -5"), Command::Factorial(args) if args.n == "-5"));
     assert!(matches!(command("reduce sum,max 0..3"), Command::Reduce(args) if args.list == "sum,max"));
-    let line = "daemon --config c --pid-file p --check --workers 2 --transport mqueue --start fork --log-level debug";
+    let line =
+        "daemon --config c --pid-file p --check --workers 2 --transport mqueue --start fork --log debug";
     let expected = DaemonArgs {
         config: Some("c".into()),
         foreground: false,
@@ -121,7 +122,8 @@ fn commands_are_read() {
         workers: Some(2),
         transport: Some(Transport::Mqueue),
         start: Some(StartMethod::Fork),
-        log_level: Some("debug".into()),
+        log: Some("debug".into()),
+        settings: SettingArgs::default(),
     };
     assert_eq!(command(line), Command::Daemon(expected));
 }

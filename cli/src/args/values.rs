@@ -91,7 +91,7 @@ pub(crate) fn start(text: &str) -> Result<StartMethod, String> {
 }
 
 pub(crate) fn log_level(text: &str) -> Result<String, String> {
-    let levels = ["error", "warn", "info", "debug", "trace"].map(|level| (level, level));
+    let levels = ["error", "warn", "info", "debug"].map(|level| (level, level));
     one_of(text, &levels).map(str::to_owned)
 }
 

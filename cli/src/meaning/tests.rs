@@ -126,8 +126,7 @@ fn the_daemon_gets_its_socket_and_its_default() {
         socket: Some("/v".into()),
         default_socket: Some("/r/tally/tally.sock".into()),
         workers: Some(2),
-        json: true,
         ..DaemonOptions::default()
     };
-    assert_eq!(meant_in("daemon --workers 2 --json", &around), Ok(Verb::Daemon(expected)));
+    assert_eq!(meant_in("daemon --workers 2", &around), Ok(Verb::Daemon(expected)));
 }
