@@ -1,7 +1,5 @@
 //! What the command line borrows from the other roles: a private supervisor, a fold in this process, the daemon.
 
-use std::io::{self, Write as _};
-
 use tally_cli::{
     DaemonOptions, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn, Roles, Share,
 };
@@ -18,7 +16,7 @@ pub(crate) fn roles() -> Roles<'static> {
 }
 
 fn private(options: &PrivateOptions) -> Result<PrivateSupervisor, Failure> {
-    let flags = flags(options.workers, options.transport, options.start, None);
+    let flags = flags(options.workers, options.transport, options.start);
     let private =
         tally_supervisor::start_private(&tally_supervisor::PrivateOptions { flags }, tally_worker::run)?;
     Ok(PrivateSupervisor { stream: private.stream, child: Some(private.child) })
@@ -29,13 +27,11 @@ fn flags(
     workers: Option<u32>,
     transport: Option<Transport>,
     start: Option<StartMethod>,
-    log: Option<String>,
 ) -> Vec<(String, String)> {
     [
         ("workers", workers.map(|count| count.to_string())),
         ("transport", transport.map(|kind| kind.name().to_owned())),
         ("start", start.map(|method| method.name().to_owned())),
-        ("log", log),
     ]
     .into_iter()
     .filter_map(|(key, value)| Some((key.to_owned(), value?)))
@@ -63,28 +59,20 @@ fn fold(job: &JobSpec, mode: FoldMode, progress: &mut ProgressFn<'_>) -> Result<
     Ok(FoldOutcome { partial: whole, shares })
 }
 
-fn daemon(options: DaemonOptions) -> u8 {
-    let Some(socket) = options.socket.or(options.default_socket) else {
-        let why =
-            "tally: could not choose a socket: XDG_RUNTIME_DIR is not set\n  name one with --socket PATH";
-        drop(writeln!(io::stderr(), "{why}"));
-        return ErrorCode::BadUsage.exit();
-    };
+fn daemon(options: DaemonOptions) -> Result<(), Failure> {
+    let socket = options.socket.or(options.default_socket).ok_or_else(|| {
+        Failure::new(ErrorCode::BadUsage, "could not choose a socket: XDG_RUNTIME_DIR is not set")
+            .hint("name one with --socket PATH")
+    })?;
     let options = tally_supervisor::DaemonOptions {
         config: options.config,
         socket,
         pid_file: options.pid_file,
         check: options.check,
-        flags: flags(options.workers, options.transport, options.start, options.log_level),
+        flags: flags(options.workers, options.transport, options.start)
+            .into_iter()
+            .chain(options.settings)
+            .collect(),
     };
-    match tally_supervisor::run_daemon(&options, tally_worker::run) {
-        Ok(()) => 0,
-        Err(failure) => {
-            drop(writeln!(io::stderr(), "tally: {failure}"));
-            if let Some(hint) = &failure.hint {
-                drop(writeln!(io::stderr(), "  {hint}"));
-            }
-            failure.exit
-        }
-    }
+    tally_supervisor::run_daemon(&options, tally_worker::run)
 }

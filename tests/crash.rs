@@ -55,12 +55,12 @@ fn twelve_partitions(transport: &str, crash: &str) -> Value {
 fn lease_points(transport: &str) {
     for point in LEASE_POINTS {
         let answer = twelve_partitions(transport, &format!("{point},partition=5,attempts=1"));
-        // Charged only once it has said that it began: the commit of `Started` is the instant. On a link that sends
-        // several frames at once the partial before it may be lost with the worker, and is charged in its place.
+        // Charged only once it has said that it began: the commit of `Started` is the instant. A link that sends
+        // several frames in one write may lose a partial in another one's place, or not pass the point at all.
         let begun = !matches!(point, "before-started" | "started.before-record" | "started.before-commit");
         let retries = answer["retries"].as_u64().expect("a number");
         let together = !transport.starts_with("shm");
-        assert!(retries == u64::from(begun) || (together && retries == 1), "{transport} {point}: {answer}");
+        assert!(retries == u64::from(begun) || (together && retries <= 1), "{transport} {point}: {answer}");
     }
     for point in COMMITTED_POINTS {
         let answer = twelve_partitions(transport, &format!("{point},partition=5,attempts=1"));

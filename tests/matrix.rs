@@ -49,12 +49,12 @@ enum When {
 const TIMES: [When; 3] = [When::Idle, When::MidPartition, When::Starting];
 
 impl When {
-    /// What makes the first worker stop there by itself.
+    /// What makes a worker stop there by itself: the one with the first partition, or both while they start.
     fn hang(self) -> &'static str {
         match self {
             Self::Idle => "",
-            Self::MidPartition => "fold,partition=0,attempts=1,how=hang",
-            Self::Starting => "before-ready,workers=1,how=hang",
+            Self::MidPartition => "fold,job=1,partition=0,attempts=1,how=hang",
+            Self::Starting => "before-ready,workers=2,how=hang",
         }
     }
 }
@@ -70,6 +70,7 @@ struct Scene {
 impl Scene {
     fn set(transport: &str, start: &str, when: When, blow: Blow) -> Self {
         let what = format!("{transport} {start} {when:?} {blow:?}");
+        println!("{what}");
         let world = World::new(BINARY).with("TALLY_CRASH_AT", when.hang());
         let daemon = world.daemon(&["--workers", "2", "--transport", transport, "--start", start]);
         Self { world, daemon, when, what }
@@ -89,11 +90,20 @@ impl Scene {
         });
     }
 
-    /// The worker that stopped itself.
+    /// A worker that stopped itself, when all that will have done so.
     fn await_stopped(&self) -> Process {
-        until("a stopped worker", || {
-            self.world.named("tally-worker").into_iter().find(|one| one.state == 'T')
+        let expected = match self.when {
+            When::Idle | When::MidPartition => 1,
+            When::Starting => 2,
+        };
+        until("stopped workers", || {
+            let mut stopped = self.stopped();
+            (stopped.len() == expected).then(|| stopped.remove(0))
         })
+    }
+
+    fn stopped(&self) -> Vec<Process> {
+        self.world.named("tally-worker").into_iter().filter(|one| one.state == 'T').collect()
     }
 
     /// Waits for the scene's point; for one that needs a job, starts it. The worker to deal with, and the client of
@@ -113,10 +123,10 @@ impl Scene {
         }
     }
 
-    /// A worker that stopped itself goes on, unless it is gone.
-    fn release(&self, worker: u32) {
-        if tally_tests::proc::look(worker).is_some_and(|process| process.state == 'T') {
-            send(worker, Signal::Cont);
+    /// Workers that stopped themselves go on, those that are not gone.
+    fn release(&self) {
+        for process in self.stopped() {
+            send(process.pid, Signal::Cont);
         }
     }
 
@@ -140,7 +150,7 @@ fn a_worker_is_struck(transport: &str, start: &str, when: When, blow: Blow) {
     let scene = Scene::set(transport, start, when, blow);
     let (worker, client) = scene.reach();
     blow.strike(worker);
-    scene.release(worker);
+    scene.release();
     scene.must_sum(client);
     // Killed ones have been replaced.
     scene.await_idle();
@@ -149,10 +159,10 @@ fn a_worker_is_struck(transport: &str, start: &str, when: When, blow: Blow) {
 
 fn the_forkserver_is_struck(transport: &str, when: When, blow: Blow) {
     let scene = Scene::set(transport, "forkserver", when, blow);
-    let (worker, client) = scene.reach();
+    let (_, client) = scene.reach();
     let forkserver = scene.world.named("tally-forkserve")[0].pid;
     blow.strike(forkserver);
-    scene.release(worker);
+    scene.release();
     scene.must_sum(client);
     // A new worker needs a forkserver again.
     scene.await_idle();
@@ -164,17 +174,17 @@ fn the_forkserver_is_struck(transport: &str, when: When, blow: Blow) {
 
 fn the_supervisor_is_struck(transport: &str, start: &str, when: When, blow: Blow) {
     let scene = Scene::set(transport, start, when, blow);
-    let (worker, client) = scene.reach();
+    let (_, client) = scene.reach();
     blow.strike(scene.daemon.pid());
     match blow {
         Blow::StopAndContinue => {
-            scene.release(worker);
+            scene.release();
             scene.must_sum(client);
             scene.end();
         }
         Blow::Term | Blow::Int => {
             // What runs may finish.
-            scene.release(worker);
+            scene.release();
             if let Some(mut client) = client {
                 let reply = client.hear().unwrap_or_else(|| panic!("{}: no answer", scene.what));
                 assert_eq!(reply["parameters"]["job"]["results"][0]["value"], SUM, "{}: {reply}", scene.what);
@@ -198,15 +208,12 @@ fn the_supervisor_is_struck(transport: &str, start: &str, when: When, blow: Blow
 fn the_client_is_struck(transport: &str, start: &str, when: When, blow: Blow) {
     let scene = Scene::set(transport, start, when, blow);
     let socket = scene.daemon.socket().to_str().expect("text").to_owned();
-    let worker = match when {
+    match when {
         // A client that waits for something that has not come.
-        When::Idle => {
-            scene.await_idle();
-            None
-        }
-        When::Starting => Some(scene.await_stopped().pid),
-        When::MidPartition => None,
-    };
+        When::Idle => scene.await_idle(),
+        When::Starting => drop(scene.await_stopped()),
+        When::MidPartition => {}
+    }
     let mut arguments = vec!["sum", "0..1000000", "--partitions", "8", "--socket", &socket];
     if when == When::Idle {
         let mut paused = Scene::request();
@@ -220,20 +227,21 @@ fn the_client_is_struck(transport: &str, start: &str, when: When, blow: Blow) {
         arguments = vec!["wait", "j1", "--socket", &socket];
     }
     let running = scene.world.start(arguments);
-    let worker = match when {
-        When::MidPartition => Some(scene.await_stopped().pid),
-        When::Idle | When::Starting => worker,
-    };
+    if when == When::MidPartition {
+        scene.await_stopped();
+    }
     let mut client = scene.daemon.client();
     until("its connection", || {
         (client.call("io.tally.Status", &json!({}))["status"]["clients"] == 2).then_some(())
     });
+    until("its job", || {
+        let jobs = client.call("io.tally.Jobs", &json!({}));
+        jobs["jobs"].as_array().is_some_and(|jobs| !jobs.is_empty()).then_some(())
+    });
     blow.strike(running.pid());
     match blow {
         Blow::StopAndContinue => {
-            if let Some(worker) = worker {
-                scene.release(worker);
-            }
+            scene.release();
             if when == When::Idle {
                 client.call("io.tally.Cancel", &json!({ "all": true }));
                 assert_eq!(running.finish().code(), 4, "{}", scene.what);
@@ -264,9 +272,7 @@ fn the_client_is_struck(transport: &str, start: &str, when: When, blow: Blow) {
                 let state = client.call("io.tally.Show", &json!({ "job": "j1" }))["job"]["state"].take();
                 assert_eq!(state, "cancelled", "{}: an attached job ends with its client", scene.what);
             }
-            if let Some(worker) = worker {
-                scene.release(worker);
-            }
+            scene.release();
             scene.must_sum(None);
         }
     }

@@ -124,7 +124,7 @@ fn an_idle_daemon_never_wakes() {
         let workers = reply["workers"].as_array()?.clone();
         (workers.len() == 2 && workers.iter().all(|one| one["state"] == "idle")).then_some(())
     });
-    drop(client);
+    // The client stays, silent: its hang-up would be somebody's wake-up.
     // A poll with a timeout would show as one; what is waited for is the state, not a time.
     let asleep = || {
         let wakes: Option<Vec<u64>> =
@@ -144,6 +144,7 @@ fn an_idle_daemon_never_wakes() {
     assert_eq!(until("everybody to sleep", asleep), before, "somebody woke");
     let resident = tally_tests::proc::resident_bytes(daemon.pid()).expect("it lives");
     assert!(resident < 16 << 20, "{resident} bytes resident");
+    drop(client);
     daemon.stop();
     world.finish();
 }

@@ -25,6 +25,7 @@ use values::{Mode, Partitions, ProgressWhen, When};
     version,
     about = help::ABOUT,
     disable_help_subcommand = true,
+    disable_help_flag = true,
     override_help = help::SHORT,
     max_term_width = 80,
     color = clap::ColorChoice::Never,
@@ -41,8 +42,8 @@ pub(crate) struct Line {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct Common {
-    /// Control socket of the daemon, which must be there [env: TALLY_SOCKET]
-    #[arg(long, global = true, value_name = "PATH")]
+    /// Socket of a daemon that must be there [or TALLY_SOCKET]
+    #[arg(long, global = true, value_name = "PATH", value_parser = values::paths())]
     pub(crate) socket: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long, global = true)]
@@ -50,12 +51,15 @@ pub(crate) struct Common {
     /// No progress and no notes
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
-    /// A table of what each worker did, on standard error
+    /// What each worker did, on standard error
     #[arg(long, global = true)]
     pub(crate) verbose: bool,
     /// Colour: auto, always, never
-    #[arg(long, global = true, value_name = "WHEN", value_parser = values::when)]
+    #[arg(long, global = true, value_name = "WHEN", hide_short_help = true, value_parser = values::when)]
     pub(crate) color: Option<When>,
+    /// This help; --help tells more than -h
+    #[arg(short, long, global = true, action = clap::ArgAction::Help)]
+    pub(crate) help: Option<bool>,
 }
 
 /// The commands.
@@ -218,13 +222,13 @@ pub(crate) struct FactorialArgs {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Options")]
 pub(crate) struct ReductionOptions {
-    /// Every N-th number of a range; a negative step walks down
+    /// Every N-th number; a negative step walks down
     #[arg(long, value_name = "N", value_parser = values::step)]
     pub(crate) step: Option<String>,
-    /// Variance and standard deviation of a population, not of a sample
+    /// Variance of a population, not of a sample
     #[arg(long)]
     pub(crate) population: bool,
-    /// Worker processes or threads [default: one for each processor]
+    /// Processes or threads [default: one a processor]
     #[arg(long, value_name = "N", value_parser = values::workers)]
     pub(crate) workers: Option<u32>,
     /// Where the work is done: processes, threads, inline
@@ -270,18 +274,18 @@ pub(crate) struct ReductionOptions {
 #[command(next_help_heading = "Options")]
 pub(crate) struct DaemonArgs {
     /// Configuration file, on top of the usual ones
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = values::paths())]
     pub(crate) config: Option<PathBuf>,
     /// Stay in the foreground, which it does anyway
     #[arg(long)]
     pub(crate) foreground: bool,
     /// Write the process id to this file
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = values::paths())]
     pub(crate) pid_file: Option<PathBuf>,
     /// Only check the configuration
     #[arg(long)]
     pub(crate) check: bool,
-    /// Worker processes [default: one for each processor]
+    /// Worker processes [default: one a processor]
     #[arg(long, value_name = "N", value_parser = values::workers)]
     pub(crate) workers: Option<u32>,
     /// How workers are linked: shm, shm-named, pipe, mqueue, channel
@@ -290,9 +294,80 @@ pub(crate) struct DaemonArgs {
     /// How workers are started: forkserver, spawn, fork
     #[arg(long, value_name = "METHOD", value_parser = values::start)]
     pub(crate) start: Option<StartMethod>,
-    /// What to log: error, warn, info, debug, trace
+    /// What to log: error, warn, info, debug
     #[arg(long, value_name = "LEVEL", value_parser = values::log_level)]
-    pub(crate) log_level: Option<String>,
+    pub(crate) log: Option<String>,
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
+}
+
+/// The rest of config.toml, a flag for each key; ranges are the configuration's to check.
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
+#[command(next_help_heading = "Settings (see config.toml)")]
+pub(crate) struct SettingArgs {
+    /// Workers a range may kill
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    retries: Option<u64>,
+    /// Silence after which a worker is killed
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    lease_ms: Option<u64>,
+    /// Time a worker has to get ready
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    start_ms: Option<u64>,
+    /// From the polite to the hard end of a worker
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    grace_ms: Option<u64>,
+    /// Time open jobs have after the first SIGTERM
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    drain_ms: Option<u64>,
+    /// Idle deaths borne without delay
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    restart_intensity: Option<u64>,
+    /// Window in which they are counted
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    restart_window_ms: Option<u64>,
+    /// First delay of a restart
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    backoff_first_ms: Option<u64>,
+    /// Longest delay of a restart
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    backoff_most_ms: Option<u64>,
+    /// Health that resets the delay
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    backoff_reset_ms: Option<u64>,
+    /// Least work of a partition
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    partition_least_ms: Option<u64>,
+    /// Most work of a partition
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    partition_most_ms: Option<u64>,
+    /// Partitions a worker may hold
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    leases_max: Option<u64>,
+}
+
+impl SettingArgs {
+    /// Keys of config.toml with the values given.
+    pub(crate) fn given(&self) -> Vec<(String, String)> {
+        [
+            ("retries", self.retries),
+            ("lease_ms", self.lease_ms),
+            ("start_ms", self.start_ms),
+            ("grace_ms", self.grace_ms),
+            ("drain_ms", self.drain_ms),
+            ("restart_intensity", self.restart_intensity),
+            ("restart_window_ms", self.restart_window_ms),
+            ("backoff_first_ms", self.backoff_first_ms),
+            ("backoff_most_ms", self.backoff_most_ms),
+            ("backoff_reset_ms", self.backoff_reset_ms),
+            ("partition_least_ms", self.partition_least_ms),
+            ("partition_most_ms", self.partition_most_ms),
+            ("leases_max", self.leases_max),
+        ]
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?.to_string())))
+        .collect()
+    }
 }
 
 /// Why a command line is not carried out.
@@ -344,3 +419,6 @@ pub(crate) fn help_of(command: &str) -> Option<String> {
 pub(crate) fn commands() -> Vec<String> {
     table().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use tally_protocol::control::{Request, accepted, part};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::limits;
 use tally_protocol::varlink::{self, ReplyMessage, Splitter};
-use tally_protocol::version::{CONTROL, PROGRAM, Spoken};
+use tally_protocol::version::{CONTROL, PROGRAM};
 use tally_protocol::view::JobView;
 
 use crate::place;
@@ -184,7 +184,13 @@ impl Client {
         if (CONTROL.oldest..=CONTROL.newest).contains(&version) {
             return Ok(true);
         }
-        let failure = Failure::new(ErrorCode::VersionMismatch, format!("it speaks version {version}"));
+        let failure = Failure::new(
+            ErrorCode::VersionMismatch,
+            format!(
+                "it answers in version {version}, the client speaks {} to {}",
+                CONTROL.oldest, CONTROL.newest
+            ),
+        );
         Err(self.misfit(failure))
     }
 
@@ -192,14 +198,12 @@ impl Client {
         if failure.code != ErrorCode::VersionMismatch {
             return failure;
         }
-        let Spoken { oldest, newest } = CONTROL;
-        let theirs = failure.message.strip_prefix("could not ").map_or(failure.message.clone(), |text| {
-            text.split_once(": ").map_or(text, |(_, why)| why).to_owned()
-        });
-        let message = format!(
-            "could not talk to {}: {theirs}; this program ({PROGRAM}) speaks versions {oldest} to {newest}",
-            self.peer()
-        );
+        // The daemon names the versions of both sides; what it could not do is said here already.
+        let why = match failure.message.strip_prefix("could not ") {
+            Some(text) => text.split_once(": ").map_or(text, |(_, why)| why),
+            None => &failure.message,
+        };
+        let message = format!("could not talk to {}: {why} (this is tally {PROGRAM})", self.peer());
         let hint =
             failure.hint.unwrap_or_else(|| "restart the daemon with the same version of tally".to_owned());
         Failure::new(ErrorCode::VersionMismatch, message).hint(hint)
@@ -211,6 +215,10 @@ impl Client {
             Failure::new(ErrorCode::Internal, format!("could not understand {peer}: {why}"))
         };
         match self.replies.next_message().map_err(unreadable)? {
+            Some(message) if !message.starts_with(b"{") => {
+                // An array of the right length would pass for the object it is not.
+                Err(unreadable(varlink::Unreadable::Json("it is no object".to_owned())))
+            }
             Some(message) => varlink::decode(message).map(Some).map_err(unreadable),
             None => Ok(None),
         }
@@ -265,4 +273,155 @@ fn encode(request: &Request, more: bool, out: &mut Vec<u8>) -> Result<(), Failur
         return Err(Failure::new(ErrorCode::BadUsage, message));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::{self, Act, supervisor};
+    use tally_protocol::control::Reply;
+    use tally_protocol::ids::JobId;
+
+    fn private(script: Vec<Act>) -> (Client, std::thread::JoinHandle<Vec<Request>>) {
+        let (stream, played) = supervisor(script);
+        (Client::over(stream), played)
+    }
+
+    fn to_daemon(script: Vec<Act>) -> (Client, std::thread::JoinHandle<Vec<Request>>) {
+        let (stream, played) = supervisor(script);
+        (Client::to_daemon(stream, Path::new("/run/t.sock")), played)
+    }
+
+    #[test]
+    fn a_call_has_one_reply() {
+        let (mut client, played) = private(vec![Act::Listen, Act::Say(Reply::Done, false)]);
+        assert_eq!(client.call(&Request::Ping).unwrap(), Reply::Done.to_message(false));
+        drop(client);
+        assert_eq!(played.join().unwrap(), [Request::Ping]);
+    }
+
+    #[test]
+    fn a_stream_ends_with_its_last_reply() {
+        let job = |view: JobView| Reply::Job(Box::new(view));
+        let (running, done) = (fake::job_running(), fake::job_done("sum", "45"));
+        let (mut client, played) = private(vec![
+            Act::Listen,
+            Act::Say(job(running.clone()), true),
+            Act::Say(job(running.clone()), true),
+            Act::Say(job(done.clone()), false),
+            Act::Listen,
+            Act::Say(Reply::Done, false),
+        ]);
+        let mut heard = Vec::new();
+        client.stream(&Request::Follow(JobId(1)), |job, more| heard.push((job, more))).unwrap();
+        assert_eq!(heard, [(running.clone(), true), (running, true), (done, false)]);
+        assert!(client.call(&Request::Ping).is_ok(), "the connection stays of use");
+        drop(client);
+        assert_eq!(played.join().unwrap(), [Request::Follow(JobId(1)), Request::Ping]);
+    }
+
+    #[test]
+    fn a_daemon_is_greeted_once_and_first() {
+        let (mut client, played) = to_daemon(vec![
+            Act::Listen,
+            Act::Listen,
+            Act::Say(Reply::Hello(1), false),
+            Act::Say(Reply::Done, false),
+            Act::Listen,
+            Act::Say(Reply::Done, false),
+        ]);
+        client.call(&Request::Ping).unwrap();
+        client.call(&Request::Drain).unwrap();
+        drop(client);
+        assert_eq!(played.join().unwrap(), [Request::Hello(CONTROL), Request::Ping, Request::Drain]);
+    }
+
+    #[test]
+    fn a_greeting_alone_is_not_repeated() {
+        let (mut client, played) = to_daemon(vec![
+            Act::Listen,
+            Act::Say(Reply::Hello(1), false),
+            Act::Listen,
+            Act::Say(Reply::Done, false),
+        ]);
+        client.greet().unwrap();
+        client.greet().unwrap();
+        client.call(&Request::Ping).unwrap();
+        drop(client);
+        assert_eq!(played.join().unwrap(), [Request::Hello(CONTROL), Request::Ping]);
+    }
+
+    #[test]
+    fn versions_that_do_not_fit_are_both_named() {
+        let why = "could not agree on a protocol: the client speaks 1 to 1, the daemon 2 to 3";
+        let refusal = Reply::Refused(Failure::new(ErrorCode::VersionMismatch, why));
+        let (mut client, played) = to_daemon(vec![Act::Listen, Act::Say(refusal, false)]);
+        let failure = client.call(&Request::Ping).unwrap_err();
+        let both = "the client speaks 1 to 1, the daemon 2 to 3";
+        let expected =
+            format!("could not talk to the daemon at /run/t.sock: {both} (this is tally {PROGRAM})");
+        assert_eq!((failure.code, failure.message), (ErrorCode::VersionMismatch, expected));
+        assert!(failure.hint.is_some());
+        drop(client);
+        played.join().unwrap();
+        let (mut client, _played) = to_daemon(vec![Act::Listen, Act::Say(Reply::Hello(7), false)]);
+        let failure = client.greet().unwrap_err();
+        assert!(failure.message.contains("it answers in version 7, the client speaks 1 to 1"));
+    }
+
+    #[test]
+    fn a_refusal_is_the_supervisors_own_failure() {
+        let refusal = Failure::new(ErrorCode::NoSuchJob, "no job j9").hint("see 'tally jobs --all'");
+        let (mut client, _played) =
+            private(vec![Act::Listen, Act::Say(Reply::Refused(refusal.clone()), false)]);
+        assert_eq!(client.call(&Request::Show(JobId(9))), Err(refusal));
+    }
+
+    #[test]
+    fn a_refusal_before_the_greeting_is_answered_counts() {
+        let refusal = Failure::new(ErrorCode::TooMany, "there are 1024 clients already");
+        let (mut client, played) =
+            to_daemon(vec![Act::Say(Reply::Refused(refusal.clone()), false), Act::HangUp]);
+        played.join().unwrap();
+        assert_eq!(client.call(&Request::Ping), Err(refusal), "though nobody takes the request");
+    }
+
+    #[test]
+    fn a_hang_up_is_told_with_where_it_came() {
+        let message = |script, path: Option<&str>| {
+            let (stream, _played) = supervisor(script);
+            let mut client = match path {
+                Some(path) => Client::to_daemon(stream, Path::new(path)),
+                None => Client::over(stream),
+            };
+            let failure = client.call(&Request::Ping).unwrap_err();
+            assert_eq!((failure.code, failure.exit), (ErrorCode::SupervisorGone, 1));
+            failure.message
+        };
+        let hang_up = || vec![Act::Listen, Act::HangUp];
+        assert_eq!(message(hang_up(), None), "could not finish: the supervisor ended before it answered");
+        assert_eq!(
+            message(hang_up(), Some("/d")),
+            "could not finish: the daemon at /d hung up before it answered"
+        );
+        let half = vec![Act::Listen, Act::Bytes(b"{\"param".to_vec()), Act::HangUp];
+        assert_eq!(message(half, None), "could not finish: the supervisor ended in the middle of an answer");
+    }
+
+    #[test]
+    fn garbage_is_an_error_and_no_panic() {
+        for bytes in [&b"\0"[..], b"[]\0", b"\xff\xfe\0", b"{\"error\":7}\0"] {
+            let (mut client, _played) = private(vec![Act::Listen, Act::Bytes(bytes.to_vec())]);
+            let failure = client.call(&Request::Ping).unwrap_err();
+            assert!(
+                failure.message.starts_with("could not understand the supervisor: "),
+                "{}",
+                failure.message
+            );
+        }
+        let unknown = b"{\"error\":\"org.varlink.service.MethodNotFound\",\"parameters\":{}}\0";
+        let (mut client, _played) = private(vec![Act::Listen, Act::Bytes(unknown.to_vec())]);
+        let failure = client.call(&Request::Ping).unwrap_err();
+        assert!(failure.message.contains("MethodNotFound"), "{}", failure.message);
+    }
 }

@@ -50,8 +50,7 @@ fn run_in(args: Vec<OsString>, roles: &Roles<'_>, around: &Surroundings, termina
     };
     let style = meaning::Style::of(&line.common);
     terminal.use_style(style, around);
-    let ended =
-        meaning::understand(line, around).and_then(|verb| verbs::run(verb, style, roles, around, terminal));
+    let ended = meaning::understand(line, around).and_then(|verb| verbs::run(verb, style, roles, terminal));
     match ended {
         Ok(code) => code,
         Err(failure) => {
@@ -60,3 +59,6 @@ fn run_in(args: Vec<OsString>, roles: &Roles<'_>, around: &Surroundings, termina
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -119,7 +119,7 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
             return plan(&reductions(&list)?, true, rest, verbose, Reach::of(socket, around));
         }
         Some(Command::Factorial(args)) => return reduce(Reduction::Product, factorial(args)?, socket),
-        Some(Command::Daemon(args)) => return Ok(Verb::Daemon(daemon(args, socket, common.json, around))),
+        Some(Command::Daemon(args)) => return Ok(Verb::Daemon(daemon(args, socket, around))),
         Some(Command::Help { about }) => return Ok(Verb::Help(about)),
         Some(Command::Jobs { all }) => Ask::Jobs { all },
         Some(Command::Show(one)) => Ask::Show(one.job),
@@ -141,7 +141,7 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
     Ok(Verb::Ask(Reach::of(socket, around), ask))
 }
 
-fn daemon(args: DaemonArgs, socket: Option<PathBuf>, json: bool, around: &Surroundings) -> DaemonOptions {
+fn daemon(args: DaemonArgs, socket: Option<PathBuf>, around: &Surroundings) -> DaemonOptions {
     DaemonOptions {
         config: args.config,
         socket: socket.or_else(|| around.path("TALLY_SOCKET")),
@@ -152,8 +152,12 @@ fn daemon(args: DaemonArgs, socket: Option<PathBuf>, json: bool, around: &Surrou
         start: args.start,
         check: args.check,
         foreground: args.foreground,
-        log_level: args.log_level,
-        json,
+        settings: args
+            .log
+            .map(|level| ("log".to_owned(), level))
+            .into_iter()
+            .chain(args.settings.given())
+            .collect(),
     }
 }
 
@@ -266,3 +270,6 @@ fn factorial(args: FactorialArgs) -> Result<ReductionArgs, Failure> {
 fn bad(message: impl Into<String>) -> Failure {
     Failure::new(ErrorCode::BadUsage, message)
 }
+
+#[cfg(test)]
+mod tests;

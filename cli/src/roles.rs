@@ -22,8 +22,8 @@ pub struct Roles<'a> {
     pub private: &'a dyn Fn(&PrivateOptions) -> Result<PrivateSupervisor, Failure>,
     /// Folds in this very process. A fold that was stopped early is an `Err` of code `Cancelled`.
     pub fold: &'a dyn Fn(&JobSpec, FoldMode, &mut ProgressFn<'_>) -> Result<FoldOutcome, Failure>,
-    /// Runs the daemon in this process until it ends; returns the exit code. It reports its own errors.
-    pub daemon: &'a dyn Fn(DaemonOptions) -> u8,
+    /// Runs the daemon in this process until it ends.
+    pub daemon: &'a dyn Fn(DaemonOptions) -> Result<(), Failure>,
 }
 
 impl fmt::Debug for Roles<'_> {
@@ -103,8 +103,6 @@ pub struct DaemonOptions {
     pub check: bool,
     /// Stay in the foreground; what this version always does.
     pub foreground: bool,
-    /// `error`, `warn`, `info`, `debug` or `trace`.
-    pub log_level: Option<String>,
-    /// Log and report errors as JSON lines.
-    pub json: bool,
+    /// Further settings: key of `config.toml` and value.
+    pub settings: Vec<(String, String)>,
 }

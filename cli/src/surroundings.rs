@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use tally_sys::socket;
+use tally_sys::process::own_uid;
 
 /// The variables that matter to the command line. `tally help environment` explains each.
 pub(crate) const VARIABLES: [&str; 10] = [
@@ -33,7 +33,7 @@ impl Surroundings {
     pub(crate) fn of_this_process() -> Self {
         let variables =
             VARIABLES.iter().filter_map(|&name| std::env::var_os(name).map(|value| (name, value)));
-        Self { variables: variables.collect(), is_root: is_root() }
+        Self { variables: variables.collect(), is_root: own_uid() == 0 }
     }
 
     /// A variable that is set to something; empty counts as unset.
@@ -58,13 +58,6 @@ impl Surroundings {
         let variables = variables.iter().map(|&(name, value)| (name, OsString::from(value))).collect();
         Self { variables, is_root: false }
     }
-}
-
-/// Whether the effective user is root. The system tells who is at the other end of a connection, and here that
-/// is this process itself.
-fn is_root() -> bool {
-    let own = socket::stream_pair().and_then(|(one, _other)| socket::peer(&one));
-    own.is_ok_and(|peer| peer.uid == 0)
 }
 
 #[cfg(test)]

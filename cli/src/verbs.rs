@@ -31,7 +31,6 @@ use crate::meaning::{Ask, Style, Verb};
 use crate::place::Reach;
 use crate::report;
 use crate::roles::Roles;
-use crate::surroundings::Surroundings;
 use crate::terminal::Terminal;
 
 /// How long a daemon may take to answer a plain question before that is told.
@@ -49,13 +48,12 @@ pub(crate) fn run(
     verb: Verb,
     style: Style,
     roles: &Roles<'_>,
-    _around: &Surroundings,
     terminal: &mut Terminal<'_>,
 ) -> Result<u8, Failure> {
     let mut context = Context { style, roles, terminal };
     match verb {
         Verb::Reduce(plan) => reduce::run(&mut context, &plan),
-        Verb::Daemon(options) => Ok(daemon::run(&context, options)),
+        Verb::Daemon(options) => daemon::run(&context, options),
         Verb::Help(about) => help::run(&mut context, about.as_deref()),
         Verb::Ask(reach, ask) => {
             let context = &mut context;
@@ -112,7 +110,10 @@ fn answer_to(
     loop {
         match talk.hear(slow).map_err(|failure| report::about(doing, failure))? {
             Heard::Reply(reply) => return Ok(reply),
-            Heard::Signal(signal) => return Err(interrupted(signal, "")),
+            Heard::Signal(signal) => {
+                let meanwhile = if soon { "" } else { "the jobs go on without us" };
+                return Err(interrupted(signal, meanwhile));
+            }
             Heard::Nothing => {
                 slow = None;
                 context.terminal.note("tally: the daemon is slow to answer; still waiting\n");

@@ -3,7 +3,6 @@
 //! A client has at most one request in the machine at a time; what it sends meanwhile waits here, unread beyond a
 //! bound. A client that does not read its replies is hung up on when they exceed theirs.
 
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
@@ -11,6 +10,7 @@ use tally_protocol::limits;
 use tally_protocol::varlink::{self, Call, ReplyMessage, Splitter, Unreadable};
 use tally_sys::fd::{read_some, write_some};
 use tally_sys::poll::Interest;
+use tally_sys::{process, socket};
 
 /// The request of a client that the machine has not answered for the last time.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +38,8 @@ pub(crate) struct Client {
     pub(crate) last_heard: u64,
     /// What the poll watches for now.
     pub(crate) watched: Interest,
+    /// It is of this user, or of root.
+    ours: bool,
 }
 
 /// What a client's input holds.
@@ -63,7 +65,9 @@ pub(crate) enum Fate {
 impl Client {
     /// A fresh connection, already non-blocking.
     pub(crate) fn new(stream: UnixStream, now: u64) -> Self {
+        let ours = socket::peer(&stream).is_ok_and(|peer| peer.uid == 0 || peer.uid == process::own_uid());
         Self {
+            ours,
             stream,
             incoming: Splitter::new(limits::REQUEST_BYTES_MAX),
             outgoing: Vec::new(),
@@ -196,9 +200,9 @@ impl Client {
         }
     }
 
-    /// Whose process it is.
-    pub(crate) fn peer(&self) -> io::Result<tally_sys::socket::Peer> {
-        tally_sys::socket::peer(&self.stream)
+    /// Whether it may ask for anything. The socket's mode keeps strangers out; this holds where it was widened.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.ours
     }
 }
 

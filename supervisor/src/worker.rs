@@ -3,8 +3,8 @@
 use std::os::fd::OwnedFd;
 
 use tally_protocol::frame::{Assembler, encode};
-use tally_protocol::limits;
 use tally_protocol::work::{FromWorker, ToWorker};
+use tally_protocol::{JobId, limits};
 use tally_sys::fd::read_some;
 use tally_sys::process::Child;
 use tally_transport::{LinkError, SupervisorLink};
@@ -23,7 +23,12 @@ pub(crate) struct Worker {
     pub(crate) broken: bool,
     /// Frames wait to be handed over.
     pub(crate) dirty: bool,
+    /// Jobs it will be told to forget with the next message.
+    forgotten: Vec<JobId>,
 }
+
+/// Jobs a worker may remember in vain.
+const FORGOTTEN_MAX: usize = 64;
 
 impl Worker {
     pub(crate) fn new(link: Box<dyn SupervisorLink>, lifeline: OwnedFd, stderr: OwnedFd) -> Self {
@@ -35,11 +40,25 @@ impl Worker {
             assembler: Assembler::new(),
             broken: false,
             dirty: false,
+            forgotten: Vec::new(),
         }
     }
 
-    /// Queues a message on its link.
+    /// Queues a message on its link. A `Forget` waits for the next message: it is not worth a wake-up of its own.
     pub(crate) fn send(&mut self, message: &ToWorker, scratch: &mut Vec<u8>) -> Result<(), String> {
+        if let ToWorker::Forget { job } = message
+            && self.forgotten.len() < FORGOTTEN_MAX
+        {
+            self.forgotten.push(*job);
+            return Ok(());
+        }
+        for job in std::mem::take(&mut self.forgotten) {
+            self.queue(&ToWorker::Forget { job }, scratch)?;
+        }
+        self.queue(message, scratch)
+    }
+
+    fn queue(&mut self, message: &ToWorker, scratch: &mut Vec<u8>) -> Result<(), String> {
         let link = &mut self.link;
         let room = link.frame_bytes_max();
         encode(message, room, scratch, |frame| link.send(frame).map_err(Broken::from))

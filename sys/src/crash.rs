@@ -2,7 +2,7 @@
 //!
 //! Random kills hit windows of nanoseconds about never, so each step of a worker's send has a point. `TALLY_CRASH_AT`
 //! holds the point's name and conditions: `mid-record,partition=3,attempts=1` dies in the middle of a record while
-//! partition 3 is sent for the first time. Conditions: `partition=N`, `attempts=N` (only up to this attempt),
+//! partition 3 is sent for the first time. Conditions: `job=N`, `partition=N`, `attempts=N` (only up to this attempt),
 //! `workers=N` (only workers numbered up to this), `covers=N` (the lease holds this position),
 //! `how=kill|abort|exit|hang` (kill when absent).
 
@@ -16,10 +16,25 @@ mod armed {
     pub struct Context {
         /// This worker's number.
         pub worker: u64,
-        /// The lease it works on: partition, attempt, first position, count.
-        pub lease: Option<(u64, u32, u64, u64)>,
+        /// The lease it works on.
+        pub lease: Option<Lease>,
         /// What it is saying, the first half of a point's name.
         pub saying: &'static str,
+    }
+
+    /// One lease, as the conditions name it.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Lease {
+        /// The job.
+        pub job: u64,
+        /// The partition of that job.
+        pub partition: u64,
+        /// Which try.
+        pub attempt: u32,
+        /// First position.
+        pub position: u64,
+        /// How many positions.
+        pub count: u64,
     }
 
     thread_local! {
@@ -66,10 +81,11 @@ mod armed {
             self.conditions.iter().all(|(name, value)| {
                 let number = value.parse::<u64>().ok();
                 match (name.as_str(), context.lease, number) {
-                    ("partition", Some((partition, ..)), Some(wanted)) => partition == wanted,
-                    ("attempts", Some((_, attempt, ..)), Some(most)) => u64::from(attempt) <= most,
-                    ("covers", Some((_, _, first, count)), Some(at)) => {
-                        (first..first.saturating_add(count)).contains(&at)
+                    ("job", Some(lease), Some(wanted)) => lease.job == wanted,
+                    ("partition", Some(lease), Some(wanted)) => lease.partition == wanted,
+                    ("attempts", Some(lease), Some(most)) => u64::from(lease.attempt) <= most,
+                    ("covers", Some(lease), Some(at)) => {
+                        (lease.position..lease.position.saturating_add(lease.count)).contains(&at)
                     }
                     ("workers", _, Some(most)) => context.worker <= most,
                     ("how", _, None) => true,
@@ -101,7 +117,7 @@ mod armed {
 }
 
 #[cfg(feature = "crash-points")]
-pub use armed::{Context, context, point, saying};
+pub use armed::{Context, Lease, context, point, saying};
 
 /// Does nothing in this build.
 #[cfg(not(feature = "crash-points"))]

@@ -12,6 +12,7 @@ use nix::mqueue::{
     MQ_OFlag, MqAttr, MqdT, mq_attr_member_t, mq_getattr, mq_open, mq_receive, mq_send, mq_unlink,
 };
 use nix::sys::stat::Mode;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::fd::set_nonblocking;
 
@@ -44,6 +45,15 @@ pub fn create(name: &str, messages: u16, message_bytes: u16) -> io::Result<(Queu
 pub fn is_exhausted(error: &io::Error) -> bool {
     let exhausted = [libc::EMFILE, libc::ENFILE, libc::ENOSPC, libc::ENOMEM];
     error.raw_os_error().is_some_and(|errno| exhausted.contains(&errno))
+}
+
+/// Lets this process make queues only while all queues of its user take at most `bytes` together,
+/// for good. A limit that is lower already stays.
+pub fn limit_bytes(bytes: u64) -> io::Result<()> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Msgqueue);
+    let lowered = |limit: Option<u64>| Some(limit.map_or(bytes, |limit| limit.min(bytes)));
+    setrlimit(Resource::Msgqueue, Rlimit { current: lowered(current), maximum: lowered(maximum) })?;
+    Ok(())
 }
 
 /// Removes the name of a queue; one that is gone already is no error.

@@ -312,7 +312,11 @@ const fn to_u64(number: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU32;
+
     use super::*;
+    use crate::shm::Segment;
 
     const PLACE: Place = Place { control: 0, data: CONTROL_WORDS, data_words: 16 };
 
@@ -400,6 +404,62 @@ mod tests {
         assert!(!producer.must_wake_reader(), "there is nothing new to wake it for");
     }
 
+    /// Both sides act at the same instant, again and again: either the sleeper sees the record, or
+    /// the writer sees the sleeper. Without the fences some in a hundred rounds lose a wake-up.
+    #[test]
+    fn no_wake_up_is_lost() {
+        const ROUNDS: u32 = 20_000;
+        let bytes = (CONTROL_WORDS + PLACE.data_words) * WORD_BYTES;
+        let (segment, fd) = Segment::create("tally-test", bytes).unwrap();
+        let gate = Arc::new(Gate::default());
+        let (their_gate, woken) = (Arc::clone(&gate), Arc::new(AtomicU32::new(0)));
+        let their_woken = Arc::clone(&woken);
+        let writer = std::thread::spawn(move || {
+            let memory = Rc::new(Segment::open(&fd, bytes).unwrap());
+            let mut producer = Producer::new(memory, PLACE).unwrap();
+            for round in 1..=ROUNDS {
+                producer.write(b"record").unwrap();
+                their_gate.pass(2 * round - 1);
+                producer.publish();
+                let wakes = producer.must_wake_reader();
+                their_woken.store(u32::from(wakes), Ordering::SeqCst);
+                their_gate.pass(2 * round);
+            }
+        });
+        let mut consumer = Consumer::new(Rc::new(segment), PLACE).unwrap();
+        let mut lost = 0;
+        for round in 1..=ROUNDS {
+            gate.pass(2 * round - 1);
+            let sleeps = consumer.fall_asleep().unwrap();
+            gate.pass(2 * round);
+            lost += u32::from(sleeps && woken.load(Ordering::SeqCst) == 0);
+            assert!(consumer.read(&mut Vec::new()).unwrap());
+            consumer.view.control(READER_SLEEPS).store(0, Ordering::SeqCst);
+        }
+        writer.join().unwrap();
+        assert_eq!(lost, 0, "lost wake-ups in {ROUNDS} rounds");
+    }
+
+    /// Where two threads meet.
+    #[derive(Default)]
+    struct Gate(AtomicU32);
+
+    impl Gate {
+        /// Waits until the other thread is at its pass of that number as well.
+        fn pass(&self, number: u32) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            let mut turns = 0_u32;
+            while self.0.load(Ordering::SeqCst) < 2 * number {
+                turns += 1;
+                // The other one may need this processor.
+                if turns.is_multiple_of(1_000) {
+                    std::thread::yield_now();
+                }
+                std::hint::spin_loop();
+            }
+        }
+    }
+
     #[test]
     fn nonsense_is_refused() {
         let mut read = Vec::new();
@@ -416,6 +476,12 @@ mod tests {
             assert!(consumer.read(&mut read).is_err(), "first word {first:#x}");
             assert!(read.is_empty());
         }
+        // Longer than any record, yet all of it in the ring.
+        let (memory, _, mut consumer) = ring();
+        let longest = u64::try_from(PLACE.record_bytes_max()).unwrap();
+        memory[CONTROL_WORDS].store(RECORD_MARK | (longest + 1), Ordering::Relaxed);
+        memory[HEAD].store(16, Ordering::Relaxed);
+        assert!(consumer.read(&mut read).is_err());
         for tail in [17, 1 << 63, u64::MAX - 16] {
             let (memory, mut producer, _) = ring();
             memory[TAIL].store(tail, Ordering::Relaxed);

@@ -1,9 +1,13 @@
 //! Links: how frames travel between the supervisor and one worker.
 //!
 //! Five transports, one behaviour: whole frames in order, a supervisor that never waits, one
-//! descriptor for it to poll. A link knows nothing of what the frames say. What comes from a worker
-//! is checked before it is used; a worker is nevertheless this program under this user, so the
-//! checks are made against its faults and its sudden death, not against a debugger.
+//! descriptor for it to poll. A link knows nothing of what the frames say.
+//!
+//! What comes from a worker is copied out once and checked before it is used. A worker is
+//! nevertheless this program under this user: the checks are made against its faults and its
+//! sudden death. One that is taken over could do what no check here prevents, as it could kill the
+//! supervisor anyway: make the eventfds that both share wait, truncate the segment of a
+//! `shm-named` link, or send half a message of `ipc-channel`'s by hand.
 //!
 //! [`create`] and [`open`] make the two ends, [`sweep`] removes what killed supervisors left, and
 //! `tests/conformance.rs` says what every transport must do.

@@ -39,6 +39,10 @@ pub(crate) const QUEUE_MESSAGE_BYTES_MAX: u16 = 1024;
 /// pieces, not even for lack of memory, and so never waits for the rest of one.
 pub(crate) const CHANNEL_MESSAGE_BYTES_MAX: usize = 2000;
 
-/// How many messages may be on their way in a channel. They take far less room than a socket has
-/// (some 4 kB each of 208 kB), so that sending never waits.
+/// How many messages may be on their way in a channel. With acknowledgements that makes 19 in one
+/// direction at most, for which the system counts some 4.4 kB each.
 pub(crate) const CHANNEL_WINDOW: u32 = 16;
+
+/// The least room of a socket in which all of them fit, so that sending never waits. Usual is
+/// 208 kB.
+pub(crate) const CHANNEL_SOCKET_BYTES_MIN: usize = 100_000;

@@ -13,8 +13,9 @@ use crate::Transport;
 /// [`flush`](Self::flush). Before sleeping in a poll, ask [`before_sleep`](Self::before_sleep).
 ///
 /// The end of a worker is learnt from its process and not from its link: some transports see it
-/// ([`LinkError::Closed`], after the last frame was received), others never do. What the worker
-/// had handed over before it died can still be received.
+/// ([`LinkError::Closed`], after the last frame was received; the doorbell may then stay readable
+/// and is no longer to be polled), others never do. What the worker had handed over before it died
+/// can still be received.
 pub trait SupervisorLink: fmt::Debug {
     /// What carries the frames.
     fn transport(&self) -> Transport;
@@ -72,6 +73,12 @@ pub trait WorkerLink: fmt::Debug {
     ///
     /// [`LinkError::Closed`]: the supervisor is gone.
     fn flush(&mut self) -> Result<(), LinkError>;
+
+    /// Hands buffered frames over without waking the supervisor where the link can: it sees them
+    /// when it looks, at the latest when the worker is dead. For signs that nobody waits for.
+    fn commit(&mut self) -> Result<(), LinkError> {
+        self.flush()
+    }
 }
 
 /// How long to wait for a frame.

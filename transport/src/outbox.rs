@@ -81,13 +81,6 @@ impl Batches {
         Ok(())
     }
 
-    /// Takes a record without a frame, if there is nothing else to send.
-    pub(crate) fn push_nudge(&mut self) {
-        if self.is_empty() {
-            records::append_nudge(&mut self.open);
-        }
-    }
-
     /// The batch to send next.
     pub(crate) fn first(&mut self) -> Option<&mut Vec<u8>> {
         match self.full.front_mut() {
@@ -136,14 +129,11 @@ mod tests {
         batches.push(b"ab").unwrap();
         batches.push(b"cd").unwrap();
         batches.push(b"e").unwrap();
-        batches.push_nudge();
         assert_eq!(batches.first().unwrap(), b"\0\0\x02\0ab\x02\0cd");
         batches.drop_first();
         assert_eq!(batches.first().unwrap(), b"\0\0\x01\0e");
         batches.drop_first();
         assert!(batches.is_empty());
-        batches.push_nudge();
-        assert_eq!(batches.first().unwrap(), b"\0\0\xff\xff");
     }
 
     #[test]

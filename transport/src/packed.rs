@@ -14,7 +14,7 @@ use tally_sys::doorbell::{Woken, wait_readable, wait_writable};
 
 use crate::guard::check_length;
 use crate::outbox::Batches;
-use crate::records::{BadLength, Inbox, RECORD_HEAD_BYTES};
+use crate::records::{BadLength, EMPTY_RECORD, Inbox, RECORD_HEAD_BYTES};
 use crate::steps::{Step, reached};
 use crate::{LinkError, Received, SupervisorLink, Transport, Wait, WorkerLink};
 
@@ -174,6 +174,16 @@ impl<C: Carrier> PackedWorker<C> {
         Self { carrier, lifeline, intake: Intake::new::<C>(), unsent, owes_sign: false }
     }
 
+    /// Sends an empty record if there was nothing else to send.
+    fn give_sign(&mut self) -> Result<(), LinkError> {
+        if self.owes_sign {
+            // Without room for it the supervisor has something to wake for already.
+            self.carrier.send(&EMPTY_RECORD)?;
+            self.owes_sign = false;
+        }
+        Ok(())
+    }
+
     fn send_batch(&mut self) -> Result<bool, LinkError> {
         let Some(batch) = self.unsent.first() else { return Ok(false) };
         reached(Step::BeforeCommit);
@@ -213,10 +223,7 @@ impl<C: Carrier> WorkerLink for PackedWorker<C> {
                 Incoming::Nothing => {}
                 Incoming::End => return Ok(Received::Closed),
             }
-            if self.owes_sign {
-                self.unsent.push_nudge();
-            }
-            match self.flush() {
+            match self.flush().and_then(|()| self.give_sign()) {
                 Ok(()) => {}
                 Err(LinkError::Closed) => return Ok(Received::Closed),
                 Err(error) => return Err(error),

@@ -9,18 +9,16 @@ use std::ops::Range;
 pub(crate) const RECORD_HEAD_BYTES: usize = 2;
 
 /// In place of a length: no frame, just a wake-up.
-const NUDGE: u16 = u16::MAX;
+const NO_FRAME: u16 = u16::MAX;
+
+/// A record without a frame.
+pub(crate) const EMPTY_RECORD: [u8; RECORD_HEAD_BYTES] = NO_FRAME.to_le_bytes();
 
 /// Appends a frame as a record. Frames are far shorter than what two bytes can say.
 pub(crate) fn append(run: &mut Vec<u8>, frame: &[u8]) {
-    let length = u16::try_from(frame.len()).unwrap_or(NUDGE);
+    let length = u16::try_from(frame.len()).unwrap_or(NO_FRAME);
     run.extend_from_slice(&length.to_le_bytes());
     run.extend_from_slice(frame);
-}
-
-/// Appends a record without a frame.
-pub(crate) fn append_nudge(run: &mut Vec<u8>) {
-    run.extend_from_slice(&NUDGE.to_le_bytes());
 }
 
 /// Received bytes, of which records are taken.
@@ -92,7 +90,7 @@ impl Inbox {
         };
         let body = start + RECORD_HEAD_BYTES;
         match u16::from_le_bytes(*head) {
-            NUDGE => Ok(Some((None, start..body))),
+            NO_FRAME => Ok(Some((None, start..body))),
             length if usize::from(length) > self.frame_bytes_max => Err(BadLength(length)),
             length if usize::from(length) > rest.len() => Ok(None),
             length => {
@@ -121,7 +119,7 @@ mod tests {
         let mut run = Vec::new();
         append(&mut run, b"");
         append(&mut run, b"one");
-        append_nudge(&mut run);
+        run.extend_from_slice(&EMPTY_RECORD);
         append(&mut run, b"seven");
         for size in 1..run.len() {
             let mut inbox = Inbox::new(8, 6);

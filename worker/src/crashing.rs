@@ -6,6 +6,8 @@ use tally_protocol::work::FromWorker;
 use tally_sys::crash;
 use tally_transport::steps;
 
+use crate::leases::Lease;
+
 /// From now on every step of every send is a point.
 pub(crate) fn arm(worker: WorkerId) {
     crash::context(|context| context.worker = worker.0);
@@ -23,4 +25,17 @@ pub(crate) fn say(message: &FromWorker) {
         FromWorker::Cancelled { .. } => "cancelled",
     };
     crash::context(|context| context.saying = name);
+}
+
+/// What it folds from now on.
+pub(crate) fn fold(lease: &Lease) {
+    crash::context(|context| {
+        context.lease = Some(crash::Lease {
+            job: lease.id.job.0,
+            partition: lease.id.partition.0,
+            attempt: lease.id.attempt.0,
+            position: lease.position,
+            count: lease.count,
+        });
+    });
 }

@@ -1,7 +1,7 @@
 //! The worker's life: hear leases, fold them in order, answer each.
 //!
-//! Answers are buffered and flushed before the worker sleeps and before each fold, so that `Started` is out before a
-//! kernel can kill the process, yet a stream of tiny partitions pays for one flush each.
+//! Answers are buffered. They are committed before each fold, so that `Started` is out before a kernel can kill the
+//! process, and flushed before the worker sleeps, so that a stream of tiny partitions wakes nobody for each.
 
 use tally_protocol::frame::{Assembler, FrameError, encode};
 use tally_protocol::work::{FromWorker, LeaseId, ToWorker};
@@ -113,12 +113,10 @@ impl Running {
             )));
         };
         #[cfg(feature = "crash-points")]
-        crash::context(|context| {
-            context.lease = Some((lease.id.partition.0, lease.id.attempt.0, lease.position, lease.count));
-        });
+        crate::crashing::fold(&lease);
         crash::point("before-started");
         self.say(&FromWorker::Started { lease: lease.id })?;
-        self.link.flush()?;
+        self.link.commit()?;
         crash::point("fold");
 
         let begun = clock::monotonic_ns();

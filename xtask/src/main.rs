@@ -6,7 +6,8 @@ mod sim;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask sim [--seeds N] [--from S]   simulated worlds of the machine, seeds S to S+N
+const USAGE: &str =
+    "usage: cargo xtask sim [--seeds N] [--from S]   simulated worlds of the machine, seeds S to S+N
        cargo xtask sim --trace SEED             the story of one world, one line for each event and action";
 
 fn main() -> ExitCode {

@@ -168,8 +168,11 @@ pub(super) fn example(command: &str) -> Option<&'static str> {
     })
 }
 
+/// A name and what makes its text.
+type Topic = (&'static str, fn() -> String);
+
 /// The topics of `tally help`, with their texts; exit codes and variables come from their tables.
-pub(crate) const TOPICS: [(&str, fn() -> String); 4] =
+pub(crate) const TOPICS: [Topic; 4] =
     [("sources", sources), ("exit-codes", exit_codes), ("environment", environment), ("json", json)];
 
 fn sources() -> String {

@@ -11,21 +11,15 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 /// No argument begins with this by itself: it is a control character that no shell or person types.
 const MARK: char = '\u{1}';
 
-/// Options whose value is a path, which may begin with a hyphen and a digit and gets no mark.
-const PATHS: [&[u8]; 3] = [b"--socket", b"--config", b"--pid-file"];
-
 /// Marks what begins like a negative number, up to `--`.
 pub(crate) fn put(args: Vec<OsString>) -> Vec<OsString> {
     let mut only_values = false;
-    let mut after_path_option = false;
-    let mut mark = |arg: OsString| {
-        let bytes = arg.as_bytes();
-        let marked = !only_values && !after_path_option && is_negative(bytes);
-        only_values |= bytes == b"--";
-        after_path_option = PATHS.contains(&bytes);
-        if marked { [&[MARK as u8], bytes].concat() } else { arg.into_vec() }
+    let mark = |arg: OsString| {
+        let marked = !only_values && is_negative(arg.as_bytes());
+        only_values |= arg == "--";
+        if marked { OsString::from_vec([&[MARK as u8], arg.as_bytes()].concat()) } else { arg }
     };
-    args.into_iter().map(|arg| OsString::from_vec(mark(arg))).collect()
+    args.into_iter().map(mark).collect()
 }
 
 /// `-5`, `-.5`: a hyphen and then a number begins.
@@ -36,6 +30,14 @@ fn is_negative(bytes: &[u8]) -> bool {
 /// A value as it was typed.
 pub(crate) fn plain(text: &str) -> String {
     text.strip_prefix(MARK).unwrap_or(text).to_owned()
+}
+
+/// A value that need not be text, as it was typed.
+pub(crate) fn plain_bytes(value: OsString) -> OsString {
+    match value.as_bytes().strip_prefix(&[MARK as u8]) {
+        Some(plain) => OsString::from_vec(plain.to_vec()),
+        None => value,
+    }
 }
 
 /// A longer text, such as an error, without any mark.
@@ -67,9 +69,8 @@ mod tests {
     }
 
     #[test]
-    fn paths_and_what_follows_two_hyphens_are_left_alone() {
-        assert_eq!(marked(&["--socket", "-5", "-6"]), ["--socket", "-5", "!-6"]);
-        assert_eq!(marked(&["--", "-5"]), ["--", "-5"]);
+    fn what_follows_two_hyphens_is_left_alone() {
+        assert_eq!(marked(&["-6", "--", "-5"]), ["!-6", "--", "-5"]);
     }
 
     #[test]
@@ -83,6 +84,8 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_pass() {
         let odd = OsString::from_vec(vec![b'-', b'5', 0xff]);
-        assert_eq!(put(vec![odd.clone()])[0].as_bytes()[1..], *odd.as_bytes());
+        let marked = put(vec![odd.clone()]).remove(0);
+        assert_eq!(marked.as_bytes()[1..], *odd.as_bytes());
+        assert_eq!(plain_bytes(marked), odd);
     }
 }

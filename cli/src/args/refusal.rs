@@ -30,7 +30,9 @@ fn refusal(kind: ErrorKind, why: &clap::Error, args: &[OsString]) -> Failure {
     let command = command_of(args);
     let run = command.as_ref().map_or("tally".to_owned(), |name| format!("tally {name}"));
     match kind {
-        ErrorKind::InvalidSubcommand => unknown_command(&first(why, ContextKind::InvalidSubcommand)),
+        ErrorKind::InvalidSubcommand => {
+            unknown_command(&marks::plain(&first(why, ContextKind::InvalidSubcommand)))
+        }
         ErrorKind::UnknownArgument => unknown_argument(&first(why, ContextKind::InvalidArg), command, &run),
         ErrorKind::ValueValidation | ErrorKind::InvalidValue => bad_value(why, &run),
         ErrorKind::MissingRequiredArgument => {

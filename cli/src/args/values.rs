@@ -4,13 +4,15 @@
 //! here too, so that an error can name the option.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use tally_protocol::ids::JobId;
 use tally_protocol::job::{StartMethod, Transport};
 use tally_protocol::limits;
 use tally_protocol::range::parse_integer;
 
-use super::marks::plain;
+use super::marks::{plain, plain_bytes};
 use crate::suggest;
 
 /// Where a reduction is computed.
@@ -89,8 +91,13 @@ pub(crate) fn start(text: &str) -> Result<StartMethod, String> {
 }
 
 pub(crate) fn log_level(text: &str) -> Result<String, String> {
-    let levels = ["error", "warn", "info", "debug", "trace"].map(|level| (level, level));
+    let levels = ["error", "warn", "info", "debug"].map(|level| (level, level));
     one_of(text, &levels).map(str::to_owned)
+}
+
+/// A path, which need not be text.
+pub(crate) fn paths() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(|path| PathBuf::from(plain_bytes(path)))
 }
 
 /// A text that may begin with a minus sign.
@@ -197,7 +204,7 @@ fn compound(text: &str) -> Option<u64> {
             "d" => 86_400_000,
             _ => return None,
         };
-        total = total.checked_add(scaled(number, unit_ms)?)?;
+        total = total.saturating_add(scaled(number, unit_ms)?);
         rest = after;
     }
     Some(total)
@@ -215,7 +222,8 @@ fn scaled(number: &str, unit: u64) -> Option<u64> {
         let one = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
         parts += u128::from(fraction.parse::<u64>().ok()?) * u128::from(unit) / one;
     }
-    u64::try_from(parts).ok()
+    // More than fits is more than any limit.
+    Some(u64::try_from(parts).unwrap_or(u64::MAX))
 }
 
 /// Bytes in binary units: `512M` is 512 MiB, that is 512 * 1024 * 1024.

@@ -46,7 +46,7 @@ fn lines(job: &JobView, names: bool) -> String {
 pub(crate) fn failure_of(job: &JobView) -> Failure {
     let id = job.job;
     let mut failure = job.error.clone().unwrap_or_else(|| match job.state {
-        JobState::Cancelled => Failure::new(ErrorCode::Cancelled, "was cancelled"),
+        JobState::Cancelled => Failure::new(ErrorCode::Cancelled, "it was cancelled"),
         JobState::TimedOut => Failure::new(ErrorCode::TimedOut, "its deadline passed"),
         JobState::Failed => Failure::new(ErrorCode::Internal, "it failed, and nobody knows why"),
         JobState::Queued | JobState::Running | JobState::Paused | JobState::Done => {
@@ -54,7 +54,7 @@ pub(crate) fn failure_of(job: &JobView) -> Failure {
         }
     });
     if let Some(rest) = failure.message.strip_prefix(&format!("{id} ")) {
-        failure.message = rest.to_owned();
+        failure.message = format!("it {rest}");
     }
     report::about(&format!("finish {id}"), failure)
 }
@@ -95,7 +95,7 @@ mod tests {
         let mut job = fake::job_failed(Failure::new(ErrorCode::TimedOut, "j1 passed its deadline of 5 ms"));
         job.state = JobState::TimedOut;
         let (code, _, err) = shown(&job, false, Style::default());
-        assert_eq!((code, err.as_str()), (5, "tally: could not finish j1: passed its deadline of 5 ms\n"));
+        assert_eq!((code, err.as_str()), (5, "tally: could not finish j1: it passed its deadline of 5 ms\n"));
     }
 
     #[test]
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(shown(&job, true, style), (0, expected.into(), String::new()));
         let job = fake::job_failed(Failure::new(ErrorCode::KernelFailed, "why"));
         let (code, out, err) = shown(&job, false, style);
-        assert!(out.ends_with("\"mode\":\"processes\",\"error\":{\"code\":\"kernel-failed\",\"message\":\"why\",\"exit\":1}}\n"), "{out}");
+        assert!(out.ends_with("\"mode\":\"processes\",\"error\":{\"code\":\"kernel-failed\",\"message\":\"could not finish j1: why\",\"exit\":1}}\n"), "{out}");
         assert!(out.contains("\"state\":\"failed\",\"results\":[],"), "{out}");
         assert_eq!((code, err.as_str()), (1, ""));
     }

@@ -13,17 +13,25 @@ const RANGES_SHOWN_MAX: usize = 3;
 
 /// The table as text. `elapsed_ns` is the time to tell.
 pub(crate) fn text(job: &JobView, elapsed_ns: u64) -> String {
-    let partial_names: Vec<&str> = match &job.reductions[..] {
-        [_] => vec!["partial"],
-        several => several.iter().map(String::as_str).collect(),
-    };
-    let mut columns = vec![("worker", Side::Left), ("ranges", Side::Left), ("elements", Side::Right)];
-    columns.extend(partial_names.iter().map(|name| (*name, Side::Right)));
+    // A job whose breakdown nobody asked for has neither ranges nor partial answers to show.
+    let broken_down = job.workers.iter().any(|share| !share.ranges.is_empty());
+    let partials: &[String] = if broken_down { &job.reductions } else { &[] };
+    let mut columns = vec![("worker", Side::Left), ("elements", Side::Right)];
+    if broken_down {
+        columns.insert(1, ("ranges", Side::Left));
+    }
+    match partials {
+        [_] => columns.push(("partial", Side::Right)),
+        several => columns.extend(several.iter().map(|name| (name.as_str(), Side::Right))),
+    }
     columns.push(("time", Side::Right));
     let mut table = Table::new(&columns);
     for share in &job.workers {
-        let mut row = vec![format!("worker-{}", share.slot), ranges(share), grouped(&share.elements)];
-        row.extend(job.reductions.iter().map(|name| partial(&share.results, name)));
+        let mut row = vec![format!("worker-{}", share.slot), grouped(&share.elements)];
+        if broken_down {
+            row.insert(1, ranges(share));
+        }
+        row.extend(partials.iter().map(|name| partial(&share.results, name)));
         row.push(format!("{}.{:03}s", share.busy_ms / 1_000, share.busy_ms % 1_000));
         table.row(row);
     }
@@ -90,10 +98,18 @@ time=0.1234sec total=4,999,999,950,000,000
         assert_eq!(
             text(&job, 2_000_000_000),
             "\
-worker    ranges                      elements  sum  max    time
-worker-3  0..1, 1..2, 2..3 +2 more           5   10    -  0.250s
+worker    ranges                    elements  sum  max    time
+worker-3  0..1, 1..2, 2..3 +2 more         5   10    -  0.250s
 time=2.0000sec retries=2 sum=10 max=4
 "
         );
+    }
+
+    #[test]
+    fn without_a_breakdown_there_are_fewer_columns() {
+        let mut job = fake::job_done("sum", "10");
+        job.workers = vec![fake::share(0, &[], "5000", &[])];
+        let expected = "worker    elements    time\nworker-0     5,000  0.250s\ntime=2.0000sec total=10\n";
+        assert_eq!(text(&job, 2_000_000_000), expected);
     }
 }

@@ -6,6 +6,8 @@ use serde_json::Value;
 use tally_protocol::job::JobState;
 use tally_protocol::view::JobView;
 
+use super::answer::failure_of;
+
 /// An object that is being written.
 #[derive(Debug)]
 pub(crate) struct Document {
@@ -122,7 +124,7 @@ pub(crate) fn result(job: &JobView) -> String {
             document.value("busy_ms", &share.busy_ms).object().0
         })
         .collect();
-    let failed = job.error.as_ref().filter(|_| job.state != JobState::Done);
+    let failed = (job.state != JobState::Done).then(|| failure_of(job));
     Document::new("tally.result/1")
         .value("job", &job.job)
         .value("state", &job.state)
@@ -133,7 +135,7 @@ pub(crate) fn result(job: &JobView) -> String {
         .value("retries", &job.retries)
         .maybe("transport", processes.then_some(&job.transport))
         .value("mode", &job.mode)
-        .maybe("error", failed)
+        .maybe("error", failed.as_ref())
         .line()
 }
 

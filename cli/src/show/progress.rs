@@ -15,6 +15,9 @@ use crate::terminal::{Bar, Terminal};
 
 /// A bar for a shorter time only flickers.
 const BAR_AFTER_NS: u64 = 500_000_000;
+/// JSON lines are at least this far apart while the state stays the same. Just under the tenth of a second at
+/// which a supervisor reports, so that none of its reports is left out.
+const JSON_EVERY_NS: u64 = 90_000_000;
 /// Redraws a second.
 const BAR_HZ: u8 = 10;
 /// When plain lines come, in seconds; after the last, as far apart as the last two.
@@ -109,7 +112,7 @@ pub(crate) struct Progress {
 #[derive(Debug)]
 enum How {
     Silent,
-    Json,
+    Json { next_ns: u64 },
     Lines { shown: usize },
     Bar { blocks: bool, bar: Option<ProgressBar> },
 }
@@ -118,7 +121,7 @@ impl Progress {
     pub(crate) fn new(when: ProgressWhen, quiet: bool, terminal: &Terminal<'_>, now_ns: u64) -> Self {
         let bar = |blocks| How::Bar { blocks, bar: None };
         let how = match (when, terminal.bar()) {
-            (ProgressWhen::Json, _) => How::Json,
+            (ProgressWhen::Json, _) => How::Json { next_ns: 0 },
             (ProgressWhen::Never, _) | (ProgressWhen::Auto, Bar::None) => How::Silent,
             (ProgressWhen::Auto, _) if quiet => How::Silent,
             (ProgressWhen::Always, Bar::None) => How::Lines { shown: 0 },
@@ -130,9 +133,12 @@ impl Progress {
 
     /// The job is this far now.
     pub(crate) fn step(&mut self, now_ns: u64, step: Step, terminal: &mut Terminal<'_>) {
-        self.last = Some(step);
-        if matches!(self.how, How::Json) {
+        let before = self.last.replace(step);
+        if let How::Json { next_ns } = &mut self.how
+            && (now_ns >= *next_ns || before.is_some_and(|before| before.state != step.state))
+        {
             terminal.error(&step.json());
+            *next_ns = now_ns.saturating_add(JSON_EVERY_NS);
         }
         self.tick(now_ns, terminal);
     }
@@ -142,7 +148,7 @@ impl Progress {
         let Some(step) = self.last else { return };
         let elapsed_ns = now_ns.saturating_sub(self.begun_ns);
         match &mut self.how {
-            How::Silent | How::Json => {}
+            How::Silent | How::Json { .. } => {}
             How::Lines { shown } => {
                 if elapsed_ns >= line_at_ns(*shown) {
                     terminal.error(&step.line());
@@ -168,7 +174,7 @@ impl Progress {
         match (&self.how, self.last) {
             (How::Lines { shown }, Some(_)) => Some(self.begun_ns.saturating_add(line_at_ns(*shown))),
             (How::Bar { bar: None, .. }, Some(_)) => Some(self.begun_ns.saturating_add(BAR_AFTER_NS)),
-            (How::Silent | How::Json | How::Lines { .. } | How::Bar { .. }, _) => None,
+            (How::Silent | How::Json { .. } | How::Lines { .. } | How::Bar { .. }, _) => None,
         }
     }
 
@@ -269,9 +275,17 @@ mod tests {
     }
 
     #[test]
-    fn json_lines_come_with_every_step() {
+    fn json_lines_come_at_most_ten_times_a_second() {
         let line = "{\"schema\":\"tally.progress/1\",\"job\":\"j1\",\"state\":\"running\",\"elements\":\"10\",\"elements_done\":\"5\",\"percent\":50,\"rate_per_s\":812000000,\"eta_ms\":31000,\"workers\":2,\"retries\":0,\"elapsed_ms\":250}\n";
-        assert_eq!(shown(ProgressWhen::Json, true, &[0, 0]), line.repeat(2));
+        assert_eq!(shown(ProgressWhen::Json, true, &[0, 0, 1, 1, 2]), line.repeat(3));
+        let mut err = Vec::new();
+        let mut terminal = Terminal::to(io::sink(), &mut err);
+        let mut progress = Progress::new(ProgressWhen::Json, false, &terminal, 0);
+        for state in [JobState::Queued, JobState::Running, JobState::Running, JobState::Paused] {
+            progress.step(0, Step { state, ..step() }, &mut terminal);
+        }
+        drop(terminal);
+        assert_eq!(String::from_utf8(err).unwrap().lines().count(), 3, "a change of state is always told");
     }
 
     #[test]

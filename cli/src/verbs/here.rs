@@ -63,7 +63,7 @@ pub(super) fn run(
         }
         (Err(_), Some(Stopped::Deadline)) => {
             let ms = plan.spec.request.timeout_ms.unwrap_or(0);
-            let message = format!("passed its deadline of {ms} ms with {percent}% done");
+            let message = format!("it passed its deadline of {ms} ms with {percent}% done");
             job.state = JobState::TimedOut;
             job.error = Some(Failure::new(ErrorCode::TimedOut, message));
         }
@@ -161,10 +161,24 @@ fn worker(slot: u16, share: &Share, plan: &Plan) -> WorkerShare {
         partitions: u64::try_from(share.ranges.len()).unwrap_or(u64::MAX),
         elements: share.partial.elements().to_string(),
         busy_ms: share.busy_ns / 1_000_000,
-        ranges: share.ranges.iter().map(|&(position, count)| kernel.describe(position, count)).collect(),
+        ranges: joined(&share.ranges).map(|(position, count)| kernel.describe(position, count)).collect(),
         // A share of nothing has no least element; that is no failure of the job.
         results: results.into_iter().filter_map(Result::ok).collect(),
     }
+}
+
+/// Pieces that follow each other as one, in order.
+fn joined(ranges: &[(u64, u64)]) -> impl Iterator<Item = (u64, u64)> {
+    let mut sorted: Vec<(u64, u64)> = ranges.iter().copied().filter(|(_, count)| *count > 0).collect();
+    sorted.sort_unstable();
+    sorted.dedup_by(|next, before| {
+        let touches = before.0.checked_add(before.1) == Some(next.0);
+        if touches {
+            before.1 += next.1;
+        }
+        touches
+    });
+    sorted.into_iter()
 }
 
 fn answers(partial: &Partial, population: bool) -> Vec<Result<ResultView, Failure>> {
@@ -179,4 +193,25 @@ fn answers(partial: &Partial, population: bool) -> Vec<Result<ResultView, Failur
         }
     };
     partial.finish(population).into_iter().map(|(reduction, answer)| view(reduction, answer)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_in_a_row_are_one_range() {
+        let pieces = [(10, 5), (0, 5), (5, 5), (20, 0), (30, 1), (u64::MAX, 1)];
+        assert_eq!(joined(&pieces).collect::<Vec<_>>(), [(0, 15), (30, 1), (u64::MAX, 1)]);
+        assert_eq!(joined(&[]).count(), 0);
+    }
+
+    #[test]
+    fn a_pace_is_known_once_time_has_passed() {
+        let begun = step(0, 100, 0, 2);
+        assert_eq!((begun.rate_per_s, begun.eta_ms), (None, None));
+        let half = step(50, 100, 2_000_000_000, 2);
+        assert_eq!((half.rate_per_s, half.eta_ms, half.percent()), (Some(25), Some(2_000), 50));
+        assert_eq!(step(0, 100, 1, 1).eta_ms, None, "at this pace it never ends");
+    }
 }

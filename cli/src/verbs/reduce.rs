@@ -65,14 +65,24 @@ fn attend(
     let request = Request::Submit(Box::new(plan.spec.clone()));
     let watched = watch(context, talk, &request, plan.progress, begun_ns);
     match watched.map_err(|failure| report::about("start the job", failure))? {
-        Watched::Ended(job) => {
+        Watched::Ended(mut job) => {
             let elapsed_ns = clock::monotonic_ns().saturating_sub(begun_ns);
+            if talk.client().socket().is_none() {
+                forget_job(&mut job);
+            }
             answer::show(context.terminal, &job, plan.names, context.style, Some(elapsed_ns))
         }
         Watched::Interrupted(signal, percent) => {
             let what = plan.spec.request.sources.join(", ");
             Err(interrupted(signal, &format!("{percent}% of {what} was done")))
         }
+    }
+}
+
+/// A private supervisor and its jobs end with this command: a hint to come back to the job would be a lie.
+fn forget_job(job: &mut JobView) {
+    if let Some(error) = &mut job.error {
+        error.hint = error.hint.take().filter(|hint| !hint.contains("'tally "));
     }
 }
 

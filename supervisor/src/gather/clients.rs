@@ -130,7 +130,7 @@ impl Supervisor {
     }
 
     fn request(&mut self, id: ClientId, call: Call) -> Result<Event, BadCall> {
-        let allowed = self.clients.get_mut(id).is_some_and(|client| is_ours(&*client));
+        let allowed = self.clients.get_mut(id).is_some_and(|client| client.is_ours());
         if !allowed {
             let failure =
                 Failure::new(ErrorCode::NotPermitted, "not permitted: this daemon serves its own user only");
@@ -194,11 +194,6 @@ impl Supervisor {
             self.client_gone(id);
         }
     }
-}
-
-/// The socket's mode keeps strangers out; this holds where the directory or the mode was widened.
-fn is_ours(client: &crate::client::Client) -> bool {
-    client.peer().is_ok_and(|peer| peer.uid == 0 || peer.uid == tally_sys::process::own_uid())
 }
 
 /// Says why in one write that never waits, and closes.

@@ -12,6 +12,7 @@ use super::flow::Flow;
 use super::scratch::Scratch;
 use super::{Bootstrap, Channels, FRAME_BYTES_MAX, batches, contained, inbox, link_error};
 use crate::guard::Guard;
+use crate::limits::CHANNEL_SOCKET_BYTES_MIN;
 use crate::outbox::Batches;
 use crate::records::{BadLength, Inbox};
 use crate::{CreateError, LinkError, Offer, SupervisorLink, Transport};
@@ -21,6 +22,7 @@ const EMPTY_MESSAGES_MAX: usize = 4;
 
 /// Makes the link.
 pub(crate) fn create() -> Result<(Box<dyn SupervisorLink>, Offer), CreateError> {
+    check_socket_room()?;
     let link = || {
         let (scratch, (server, path)) = Scratch::with(IpcOneShotServer::new)?;
         let (bell, worker) = (Doorbell::new()?, Doorbell::new()?);
@@ -42,6 +44,21 @@ pub(crate) fn create() -> Result<(Box<dyn SupervisorLink>, Offer), CreateError> 
     };
     let (link, offer) = link().map_err(CreateError::io::<io::Error>("a channel"))?;
     Ok((Box::new(Guard::new(link)), offer))
+}
+
+/// Whether sockets are made with room for a window. `ipc-channel` lets nobody look at its own.
+fn check_socket_room() -> Result<(), CreateError> {
+    const SETTING: &str = "/proc/sys/net/core/wmem_default";
+    // Where it cannot be read, as in a network namespace, it is that of the whole system.
+    let room: Option<usize> = std::fs::read_to_string(SETTING).ok().and_then(|text| text.trim().parse().ok());
+    match room {
+        Some(bytes) if bytes < CHANNEL_SOCKET_BYTES_MIN => Err(CreateError::Exhausted {
+            text: format!(
+                "make a channel: net.core.wmem_default is {bytes} bytes, and {CHANNEL_SOCKET_BYTES_MIN} are needed"
+            ),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// The supervisor's end.

@@ -36,6 +36,20 @@ pub(crate) fn what_is_left_is_announced_before_sleeping(transport: Transport) {
     assert!(!supervisor.before_sleep().unwrap() && !rings(&*supervisor));
 }
 
+/// As long as a link was found empty once, nothing else need be called to be woken.
+pub(crate) fn the_first_frame_after_an_empty_receive_rings(transport: Transport) {
+    let (mut supervisor, _lifeline, mut worker) = linked(transport);
+    let mut frame = Vec::new();
+    for number in 0..5 {
+        supervisor.answer().unwrap();
+        assert!(!supervisor.receive(&mut frame).unwrap());
+        worker.send(&numbered(number)).unwrap();
+        worker.flush().unwrap();
+        assert!(rings(&*supervisor));
+        assert!(supervisor.receive(&mut frame).unwrap());
+    }
+}
+
 /// The race of a sleeping supervisor: after each frame the worker may or may not see that the
 /// supervisor sleeps. A lost wake-up would hang this check.
 pub(crate) fn answering_before_receiving_loses_nothing(transport: Transport) {

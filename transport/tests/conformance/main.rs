@@ -38,6 +38,7 @@ for_every_transport! {
         many_before_one_flush,
         ping_pong;
     bell: the_bell_is_readable_exactly_when_something_is_there,
+        the_first_frame_after_an_empty_receive_rings,
         what_is_left_is_announced_before_sleeping,
         answering_before_receiving_loses_nothing;
     backpressure: a_slow_supervisor_makes_the_worker_wait,

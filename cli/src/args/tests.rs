@@ -1,0 +1,233 @@
+//! What can be typed and what it is read as; and the text of every refusal.
+
+use super::*;
+
+fn typed(line: &str) -> Result<Line, Stop> {
+    parse(std::iter::once("tally").chain(line.split_whitespace()).map(OsString::from).collect())
+}
+
+fn command(line: &str) -> Command {
+    typed(line).unwrap_or_else(|stop| panic!("{line}: {stop:?}")).command.unwrap()
+}
+
+fn sum(line: &str) -> ReductionArgs {
+    match command(line) {
+        Command::Sum(args) => args,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+/// The first line of a refusal and its hint.
+fn refused(line: &str) -> String {
+    match typed(line) {
+        Err(Stop::Wrong(failure)) => {
+            assert_eq!(failure.exit, 2, "{line}");
+            failure.message + &failure.hint.map(|hint| format!(" | {hint}")).unwrap_or_default()
+        }
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn sources_may_be_negative_anywhere() {
+    assert_eq!(sum("sum -5..5").sources, ["-5..5"]);
+    assert_eq!(sum("sum 0..1 -5..5 -.5").sources, ["0..1", "-5..5", "-.5"]);
+    assert_eq!(sum("sum --workers 2 -5..=5 --json").sources, ["-5..=5"]);
+    assert_eq!(sum("sum -- -5..5").sources, ["-5..5"]);
+    assert_eq!(sum("--json sum -2**63..0 --detach").sources, ["-2**63..0"]);
+}
+
+#[test]
+fn options_are_read() {
+    let line = "sum 0..10 --step -2 --population --workers 3 --mode threads --start spawn --transport pipe \
+        --partitions 7 --retries 0 --timeout 1m30s --memory-limit 512M --nice 5 --priority -1 --detach --local \
+        --progress json";
+    let expected = ReductionOptions {
+        step: Some("-2".into()),
+        population: true,
+        workers: Some(3),
+        mode: Some(Mode::Threads),
+        start: Some(StartMethod::Spawn),
+        transport: Some(Transport::Pipe),
+        partitions: Some(Partitions(Some(7))),
+        retries: Some(0),
+        timeout: Some(90_000),
+        memory_limit: Some(512 << 20),
+        nice: Some(5),
+        priority: Some(-1),
+        detach: true,
+        local: true,
+        progress: Some(ProgressWhen::Json),
+    };
+    assert_eq!(sum(line).options, expected);
+    let bare = ReductionOptions { partitions: Some(Partitions(None)), ..ReductionOptions::default() };
+    assert_eq!(sum("sum 0..10 --partitions auto").options, bare);
+    assert_eq!(sum("sum 0..10 --workers=4 --workers 5").options.workers, Some(5), "the last one counts");
+}
+
+#[test]
+fn common_options_go_anywhere() {
+    let expected = Common {
+        socket: Some("/s".into()),
+        json: true,
+        quiet: true,
+        verbose: true,
+        color: Some(When::Never),
+        help: None,
+    };
+    assert_eq!(typed("--socket /s --json -q --verbose --color never status").unwrap().common, expected);
+    assert_eq!(typed("status --socket=/s --json --quiet --verbose --color=never").unwrap().common, expected);
+    assert_eq!(typed("status --socket -5").unwrap().common.socket, Some("-5".into()));
+}
+
+#[test]
+fn commands_are_read() {
+    let one = OneJob { job: JobId(17) };
+    for (line, expected) in [
+        ("jobs", Command::Jobs { all: false }),
+        ("jobs --all", Command::Jobs { all: true }),
+        ("show j17", Command::Show(one)),
+        ("explain 17", Command::Explain(one)),
+        ("wait j1 j2", Command::Wait { jobs: vec![JobId(1), JobId(2)] }),
+        ("result j17", Command::Result(one)),
+        ("follow j17 --progress never", Command::Follow { one, progress: Some(ProgressWhen::Never) }),
+        ("cancel j1 2", Command::Cancel { jobs: vec![JobId(1), JobId(2)], all: false }),
+        ("cancel --all", Command::Cancel { jobs: vec![], all: true }),
+        ("pause j17", Command::Pause(one)),
+        ("resume j17", Command::Resume(one)),
+        ("retry j17", Command::Retry(one)),
+        ("status", Command::Status),
+        ("workers", Command::Workers),
+        ("ping", Command::Ping),
+        ("drain", Command::Drain),
+        ("stop", Command::Stop { now: false }),
+        ("stop --now", Command::Stop { now: true }),
+        ("dump", Command::Dump),
+        ("help", Command::Help { about: None }),
+        ("help sum", Command::Help { about: Some("sum".into()) }),
+        ("daemon", Command::Daemon(DaemonArgs::default())),
+        ("daemon --foreground", Command::Daemon(DaemonArgs { foreground: true, ..DaemonArgs::default() })),
+    ] {
+        assert_eq!(command(line), expected, "{line}");
+    }
+    assert!(matches!(command("factorial -5"), Command::Factorial(args) if args.n == "-5"));
+    assert!(matches!(command("reduce sum,max 0..3"), Command::Reduce(args) if args.list == "sum,max"));
+    let line =
+        "daemon --config c --pid-file p --check --workers 2 --transport mqueue --start fork --log debug";
+    let expected = DaemonArgs {
+        config: Some("c".into()),
+        foreground: false,
+        pid_file: Some("p".into()),
+        check: true,
+        workers: Some(2),
+        transport: Some(Transport::Mqueue),
+        start: Some(StartMethod::Fork),
+        log: Some("debug".into()),
+        settings: SettingArgs::default(),
+    };
+    assert_eq!(command(line), Command::Daemon(expected));
+}
+
+#[test]
+fn every_refusal_is_one_line_that_says_all() {
+    for (line, expected) in [
+        ("smu 0..10", "unknown command 'smu'; did you mean 'sum'?"),
+        ("meen 0..10", "unknown command 'meen'; did you mean 'mean'?"),
+        ("avg 0..10", "unknown command 'avg'; did you mean 'mean'?"),
+        ("ls", "unknown command 'ls'; did you mean 'jobs'?"),
+        ("zebra", "unknown command 'zebra' | 'tally help' lists them"),
+        ("0..10", "unknown command '0..10' | a command comes first: tally sum 0..10"),
+        ("-5..5", "unknown command '-5..5' | a command comes first: tally sum -5..5"),
+        ("sum 0..10 --wrokers 3", "unknown option '--wrokers'; did you mean '--workers'?"),
+        ("sum 0..10 --wrokers=3", "unknown option '--wrokers'; did you mean '--workers'?"),
+        ("sum 0..10 -j 3", "unknown option '-j'; did you mean '--workers'?"),
+        ("sum 0..10 --colour never", "unknown option '--colour'; did you mean '--color'?"),
+        ("sum 0..10 --hlep", "unknown option '--hlep'; did you mean '--help'?"),
+        ("sum 0..10 --zebra", "unknown option '--zebra' | 'tally sum --help' lists them"),
+        (
+            "--workers 3 sum 0..10",
+            "unknown option '--workers' | it goes after the command: tally sum 0..100 --workers",
+        ),
+        ("daemon --daemonize", "unknown option '--daemonize' | 'tally daemon --help' lists them"),
+        ("sum", "could not run 'tally sum': SOURCE is missing | for example: tally sum 0..100"),
+        ("sum --workers 3", "could not run 'tally sum': SOURCE is missing | for example: tally sum 0..100"),
+        (
+            "reduce",
+            "could not run 'tally reduce': LIST is missing | for example: tally reduce sum,min,max 0..100",
+        ),
+        ("factorial", "could not run 'tally factorial': N is missing | for example: tally factorial 20"),
+        (
+            "show",
+            "could not run 'tally show': JOB is missing | for example: tally jobs --all lists their ids",
+        ),
+        (
+            "cancel",
+            "could not run 'tally cancel': JOB is missing | for example: tally cancel j17, or tally cancel --all",
+        ),
+        ("cancel j1 --all", "could not run 'tally cancel': JOB and --all exclude each other"),
+        ("status now", "could not run 'tally status': it takes no 'now'"),
+        ("status -5", "could not run 'tally status': it takes no '-5'"),
+        ("show j1 j2", "could not run 'tally show': it takes no 'j2'"),
+        ("sum 0..10 --workers", "could not run 'tally sum': --workers needs a value"),
+        ("sum 0..10 --workers 0", "could not read --workers '0': it can be 1 to 1024"),
+        ("sum 0..10 --workers -3", "could not read --workers '-3': it can be 1 to 1024"),
+        ("sum 0..10 --step 0", "could not read --step '0': a step cannot be 0"),
+        (
+            "sum 0..10 --timeout soon",
+            "could not read --timeout 'soon': a duration looks like 30s, 500ms, 2m or 1h",
+        ),
+        (
+            "sum 0..10 --memory-limit 512MB",
+            "could not read --memory-limit '512MB': a size looks like 512M (that is 512 MiB) or 2G",
+        ),
+        (
+            "sum 0..10 --mode thread",
+            "could not read --mode 'thread': it can be processes, threads, inline; did you mean 'threads'?",
+        ),
+        ("sum 0..10 --json=yes", "could not read --json 'yes': it takes no value"),
+        ("show x", "could not read JOB 'x': a job id looks like j17"),
+        ("wait j1 jx", "could not read JOB 'jx': a job id looks like j17"),
+    ] {
+        assert_eq!(refused(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_are_refused() {
+    use std::os::unix::ffi::OsStringExt;
+    let args = ["tally", "sum"].map(OsString::from).into_iter().chain([OsString::from_vec(vec![0xff, 0xfe])]);
+    let Err(Stop::Wrong(failure)) = parse(args.collect()) else { panic!() };
+    assert_eq!(failure.message, "could not run 'tally sum': an argument is not UTF-8 text");
+}
+
+#[test]
+fn help_and_version_are_texts() {
+    let text = |line: &str| match typed(line) {
+        Err(Stop::Text { text, .. }) => text,
+        other => panic!("{line}: {other:?}"),
+    };
+    assert_eq!(text("-h"), help::SHORT);
+    assert_eq!(text("--help"), help::LONG);
+    assert_eq!(text("sum --help"), help_of("sum").unwrap());
+    assert!(text("sum -h").lines().count() <= 24, "{}", text("sum -h"));
+    assert!(text("sum -h").len() < text("sum --help").len());
+    assert_eq!(text("--version"), format!("tally {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(typed(""), Err(Stop::Nothing));
+    assert_eq!(typed("--json"), Err(Stop::Nothing));
+}
+
+#[test]
+fn short_helps_fit_a_screen() {
+    for name in commands() {
+        let Err(Stop::Text { text, .. }) = typed(&format!("{name} -h")) else { panic!("{name}") };
+        assert!(text.lines().count() <= 24, "{name}: {text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{name}: {text}");
+    }
+}
+
+#[test]
+fn json_is_seen_in_a_line_that_cannot_be_read() {
+    let args = |line: &str| line.split_whitespace().map(OsString::from).collect::<Vec<_>>();
+    assert!(asks_for_json(&args("tally smu --json")));
+    assert!(!asks_for_json(&args("tally sum -- --json")));
+}
