@@ -1,5 +1,6 @@
 //! What the documentation shows is what happens.
 #![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "a test says what it does, and what it skips")]
 
 use std::process::{Command, Stdio};
 

@@ -4,6 +4,7 @@
 //! "Mid-partition" and "while starting" are not a matter of luck: the worker stops itself at that very point
 //! (`TALLY_CRASH_AT=...,how=hang`) and goes on when it has been dealt with.
 #![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "a test says what it does, and what it skips")]
 
 use serde_json::{Value, json};
 use tally_sys::signal::Signal;

@@ -9,7 +9,7 @@
 //! supervisor anyway: make the eventfds that both share wait, truncate the segment of a
 //! `shm-named` link, or send half a message of `ipc-channel`'s by hand.
 //!
-//! [`create`] and [`open`] make the two ends, [`sweep`] removes what killed supervisors left, and
+//! [`create`] and [`open`] make the two ends, [`sweep()`] removes what killed supervisors left, and
 //! `tests/conformance.rs` says what every transport must do.
 
 #![forbid(unsafe_code)]
