@@ -167,6 +167,11 @@ impl Client {
         self.write()
     }
 
+    /// Hangs up once all replies are sent.
+    pub(crate) fn close_when_sent(&mut self) {
+        self.closing = true;
+    }
+
     /// Sends as much as the connection takes.
     pub(crate) fn write(&mut self) -> Fate {
         while self.sent < self.outgoing.len() {

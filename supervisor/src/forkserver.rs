@@ -82,6 +82,11 @@ impl Forkserver {
         decode(&bytes[..packet.length]).map(Some).ok_or_else(|| io::Error::other("the forkserver is gone"))
     }
 
+    /// Ends it, without waiting for its end.
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        self.child.signal(Signal::Kill)
+    }
+
     /// Ends it and waits for its end, which SIGKILL makes certain.
     pub(crate) fn end(mut self) -> io::Result<process::ExitStatus> {
         self.child.signal(Signal::Kill)?;

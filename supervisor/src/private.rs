@@ -94,6 +94,7 @@ fn serve(configuration: &Configuration, stream: OwnedFd, worker: WorkerMain) -> 
     settings.identity.pid = process::own_pid().raw().unsigned_abs();
     let mut supervisor =
         Supervisor::new(clock::monotonic_ns(), settings, Nursery { worker_main: worker, forkserver })?;
+    supervisor.one_request = true;
     fd::set_nonblocking(&stream, true)?;
     supervisor.admit(stream.into());
     supervisor.run()

@@ -54,6 +54,8 @@ pub(crate) struct Supervisor {
     pub(crate) scratch: Vec<u8>,
     /// The machine has said `Exit`.
     pub(crate) ended: bool,
+    /// A private supervisor: it is over with its one client's one request.
+    pub(crate) one_request: bool,
     /// Held until the end.
     pub(crate) locks: Vec<LockFile>,
 }
@@ -83,6 +85,7 @@ impl Supervisor {
             frame: Vec::new(),
             scratch: Vec::new(),
             ended: false,
+            one_request: false,
             locks: Vec::new(),
         };
         supervisor.watch_forkserver()?;

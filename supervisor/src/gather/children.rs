@@ -140,6 +140,15 @@ impl Supervisor {
         self.strays = true;
     }
 
+    /// No more workers will be wanted: the forkserver ends while the workers do, and is reaped after them.
+    pub(crate) fn send_forkserver_away(&self) {
+        if let Some(forkserver) = &self.nursery.forkserver
+            && let Err(why) = forkserver.kill()
+        {
+            tracing::warn!("could not end the forkserver: {why}");
+        }
+    }
+
     /// Reaps children that are nobody's. Not while a start is under way: the pid of a worker that dies young is not
     /// known yet, and its exit must stay for its own pidfd.
     pub(crate) fn reap_strays(&mut self) {

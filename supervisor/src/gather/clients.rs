@@ -99,6 +99,9 @@ impl Supervisor {
         }
         drop(client);
         self.resume_accept();
+        if self.one_request {
+            self.send_forkserver_away();
+        }
         self.events.push_back(Event::ClientGone { client: id });
     }
 
@@ -173,6 +176,9 @@ impl Supervisor {
     /// Sends a reply; its next request may be waiting.
     pub(crate) fn reply(&mut self, id: ClientId, message: &ReplyMessage) {
         let Some(client) = self.clients.get_mut(id) else { return };
+        if self.one_request && !message.continues {
+            client.close_when_sent();
+        }
         match client.reply(message) {
             Fate::Stays => {
                 self.asking.insert(id);
