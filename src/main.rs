@@ -40,6 +40,8 @@ fn clean_start() -> io::Result<()> {
     signal::unblock_all()?;
     // An ignored SIGCHLD would have the system reap our children and lose how they ended.
     signal::restore_default(Signal::Chld)?;
+    // A limit on file sizes is an error of the write, to be told, not a death.
+    signal::ignore(Signal::Xfsz)?;
     debug_assert!(process::single_threaded(), "every role starts with one thread");
     Ok(())
 }

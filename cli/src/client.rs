@@ -57,7 +57,7 @@ impl Client {
     /// Speaks over a connected stream to a supervisor of this very build: no greeting.
     #[must_use]
     pub fn over(stream: UnixStream) -> Self {
-        let replies = Splitter::new(limits::REPLY_BACKLOG_BYTES_MAX);
+        let replies = Splitter::new(limits::REPLY_BYTES_MAX);
         Self { stream, replies, greeting: Greeting::Over, socket: None }
     }
 

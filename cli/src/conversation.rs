@@ -192,7 +192,7 @@ fn system(doing: &str, why: &std::io::Error) -> Failure {
 pub(crate) fn interrupted(signal: Signal, what_was_done: &str) -> Failure {
     let message = match what_was_done {
         "" => "interrupted".to_owned(),
-        done => format!("interrupted: {done}"),
+        done => format!("could not finish: interrupted: {done}"),
     };
     let mut failure = Failure::new(ErrorCode::Interrupted, message);
     failure.exit = u8::try_from(128 + signal.raw()).unwrap_or(failure.exit);
@@ -238,7 +238,10 @@ mod tests {
     #[test]
     fn an_interrupt_has_the_shells_exit_code() {
         let failure = interrupted(Signal::Int, "42% of 0..1e9 was done");
-        assert_eq!((failure.message.as_str(), failure.exit), ("interrupted: 42% of 0..1e9 was done", 130));
+        assert_eq!(
+            (failure.message.as_str(), failure.exit),
+            ("could not finish: interrupted: 42% of 0..1e9 was done", 130)
+        );
         assert_eq!(interrupted(Signal::Term, "").exit, 143);
     }
 }

@@ -246,7 +246,7 @@ fn reductions(list: &str) -> Result<Vec<Reduction>, Failure> {
         let word = word.trim();
         Reduction::from_name(word).ok_or_else(|| {
             let question = suggest::question(word, &names);
-            bad(format!("unknown reduction '{word}'{question}"))
+            bad(format!("could not reduce by '{word}': no such reduction{question}"))
                 .hint(format!("there are {}", names.join(", ")))
         })
     };

@@ -100,7 +100,7 @@ pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Vec<&'k str> {
     found.into_iter().take(2).map(|(_, one)| one).collect()
 }
 
-/// `; did you mean 'sum'?`, or nothing: to be put after "unknown command 'smu'".
+/// `; did you mean 'sum'?`, or nothing: to be put after "could not run 'smu': no such command".
 pub(crate) fn question(word: &str, known: &[&str]) -> String {
     match nearest(word, known)[..] {
         [] => String::new(),

@@ -330,11 +330,9 @@ fn every_question_has_json_with_its_schema_first() {
     assert_eq!(here("--version --json").out, version);
     let wrong = here("smu --json");
     assert_eq!((wrong.code, wrong.out.as_str()), (2, ""));
-    assert!(
-        wrong
-            .err
-            .contains("\"code\":\"bad-usage\",\"message\":\"unknown command 'smu'; did you mean 'sum'?\"")
-    );
+    assert!(wrong.err.contains(
+        "\"code\":\"bad-usage\",\"message\":\"could not run 'smu': no such command; did you mean 'sum'?\""
+    ));
 }
 
 #[test]
@@ -344,8 +342,7 @@ fn help_goes_to_standard_output_when_asked_for() {
     assert_eq!(here("help sum").out, here("sum --help").out);
     assert!(here("help exit-codes").out.contains("130  interrupted"));
     let wrong = here("help smu");
-    let expected =
-        "tally: unknown command or topic 'smu'; did you mean 'sum'?\n         'tally help' lists them\n";
+    let expected = "tally: could not help with 'smu': no such command or topic; did you mean 'sum'?\n         'tally help' lists them\n";
     assert_eq!(wrong, ended(2, "", expected));
 }
 

@@ -16,7 +16,7 @@ use tally_protocol::control::{Reply, Request};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::{JobSpec, JobState};
 use tally_protocol::version::{CONTROL, Spoken};
-use tally_protocol::{ClientId, JobId};
+use tally_protocol::{ClientId, JobId, limits};
 
 use crate::Machine;
 use crate::clients::{Client, Pending};
@@ -133,7 +133,12 @@ impl Machine {
     }
 
     fn list(&mut self, client: ClientId, all: bool) {
-        let views = self.jobs.all().filter(|job| all || job.is_open()).map(|job| self.view(job)).collect();
+        let mut views: Vec<_> =
+            self.jobs.all().filter(|job| all || job.is_open()).map(|job| self.view(job)).collect();
+        // A list of a thousand jobs must not carry a thousand answers of a million digits.
+        for view in &mut views {
+            view.results.retain(|result| result.value.len() <= limits::LISTED_ANSWER_BYTES_MAX);
+        }
         self.answer(client, Reply::Jobs(views));
     }
 

@@ -228,7 +228,20 @@ impl Request {
 }
 
 fn read<P: DeserializeOwned>(parameters: Map<String, Value>) -> Result<P, BadCall> {
-    serde_json::from_value(Value::Object(parameters)).map_err(|why| BadCall::Parameter(why.to_string()))
+    let only = match parameters.len() {
+        1 => parameters.keys().next().cloned(),
+        _ => None,
+    };
+    serde_json::from_value(Value::Object(parameters)).map_err(|why| {
+        let why = why.to_string();
+        BadCall::Parameter(named_field(&why).or(only).unwrap_or(why))
+    })
+}
+
+/// The parameter that serde names: "missing field `job`", "unknown field `jbo`, expected `job`".
+fn named_field(why: &str) -> Option<String> {
+    let rest = why.strip_prefix("missing field `").or_else(|| why.strip_prefix("unknown field `"))?;
+    rest.split_once('`').map(|(name, _)| name.to_owned())
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -355,8 +368,10 @@ mod tests {
         };
         assert_eq!(call("org.example.X", json!({})), Err(BadCall::Interface("org.example".into())));
         assert_eq!(call("io.tally.Smu", json!({})), Err(BadCall::Method("io.tally.Smu".into())));
-        assert!(matches!(call("io.tally.Show", json!({"job": "x"})), Err(BadCall::Parameter(_))));
-        assert!(matches!(call("io.tally.Ping", json!({"x": 1})), Err(BadCall::Parameter(_))));
+        let parameter = |name: &str| Err(BadCall::Parameter(name.to_owned()));
+        assert_eq!(call("io.tally.Show", json!({"job": "x"})), parameter("job"));
+        assert_eq!(call("io.tally.Show", json!({})), parameter("job"));
+        assert_eq!(call("io.tally.Ping", json!({"x": 1})), parameter("x"));
         let submit = json!({"request": {"reductions": ["sum"], "sources": ["0..x"]}});
         assert!(matches!(call("io.tally.Submit", submit), Err(BadCall::Meaning(_))));
     }

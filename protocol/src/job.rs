@@ -251,7 +251,8 @@ impl JobRequest {
         for name in &self.reductions {
             let reduction = Reduction::from_name(name).ok_or_else(|| {
                 let known: Vec<_> = Reduction::ALL.iter().map(|one| one.name()).collect();
-                bad(format!("unknown reduction '{name}'")).hint(format!("there are {}", known.join(", ")))
+                bad(format!("could not reduce by '{name}': no such reduction"))
+                    .hint(format!("there are {}", known.join(", ")))
             })?;
             if !reductions.contains(&reduction) {
                 reductions.push(reduction);
@@ -369,7 +370,7 @@ mod tests {
     #[test]
     fn bad_requests_name_what_is_bad() {
         let message = |request: JobRequest| request.check().unwrap_err().message;
-        assert_eq!(message(request(&["smu"], &["0..1"])), "unknown reduction 'smu'");
+        assert_eq!(message(request(&["smu"], &["0..1"])), "could not reduce by 'smu': no such reduction");
         assert_eq!(
             message(request(&["sum"], &["0..x"])),
             "could not read the range '0..x': 'x' is not an integer"

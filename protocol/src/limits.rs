@@ -2,8 +2,12 @@
 
 /// Bytes of one request on the control socket, terminator included.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
-/// Bytes of replies that may wait for a client that does not read; beyond it the client is hung up on.
+/// Bytes of replies that may wait for a client that does not read when another reply comes: then it is hung up on.
 pub const REPLY_BACKLOG_BYTES_MAX: usize = 16 << 20;
+/// Bytes of one reply that a client takes: an answer may have hundreds of millions of digits.
+pub const REPLY_BYTES_MAX: usize = 1 << 30;
+/// Bytes of an answer that is shown in a list of jobs; longer ones are left out there.
+pub const LISTED_ANSWER_BYTES_MAX: usize = 1 << 10;
 /// Clients connected at once; further ones are told so and closed.
 pub const CLIENTS_MAX: usize = 1024;
 /// Bytes read from one client in one turn, so that a fast one cannot starve the others.

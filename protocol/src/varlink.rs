@@ -7,8 +7,6 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::limits;
-
 /// A call as it stands on the wire.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Call {
@@ -50,8 +48,8 @@ fn is_false(value: &bool) -> bool {
 /// Why a message cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unreadable {
-    /// Longer than the limit.
-    TooLong,
+    /// Longer than this many bytes.
+    TooLong(usize),
     /// Not the JSON object it should be.
     Json(String),
 }
@@ -59,7 +57,7 @@ pub enum Unreadable {
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLong => write!(f, "a message is longer than {} bytes", limits::REQUEST_BYTES_MAX),
+            Self::TooLong(most) => write!(f, "a message is longer than {most} bytes"),
             Self::Json(why) => write!(f, "a message is not a varlink object: {why}"),
         }
     }
@@ -79,6 +77,10 @@ pub fn encode(message: &impl Serialize, out: &mut Vec<u8>) -> Result<(), Unreada
 /// # Errors
 /// When the bytes are not a JSON object of this shape.
 pub fn decode<'a, M: Deserialize<'a>>(message: &'a [u8]) -> Result<M, Unreadable> {
+    // serde would take an array for a struct, field by field.
+    if message.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Unreadable::Json("it does not begin with a brace".to_owned()));
+    }
     serde_json::from_slice(message).map_err(|why| Unreadable::Json(why.to_string()))
 }
 
@@ -119,7 +121,7 @@ impl Splitter {
             Some(offset) => {
                 let (from, to) = (self.start, self.scanned + offset);
                 if to - from > self.limit {
-                    return Err(Unreadable::TooLong);
+                    return Err(Unreadable::TooLong(self.limit));
                 }
                 self.start = to + 1;
                 self.scanned = to + 1;
@@ -127,7 +129,11 @@ impl Splitter {
             }
             None => {
                 self.scanned = self.bytes.len();
-                if self.scanned - self.start > self.limit { Err(Unreadable::TooLong) } else { Ok(None) }
+                if self.scanned - self.start > self.limit {
+                    Err(Unreadable::TooLong(self.limit))
+                } else {
+                    Ok(None)
+                }
             }
         }
     }
@@ -172,7 +178,7 @@ mod tests {
         splitter.feed(&[b'x'; 10]);
         assert_eq!(splitter.next_message(), Ok(None));
         splitter.feed(b"x");
-        assert_eq!(splitter.next_message(), Err(Unreadable::TooLong));
+        assert_eq!(splitter.next_message(), Err(Unreadable::TooLong(10)));
     }
 
     #[test]

@@ -161,7 +161,10 @@ impl Client {
         if pending.oneway || (message.continues && !pending.more) {
             return self.fate();
         }
-        if varlink::encode(message, &mut self.outgoing).is_err() {
+        // One reply may be of any size; a client that lets them pile up is hung up on.
+        let waiting = self.outgoing.len() - self.sent;
+        if waiting > limits::REPLY_BACKLOG_BYTES_MAX || varlink::encode(message, &mut self.outgoing).is_err()
+        {
             return Fate::Gone;
         }
         self.write()
@@ -185,8 +188,6 @@ impl Client {
             self.outgoing.clear();
             self.outgoing.shrink_to(limits::CLIENT_READ_BYTES_PER_TURN);
             self.sent = 0;
-        } else if self.outgoing.len() - self.sent > limits::REPLY_BACKLOG_BYTES_MAX {
-            return Fate::Gone;
         }
         self.fate()
     }

@@ -11,11 +11,18 @@ use tally_protocol::{ClientId, limits};
 use crate::client::Client;
 
 /// The connections, by number.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Clients {
     all: BTreeMap<ClientId, Client>,
     last: u64,
+    /// How many there may be.
+    most: usize,
 }
+
+/// Descriptors a worker takes at the most, while it starts.
+const PER_WORKER: u64 = 12;
+/// Descriptors of the supervisor itself: streams, poll, signals, sockets, locks, log.
+const OWN: u64 = 24;
 
 /// What became of a newcomer.
 #[derive(Debug)]
@@ -29,9 +36,18 @@ pub(crate) enum Admission {
 }
 
 impl Clients {
+    /// Nobody yet. As many may come as the limit of open files leaves beside so many workers: clients must not keep
+    /// a killed worker from being replaced.
+    pub(crate) fn beside(workers: u16) -> Self {
+        let (files, _) = tally_sys::limits::open_files();
+        let left = files.saturating_sub(OWN + PER_WORKER * u64::from(workers));
+        let most = usize::try_from(left).unwrap_or(usize::MAX).clamp(4, limits::CLIENTS_MAX);
+        Self { all: BTreeMap::new(), last: 0, most }
+    }
+
     /// Takes a connection in.
     pub(crate) fn admit(&mut self, stream: UnixStream, now: u64) -> Admission {
-        let evicted = if self.all.len() >= limits::CLIENTS_MAX {
+        let evicted = if self.all.len() >= self.most {
             let quietest = self
                 .all
                 .iter()

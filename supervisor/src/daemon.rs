@@ -43,7 +43,7 @@ pub struct DaemonOptions {
 pub fn run_daemon(options: &DaemonOptions, worker: WorkerMain) -> Result<(), Failure> {
     let system =
         |what: &str, why: io::Error| Failure::new(ErrorCode::System, format!("could not {what}: {why}"));
-    fd::open_standard_streams().map_err(|why| system("open the standard streams", why))?;
+    fd::open_standard_streams().map_err(|why| failed("open the standard streams", &why))?;
     let configuration = read_configuration(options).map_err(|why| {
         Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}"))
     })?;
@@ -51,36 +51,63 @@ pub fn run_daemon(options: &DaemonOptions, worker: WorkerMain) -> Result<(), Fai
         return Ok(());
     }
     start_log(&configuration);
-    signal::ignore(Signal::Pipe).map_err(|why| system("ignore SIGPIPE", why))?;
+    signal::ignore(Signal::Pipe).map_err(|why| failed("ignore SIGPIPE", &why))?;
     if let Err(why) = limits::raise_open_files() {
         tracing::warn!("could not raise the limit of open files: {why}");
     }
     let forkserver = match configuration.start {
         StartMethod::Forkserver => {
-            Some(Forkserver::fork(worker).map_err(|why| system("start the forkserver", why))?)
+            Some(Forkserver::fork(worker).map_err(|why| failed("start the forkserver", &why))?)
         }
         StartMethod::Spawn | StartMethod::Fork => None,
     };
     let locks = lock(options)?;
+    let result = serve(options, &configuration, Nursery { worker_main: worker, forkserver });
+    unlock(locks);
+    result
+}
+
+/// All that happens under the lock.
+fn serve(options: &DaemonOptions, configuration: &Configuration, nursery: Nursery) -> Result<(), Failure> {
     let swept = tally_transport::sweep();
     tracing::debug!("swept: {swept:?}");
     let listener = listen(&options.socket)?;
-
     let mut settings = configuration.settings();
     settings.eager = true;
     settings.wall_ms_at_zero = clock::wall_ms();
     settings.seed = settings.wall_ms_at_zero;
     settings.identity.pid = process::own_pid().raw().unsigned_abs();
     settings.identity.socket = Some(options.socket.display().to_string());
-    let nursery = Nursery { worker_main: worker, forkserver };
     Supervisor::new(clock::monotonic_ns(), settings, nursery)
         .and_then(|mut supervisor| {
             supervisor.listen(listener)?;
-            supervisor.locks = locks;
             tracing::info!("listening on {}", options.socket.display());
             supervisor.run()
         })
-        .map_err(|why| system("run the daemon", why))
+        .map_err(|why| failed("run the daemon", &why))
+        .inspect(|()| tracing::info!("ended"))
+}
+
+/// Locks go in the opposite order, with their files.
+fn unlock(mut locks: Vec<LockFile>) {
+    while let Some(lock) = locks.pop() {
+        let path = lock.path().to_path_buf();
+        if let Err(why) = lock.remove() {
+            tracing::warn!("could not remove {}: {why}", path.display());
+        }
+    }
+}
+
+/// A failure of the system, with the exit code of its kind and without the system's number for it.
+fn failed(what: &str, why: &io::Error) -> Failure {
+    let code = match why.kind() {
+        io::ErrorKind::PermissionDenied => ErrorCode::NotPermitted,
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidFilename => ErrorCode::BadUsage,
+        _ => ErrorCode::System,
+    };
+    let why = why.to_string();
+    let why = why.split(" (os error").next().unwrap_or("");
+    Failure::new(code, format!("could not {what}: {why}"))
 }
 
 fn read_configuration(options: &DaemonOptions) -> Result<Configuration, BadSetting> {
@@ -127,22 +154,30 @@ fn start_log(configuration: &Configuration) {
 /// Takes the lock beside the socket, and the pid file's. Liveness is the lock, never "the file exists".
 fn lock(options: &DaemonOptions) -> Result<Vec<LockFile>, Failure> {
     if let Some(directory) = options.socket.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|why| {
-            Failure::new(
-                ErrorCode::System,
-                format!("could not make the directory {}: {why}", directory.display()),
-            )
-        })?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(|why| failed(&format!("make the directory {}", directory.display()), &why))?;
     }
     let mut beside = options.socket.clone().into_os_string();
     beside.push(".lock");
     let mut locks = Vec::new();
     for path in std::iter::once(PathBuf::from(beside)).chain(options.pid_file.clone()) {
-        let lock = LockFile::acquire(&path).map_err(refused)?;
-        lock.write_owner().map_err(|why| {
-            Failure::new(ErrorCode::System, format!("could not write {}: {why}", path.display()))
-        })?;
-        locks.push(lock);
+        match LockFile::acquire(&path) {
+            Ok(lock) => {
+                let written = lock.write_owner();
+                locks.push(lock);
+                if let Err(why) = written {
+                    unlock(locks);
+                    return Err(failed(&format!("write {}", path.display()), &why));
+                }
+            }
+            Err(why) => {
+                unlock(locks);
+                return Err(refused(why));
+            }
+        }
     }
     Ok(locks)
 }
@@ -157,22 +192,18 @@ fn refused(why: AcquireError) -> Failure {
             )
             .hint("'tally status' shows it, 'tally stop' ends it")
         }
-        AcquireError::Io { path, error } => {
-            Failure::new(ErrorCode::System, format!("could not lock {}: {error}", path.display()))
-        }
+        AcquireError::Io { path, error } => failed(&format!("lock {}", path.display()), &error),
     }
 }
 
 /// Binds the socket; one left behind by a daemon that was killed is replaced, which the lock makes safe.
 fn listen(path: &Path) -> Result<Listener, Failure> {
-    let failed = |why: io::Error| {
-        Failure::new(ErrorCode::System, format!("could not listen on {}: {why}", path.display()))
-    };
-    if !socket::unlink_stale(path).map_err(failed)? {
-        return Err(Failure::new(
-            ErrorCode::System,
-            format!("could not listen on {}: somebody else does", path.display()),
-        ));
+    let what = format!("listen on {}", path.display());
+    if !socket::unlink_stale(path).map_err(|why| failed(&what, &why))? {
+        return Err(Failure::new(ErrorCode::System, format!("could not {what}: somebody else does")));
     }
-    Listener::bind(path, 0o600).map_err(failed)
+    Listener::bind(path, 0o600).map_err(|why| match fs::symlink_metadata(path) {
+        Ok(_) => Failure::new(ErrorCode::System, format!("could not {what}: something else is there")),
+        Err(_) => failed(&what, &why),
+    })
 }

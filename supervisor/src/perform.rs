@@ -1,5 +1,7 @@
 //! From actions to the system. What fails comes back as an event.
 
+use std::io::Write as _;
+
 use tally_machine::Event;
 use tally_machine::action::{Action, Blow, Profile};
 use tally_protocol::control::Reply;
@@ -29,7 +31,7 @@ impl Supervisor {
         match self.nursery.start(id, slot, profile) {
             Ok(newborn) => {
                 if let Some(why) = newborn.fallback {
-                    tracing::warn!(worker = id.0, "{why}");
+                    self.tell_once(why);
                 }
                 self.workers.insert(id, newborn.worker);
                 if let Some(child) = newborn.child {
@@ -44,6 +46,19 @@ impl Supervisor {
         if let Err(why) = self.watch_forkserver() {
             self.lose_forkserver(&format!("watch the forkserver: {why}"));
         }
+    }
+
+    /// A note that holds for every worker of a kind is told with the first. A private supervisor has no log; its
+    /// standard error is the command's.
+    fn tell_once(&mut self, note: String) {
+        if self.told.contains(&note) {
+            return;
+        }
+        tracing::warn!("{note}");
+        if self.one_request {
+            drop(writeln!(std::io::stderr(), "tally: note: {note}"));
+        }
+        self.told.insert(note);
     }
 
     fn send(&mut self, id: WorkerId, message: &ToWorker) {

@@ -10,7 +10,6 @@ use std::time::Duration;
 use tally_machine::{Event, Machine, Moment, Settings};
 use tally_protocol::{ClientId, WorkerId, limits};
 use tally_sys::clock;
-use tally_sys::lockfile::LockFile;
 use tally_sys::poll::{Interest, Poll, Ready};
 use tally_sys::signal::{Signal, SignalStream};
 use tally_sys::socket::Listener;
@@ -54,10 +53,10 @@ pub(crate) struct Supervisor {
     pub(crate) scratch: Vec<u8>,
     /// The machine has said `Exit`.
     pub(crate) ended: bool,
+    /// Notes already told.
+    pub(crate) told: BTreeSet<String>,
     /// A private supervisor: it is over with its one client's one request.
     pub(crate) one_request: bool,
-    /// Held until the end.
-    pub(crate) locks: Vec<LockFile>,
 }
 
 impl Supervisor {
@@ -67,13 +66,13 @@ impl Supervisor {
         let poll = Poll::new()?;
         poll.watch(&signals, Token::Signals.key(), Interest::READ)?;
         let mut supervisor = Self {
+            clients: Clients::beside(settings.slots),
             machine: Machine::new(Moment(clock::monotonic_ns().saturating_sub(zero)), settings),
             zero,
             poll,
             signals,
             listener: None,
             accept_paused: false,
-            clients: Clients::default(),
             workers: BTreeMap::new(),
             nursery,
             forkserver_watched: false,
@@ -85,8 +84,8 @@ impl Supervisor {
             frame: Vec::new(),
             scratch: Vec::new(),
             ended: false,
+            told: BTreeSet::new(),
             one_request: false,
-            locks: Vec::new(),
         };
         supervisor.watch_forkserver()?;
         Ok(supervisor)
@@ -129,7 +128,6 @@ impl Supervisor {
     fn turn(&mut self, ready: &mut Vec<Ready>) -> io::Result<()> {
         let timeout = self.timeout();
         self.poll.wait(timeout, ready)?;
-        self.machine.handle_timeout(self.now());
         let mut batch: Vec<(Token, Ready)> =
             ready.iter().filter_map(|one| Token::of(one.key).map(|token| (token, *one))).collect();
         batch.sort_by_key(|(token, _)| rank(*token));
@@ -139,6 +137,8 @@ impl Supervisor {
         for worker in std::mem::take(&mut self.unread) {
             self.read_link(worker);
         }
+        // After what has come: a turn that took long must not pass for the silence of others.
+        self.machine.handle_timeout(self.now());
         self.settle();
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! One owner for one path: a lock that the system frees when its holder dies.
 //!
 //! Whether somebody is alive is told by the lock and never by the pid written in the file, which
-//! is for people. The file is never removed: a lock on a removed file guards nothing.
+//! is for people. A lock on a removed file guards nothing, so whoever takes one makes sure that the
+//! path still leads to it.
 
 use std::fmt;
 use std::fs::File;
@@ -78,6 +79,12 @@ impl LockFile {
         file.set_len(0)?;
         file.rewind()?;
         file.write_all(format!("{}\nsince_unix_ms {}\n", process::own_pid(), clock::wall_ms()).as_bytes())
+    }
+
+    /// Frees the lock and removes its file. Whoever has opened the file meanwhile finds, once it has
+    /// the lock, that the path leads elsewhere, and starts over: see [`acquire`](Self::acquire).
+    pub fn remove(self) -> io::Result<()> {
+        std::fs::remove_file(&self.path)
     }
 
     /// Where it is.

@@ -12,7 +12,9 @@ use std::fmt;
 use std::io;
 use std::sync::atomic::AtomicU64;
 
-use nix::sys::mman::shm_unlink;
+use nix::fcntl::OFlag;
+use nix::sys::mman::{shm_open, shm_unlink};
+use nix::sys::stat::Mode;
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 
 use crate::process::{Pid, own_pid};
@@ -39,6 +41,7 @@ impl NamedSegment {
         let mut memory = ShmemConf::new().os_id(name).size(bytes).create().map_err(to_io)?;
         memory.set_owner(false);
         let name = SegmentName { name: name.to_owned(), maker: own_pid() };
+        reserve(name.as_str(), bytes)?;
         Ok((Self::new(memory, bytes)?, name))
     }
 
@@ -86,6 +89,15 @@ impl Drop for SegmentName {
             drop(unlink(&self.name));
         }
     }
+}
+
+/// Has the system set the memory aside. Without that a full /dev/shm would only be found by a SIGBUS
+/// at the first touch, which kills whoever it is.
+fn reserve(name: &str, bytes: usize) -> io::Result<()> {
+    let segment = shm_open(name, OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?;
+    let bytes = u64::try_from(bytes).map_err(io::Error::other)?;
+    crate::fd::retry(|| rustix::fs::fallocate(&segment, rustix::fs::FallocateFlags::empty(), 0, bytes))?;
+    Ok(())
 }
 
 /// Removes the name of a segment; one that is gone already is no error.

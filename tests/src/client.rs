@@ -27,7 +27,7 @@ impl Client {
         let stream =
             UnixStream::connect(socket).unwrap_or_else(|why| panic!("connect {}: {why}", socket.display()));
         stream.set_read_timeout(Some(Duration::from_nanos(PATIENCE_NS))).expect("a timeout can be set");
-        Self { stream, splitter: Splitter::new(limits::REPLY_BACKLOG_BYTES_MAX) }
+        Self { stream, splitter: Splitter::new(limits::REPLY_BYTES_MAX) }
     }
 
     /// Sends bytes as they are.

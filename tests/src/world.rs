@@ -133,15 +133,9 @@ impl World {
     pub fn finish(self) {
         self.await_nobody();
         let mut left = Vec::new();
-        for directory in ["tmp", "home"] {
+        for directory in ["tmp", "home", "run"] {
             left.extend(files(&self.path().join(directory)));
         }
-        // A lock file stays on purpose: a lock on a removed file would guard nothing.
-        left.extend(
-            files(&self.path().join("run"))
-                .into_iter()
-                .filter(|path| path.extension() != Some(OsStr::new("lock"))),
-        );
         for directory in ["/dev/shm", "/dev/mqueue"] {
             left.extend(files(Path::new(directory)).into_iter().filter(|path| is_abandoned(path)));
         }

@@ -12,7 +12,9 @@ mod scratch;
 mod supervisor;
 mod worker;
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
 
 use ipc_channel::ipc::{IpcBytesReceiver, IpcBytesSender};
 use ipc_channel::{IpcError, TryRecvError};
@@ -85,8 +87,34 @@ fn batches() -> outbox::Batches {
 /// Nothing of ours is inside, and a link on which it happened is dead, so no half-changed value
 /// is used afterwards.
 fn contained<T>(call: impl FnOnce() -> T) -> Result<T, LinkError> {
-    catch_unwind(AssertUnwindSafe(call))
+    quietly(call)
         .map_err(|_| LinkError::Violation("it sent a packet that ipc-channel cannot read".to_owned()))
+}
+
+/// The same for what makes a connection: there a panic means that the system refused something,
+/// descriptors for example.
+fn prepared<T>(call: impl FnOnce() -> std::io::Result<T>) -> std::io::Result<T> {
+    quietly(call).unwrap_or_else(|_| Err(std::io::Error::other("ipc-channel found no descriptor to use")))
+}
+
+/// A contained panic is an error like any other, and is told as one: not by the panic's own message.
+fn quietly<T>(call: impl FnOnce() -> T) -> std::thread::Result<T> {
+    thread_local! {
+        static CONTAINED: Cell<bool> = const { Cell::new(false) };
+    }
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !CONTAINED.get() {
+                usual(panic);
+            }
+        }));
+    });
+    CONTAINED.set(true);
+    let result = catch_unwind(AssertUnwindSafe(call));
+    CONTAINED.set(false);
+    result
 }
 
 fn link_error(error: IpcError) -> LinkError {

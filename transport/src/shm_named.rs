@@ -21,7 +21,12 @@ use crate::{
 
 /// Makes the link.
 pub(crate) fn create(tag: &str) -> Result<(Box<dyn SupervisorLink>, Offer), CreateError> {
-    let (link, offer) = make(tag).map_err(CreateError::io("a named segment of shared memory"))?;
+    let (link, offer) = make(tag).map_err(|error| match error.kind() {
+        io::ErrorKind::StorageFull => CreateError::Exhausted {
+            text: "could not make a named segment of shared memory: /dev/shm is full".to_owned(),
+        },
+        _ => CreateError::Io { what: "a named segment of shared memory", error },
+    })?;
     Ok((Box::new(Guard::new(link)), offer))
 }
 

@@ -42,7 +42,9 @@ pub fn fold_here(
         vec![plan.work(keep_going)]
     } else {
         thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| plan.work(&mut || true))).collect();
+            // Where the system gives fewer threads than asked for, those there are do the work.
+            let start = || thread::Builder::new().spawn_scoped(scope, || plan.work(&mut || true)).ok();
+            let others: Vec<_> = (1..threads).map_while(|_| start()).collect();
             let keep_going = &mut || progress(plan.done.load(Ordering::Relaxed));
             let mut shares = vec![plan.work(keep_going)];
             // This thread has no piece left; the others finish theirs. A panic of one is a panic of all.

@@ -67,7 +67,7 @@ fn unknown_command(word: &str) -> Failure {
     let known = super::commands();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let question = suggest::question(word, &known);
-    let failure = bad(format!("unknown command '{word}'{question}"));
+    let failure = bad(format!("could not run '{word}': no such command{question}"));
     if looks_like_range(word) {
         failure.hint(format!("a command comes first: tally sum {word}"))
     } else if question.is_empty() {
@@ -86,7 +86,7 @@ fn unknown_argument(word: &str, command: Option<String>, run: &str) -> Failure {
     let known = options_of(command.as_deref());
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let question = suggest::question(word, &known);
-    let failure = bad(format!("unknown option '{word}'{question}"));
+    let failure = bad(format!("could not read '{word}': no such option{question}"));
     match command {
         None if options_of(Some("sum")).iter().any(|option| option == word) => {
             failure.hint(format!("it goes after the command: tally sum 0..100 {word}"))

@@ -99,11 +99,11 @@ fn what_cannot_be_is_refused_before_anything_starts() {
         ),
         (
             "reduce sum,maen 0..1",
-            "unknown reduction 'maen'; did you mean 'mean'? | there are sum, product, min, max, count, mean, variance, stddev",
+            "could not reduce by 'maen': no such reduction; did you mean 'mean'? | there are sum, product, min, max, count, mean, variance, stddev",
         ),
         (
             "reduce sum,,max 0..1",
-            "unknown reduction '' | there are sum, product, min, max, count, mean, variance, stddev",
+            "could not reduce by '': no such reduction | there are sum, product, min, max, count, mean, variance, stddev",
         ),
     ] {
         assert_eq!(refused(line), expected, "{line}");

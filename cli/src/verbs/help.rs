@@ -27,7 +27,10 @@ fn text_about(word: &str) -> Result<String, Failure> {
         let commands = args::commands();
         let topics = help::TOPICS.iter().map(|(topic, _)| *topic);
         let known: Vec<&str> = commands.iter().map(String::as_str).chain(topics).collect();
-        let message = format!("unknown command or topic '{word}'{}", suggest::question(word, &known));
+        let message = format!(
+            "could not help with '{word}': no such command or topic{}",
+            suggest::question(word, &known)
+        );
         Failure::new(ErrorCode::BadUsage, message).hint("'tally help' lists them")
     })
 }

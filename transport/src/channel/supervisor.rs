@@ -10,7 +10,7 @@ use tally_sys::process::{Pid, own_pid};
 
 use super::flow::Flow;
 use super::scratch::Scratch;
-use super::{Bootstrap, Channels, FRAME_BYTES_MAX, batches, contained, inbox, link_error};
+use super::{Bootstrap, Channels, FRAME_BYTES_MAX, batches, contained, inbox, link_error, prepared};
 use crate::guard::Guard;
 use crate::limits::CHANNEL_SOCKET_BYTES_MIN;
 use crate::outbox::Batches;
@@ -24,7 +24,7 @@ const EMPTY_MESSAGES_MAX: usize = 4;
 pub(crate) fn create() -> Result<(Box<dyn SupervisorLink>, Offer), CreateError> {
     check_socket_room()?;
     let link = || {
-        let (scratch, (server, path)) = Scratch::with(IpcOneShotServer::new)?;
+        let (scratch, (server, path)) = Scratch::with(|| prepared(IpcOneShotServer::new))?;
         let (bell, worker) = (Doorbell::new()?, Doorbell::new()?);
         let offer = Offer {
             text: format!("{} {path}", Transport::Channel).into(),

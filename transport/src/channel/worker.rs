@@ -8,7 +8,7 @@ use ipc_channel::ipc::{IpcSender, bytes_channel};
 use tally_sys::doorbell::{Doorbell, Woken, wait_readable};
 
 use super::flow::Flow;
-use super::{Bootstrap, Channels, FRAME_BYTES_MAX, batches, inbox};
+use super::{Bootstrap, Channels, FRAME_BYTES_MAX, batches, inbox, prepared};
 use crate::guard::check_length;
 use crate::outbox::Batches;
 use crate::records::{BadLength, Inbox};
@@ -19,8 +19,8 @@ use crate::{LinkError, Received, Transport, Wait, WorkerLink, take_fds};
 /// supervisor can accept it without waiting.
 pub(crate) fn open(path: &str, fds: Vec<OwnedFd>, lifeline: OwnedFd) -> io::Result<Box<dyn WorkerLink>> {
     let [supervisor, bell] = take_fds(fds)?;
-    let (their_sender, receiver) = bytes_channel()?;
-    let (sender, their_receiver) = bytes_channel()?;
+    let (their_sender, receiver) = prepared(bytes_channel)?;
+    let (sender, their_receiver) = prepared(bytes_channel)?;
     let bootstrap: IpcSender<Bootstrap> = IpcSender::connect(path.to_owned())?;
     bootstrap.send(Some((their_sender, their_receiver))).map_err(io::Error::other)?;
     Ok(Box::new(ChannelWorker {
