@@ -41,8 +41,6 @@ pub struct DaemonOptions {
 /// # Errors
 /// When it could not start, or lost what it runs on.
 pub fn run_daemon(options: &DaemonOptions, worker: WorkerMain) -> Result<(), Failure> {
-    let system =
-        |what: &str, why: io::Error| Failure::new(ErrorCode::System, format!("could not {what}: {why}"));
     fd::open_standard_streams().map_err(|why| failed("open the standard streams", &why))?;
     let configuration = read_configuration(options).map_err(|why| {
         Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}"))

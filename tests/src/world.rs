@@ -73,6 +73,17 @@ impl World {
         command
     }
 
+    /// A shell script in this world, in which `$TALLY` is the binary: for limits that a shell sets.
+    #[must_use]
+    pub fn script(&self, text: &str) -> Command {
+        let binary = self.command::<&str>([]);
+        let mut command = Command::new("/bin/bash");
+        command.args(["-c", text]).current_dir(self.path()).env_clear().stdin(Stdio::null());
+        command.envs(binary.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("TALLY", &self.binary);
+        command
+    }
+
     /// Starts the binary; its outputs are collected.
     #[must_use]
     pub fn start<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Running {

@@ -199,8 +199,8 @@ impl SupervisorLink for ChannelSupervisor {
 /// The supervisor connects first itself, behind the worker: so there is always a connection to
 /// accept, and a message on it to receive.
 fn accept(server: IpcOneShotServer<Bootstrap>, path: String) -> Result<Channels, LinkError> {
-    let own = IpcSender::<Bootstrap>::connect(path)?;
-    own.send(None).map_err(link_error)?;
+    let own = prepared(|| IpcSender::<Bootstrap>::connect(path))?;
+    prepared(|| Ok(own.send(None)))?.map_err(link_error)?;
     let (_connection, bootstrap) = contained(|| server.accept())?.map_err(link_error)?;
     match bootstrap {
         Some((sender, receiver)) => Ok(Channels { sender, receiver }),
