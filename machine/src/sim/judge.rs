@@ -11,8 +11,10 @@ use tally_protocol::{ClientId, SlotId, WorkerId};
 use tally_reduce::{Integer, Reduction};
 
 use super::fold;
+use super::workers::Life;
 use super::world::World;
 use crate::Phase;
+use crate::action::Blow;
 
 impl World {
     pub(super) fn judge_spawn(&mut self, worker: WorkerId, slot: SlotId) {
@@ -43,6 +45,21 @@ impl World {
             self.fail(format!("w{worker} was told to quit and is spoken to"));
         }
         true
+    }
+
+    /// In worlds where workers keep to the rules, nobody who lives and speaks is killed before it all ends.
+    pub(super) fn judge_signal(&mut self, worker: WorkerId, blow: Blow) {
+        let Some(process) = self.processes.get(&worker) else {
+            return self.fail(format!("w{worker} is gone and gets a signal"));
+        };
+        let healthy = process.life == Life::Alive && !self.scenario.faults.any_offending();
+        let goes_on = match self.machine.phase() {
+            Phase::Running | Phase::Draining { .. } => true,
+            Phase::Stopping | Phase::Stopped => false,
+        };
+        if healthy && goes_on && blow == Blow::Kill && !self.reloaded {
+            self.fail(format!("w{worker} is killed and has done nothing wrong"));
+        }
     }
 
     fn judge_lease(&mut self, lease: LeaseId, count: u64) {
@@ -140,7 +157,8 @@ impl World {
             self.fail(format!("{} was done with {answer} and is not any more", view.job));
         }
         let deaths: u64 = self.deaths.values().map(|&deaths| u64::from(deaths)).sum();
-        if view.retries > deaths {
+        let innocent = !self.scenario.faults.any_deadly() && self.poison_of(&kernel).is_none();
+        if view.retries > deaths || (innocent && view.retries > 0) {
             self.fail(format!("{} shows {} retries of {deaths} deaths", view.job, view.retries));
         }
         match (&view.state, &view.error) {
@@ -151,6 +169,12 @@ impl World {
             (JobState::Queued | JobState::Running | JobState::Paused, None) if view.results.is_empty() => {}
             (state, error) => self.fail(format!("{} is {state} with {error:?}", view.job)),
         }
+    }
+
+    fn poison_of(&self, kernel: &KernelSpec) -> Option<u64> {
+        let run = kernel.runs(0, kernel.count()).next()?;
+        let (first, last) = (u64::try_from(&run.first).ok()?, u64::try_from(&run.at(run.count - 1)).ok()?);
+        self.poisons.range(first..=last).next().map(|(&element, _)| element)
     }
 
     fn judge_answer(&mut self, view: &JobView, kernel: &KernelSpec) {

@@ -69,6 +69,20 @@ impl Faults {
         deadly.iter().any(|&permille| permille > 0)
     }
 
+    /// Whether a worker that lives and speaks may have to be killed.
+    pub(super) fn any_offending(&self) -> bool {
+        let offending = [
+            self.slow_start,
+            self.wrong_attempt,
+            self.malformed,
+            self.wrong_elements,
+            self.nonsense,
+            self.link_breaks,
+            self.stubborn,
+        ];
+        offending.iter().any(|&permille| permille > 0)
+    }
+
     /// Whether workers may die before they begin anything.
     pub(super) fn any_young(&self) -> bool {
         let young = [
@@ -199,7 +213,8 @@ fn settings(rng: &mut Rng) -> Settings {
         retries: u32::try_from(rng.pick(&[0, 1, 2, 3, 3, 3])).unwrap_or(3),
         lease: Span::ms(rng.between(20, 200)),
         start: Span::ms(rng.between(20, 100)),
-        grace: Span::ms(rng.between(5, 50)),
+        // Longer than a question and its answer may be under way.
+        grace: Span::ms(rng.between(15, 60)),
         drain: Span::ms(rng.between(1, 300)),
         intensity: u32::try_from(rng.between(1, 5)).unwrap_or(5),
         intensity_window: Span::ms(rng.between(50, 500)),

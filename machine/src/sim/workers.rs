@@ -249,7 +249,8 @@ impl World {
 
     fn begin(&mut self, worker: WorkerId, kernel: &KernelSpec, lease: Lease, time: Span) {
         let met = self.poison_in(kernel, lease.position, lease.count);
-        let half = Span(self.rng.below(time.0 + 1));
+        // Soon enough that it is not killed for its silence before.
+        let half = Span(self.rng.below(time.0.min(self.scenario.settings.lease.0 / 2) + 1));
         let turn = self.process(worker).turn;
         if met == Some(Fate::Dies) || self.strikes(self.scenario.faults.dies_folding) {
             self.plan(self.now + half, Happening::Die(worker, turn));

@@ -69,6 +69,8 @@ pub(super) struct World {
     /// The most slots the daemon ever had.
     pub(super) slots_most: u16,
     pub(super) exited: bool,
+    /// Whether settings have changed, so that deadlines given before may be longer or shorter.
+    pub(super) reloaded: bool,
     pub(super) events: u64,
     still: u64,
     failure: Option<String>,
@@ -100,6 +102,7 @@ impl World {
             leases: BTreeSet::new(),
             answers: BTreeMap::new(),
             exited: false,
+            reloaded: false,
             events: 0,
             still: 0,
             failure: None,
@@ -232,6 +235,7 @@ impl World {
     fn reload(&mut self) {
         let settings: Settings = self.scenario.reloaded(&mut self.rng);
         self.slots_most = self.slots_most.max(settings.slots);
+        self.reloaded = true;
         self.scenario.settings = settings.clone();
         self.tell(Event::Reload(Box::new(settings)));
     }
@@ -310,10 +314,9 @@ impl World {
                 }
             }
             Action::Signal { worker, blow } => {
+                self.judge_signal(worker, blow);
                 if self.processes.contains_key(&worker) {
                     self.signal(worker, blow == Blow::Kill);
-                } else {
-                    self.fail(format!("w{worker} is gone and gets a signal"));
                 }
             }
             Action::Reply { client, reply, continues } => {
