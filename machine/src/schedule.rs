@@ -145,7 +145,9 @@ impl Machine {
             while self.queue.first(profile).is_some() {
                 let Some(slot) = self.crew.first_idle(profile) else { break };
                 let Some(job) = self.pick(slot) else { break };
-                self.grant(slot, job);
+                if !self.grant(slot, job) {
+                    break;
+                }
                 self.stirred.insert(slot);
             }
         }
@@ -163,10 +165,9 @@ impl Machine {
     fn serve(&mut self, slot: SlotId) {
         while let Some(job) = self.pick(slot) {
             let Some(worker) = self.crew.worker(slot) else { return };
-            if !self.has_room(worker, job) {
+            if !self.has_room(worker, job) || !self.grant(slot, job) {
                 break;
             }
-            self.grant(slot, job);
         }
         self.rest(slot);
     }
