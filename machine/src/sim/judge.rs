@@ -97,6 +97,12 @@ impl World {
         if !self.leases.insert(lease) {
             self.fail(format!("{lease:?} is given twice"));
         }
+        let overtaken = self.machine.jobs.get(lease.job).is_some_and(|job| {
+            self.machine.queue.most_urgent(job.profile).is_some_and(|first| first > job.priority)
+        });
+        if overtaken {
+            self.fail(format!("{lease:?} is given while a more urgent job waits"));
+        }
         if self.answers.contains_key(&lease.job) {
             self.fail(format!("{lease:?} is given though its job is done"));
         }
