@@ -153,6 +153,8 @@ impl Machine {
         for held in worker.leases.iter().filter(|held| held.mark.counts()) {
             *holding.entry(held.lease.job).or_default() += 1;
         }
+        let running = worker.running.is_none_or(|lease| worker.find(lease).is_some());
+        assert!(running, "worker {} runs a lease it does not hold", worker.id);
         assert_eq!(holding, worker.holding, "worker {}: what it holds", worker.id);
         let load = worker.leases.iter().fold(0_u64, |sum, held| sum.saturating_add(held.estimate_ns));
         assert!(load == worker.load_ns || load == u64::MAX, "worker {}: its load", worker.id);

@@ -11,51 +11,69 @@ use crate::action::Action;
 use crate::deadline::Alarm;
 use crate::job::State;
 use crate::moment::Moment;
+use crate::pace::Meter;
 use crate::worker::{Held, Mark, SlotState, Worker};
 
 impl Machine {
-    /// Leases the next piece of a job to a ready worker.
-    pub(crate) fn grant(&mut self, slot: SlotId, id: JobId) {
+    /// Leases the next piece of a job to a ready worker. False when the job has none.
+    #[must_use]
+    pub(crate) fn grant(&mut self, slot: SlotId, id: JobId) -> bool {
+        let Some(held) = self.take_piece(slot, id) else { return false };
         self.occupy(slot);
-        let until = self.now + self.settings.lease;
-        let Some(worker) = self.crew.worker_mut(slot) else { return };
-        let Some(job) = self.jobs.get_mut(id) else { return };
+        self.tell_lease(slot, &held);
+        self.book(slot, &held);
+        self.begin(id);
+        self.refile(id);
+        true
+    }
+
+    fn take_piece(&mut self, slot: SlotId, id: JobId) -> Option<Held> {
+        let worker = self.crew.worker(slot)?.id;
+        let job = self.jobs.get_mut(id)?;
         let size = job.next_size(&self.settings);
-        let Some(taken) = job.work.take(size, worker.id, until) else { return };
-        let estimate = job.pace.time_for(taken.count).unwrap_or(self.settings.ahead).0;
-        let lease = LeaseId { job: id, partition: taken.partition, attempt: taken.attempt };
-        let (position, count) = (taken.position, taken.count);
-        if worker.knows.insert(id) {
-            let message = ToWorker::Job { job: id, kernel: job.spec.kernel.clone() };
-            self.actions.push_back(Action::Send { worker: worker.id, message });
-        }
-        let message = ToWorker::Lease { lease, position, count };
-        self.actions.push_back(Action::Send { worker: worker.id, message });
-        let first = worker.leases.is_empty();
-        worker.push(Held {
-            lease,
-            position,
-            count,
+        let taken = job.work.take(size, worker, self.now + self.settings.lease)?;
+        Some(Held {
+            lease: LeaseId { job: id, partition: taken.partition, attempt: taken.attempt },
+            position: taken.position,
+            count: taken.count,
             granted: self.now,
-            estimate_ns: estimate,
+            estimate_ns: job.pace.time_for(taken.count).unwrap_or(self.settings.ahead).0,
             done: 0,
             mark: Mark::Live,
-        });
+        })
+    }
+
+    fn tell_lease(&mut self, slot: SlotId, held: &Held) {
+        let Some(worker) = self.crew.worker_mut(slot) else { return };
+        let Some(job) = self.jobs.get(held.lease.job) else { return };
+        if worker.knows.insert(job.id) {
+            let message = ToWorker::Job { job: job.id, kernel: job.spec.kernel.clone() };
+            self.actions.push_back(Action::Send { worker: worker.id, message });
+        }
+        let Held { lease, position, count, .. } = *held;
+        let message = ToWorker::Lease { lease, position, count };
+        self.actions.push_back(Action::Send { worker: worker.id, message });
+    }
+
+    /// Writes a lease down wherever it is counted.
+    fn book(&mut self, slot: SlotId, held: &Held) {
+        let Some(worker) = self.crew.worker_mut(slot) else { return };
+        let Some(job) = self.jobs.get_mut(held.lease.job) else { return };
+        worker.push(*held);
         job.hand_out(slot);
         let misjudged = std::mem::take(&mut job.misjudged_ns);
-        job.served_ns = job.served_ns.saturating_add(estimate).saturating_add_signed(misjudged);
-        let begins = job.state == State::Queued;
-        if begins {
-            job.state = State::Running;
-            job.meter = crate::pace::Meter::new(self.now);
+        job.served_ns = job.served_ns.saturating_add(held.estimate_ns).saturating_add_signed(misjudged);
+        if worker.leases.len() == 1 {
+            self.alarms.no_later(Alarm::Slot(slot), self.now + self.settings.lease);
         }
-        if first {
-            self.alarms.no_later(Alarm::Slot(slot), until);
-        }
-        if begins {
-            self.note(id);
-        }
-        self.refile(id);
+    }
+
+    /// A queued job runs from its first lease on.
+    fn begin(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get_mut(id).filter(|job| job.state == State::Queued) else { return };
+        job.state = State::Running;
+        job.meter = Meter::new(self.now);
+        self.note(id);
     }
 
     fn occupy(&mut self, slot: SlotId) {

@@ -4,8 +4,9 @@
 //! give equal action lists. What the system does is done by crate supervisor, which feeds events and performs actions.
 //!
 //! Where to go next: `requests` (what clients ask), `words` (what workers say), `schedule` (who gets which partition
-//! next), `lease` (what a lease goes through), `staff` (which workers are started and ended), `finish` (how a job ends),
-//! `check` (what must always hold), `sim` (the seeded worlds it is tested in).
+//! next), `lease` (what a lease goes through), `staff` (which workers are started and ended), `deaths` (what a death
+//! costs, and whom), `finish` (how a job ends), `check` (what must always hold), `sim` (the seeded worlds it is tested
+//! in).
 #![forbid(unsafe_code)]
 
 pub mod action;
@@ -14,6 +15,7 @@ mod clients;
 mod coverage;
 mod crew;
 mod deadline;
+mod deaths;
 mod dump;
 pub mod event;
 mod explain;
@@ -53,9 +55,9 @@ use action::Profile;
 use clients::Client;
 use crew::Crew;
 use deadline::{Alarm, Alarms};
+use deaths::Drought;
 use jobs::Jobs;
 use schedule::Queue;
-use staff::Drought;
 
 /// The supervisor's state. Feed it events, perform its actions, wake it at its deadline.
 #[derive(Clone, Debug)]

@@ -151,12 +151,7 @@ impl Work {
 
     /// Pieces that wait for a worker, if a new one has `size` elements where the plan leaves that open.
     pub(crate) fn waiting(&self, size: u64) -> u64 {
-        let uncut = match self.plan {
-            _ if self.uncut() == 0 => 0,
-            Plan::Equal { pieces, next } => pieces - next,
-            Plan::Measured => self.uncut().div_ceil(size),
-        };
-        uncut + self.returned()
+        self.planned().unwrap_or_else(|| self.uncut().div_ceil(size)) + self.returned()
     }
 
     /// Whether any piece waits for a worker.
@@ -349,9 +344,9 @@ impl Work {
     /// Pieces of the plan not cut yet, where their number is known.
     pub(crate) fn planned(&self) -> Option<u64> {
         match self.plan {
-            _ if self.uncut() == 0 => Some(0),
-            Plan::Equal { pieces, next } => Some(pieces - next),
-            Plan::Measured => None,
+            Plan::Equal { pieces, next } if self.uncut() > 0 => Some(pieces - next),
+            Plan::Measured if self.uncut() > 0 => None,
+            Plan::Equal { .. } | Plan::Measured => Some(0),
         }
     }
 

@@ -58,6 +58,12 @@ impl Queue {
         self.by_profile.get(&profile)?.first().copied()
     }
 
+    /// The highest priority that waits for workers of a kind.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn most_urgent(&self, profile: Profile) -> Option<i32> {
+        self.first(profile).map(|key| key.rank.0)
+    }
+
     fn count(&self, profile: Profile) -> usize {
         self.by_profile.get(&profile).map_or(0, BTreeSet::len)
     }
@@ -145,7 +151,9 @@ impl Machine {
             while self.queue.first(profile).is_some() {
                 let Some(slot) = self.crew.first_idle(profile) else { break };
                 let Some(job) = self.pick(slot) else { break };
-                self.grant(slot, job);
+                if !self.grant(slot, job) {
+                    break;
+                }
                 self.stirred.insert(slot);
             }
         }
@@ -163,10 +171,9 @@ impl Machine {
     fn serve(&mut self, slot: SlotId) {
         while let Some(job) = self.pick(slot) {
             let Some(worker) = self.crew.worker(slot) else { return };
-            if !self.has_room(worker, job) {
+            if !self.has_room(worker, job) || !self.grant(slot, job) {
                 break;
             }
-            self.grant(slot, job);
         }
         self.rest(slot);
     }

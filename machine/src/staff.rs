@@ -1,38 +1,16 @@
-//! Which workers are started and ended, and what a death means.
+//! Which workers are started, and how they are ended.
 //!
-//! Workers are started when a piece waits that nobody is coming for, or all at once by an eager supervisor. A worker
-//! that dies while it runs a partition is replaced at once, and the partition bears the blame. One that dies idle or
-//! starting is replaced at once too, until that happens too often; then its slot backs off.
+//! Workers are started when a piece waits that nobody is coming for, or all at once by an eager supervisor. One that is
+//! not needed is asked to go, and killed if it does not; one that can't be relied on is killed at once. What its death
+//! means is told in `deaths`.
 
-use tally_protocol::SlotId;
-use tally_protocol::WorkerId;
-use tally_protocol::error::{ErrorCode, Failure};
-use tally_protocol::view::Incident;
 use tally_protocol::work::ToWorker;
+use tally_protocol::{SlotId, WorkerId};
 
-use crate::Machine;
 use crate::action::{Action, Blow, Profile};
 use crate::deadline::Alarm;
-use crate::job::{Job, Outcome};
-use crate::partition::Verdict;
-use crate::worker::{Held, Leaving, SlotState, Worker};
-
-/// Failed starts in a row after which jobs fail rather than wait.
-const DROUGHT: u32 = 10;
-
-/// Workers of one kind that died before they began anything while jobs were open, with none in between that did.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Drought {
-    pub(crate) failures: u32,
-    pub(crate) last: String,
-    pub(crate) stderr: String,
-}
-
-impl Drought {
-    fn is_hopeless(&self) -> bool {
-        self.failures >= DROUGHT
-    }
-}
+use crate::worker::{Leaving, Slot, SlotState, Worker};
+use crate::{Machine, Moment};
 
 impl Machine {
     /// Starts the workers that are wanted and can be had.
@@ -70,7 +48,7 @@ impl Machine {
 
     /// Slots that will be empty soon.
     fn departing(&self) -> u64 {
-        let gone = |slot: &&crate::worker::Slot| match &slot.state {
+        let gone = |slot: &&Slot| match &slot.state {
             SlotState::Stopping { .. } => slot.id.0 < self.settings.slots,
             SlotState::Busy { worker } | SlotState::Idle { worker } => worker.leaving,
             SlotState::Empty | SlotState::BackingOff { .. } | SlotState::Starting { .. } => false,
@@ -172,7 +150,7 @@ impl Machine {
         self.kill(slot, Leaving::Faulty);
     }
 
-    fn end(&mut self, slot: SlotId, until: Option<crate::Moment>, why: Leaving) {
+    fn end(&mut self, slot: SlotId, until: Option<Moment>, why: Leaving) {
         self.crew.change(slot, |place| {
             if let Some(worker) = place.vacate() {
                 place.state = SlotState::Stopping { worker, until, why };
@@ -197,225 +175,39 @@ impl Machine {
 
     /// A deadline of a slot may have passed.
     pub(crate) fn slot_due(&mut self, slot: SlotId) {
-        let Some(due) = self.crew.get(slot).and_then(|place| self.due_of(place)) else { return };
-        if due > self.now {
-            self.alarms.set(Alarm::Slot(slot), due);
-            return;
+        match self.crew.get(slot).and_then(|place| self.due_of(place)) {
+            Some(due) if due > self.now => self.alarms.set(Alarm::Slot(slot), due),
+            Some(_) => self.overdue(slot),
+            None => {}
         }
+    }
+
+    fn overdue(&mut self, slot: SlotId) {
         let Some(place) = self.crew.get(slot) else { return };
         match &place.state {
             SlotState::Empty | SlotState::Idle { .. } => {}
-            SlotState::BackingOff { .. } => {
-                self.crew.change(slot, |place| place.state = SlotState::Empty);
-            }
             SlotState::Starting { .. } => {
                 self.condemn(slot, format!("it was not ready within {} ms", self.settings.start.as_ms()));
             }
-            SlotState::Busy { worker } => {
-                if worker.leases.front().is_some_and(|first| first.mark.counts()) {
-                    let ms = self.settings.lease.as_ms();
-                    self.condemn(slot, format!("it said nothing for {ms} ms and was killed"));
-                } else {
-                    self.kill(slot, Leaving::Dismissed);
-                }
+            SlotState::Busy { worker } if worker.leases.front().is_some_and(|first| first.mark.counts()) => {
+                let ms = self.settings.lease.as_ms();
+                self.condemn(slot, format!("it said nothing for {ms} ms and was killed"));
             }
+            SlotState::Busy { .. } => self.kill(slot, Leaving::Dismissed),
             SlotState::Stopping { why, .. } => self.kill(slot, *why),
+            SlotState::BackingOff { .. } => {
+                self.crew.change(slot, |place| place.state = SlotState::Empty);
+            }
         }
     }
 
     /// When a slot must be looked at.
-    pub(crate) fn due_of(&self, place: &crate::worker::Slot) -> Option<crate::Moment> {
+    pub(crate) fn due_of(&self, place: &Slot) -> Option<Moment> {
         match &place.state {
             SlotState::Empty | SlotState::Idle { .. } => None,
             SlotState::Starting { until, .. } | SlotState::BackingOff { until, .. } => Some(*until),
             SlotState::Busy { worker } => self.first_due(worker),
             SlotState::Stopping { until, .. } => *until,
         }
-    }
-
-    /// The process of a worker ended, or never began to be.
-    pub(crate) fn worker_gone(&mut self, id: WorkerId, how: &str, stderr: String) {
-        let Some(slot) = self.crew.slot_of(id) else { return };
-        let Some(place) = self.crew.get(slot) else { return };
-        let dismissed = match &place.state {
-            SlotState::Stopping { why, .. } => *why == Leaving::Dismissed,
-            SlotState::Empty
-            | SlotState::Starting { .. }
-            | SlotState::Idle { .. }
-            | SlotState::Busy { .. }
-            | SlotState::BackingOff { .. } => false,
-        };
-        let Some(worker) = self.crew.change(slot, crate::worker::Slot::vacate).flatten() else { return };
-        self.crew.dismiss(id);
-        self.alarms.clear(Alarm::Slot(slot));
-        let what = worker.fault.clone().unwrap_or_else(|| how.to_owned());
-        let death = Death { slot, pid: worker.pid.unwrap_or(0), what, stderr };
-        let worked = worker.running.is_some();
-        self.lose_leases(&worker, &death);
-        if !dismissed && self.phase.works() {
-            self.restarts += 1;
-            self.count_death(&worker, &death, worked);
-        }
-        self.crew.shrink(self.settings.slots);
-        self.feed = true;
-    }
-
-    /// Gives the leases of a dead worker back. The one that ran is charged, no other.
-    fn lose_leases(&mut self, worker: &Worker, death: &Death) {
-        for id in &worker.knows {
-            if let Some(job) = self.jobs.get_mut(*id)
-                && worker.holding.contains_key(id)
-                && worker.running.is_none_or(|running| running.job != *id)
-            {
-                let incident = death.incident(job, self.now, None);
-                job.remember(incident);
-            }
-        }
-        let (ran, others): (Vec<&Held>, Vec<&Held>) = worker
-            .leases
-            .iter()
-            .filter(|held| held.mark.counts())
-            .partition(|held| worker.running == Some(held.lease));
-        others.into_iter().for_each(|held| self.give_back(death.slot, held));
-        // Last, because it may end the job.
-        ran.into_iter().for_each(|held| self.charge(held, death));
-        for &id in &worker.knows {
-            if let Some(job) = self.jobs.get_mut(id) {
-                job.hands.remove(&death.slot);
-            }
-        }
-    }
-
-    fn charge(&mut self, held: &Held, death: &Death) {
-        let id = held.lease.job;
-        let Some(job) = self.jobs.get_mut(id).filter(|job| job.is_open()) else { return };
-        let incident = death.incident(job, self.now, Some(held));
-        job.remember(incident);
-        job.in_flight -= held.done;
-        job.hand_in(death.slot);
-        let verdict = job.work.charge(held.lease.partition, job.retries_max);
-        match verdict {
-            Verdict::Again => {
-                job.retries += 1;
-                self.refile(id);
-                self.note(id);
-            }
-            Verdict::Convicted { position, count, deaths } => {
-                let failure = death.conviction(job, position, count, deaths);
-                self.finish(id, Outcome::Failed(failure));
-            }
-        }
-    }
-
-    /// A death that nobody asked for.
-    fn count_death(&mut self, worker: &Worker, death: &Death, worked: bool) {
-        let now = self.now;
-        let jitter = self.random();
-        let Some(place) = self.crew.get_mut(death.slot) else { return };
-        place.health.lost += 1;
-        if worked {
-            return;
-        }
-        if worker.ready_at.is_some_and(|ready| now.since(ready) >= self.settings.backoff_reset) {
-            place.health.recovered();
-        }
-        let delay = place.health.died_young(now, &self.settings, jitter);
-        if let Some(delay) = delay {
-            let until = now + delay;
-            let profile = worker.profile;
-            self.crew.change(death.slot, |place| place.state = SlotState::BackingOff { until, profile });
-            self.alarms.set(Alarm::Slot(death.slot), until);
-        }
-        self.count_drought(worker.profile, death);
-    }
-
-    fn count_drought(&mut self, profile: Profile, death: &Death) {
-        if self.jobs.open_count() == 0 {
-            return;
-        }
-        let drought = self.droughts.entry(profile).or_default();
-        drought.failures = drought.failures.saturating_add(1);
-        drought.last.clone_from(&death.what);
-        drought.stderr.clone_from(&death.stderr);
-        if drought.is_hopeless() && !self.has_proven(profile) {
-            self.give_up(profile);
-        }
-    }
-
-    fn has_proven(&self, profile: Profile) -> bool {
-        let mut ready = self.crew.slots().iter().filter_map(crate::worker::Slot::ready);
-        ready.any(|worker| worker.profile == profile && worker.proven)
-    }
-
-    /// No worker of this kind can be had: its jobs fail rather than hang, but for those that nobody waits for.
-    fn give_up(&mut self, profile: Profile) {
-        let Some(drought) = self.droughts.get(&profile) else { return };
-        let outcome = Outcome::Failed(no_workers(drought));
-        let hopeless = |job: &&Job| {
-            job.profile == profile && job.wants_workers() && !(job.detached && self.settings.eager)
-        };
-        let ids: Vec<_> = self.jobs.open().filter(hopeless).map(|job| job.id).collect();
-        for id in ids {
-            self.finish(id, outcome.clone());
-        }
-    }
-
-    /// Whether workers of this kind have failed so often in a row that nobody should make room for one.
-    pub(crate) fn is_hopeless(&self, profile: Profile) -> bool {
-        self.droughts.get(&profile).is_some_and(Drought::is_hopeless)
-    }
-
-    /// A worker of this kind has begun a partition: they can be had.
-    pub(crate) fn proven(&mut self, slot: SlotId) {
-        let Some(worker) = self.crew.worker_mut(slot) else { return };
-        if !worker.proven {
-            worker.proven = true;
-            let profile = worker.profile;
-            self.droughts.remove(&profile);
-        }
-    }
-}
-
-fn no_workers(drought: &Drought) -> Failure {
-    let message = format!("could not start workers: {} in a row failed; {}", drought.failures, drought.last);
-    let mut failure = Failure::new(ErrorCode::NoWorkers, message);
-    failure.stderr = some_text(&drought.stderr);
-    failure
-}
-
-fn some_text(text: &str) -> Option<String> {
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
-/// How a worker died, for those who read of it.
-struct Death {
-    slot: SlotId,
-    pid: u32,
-    what: String,
-    stderr: String,
-}
-
-impl Death {
-    fn incident(&self, job: &Job, now: crate::Moment, held: Option<&Held>) -> Incident {
-        Incident {
-            after_ms: now.since(job.submitted).as_ms(),
-            slot: self.slot,
-            pid: self.pid,
-            range: held.map(|held| job.spec.kernel.describe(held.position, held.count)),
-            attempt: held.map(|held| held.lease.attempt.0),
-            what: self.what.clone(),
-            stderr: some_text(&self.stderr),
-        }
-    }
-
-    fn conviction(&self, job: &Job, position: u64, count: u64, deaths: u32) -> Failure {
-        let range = job.spec.kernel.describe(position, count);
-        let workers = if deaths == 1 { "1 worker".to_owned() } else { format!("{deaths} workers") };
-        let message = format!("range {range} killed {workers} ({})", self.what);
-        let hint = format!("the other partials are kept; 'tally retry {}' goes on from them", job.id);
-        let mut failure = Failure::new(ErrorCode::WorkerKilled, message).hint(hint);
-        failure.range = Some(range);
-        failure.stderr = some_text(&self.stderr);
-        failure
     }
 }

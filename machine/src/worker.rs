@@ -240,6 +240,18 @@ impl Slot {
         }
     }
 
+    /// Whether its worker goes because it was told to.
+    pub(crate) fn is_dismissed(&self) -> bool {
+        match self.state {
+            SlotState::Stopping { why, .. } => why == Leaving::Dismissed,
+            SlotState::Empty
+            | SlotState::Starting { .. }
+            | SlotState::Idle { .. }
+            | SlotState::Busy { .. }
+            | SlotState::BackingOff { .. } => false,
+        }
+    }
+
     /// Takes the worker out and leaves the slot empty.
     pub(crate) fn vacate(&mut self) -> Option<Box<Worker>> {
         match std::mem::replace(&mut self.state, SlotState::Empty) {

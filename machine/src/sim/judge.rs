@@ -15,6 +15,7 @@ use super::workers::Life;
 use super::world::World;
 use crate::Phase;
 use crate::action::Blow;
+use crate::worker::SlotState;
 
 impl World {
     pub(super) fn judge_spawn(&mut self, worker: WorkerId, slot: SlotId) {
@@ -47,6 +48,33 @@ impl World {
         true
     }
 
+    /// A slot whose worker died of its work is filled at once; it never backs off for that.
+    pub(super) fn judge_restart(&mut self, worked_in: Option<SlotId>) {
+        let backs_off =
+            worked_in.and_then(|slot| self.machine.crew.get(slot)).is_some_and(|slot| match slot.state {
+                SlotState::BackingOff { .. } => true,
+                SlotState::Empty
+                | SlotState::Starting { .. }
+                | SlotState::Idle { .. }
+                | SlotState::Busy { .. }
+                | SlotState::Stopping { .. } => false,
+            });
+        if backs_off {
+            self.fail("a slot backs off though its worker died of its work".to_owned());
+        }
+    }
+
+    /// A second request to stop is obeyed at once.
+    pub(super) fn judge_stop(&mut self) {
+        match self.machine.phase() {
+            Phase::Draining { .. } if self.stops < 2 => {}
+            Phase::Stopping | Phase::Stopped => {}
+            phase @ (Phase::Running | Phase::Draining { .. }) => {
+                self.fail(format!("asked to stop {} times, it is {phase:?}", self.stops));
+            }
+        }
+    }
+
     /// In worlds where workers keep to the rules, nobody who lives and speaks is killed before it all ends.
     pub(super) fn judge_signal(&mut self, worker: WorkerId, blow: Blow) {
         let Some(process) = self.processes.get(&worker) else {
@@ -68,6 +96,12 @@ impl World {
         }
         if !self.leases.insert(lease) {
             self.fail(format!("{lease:?} is given twice"));
+        }
+        let overtaken = self.machine.jobs.get(lease.job).is_some_and(|job| {
+            self.machine.queue.most_urgent(job.profile).is_some_and(|first| first > job.priority)
+        });
+        if overtaken {
+            self.fail(format!("{lease:?} is given while a more urgent job waits"));
         }
         if self.answers.contains_key(&lease.job) {
             self.fail(format!("{lease:?} is given though its job is done"));
@@ -204,7 +238,7 @@ impl World {
         match failure.code {
             ErrorCode::WorkerKilled => self.judge_conviction(view, kernel, failure),
             ErrorCode::KernelFailed if self.kernel_failures > 0 => {}
-            ErrorCode::NoWorkers if self.scenario.faults.any_young() => {}
+            ErrorCode::NoWorkers if self.scenario.barren || self.scenario.faults.any_young() => {}
             code => self.fail(format!("{} failed with {code:?}: {}", view.job, failure.message)),
         }
     }

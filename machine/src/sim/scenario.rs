@@ -150,6 +150,8 @@ pub(super) struct Scenario {
     pub(super) chatter: u64,
     /// Of a thousand clients, so many leave early.
     pub(super) leavers: u64,
+    /// No process can ever be made.
+    pub(super) barren: bool,
     /// Jobs may want workers of several kinds.
     pub(super) kinds: bool,
     /// The longest delay of a message.
@@ -160,7 +162,10 @@ const MS: u64 = 1_000_000;
 
 impl Scenario {
     pub(super) fn new(rng: &mut Rng) -> Self {
-        let settings = settings(rng);
+        let mut settings = settings(rng);
+        let barren = rng.chance(20);
+        // An eager one lets detached jobs wait for better times, which never come here.
+        settings.eager &= !barren;
         let calm = Moment(rng.between(5, 400) * MS);
         let mut operator = Vec::new();
         while rng.chance(120) && operator.len() < 4 {
@@ -182,6 +187,7 @@ impl Scenario {
             poisoned: rng.pick(&[0, 0, 100, 300, 1000]),
             chatter: rng.pick(&[0, 200, 500, 800]),
             leavers: rng.pick(&[0, 0, 100, 400]),
+            barren,
             kinds: rng.chance(250),
             delay: Span(rng.pick(&[1_000, 50_000, MS, 5 * MS])),
             settings,

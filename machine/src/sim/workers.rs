@@ -24,6 +24,8 @@ pub(super) struct Process {
     spoken: Moment,
     pub(super) ready: bool,
     pub(super) quit: bool,
+    /// Whether it died while it ran a partition.
+    pub(super) worked: bool,
     stubborn: bool,
     kernels: BTreeMap<JobId, KernelSpec>,
     waiting: VecDeque<Lease>,
@@ -63,6 +65,7 @@ impl Process {
             spoken: now,
             ready: false,
             quit: false,
+            worked: false,
             stubborn: false,
             kernels: BTreeMap::new(),
             waiting: VecDeque::new(),
@@ -85,7 +88,7 @@ impl World {
 
     pub(super) fn spawn(&mut self, worker: WorkerId) {
         let at = self.now + self.delay();
-        if self.strikes(self.scenario.faults.spawn_fails) {
+        if self.scenario.barren || self.strikes(self.scenario.faults.spawn_fails) {
             self.process(worker).life = Life::Ended;
             let why = "start a worker: out of processes".to_owned();
             return self.plan(at, Happening::ToMachine(Event::SpawnFailed { worker, why }));
@@ -134,6 +137,7 @@ impl World {
         process.life = Life::Ended;
         let at = process.spoken.max(at);
         if let Some(lease) = process.running {
+            process.worked = true;
             self.blame(worker, &lease);
         }
         let event = Event::WorkerExited { worker, how: how.to_owned(), stderr: String::new() };

@@ -69,6 +69,8 @@ pub(super) struct World {
     /// The most slots the daemon ever had.
     pub(super) slots_most: u16,
     pub(super) exited: bool,
+    /// How often it was asked to stop by a signal.
+    pub(super) stops: u32,
     /// Whether settings have changed, so that deadlines given before may be longer or shorter.
     pub(super) reloaded: bool,
     pub(super) events: u64,
@@ -102,6 +104,7 @@ impl World {
             leases: BTreeSet::new(),
             answers: BTreeMap::new(),
             exited: false,
+            stops: 0,
             reloaded: false,
             events: 0,
             still: 0,
@@ -255,13 +258,19 @@ impl World {
             return;
         }
         self.note(|_| text::event(&event));
-        self.learn(&event);
+        let worked_in = self.learn(&event);
+        let stops = matches!(event, Event::StopRequested);
         self.machine.handle(self.now, event);
         self.after_event();
+        self.judge_restart(worked_in);
+        if stops {
+            self.stops += 1;
+            self.judge_stop();
+        }
     }
 
-    /// What the world itself learns from an event that the machine gets.
-    fn learn(&mut self, event: &Event) {
+    /// What the world itself learns from an event that the machine gets. Names the slot whose worker died of its work.
+    fn learn(&mut self, event: &Event) -> Option<SlotId> {
         match event {
             Event::WorkerSaid { worker, said: FromWorker::Ready } => {
                 if let Some(process) = self.processes.get_mut(worker) {
@@ -269,7 +278,8 @@ impl World {
                 }
             }
             Event::WorkerExited { worker, .. } | Event::SpawnFailed { worker, .. } => {
-                self.processes.remove(worker);
+                let process = self.processes.remove(worker);
+                return process.filter(|process| process.worked).map(|process| process.slot);
             }
             Event::ClientSaid { request: Request::Submit(_), .. } => self.submitted += 1,
             Event::ClientSaid { .. }
@@ -281,6 +291,7 @@ impl World {
             | Event::StopNow
             | Event::Reload(_) => {}
         }
+        None
     }
 
     fn after_event(&mut self) {
