@@ -280,11 +280,7 @@ fn no_descriptor_is_lost_over_many_jobs_and_workers() {
     let daemon = world.daemon(&["--workers", "2"]);
     let mut client = daemon.client();
     let settled = |client: &mut Client| {
-        until("two idle workers", || {
-            let reply = client.call("io.tally.Workers", &json!({}));
-            let workers = reply["workers"].as_array()?.clone();
-            (workers.len() == 2 && workers.iter().all(|one| one["state"] == "idle")).then_some(())
-        });
+        client.await_idle(2);
         proc::descriptors(daemon.pid())
     };
     let before = settled(&mut client);

@@ -84,11 +84,7 @@ impl Scene {
     /// Both workers are ready and have nothing to do.
     fn await_idle(&self) {
         let mut client = self.daemon.client();
-        until("two idle workers", || {
-            let reply = client.call("io.tally.Workers", &json!({}));
-            let workers = reply["workers"].as_array()?.clone();
-            (workers.len() == 2 && workers.iter().all(|one| one["state"] == "idle")).then_some(())
-        });
+        client.await_idle(2);
     }
 
     /// A worker that stopped itself, when all that will have done so.

@@ -119,11 +119,7 @@ fn an_idle_daemon_never_wakes() {
     let world = World::new(BINARY);
     let daemon = world.daemon(&["--workers", "2"]);
     let mut client = daemon.client();
-    until("two idle workers", || {
-        let reply = client.call("io.tally.Workers", &json!({}));
-        let workers = reply["workers"].as_array()?.clone();
-        (workers.len() == 2 && workers.iter().all(|one| one["state"] == "idle")).then_some(())
-    });
+    client.await_idle(2);
     // The client stays, silent: its hang-up would be somebody's wake-up.
     // A poll with a timeout would show as one; what is waited for is the state, not a time.
     let asleep = || {

@@ -2,19 +2,14 @@
 
 use std::time::Duration;
 
-use serde_json::json;
 use tally_sys::poll::Poll;
-use tally_tests::{World, proc, until};
+use tally_tests::{World, proc};
 
 pub(crate) fn a_minute(binary: &str) {
     let world = World::new(binary);
     let daemon = world.daemon(&["--workers", "2"]);
     let mut client = daemon.client();
-    until("two idle workers", || {
-        let reply = client.call("io.tally.Workers", &json!({}));
-        let workers = reply["workers"].as_array()?.clone();
-        (workers.len() == 2 && workers.iter().all(|one| one["state"] == "idle")).then_some(())
-    });
+    client.await_idle(2);
     drop(client);
     let wakes =
         || -> u64 { world.processes().iter().filter_map(|one| proc::voluntary_switches(one.pid)).sum() };

@@ -80,4 +80,13 @@ impl Client {
         assert!(reply.get("error").is_none(), "{request}: {reply}");
         reply["parameters"]["job"].take()
     }
+
+    /// Waits until so many workers are all the daemon has, and all of them idle.
+    pub fn await_idle(&mut self, count: usize) {
+        crate::until("idle workers", || {
+            let reply = self.call("io.tally.Workers", &json!({}));
+            let workers = reply["workers"].as_array()?;
+            (workers.len() == count && workers.iter().all(|one| one["state"] == "idle")).then_some(())
+        });
+    }
 }
