@@ -174,18 +174,42 @@ impl Crew {
 
     /// Panics unless the indexes agree with the slots.
     pub(crate) fn check(&self) {
-        let mut fresh = Self { slots: self.slots.clone(), hired: self.hired, ..Self::default() };
-        for slot in &self.slots {
-            fresh.list(slot.id);
+        let mut workers = 0;
+        let mut starting: BTreeMap<Profile, u64> = BTreeMap::new();
+        for (at, slot) in self.slots.iter().enumerate() {
+            assert_eq!(usize::from(slot.id.0), at, "slots are out of order");
             if let Some(worker) = slot.worker() {
-                assert_eq!(fresh.by_worker.insert(worker.id, slot.id), None, "worker {} twice", worker.id);
+                workers += 1;
+                assert_eq!(self.slot_of(worker.id), Some(slot.id), "worker {} is lost", worker.id);
                 assert!(worker.id.0 <= self.hired, "worker {} was never hired", worker.id);
             }
+            if let SlotState::Starting { worker, .. } = &slot.state {
+                *starting.entry(worker.profile).or_default() += 1;
+            }
+            self.check_listed(slot);
         }
-        assert_eq!(fresh.by_worker, self.by_worker, "workers and slots disagree");
-        assert_eq!(fresh.empty, self.empty, "empty slots");
-        assert_eq!(fresh.idle, self.idle, "idle workers");
-        assert_eq!(fresh.backing_off, self.backing_off, "slots backing off");
-        assert_eq!(fresh.starting, self.starting, "starting workers");
+        assert_eq!(workers, self.by_worker.len(), "a worker is counted that is gone");
+        assert_eq!(starting, self.starting, "starting workers");
+        let last = self.slots.last().map(|slot| slot.id);
+        assert!(
+            self.empty.last().copied() <= last && self.backing_off.last().copied() <= last,
+            "no such slot"
+        );
+    }
+
+    /// A slot is in the list of its state and in no other.
+    fn check_listed(&self, slot: &Slot) {
+        let id = slot.id;
+        let idle = self.idle.iter().find(|&&(_, listed)| listed == id).map(|&(profile, _)| profile);
+        let listed = (self.empty.contains(&id), idle, self.backing_off.contains(&id));
+        let right = match &slot.state {
+            SlotState::Empty => (true, None, false),
+            SlotState::Idle { worker } => (false, Some(worker.profile), false),
+            SlotState::BackingOff { .. } => (false, None, true),
+            SlotState::Starting { .. } | SlotState::Busy { .. } | SlotState::Stopping { .. } => {
+                (false, None, false)
+            }
+        };
+        assert_eq!(listed, right, "slot {id} is in the wrong list");
     }
 }

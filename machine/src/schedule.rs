@@ -58,12 +58,6 @@ impl Queue {
         self.by_profile.get(&profile)?.first().copied()
     }
 
-    /// The highest priority that waits for workers of a kind.
-    #[cfg(any(test, feature = "sim"))]
-    pub(crate) fn most_urgent(&self, profile: Profile) -> Option<i32> {
-        self.first(profile).map(|key| key.rank.0)
-    }
-
     fn count(&self, profile: Profile) -> usize {
         self.by_profile.get(&profile).map_or(0, BTreeSet::len)
     }

@@ -98,7 +98,9 @@ impl World {
             self.fail(format!("{lease:?} is given twice"));
         }
         let overtaken = self.machine.jobs.get(lease.job).is_some_and(|job| {
-            self.machine.queue.most_urgent(job.profile).is_some_and(|first| first > job.priority)
+            let mut waiting = self.machine.queue.keys(job.profile);
+            waiting
+                .any(|key| self.machine.jobs.get(key.job).is_some_and(|other| other.priority > job.priority))
         });
         if overtaken {
             self.fail(format!("{lease:?} is given while a more urgent job waits"));

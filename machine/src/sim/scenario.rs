@@ -170,7 +170,12 @@ impl Scenario {
         let mut operator = Vec::new();
         while rng.chance(120) && operator.len() < 4 {
             let what = rng.pick(&[Operator::Stop, Operator::StopNow, Operator::Reload, Operator::Reload]);
-            operator.push((Moment(rng.below(calm.0 + 50 * MS)), what));
+            let at = Moment(rng.below(calm.0 + 50 * MS));
+            operator.push((at, what));
+            // People who stop things stop them twice.
+            if what == Operator::Stop && rng.chance(500) {
+                operator.push((at + Span(rng.below(10 * MS)), what));
+            }
         }
         let ending = if settings.until_clients_gone {
             Ending::ClientsGo
