@@ -198,3 +198,29 @@ fn versions_are_agreed_on() {
         ["c1 <- refused: could not agree on a protocol: the client speaks 4 to 5, the daemon 1 to 1"]
     );
 }
+
+#[test]
+fn a_job_that_is_over_at_once_is_answered_before_it_is_forgotten() {
+    let mut bench = Bench::new(Settings { jobs_ended_max: 0, ..settings(1) });
+    let nothing = JobRequest { detach: true, ..request("0..0", 1) };
+    assert_eq!(bench.submit(1, nothing), ["c1 <- j1 done sum=0"]);
+    assert_eq!(bench.say(1, Request::Show(J1)), ["c1 <- refused: there is no job j1"]);
+}
+
+#[test]
+fn who_waits_for_several_ends_waits_for_a_retried_one_again() {
+    let mut bench = running();
+    bench.submit(2, request("0..3", 1));
+    bench.say(3, Request::Wait(vec![J1, J2]));
+    bench.say(4, Request::Cancel { jobs: vec![J2], all: false });
+    bench.say(4, Request::Retry(J2));
+    bench.say(4, Request::Cancel { jobs: vec![J2], all: false });
+    bench.say(4, Request::Retry(J2));
+    assert_eq!(bench.partial(1, "j1/0.1").last().unwrap(), "to w1: lease j2/0.1 0+3");
+    assert_eq!(bench.partial(1, "j1/1.1"), ["to w1: forget j1", "c1 <- j1 done sum=45"]);
+    assert_eq!(
+        bench.partial(1, "j2/0.1"),
+        ["to w1: forget j2", "c3 <- j1 done sum=45; j2 done sum=3"],
+        "only now have both ended"
+    );
+}
