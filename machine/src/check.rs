@@ -24,7 +24,7 @@ impl Machine {
     /// Panics unless all invariants hold.
     pub fn check(&self) {
         self.crew.check();
-        self.jobs.check();
+        self.jobs.check(self.settings.jobs_ended_max);
         let held = self.leases_held();
         self.jobs.all().for_each(|job| self.check_job(job, &held));
         self.crew.slots().iter().for_each(|slot| self.check_slot(slot));

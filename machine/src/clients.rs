@@ -182,6 +182,7 @@ impl Machine {
     fn stop_waiting(&mut self, client: ClientId) -> Option<Pending> {
         let place = self.clients.get_mut(&client)?;
         let pending = std::mem::replace(&mut place.pending, Pending::Nothing);
+        self.crowded = true;
         self.alarms.clear(Alarm::Progress(client));
         let jobs: &[JobId] = match &pending {
             Pending::Nothing => &[],

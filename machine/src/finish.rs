@@ -19,6 +19,7 @@ impl Machine {
         self.alarms.clear(Alarm::Job(id));
         self.revoke(id);
         self.jobs.close(id);
+        self.crowded = true;
         self.answer_watchers(id);
     }
 

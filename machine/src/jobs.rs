@@ -86,8 +86,11 @@ impl Jobs {
         }
     }
 
-    /// Panics unless open and ended jobs are where they should be.
-    pub(crate) fn check(&self) {
+    /// Panics unless open and ended jobs are where they should be, and no more than `most` are remembered for nobody.
+    pub(crate) fn check(&self, most: usize) {
+        let unwatched = |id: &&JobId| self.get(**id).is_some_and(|job| job.watchers.is_empty());
+        let idle = self.ended_as.keys().filter(unwatched).count();
+        assert!(idle <= most, "{idle} ended jobs are remembered, {most} are allowed");
         for job in self.all() {
             assert_eq!(job.is_open(), self.open.contains(&job.id), "{} is in the wrong list", job.id);
             assert_eq!(job.is_open(), !self.ended_as.contains_key(&job.id), "{} has ended twice", job.id);

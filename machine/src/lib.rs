@@ -83,6 +83,8 @@ pub struct Machine {
     feed: bool,
     /// A worker found nothing to do: perhaps another one holds too much.
     prowl: bool,
+    /// There may be more ended jobs than are remembered.
+    crowded: bool,
     /// Events since the last check.
     #[cfg(any(debug_assertions, test))]
     unchecked: u64,
@@ -108,6 +110,7 @@ impl Machine {
             stirred: BTreeSet::new(),
             feed: false,
             prowl: false,
+            crowded: false,
             #[cfg(any(debug_assertions, test))]
             unchecked: 0,
             settings,
@@ -171,7 +174,9 @@ impl Machine {
         self.prowl = false;
         self.advance_phase();
         // Not before all who are to hear of an end have been told.
-        self.jobs.forget_beyond(self.settings.jobs_ended_max);
+        if std::mem::take(&mut self.crowded) {
+            self.jobs.forget_beyond(self.settings.jobs_ended_max);
+        }
         #[cfg(any(debug_assertions, test))]
         self.check_now_and_then();
     }

@@ -119,6 +119,7 @@ impl Machine {
             }
         });
         self.crew.shrink(slots);
+        self.crowded = true;
         self.feed = true;
     }
 }

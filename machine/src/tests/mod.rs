@@ -1,6 +1,7 @@
 //! The rules, told one by one: events in, actions compared as lines of text.
 
 mod bench;
+mod chaos;
 mod clients;
 mod deaths;
 mod happy;
