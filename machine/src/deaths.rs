@@ -101,6 +101,7 @@ impl Machine {
             }
             Verdict::Convicted { position, count, deaths } => {
                 let failure = death.conviction(job, position, count, deaths);
+                let failure = Failure { hint: self.retry_hint(id), ..failure };
                 self.finish(id, Outcome::Failed(failure));
             }
         }
@@ -187,16 +188,17 @@ fn some_text(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// How a worker died, for those who read of it.
-struct Death {
-    slot: SlotId,
-    pid: u32,
-    what: String,
-    stderr: String,
+/// What befell a worker, for those who read of it.
+pub(crate) struct Death {
+    pub(crate) slot: SlotId,
+    pub(crate) pid: u32,
+    pub(crate) what: String,
+    pub(crate) stderr: String,
 }
 
 impl Death {
-    fn incident(&self, job: &Job, now: Moment, held: Option<&Held>) -> Incident {
+    /// As it is remembered by a job, with the lease that ran.
+    pub(crate) fn incident(&self, job: &Job, now: Moment, held: Option<&Held>) -> Incident {
         Incident {
             after_ms: now.since(job.submitted).as_ms(),
             slot: self.slot,
@@ -212,8 +214,7 @@ impl Death {
         let range = job.spec.kernel.describe(position, count);
         let workers = if deaths == 1 { "1 worker".to_owned() } else { format!("{deaths} workers") };
         let message = format!("range {range} killed {workers} ({})", self.what);
-        let hint = format!("the other partials are kept; 'tally retry {}' goes on from them", job.id);
-        let mut failure = Failure::new(ErrorCode::WorkerKilled, message).hint(hint);
+        let mut failure = Failure::new(ErrorCode::WorkerKilled, message);
         failure.range = Some(range);
         failure.stderr = some_text(&self.stderr);
         failure

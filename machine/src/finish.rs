@@ -33,12 +33,18 @@ impl Machine {
         self.finish(id, outcome);
     }
 
+    /// How to go on, where there will be somebody to ask: a private supervisor is gone with its client.
+    pub(crate) fn retry_hint(&self, id: JobId) -> Option<String> {
+        let lasts = !self.settings.until_clients_gone;
+        lasts.then(|| format!("its partials are kept; 'tally retry {id}' goes on from them"))
+    }
+
     /// A job's deadline may have passed.
     pub(crate) fn job_due(&mut self, id: JobId) {
         let Some(job) = self.jobs.get(id) else { return };
         match job.deadline {
             Some(deadline) if deadline <= self.now => {
-                let failure = timed_out(job);
+                let failure = Failure { hint: self.retry_hint(id), ..timed_out(job) };
                 self.finish(id, Outcome::TimedOut(failure));
             }
             Some(deadline) => self.alarms.set(Alarm::Job(id), deadline),
@@ -64,7 +70,7 @@ fn timed_out(job: &Job) -> Failure {
     let ms = job.spec.request.timeout_ms.unwrap_or(0);
     let (done, all) = (job.work.covered(), job.spec.elements);
     let message = format!("{} passed its deadline of {ms} ms with {done} of {all} elements done", job.id);
-    Failure::new(ErrorCode::TimedOut, message).hint(format!("'tally retry {}' goes on from there", job.id))
+    Failure::new(ErrorCode::TimedOut, message)
 }
 
 /// The failure of a job that somebody ended.

@@ -9,6 +9,7 @@ use tally_reduce::Partial;
 
 use crate::Machine;
 use crate::deadline::Alarm;
+use crate::deaths::Death;
 use crate::job::{Accepted, Outcome};
 use crate::worker::{Held, Mark, SlotState};
 
@@ -182,9 +183,13 @@ impl Machine {
             return;
         }
         self.give_back(slot, &held);
-        let Some(job) = self.jobs.get(lease.job) else { return };
+        let pid = self.crew.worker(slot).and_then(|worker| worker.pid).unwrap_or(0);
+        let Some(job) = self.jobs.get_mut(lease.job) else { return };
         let range = job.spec.kernel.describe(held.position, held.count);
-        let message = format!("could not {} (range {range})", shortened(why));
+        let what = format!("could not {}", shortened(why));
+        let message = format!("{what} (range {range})");
+        let incident = Death { slot, pid, what, stderr: String::new() }.incident(job, self.now, Some(&held));
+        job.remember(incident);
         let mut failure = Failure::new(ErrorCode::KernelFailed, message);
         failure.range = Some(range);
         self.finish(lease.job, Outcome::Failed(failure));

@@ -81,6 +81,8 @@ fn a_range_that_kills_as_often_as_it_may_is_cut_in_two() {
     let view = bench.view(1);
     let failure = view.error.unwrap();
     assert_eq!(failure.range.as_deref(), Some("0..1"));
+    let hint = "its partials are kept; 'tally retry j1' goes on from them";
+    assert_eq!(failure.hint.as_deref(), Some(hint));
     assert_eq!(view.elements_done, "1", "what was accepted is kept");
     assert_eq!(view.retries, 3, "all but the last one were tried again");
 }
