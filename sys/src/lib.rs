@@ -10,6 +10,7 @@ pub mod fd;
 pub mod identity;
 pub mod limits;
 pub mod lockfile;
+pub mod map;
 pub mod mqueue;
 pub mod poll;
 pub mod process;
