@@ -12,6 +12,7 @@ pub mod ids;
 pub mod job;
 pub mod limits;
 pub mod range;
+pub mod record;
 pub mod varlink;
 pub mod version;
 pub mod view;
