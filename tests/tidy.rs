@@ -17,7 +17,7 @@ const LAW: [(&str, &[&str]); 8] = [
 ];
 
 /// Third-party crates that may be named in these crates' dependencies only.
-const HOMES: [(&str, &[&str]); 8] = [
+const HOMES: [(&str, &[&str]); 9] = [
     ("nix", &["sys"]),
     ("rustix", &["sys"]),
     ("signal-hook", &["sys"]),
@@ -25,6 +25,7 @@ const HOMES: [(&str, &[&str]); 8] = [
     ("ipc-channel", &["transport"]),
     ("bincode", &["protocol"]),
     ("serde", &["protocol"]),
+    ("tracing-journald", &["supervisor"]),
     ("tracing", &["sys", "transport", "worker", "supervisor"]),
 ];
 

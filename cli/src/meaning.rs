@@ -151,7 +151,8 @@ fn daemon(args: DaemonArgs, socket: Option<PathBuf>, around: &Surroundings) -> D
         transport: args.transport,
         start: args.start,
         check: args.check,
-        foreground: args.foreground,
+        daemonize: args.daemonize,
+        log_file: args.log_file,
         settings: args
             .log
             .map(|level| ("log".to_owned(), level))

@@ -25,7 +25,9 @@ impl Supervisor {
                     self.feed(Event::StopNow);
                 }
                 Signal::Hup => {
-                    tracing::warn!("{signal}: this version reads its configuration only at the start")
+                    self.service.reloading();
+                    tracing::warn!("{signal}: this version reads its configuration only at the start");
+                    self.service.ready();
                 }
                 Signal::Usr1 => {
                     let state = self.machine.dump(self.now());
