@@ -33,7 +33,10 @@ pub(crate) fn run(
         Start::Ready(_) => Ok(()),
         Start::Refused(text) => Err(serde_json::from_str(&text).unwrap_or_else(|_| system(text))),
         Start::Died(how) => {
-            let how = how.map_or_else(|| "ended".to_owned(), |how| how.to_string());
+            let how = how.map_or_else(
+                || "ended".to_owned(),
+                |how| format!("was {how}").replace("was exited", "exited"),
+            );
             Err(system(format!("the daemon {how} before it listened")))
         }
     }
