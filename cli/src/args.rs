@@ -148,7 +148,7 @@ pub(crate) enum Command {
     Retry(OneJob),
     /// Run the daemon
     #[command(before_long_help = help::DAEMON)]
-    Daemon(DaemonArgs),
+    Daemon(Box<DaemonArgs>),
     /// Tell whether the daemon runs, and what it does; exit 0 or 3
     #[command(before_long_help = help::STATUS)]
     Status,
@@ -305,6 +305,9 @@ pub(crate) struct DaemonArgs {
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 #[command(next_help_heading = "Settings (see config.toml)")]
 pub(crate) struct SettingArgs {
+    /// Address space of a worker, or none
+    #[arg(long, value_name = "MIB", hide_short_help = true)]
+    memory_limit_mib: Option<String>,
     /// Workers a range may kill
     #[arg(long, value_name = "N", hide_short_help = true)]
     retries: Option<u64>,
@@ -344,12 +347,21 @@ pub(crate) struct SettingArgs {
     /// Partitions a worker may hold
     #[arg(long, value_name = "N", hide_short_help = true)]
     leases_max: Option<u64>,
+    /// Jobs that may be open
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    jobs_open_max: Option<u64>,
+    /// Clients that may be connected
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    clients_max: Option<u64>,
+    /// Where metrics are served: none, 127.0.0.1:PORT, unix:/PATH
+    #[arg(long, value_name = "WHERE", hide_short_help = true)]
+    metrics_listen: Option<String>,
 }
 
 impl SettingArgs {
     /// Keys of config.toml with the values given.
     pub(crate) fn given(&self) -> Vec<(String, String)> {
-        [
+        let numbers = [
             ("retries", self.retries),
             ("lease_ms", self.lease_ms),
             ("start_ms", self.start_ms),
@@ -363,10 +375,13 @@ impl SettingArgs {
             ("partition_least_ms", self.partition_least_ms),
             ("partition_most_ms", self.partition_most_ms),
             ("leases_max", self.leases_max),
-        ]
-        .into_iter()
-        .filter_map(|(key, value)| Some((key.to_owned(), value?.to_string())))
-        .collect()
+            ("jobs_open_max", self.jobs_open_max),
+            ("clients_max", self.clients_max),
+        ];
+        let texts = [("memory_limit_mib", &self.memory_limit_mib), ("metrics_listen", &self.metrics_listen)];
+        let numbers = numbers.into_iter().filter_map(|(key, value)| Some((key, value?.to_string())));
+        let texts = texts.into_iter().filter_map(|(key, value)| Some((key, value.clone()?)));
+        numbers.chain(texts).map(|(key, value)| (key.to_owned(), value)).collect()
     }
 }
 

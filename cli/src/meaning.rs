@@ -119,7 +119,7 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
             return plan(&reductions(&list)?, true, rest, verbose, Reach::of(socket, around));
         }
         Some(Command::Factorial(args)) => return reduce(Reduction::Product, factorial(args)?, socket),
-        Some(Command::Daemon(args)) => return Ok(Verb::Daemon(daemon(args, socket, around))),
+        Some(Command::Daemon(args)) => return Ok(Verb::Daemon(daemon(*args, socket, around))),
         Some(Command::Help { about }) => return Ok(Verb::Help(about)),
         Some(Command::Jobs { all }) => Ask::Jobs { all },
         Some(Command::Show(one)) => Ask::Show(one.job),

@@ -8,16 +8,19 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use tally_machine::settings::Identity;
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::StartMethod;
 use tally_sys::lockfile::{AcquireError, LockFile};
 use tally_sys::signal::{self, Signal};
 use tally_sys::socket::{self, Listener};
 use tally_sys::{clock, fd, limits, process};
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::WorkerMain;
-use crate::config::{BadSetting, Configuration, Layers};
+use crate::config::{Configuration, Reading, Sources};
 use crate::forkserver::Forkserver;
+use crate::reload::{Reloader, daemon_settings, failure_of};
 use crate::spawn::Nursery;
 use crate::turn::Supervisor;
 
@@ -42,13 +45,16 @@ pub struct DaemonOptions {
 /// When it could not start, or lost what it runs on.
 pub fn run_daemon(options: &DaemonOptions, worker: WorkerMain) -> Result<(), Failure> {
     fd::open_standard_streams().map_err(|why| failed("open the standard streams", &why))?;
-    let configuration = read_configuration(options).map_err(|why| {
-        Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}"))
-    })?;
+    let sources = Sources::of_this_process(options.config.as_deref(), &options.flags);
+    let (reading, configuration) = read(&sources)?;
     if options.check {
         return Ok(());
     }
-    start_log(&configuration);
+    let set_level = start_log(&configuration);
+    for warning in &reading.warnings {
+        tracing::warn!("{warning}");
+    }
+    let reloader = Reloader::new(sources, reading, set_level);
     signal::ignore(Signal::Pipe).map_err(|why| failed("ignore SIGPIPE", &why))?;
     if let Err(why) = limits::raise_open_files() {
         tracing::warn!("could not raise the limit of open files: {why}");
@@ -60,24 +66,32 @@ pub fn run_daemon(options: &DaemonOptions, worker: WorkerMain) -> Result<(), Fai
         StartMethod::Spawn | StartMethod::Fork => None,
     };
     let locks = lock(options)?;
-    let result = serve(options, &configuration, Nursery { worker_main: worker, forkserver });
+    let result = serve(options, &configuration, reloader, Nursery { worker_main: worker, forkserver });
     unlock(locks);
     result
 }
 
 /// All that happens under the lock.
-fn serve(options: &DaemonOptions, configuration: &Configuration, nursery: Nursery) -> Result<(), Failure> {
+fn serve(
+    options: &DaemonOptions,
+    configuration: &Configuration,
+    reloader: Reloader,
+    nursery: Nursery,
+) -> Result<(), Failure> {
     let swept = tally_transport::sweep();
     tracing::debug!("swept: {swept:?}");
     let listener = listen(&options.socket)?;
-    let mut settings = configuration.settings();
-    settings.eager = true;
+    let identity = Identity {
+        pid: process::own_pid().raw().unsigned_abs(),
+        socket: Some(options.socket.display().to_string()),
+    };
+    let mut settings = daemon_settings(configuration, identity);
     settings.wall_ms_at_zero = clock::wall_ms();
     settings.seed = settings.wall_ms_at_zero;
-    settings.identity.pid = process::own_pid().raw().unsigned_abs();
-    settings.identity.socket = Some(options.socket.display().to_string());
     Supervisor::new(clock::monotonic_ns(), settings, nursery)
         .and_then(|mut supervisor| {
+            supervisor.reloader = Some(reloader);
+            supervisor.clients.make_room(configuration.workers, configuration.clients_max);
             supervisor.listen(listener)?;
             tracing::info!("listening on {}", options.socket.display());
             supervisor.run()
@@ -108,45 +122,27 @@ fn failed(what: &str, why: &io::Error) -> Failure {
     Failure::new(code, format!("could not {what}: {why}"))
 }
 
-fn read_configuration(options: &DaemonOptions) -> Result<Configuration, BadSetting> {
-    let mut layers = Layers::built_in()?;
-    for path in usual_files() {
-        layers.add_file(&path)?;
+/// Reads the settings. Everything that is wrong is one failure.
+pub(crate) fn read(sources: &Sources) -> Result<(Reading, Configuration), Failure> {
+    let reading = sources.read();
+    if let Some(failure) = failure_of(&reading, "read the configuration") {
+        return Err(failure);
     }
-    if let Some(path) = &options.config {
-        if let Err(error) = fs::metadata(path) {
-            return Err(BadSetting { place: path.display().to_string(), why: error.to_string() });
-        }
-        layers.add_file(path)?;
-    }
-    layers.add_environment(std::env::vars())?;
-    for (key, value) in &options.flags {
-        layers.set(key, value.clone(), format!("--{}", key.replace('_', "-")))?;
-    }
-    Configuration::of(&layers)
+    let configuration = reading.configuration().map_err(|fault| {
+        Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {fault}"))
+    })?;
+    Ok((reading, configuration))
 }
 
-/// The files that are read if they exist, in order.
-pub(crate) fn usual_files() -> Vec<PathBuf> {
-    let home = std::env::var_os("XDG_CONFIG_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".config")));
-    let mut files = vec![PathBuf::from("/etc/tally/config.toml")];
-    files.extend(home.map(|home| home.join("tally/config.toml")));
-    files
-}
-
-fn start_log(configuration: &Configuration) {
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(configuration.log)
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .with_target(false)
-        .finish();
+/// Starts the log, and returns what changes its level.
+fn start_log(configuration: &Configuration) -> Box<dyn Fn(tracing::Level)> {
+    let (filter, switch) = crate::log::level_filter(configuration.log);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).with_target(false);
+    let subscriber = tracing_subscriber::registry().with(filter).with(lines);
     if tracing::subscriber::set_global_default(subscriber).is_err() {
         drop(writeln!(io::stderr(), "tally: could not start the log: there is one already"));
     }
+    Box::new(move |level| switch.set(level))
 }
 
 /// Takes the lock beside the socket, and the pid file's. Liveness is the lock, never "the file exists".

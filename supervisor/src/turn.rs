@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::time::Duration;
 
+use tally_machine::settings::Identity;
 use tally_machine::{Event, Machine, Moment, Settings};
 use tally_protocol::{ClientId, WorkerId, limits};
 use tally_sys::clock;
@@ -15,6 +16,7 @@ use tally_sys::signal::{Signal, SignalStream};
 use tally_sys::socket::Listener;
 
 use crate::clients::Clients;
+use crate::reload::Reloader;
 use crate::spawn::Nursery;
 use crate::token::Token;
 use crate::worker::Worker;
@@ -57,6 +59,10 @@ pub(crate) struct Supervisor {
     pub(crate) told: BTreeSet<String>,
     /// A private supervisor: it is over with its one client's one request.
     pub(crate) one_request: bool,
+    /// What it is called.
+    pub(crate) identity: Identity,
+    /// Only a daemon takes new settings.
+    pub(crate) reloader: Option<Reloader>,
 }
 
 impl Supervisor {
@@ -65,6 +71,7 @@ impl Supervisor {
         let signals = SignalStream::new(&SIGNALS)?;
         let poll = Poll::new()?;
         poll.watch(&signals, Token::Signals.key(), Interest::READ)?;
+        let identity = settings.identity.clone();
         let mut supervisor = Self {
             clients: Clients::beside(settings.slots),
             machine: Machine::new(Moment(clock::monotonic_ns().saturating_sub(zero)), settings),
@@ -86,6 +93,8 @@ impl Supervisor {
             ended: false,
             told: BTreeSet::new(),
             one_request: false,
+            identity,
+            reloader: None,
         };
         supervisor.watch_forkserver()?;
         Ok(supervisor)
