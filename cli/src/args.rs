@@ -16,7 +16,7 @@ use tally_protocol::error::Failure;
 use tally_protocol::ids::JobId;
 use tally_protocol::job::{StartMethod, Transport};
 
-use values::{Mode, Partitions, ProgressWhen, When};
+use values::{ConfigWhat, Mode, Partitions, ProgressWhen, When};
 
 /// A command line as it was typed.
 #[derive(Clone, Debug, PartialEq, Parser)]
@@ -171,6 +171,9 @@ pub(crate) enum Command {
     /// Print the daemon's whole state, to look for a defect
     #[command(before_long_help = help::DUMP)]
     Dump,
+    /// Show settings with their origin, check them, print the defaults
+    #[command(before_long_help = help::CONFIG)]
+    Config(ConfigArgs),
     /// Explain a command or a topic
     #[command(before_long_help = help::HELP)]
     Help {
@@ -269,6 +272,21 @@ pub(crate) struct ReductionOptions {
     pub(crate) progress: Option<ProgressWhen>,
 }
 
+/// `tally config`
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Options")]
+pub(crate) struct ConfigArgs {
+    /// show, check or default
+    #[arg(value_name = "WHAT", value_parser = values::config_what)]
+    pub(crate) what: ConfigWhat,
+    /// Only this file, on top of the built-in settings
+    #[arg(value_name = "FILE", value_parser = values::paths())]
+    pub(crate) file: Option<PathBuf>,
+    /// Configuration file, on top of the usual ones
+    #[arg(long, value_name = "FILE", value_parser = values::paths())]
+    pub(crate) config: Option<PathBuf>,
+}
+
 /// `tally daemon`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Options")]
@@ -285,9 +303,9 @@ pub(crate) struct DaemonArgs {
     /// Only check the configuration
     #[arg(long)]
     pub(crate) check: bool,
-    /// Worker processes [default: one a processor]
-    #[arg(long, value_name = "N", value_parser = values::workers)]
-    pub(crate) workers: Option<u32>,
+    /// Worker processes, or auto for one a processor
+    #[arg(long, value_name = "N", value_parser = values::workers_or_auto)]
+    pub(crate) workers: Option<String>,
     /// How workers are linked: shm, shm-named, pipe, mqueue, channel
     #[arg(long, value_name = "LINK", value_parser = values::transport)]
     pub(crate) transport: Option<Transport>,

@@ -122,7 +122,7 @@ fn commands_are_read() {
         foreground: false,
         pid_file: Some("p".into()),
         check: true,
-        workers: Some(2),
+        workers: Some("2".into()),
         transport: Some(Transport::Mqueue),
         start: Some(StartMethod::Fork),
         log: Some("debug".into()),
