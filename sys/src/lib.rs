@@ -7,6 +7,7 @@ pub mod clock;
 pub mod crash;
 pub mod doorbell;
 pub mod fd;
+pub mod futex;
 pub mod identity;
 pub mod limits;
 pub mod lockfile;
