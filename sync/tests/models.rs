@@ -147,7 +147,7 @@ fn a_lock_that_is_none_is_found_out() {
         fn release(&self) {}
     }
     let found = std::panic::catch_unwind(|| {
-        excludes([0; 1], |_, _, run| run(&|inside| None.with(|| inside())));
+        excludes([0; 1], |_, _, run| run(&|inside| None.with(inside)));
     });
     assert!(found.is_err(), "the model cannot fail");
 }
@@ -195,13 +195,13 @@ fn readers_and_a_writer_never_meet() {
         let writer = {
             let (words, writing) = (words.clone(), writing.clone());
             thread::spawn(move || {
-                ReadWriteLock::new(&*words).with(|| {
+                ReadWriteLock::new(&words).with(|| {
                     writing.store(1, Ordering::SeqCst);
                     writing.store(0, Ordering::SeqCst);
                 });
             })
         };
-        let lock = ReadWriteLock::new(&*words);
+        let lock = ReadWriteLock::new(&words);
         lock.acquire_shared();
         assert_eq!(writing.load(Ordering::SeqCst), 0);
         lock.release_shared();

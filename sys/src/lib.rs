@@ -16,6 +16,7 @@ pub mod mqueue;
 pub mod poll;
 pub mod process;
 pub mod ring;
+pub mod robust;
 pub mod semaphore;
 pub mod shm;
 pub mod shm_named;
