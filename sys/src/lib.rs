@@ -3,7 +3,9 @@
 //! It knows descriptors, signals, processes and memory; it must never mention a job,
 //! a partition or a reduction. Every item here takes and gives types, not integers.
 
+pub mod cgroup;
 pub mod clock;
+pub mod confine;
 pub mod crash;
 pub mod doorbell;
 pub mod fd;
@@ -12,7 +14,9 @@ pub mod limits;
 pub mod lockfile;
 pub mod map;
 pub mod mqueue;
+pub mod peers;
 pub mod poll;
+pub mod privileges;
 pub mod process;
 pub mod ring;
 pub mod semaphore;
