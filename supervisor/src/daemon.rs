@@ -3,9 +3,8 @@
 //! The order of the start: streams, configuration, log, forkserver (before anything else exists), lock, sweep of what
 //! a killed predecessor left, socket, signals. Nothing is removed that the lock does not cover.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use tally_protocol::error::{ErrorCode, Failure};
@@ -13,11 +12,13 @@ use tally_protocol::job::StartMethod;
 use tally_sys::lockfile::{AcquireError, LockFile};
 use tally_sys::signal::{self, Signal};
 use tally_sys::socket::{self, Listener};
-use tally_sys::{clock, fd, limits, process};
+use tally_sys::{clock, fd, limits, privileges, process};
 
 use crate::WorkerMain;
-use crate::config::{BadSetting, Configuration, Layers};
+use crate::config::{Access, BadSetting, Configuration, Layers};
+use crate::doorway;
 use crate::forkserver::Forkserver;
+use crate::rights::Policy;
 use crate::spawn::Nursery;
 use crate::turn::Supervisor;
 
@@ -59,8 +60,9 @@ pub fn run_daemon(options: &DaemonOptions, worker: WorkerMain) -> Result<(), Fai
         }
         StartMethod::Spawn | StartMethod::Fork => None,
     };
-    let locks = lock(options)?;
-    let result = serve(options, &configuration, Nursery { worker_main: worker, forkserver });
+    let locks = lock(options, &configuration.access)?;
+    let nursery = Nursery { worker_main: worker, forkserver, confine: configuration.confine };
+    let result = serve(options, &configuration, nursery);
     unlock(locks);
     result
 }
@@ -69,8 +71,13 @@ pub fn run_daemon(options: &DaemonOptions, worker: WorkerMain) -> Result<(), Fai
 fn serve(options: &DaemonOptions, configuration: &Configuration, nursery: Nursery) -> Result<(), Failure> {
     let swept = tally_transport::sweep();
     tracing::debug!("swept: {swept:?}");
-    let listener = listen(&options.socket)?;
+    let policy = Policy::of(&configuration.access).map_err(|why| {
+        Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}"))
+    })?;
+    let listener = listen(&options.socket, &configuration.access)?;
     let mut settings = configuration.settings();
+    doorway::check_reach(&options.socket, &configuration.access);
+    shed(configuration)?;
     settings.eager = true;
     settings.wall_ms_at_zero = clock::wall_ms();
     settings.seed = settings.wall_ms_at_zero;
@@ -78,12 +85,22 @@ fn serve(options: &DaemonOptions, configuration: &Configuration, nursery: Nurser
     settings.identity.socket = Some(options.socket.display().to_string());
     Supervisor::new(clock::monotonic_ns(), settings, nursery)
         .and_then(|mut supervisor| {
+            supervisor.open_to(policy, configuration.connections_per_user);
             supervisor.listen(listener)?;
             tracing::info!("listening on {}", options.socket.display());
             supervisor.run()
         })
         .map_err(|why| failed("run the daemon", &why))
         .inspect(|()| tracing::info!("ended"))
+}
+
+/// What the start needed and serving does not is given up before anybody is served.
+fn shed(configuration: &Configuration) -> Result<(), Failure> {
+    privileges::shed().map_err(|why| Failure::new(ErrorCode::System, format!("could not {why}")))?;
+    if configuration.access.serves_others() {
+        privileges::hide_memory().map_err(|why| failed("hide its memory", &why))?;
+    }
+    Ok(())
 }
 
 /// Locks go in the opposite order, with their files.
@@ -150,12 +167,9 @@ fn start_log(configuration: &Configuration) {
 }
 
 /// Takes the lock beside the socket, and the pid file's. Liveness is the lock, never "the file exists".
-fn lock(options: &DaemonOptions) -> Result<Vec<LockFile>, Failure> {
+fn lock(options: &DaemonOptions, access: &Access) -> Result<Vec<LockFile>, Failure> {
     if let Some(directory) = options.socket.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
+        doorway::make_directory(directory, access)
             .map_err(|why| failed(&format!("make the directory {}", directory.display()), &why))?;
     }
     let mut beside = options.socket.clone().into_os_string();
@@ -195,12 +209,12 @@ fn refused(why: AcquireError) -> Failure {
 }
 
 /// Binds the socket; one left behind by a daemon that was killed is replaced, which the lock makes safe.
-fn listen(path: &Path) -> Result<Listener, Failure> {
+fn listen(path: &Path, access: &Access) -> Result<Listener, Failure> {
     let what = format!("listen on {}", path.display());
     if !socket::unlink_stale(path).map_err(|why| failed(&what, &why))? {
         return Err(Failure::new(ErrorCode::System, format!("could not {what}: somebody else does")));
     }
-    Listener::bind(path, 0o600).map_err(|why| match fs::symlink_metadata(path) {
+    doorway::bind(path, access).map_err(|why| match fs::symlink_metadata(path) {
         Ok(_) => Failure::new(ErrorCode::System, format!("could not {what}: something else is there")),
         Err(_) => failed(&what, &why),
     })

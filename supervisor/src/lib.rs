@@ -4,14 +4,19 @@
 //! waits on anything a worker or a client may hold.
 #![forbid(unsafe_code)]
 
+mod autopsy;
 mod client;
 mod clients;
 pub mod config;
+mod confined;
 mod daemon;
+mod doorway;
 mod forkserver;
 mod gather;
 mod perform;
 mod private;
+mod quota;
+mod rights;
 mod spawn;
 mod token;
 mod turn;

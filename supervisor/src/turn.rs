@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use tally_machine::{Event, Machine, Moment, Settings};
 use tally_protocol::{ClientId, WorkerId, limits};
+use tally_sys::cgroup::OomKills;
 use tally_sys::clock;
 use tally_sys::poll::{Interest, Poll, Ready};
 use tally_sys::signal::{Signal, SignalStream};
 use tally_sys::socket::Listener;
 
 use crate::clients::Clients;
+use crate::rights::Policy;
 use crate::spawn::Nursery;
 use crate::token::Token;
 use crate::worker::Worker;
@@ -55,6 +57,8 @@ pub(crate) struct Supervisor {
     pub(crate) ended: bool,
     /// Notes already told.
     pub(crate) told: BTreeSet<String>,
+    /// Counts processes that the system killed for want of memory, where it does.
+    pub(crate) oom_kills: Option<OomKills>,
     /// A private supervisor: it is over with its one client's one request.
     pub(crate) one_request: bool,
 }
@@ -85,6 +89,7 @@ impl Supervisor {
             scratch: Vec::new(),
             ended: false,
             told: BTreeSet::new(),
+            oom_kills: OomKills::watch(),
             one_request: false,
         };
         supervisor.watch_forkserver()?;
@@ -96,6 +101,11 @@ impl Supervisor {
         self.poll.watch(&listener, Token::Listener.key(), Interest::READ)?;
         self.listener = Some(listener);
         Ok(())
+    }
+
+    /// Who else may come in, and how often.
+    pub(crate) fn open_to(&mut self, policy: Policy, connections_per_user: usize) {
+        self.clients.open_to(policy, connections_per_user);
     }
 
     /// The machine's time.

@@ -14,6 +14,7 @@ pub mod limits;
 pub mod lockfile;
 pub mod map;
 pub mod mqueue;
+pub mod passed;
 pub mod peers;
 pub mod poll;
 pub mod privileges;

@@ -6,6 +6,7 @@ use tally_machine::moment::Span;
 use tally_protocol::job::{StartMethod, Transport};
 use tally_protocol::limits;
 
+use super::access::{self, Access};
 use super::layers::{BadSetting, Layers};
 
 /// Every key, in the order of `config.toml`.
@@ -26,6 +27,12 @@ pub(super) const KEYS: &[&str] = &[
     "partition_least_ms",
     "partition_most_ms",
     "leases_max",
+    "confine",
+    "socket_mode",
+    "socket_group",
+    "operator_groups",
+    "reader_groups",
+    "connections_per_user",
     "log",
 ];
 
@@ -52,6 +59,9 @@ pub struct Configuration {
     pub partition_least_ms: u64,
     pub partition_most_ms: u64,
     pub leases_max: usize,
+    pub confine: bool,
+    pub access: Access,
+    pub connections_per_user: usize,
     pub log: tracing::Level,
 }
 
@@ -65,6 +75,7 @@ impl Configuration {
         let small = |key, most: u32| {
             number(key, 0, u64::from(most)).map(|value| u32::try_from(value).unwrap_or(most))
         };
+        let most_clients = limits::CLIENTS_MAX as u64;
         let configuration = Self {
             workers: workers(layers)?,
             transport: word(layers, "transport", Transport::ALL, Transport::name)?,
@@ -82,6 +93,10 @@ impl Configuration {
             partition_least_ms: number("partition_least_ms", 1, MS_MAX)?,
             partition_most_ms: number("partition_most_ms", 1, MS_MAX)?,
             leases_max: usize::try_from(number("leases_max", 1, 1_024)?).unwrap_or(1_024),
+            confine: access::yes(layers, "confine")?,
+            access: Access::of(layers)?,
+            connections_per_user: usize::try_from(number("connections_per_user", 1, most_clients)?)
+                .unwrap_or(limits::CLIENTS_MAX),
             log: word(
                 layers,
                 "log",

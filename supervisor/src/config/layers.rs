@@ -82,6 +82,7 @@ impl Layers {
             let value = match value {
                 toml::Value::String(text) => text,
                 toml::Value::Integer(number) => number.to_string(),
+                toml::Value::Boolean(yes) => yes.to_string(),
                 other => {
                     return Err(BadSetting { place, why: format!("{key} cannot be {}", other.type_str()) });
                 }
@@ -183,7 +184,8 @@ mod tests {
         };
         assert_eq!(bad("# x\nretires = 1"), "a.toml:2: unknown setting 'retires'");
         assert_eq!(bad("retries = 101"), "a.toml:1: retries is 101; it can be 0 to 100");
-        assert_eq!(bad("\nretries = true"), "a.toml:2: retries cannot be boolean");
+        assert_eq!(bad("\nretries = 1.5"), "a.toml:2: retries cannot be float");
+        assert_eq!(bad("retries = true"), "a.toml:1: retries is true; it can be 0 to 100");
         assert_eq!(
             bad("transport = \"smh\""),
             "a.toml:1: transport is 'smh'; it can be shm, shm-named, pipe, mqueue, channel"
