@@ -21,6 +21,11 @@ pub(crate) struct Remains<'a> {
 /// What the standard library says when an allocation fails, before it aborts: "memory allocation of 99 bytes failed".
 const NO_MEMORY: (&str, &str) = ("memory allocation of ", " failed");
 
+/// What big integers say when theirs fails, as the text of a panic.
+const OUT_OF_MEMORY: &str = "out of memory";
+/// The exit status of a panic.
+const PANICKED: i32 = 101;
+
 /// How it died: "killed by SIGABRT: its memory limit of 64 MiB was reached (allocation of 99 bytes failed)".
 pub(crate) fn how(remains: Remains<'_>) -> String {
     let bare = remains.status.to_string();
@@ -37,18 +42,22 @@ fn cause(remains: Remains<'_>) -> Option<String> {
         }
         ExitStatus::Killed { signal: Signal::Abrt, .. } => {
             let bytes = failed_allocation(remains.stderr)?;
-            Some(match remains.memory_limit_bytes {
-                Some(limit) => format!(
-                    "its memory limit of {} was reached (an allocation of {bytes} failed)",
-                    size(limit)
-                ),
-                None => format!("the system gave it no more memory (an allocation of {bytes} failed)"),
-            })
+            Some(format!("{} (an allocation of {bytes} failed)", no_memory(remains.memory_limit_bytes)))
+        }
+        ExitStatus::Exited(PANICKED) if remains.stderr.lines().any(|line| line == OUT_OF_MEMORY) => {
+            Some(no_memory(remains.memory_limit_bytes))
         }
         ExitStatus::Killed { signal: Signal::Kill, .. } if remains.oom_killed => {
             Some("likely by the system, which was out of memory".to_owned())
         }
         _ => None,
+    }
+}
+
+fn no_memory(limit: Option<u64>) -> String {
+    match limit {
+        Some(limit) => format!("its memory limit of {} was reached", size(limit)),
+        None => "the system gave it no more memory".to_owned(),
     }
 }
 
@@ -97,6 +106,12 @@ mod tests {
             how(limited),
             "killed by SIGABRT: its memory limit of 64 MiB was reached (an allocation of 4096 bytes failed)"
         );
+        let panicked = Remains {
+            status: ExitStatus::Exited(101),
+            stderr: "thread 'main' panicked at src/error.rs:15:5:\nout of memory\nnote: run with",
+            ..limited
+        };
+        assert_eq!(how(panicked), "exited with status 101: its memory limit of 64 MiB was reached");
         assert_eq!(how(remains(Signal::Abrt, "")), "killed by SIGABRT");
         assert_eq!(how(remains(Signal::Abrt, "memory allocation of tea failed")), "killed by SIGABRT");
         assert_eq!(how(Remains { status: ExitStatus::Exited(3), ..limited }), "exited with status 3");

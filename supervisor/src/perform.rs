@@ -39,6 +39,8 @@ impl Supervisor {
                 if let Some(child) = newborn.child {
                     self.attach(id, child);
                 }
+                // While the process comes to be.
+                self.oom_kills.begin();
             }
             Err(why) => {
                 tracing::warn!(worker = id.0, "could not {why}");

@@ -58,7 +58,7 @@ pub(crate) struct Supervisor {
     /// Notes already told.
     pub(crate) told: BTreeSet<String>,
     /// Counts processes that the system killed for want of memory, where it does.
-    pub(crate) oom_kills: Option<OomKills>,
+    pub(crate) oom_kills: OomKills,
     /// A private supervisor: it is over with its one client's one request.
     pub(crate) one_request: bool,
 }
@@ -89,7 +89,7 @@ impl Supervisor {
             scratch: Vec::new(),
             ended: false,
             told: BTreeSet::new(),
-            oom_kills: OomKills::watch(),
+            oom_kills: OomKills::default(),
             one_request: false,
         };
         supervisor.watch_forkserver()?;

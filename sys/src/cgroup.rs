@@ -3,38 +3,39 @@
 //! Read only. Where there is no control group, or none that counts, nothing is known, and that is no error.
 
 use std::fs::{self, File};
-use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// The system's counter of processes of this control group that it killed for want of memory.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct OomKills {
-    file: File,
+    begun: bool,
+    file: Option<File>,
     seen: u64,
 }
 
 impl OomKills {
-    /// The counter of this process's group, if there is one. Kills up to now do not count.
-    #[must_use]
-    pub fn watch() -> Option<Self> {
-        let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
-        let file = paths(&groups).find_map(|path| File::open(path).ok())?;
-        let mut counter = Self { file, seen: 0 };
-        counter.seen = counter.read().ok()??;
-        Some(counter)
+    /// Finds the counter of this process's group, if there is one and this is the first call. Kills up to now do not
+    /// count.
+    pub fn begin(&mut self) {
+        if std::mem::replace(&mut self.begun, true) {
+            return;
+        }
+        let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        self.file = paths(&groups).find_map(|path| File::open(path).ok());
+        self.seen = self.read().unwrap_or(0);
     }
 
     /// Whether there were more since the last question.
     pub fn grew(&mut self) -> bool {
-        let Ok(Some(now)) = self.read() else { return false };
+        let Some(now) = self.read() else { return false };
         now > std::mem::replace(&mut self.seen, now)
     }
 
-    fn read(&self) -> io::Result<Option<u64>> {
+    fn read(&self) -> Option<u64> {
         let mut bytes = [0; 1024];
-        let length = self.file.read_at(&mut bytes, 0)?;
-        Ok(kills(&String::from_utf8_lossy(&bytes[..length])))
+        let length = self.file.as_ref()?.read_at(&mut bytes, 0).ok()?;
+        kills(&String::from_utf8_lossy(&bytes[..length]))
     }
 }
 

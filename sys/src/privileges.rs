@@ -20,6 +20,7 @@ const CAPABILITIES_MAX: u32 = 63;
 /// # Errors
 /// The first thing that could not be given up, as a fragment after "could not".
 pub fn shed() -> Result<(), String> {
+    bound_capabilities()?;
     shed_capabilities()?;
     let image = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, image).map_err(|why| format!("forbid memory images: {why}"))?;
@@ -27,26 +28,14 @@ pub fn shed() -> Result<(), String> {
     Ok(())
 }
 
-/// The part of [`shed`] that matters to a process that only starts others: `no_new_privs` and capabilities.
+/// The part of [`shed`] that matters to a process that only starts others: `no_new_privs`, without which a program of
+/// root's would have all capabilities again, and the capabilities of now.
 ///
 /// # Errors
 /// As there.
 pub fn shed_capabilities() -> Result<(), String> {
     rustix::thread::set_no_new_privs(true).map_err(|why| format!("forbid new privileges: {why}"))?;
-    let sets =
-        rustix::thread::capabilities(None).map_err(|why| format!("learn its own capabilities: {why}"))?;
-    // Only who may change the bounding set has one worth changing; with `no_new_privs` it gives nobody else anything.
-    if sets.effective.contains(CapabilitySet::SETPCAP) {
-        for capability in (0..=CAPABILITIES_MAX).map(|number| CapabilitySet::from_bits_retain(1 << number)) {
-            // Beyond the last one that the kernel knows there is nothing to give up.
-            if !KEPT.contains(capability)
-                && rustix::thread::capability_is_in_bounding_set(capability).unwrap_or(false)
-            {
-                rustix::thread::remove_capability_from_bounding_set(capability)
-                    .map_err(|why| format!("bound its capabilities: {why}"))?;
-            }
-        }
-    }
+    let sets = capabilities()?;
     // Of the three sets only what is held now can stay: this never adds one.
     let kept = sets.permitted.intersection(KEPT);
     let kept = CapabilitySets {
@@ -55,6 +44,28 @@ pub fn shed_capabilities() -> Result<(), String> {
         inheritable: CapabilitySet::empty(),
     };
     rustix::thread::set_capabilities(None, kept).map_err(|why| format!("give up capabilities: {why}"))
+}
+
+/// Takes what is not kept out of the set that bounds all later programs. Only who may change that set has one worth
+/// changing.
+fn bound_capabilities() -> Result<(), String> {
+    if !capabilities()?.effective.contains(CapabilitySet::SETPCAP) {
+        return Ok(());
+    }
+    for capability in (0..=CAPABILITIES_MAX).map(|number| CapabilitySet::from_bits_retain(1 << number)) {
+        // Beyond the last one that the kernel knows there is nothing to give up.
+        if !KEPT.contains(capability)
+            && rustix::thread::capability_is_in_bounding_set(capability).unwrap_or(false)
+        {
+            rustix::thread::remove_capability_from_bounding_set(capability)
+                .map_err(|why| format!("bound its capabilities: {why}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn capabilities() -> Result<CapabilitySets, String> {
+    rustix::thread::capabilities(None).map_err(|why| format!("learn its own capabilities: {why}"))
 }
 
 /// Has the system refuse others of the same user a look into this process's memory. Its `/proc` is root's afterwards.

@@ -5,7 +5,6 @@
 
 use tally_machine::Event;
 use tally_protocol::WorkerId;
-use tally_sys::cgroup::OomKills;
 use tally_sys::poll::Interest;
 use tally_sys::process::{self, Child, ExitStatus};
 use tally_sys::signal::Signal;
@@ -43,7 +42,7 @@ impl Supervisor {
             stderr,
             memory_limit_bytes: worker.memory_limit_bytes,
             confined: worker.confined.unwrap_or_default(),
-            oom_killed: killed && self.oom_kills.as_mut().is_some_and(OomKills::grew),
+            oom_killed: killed && self.oom_kills.grew(),
         })
     }
 
