@@ -23,6 +23,8 @@ const NO_MEMORY: (&str, &str) = ("memory allocation of ", " failed");
 
 /// What big integers say when theirs fails, as the text of a panic.
 const OUT_OF_MEMORY: &str = "out of memory";
+/// How a worker's last words end when the system refuses it memory while it starts.
+const ENOMEM: &str = "(os error 12)";
 /// The exit status of a panic.
 const PANICKED: i32 = 101;
 
@@ -43,6 +45,9 @@ fn cause(remains: Remains<'_>) -> Option<String> {
         ExitStatus::Killed { signal: Signal::Abrt, .. } => {
             let bytes = failed_allocation(remains.stderr)?;
             Some(format!("{} (an allocation of {bytes} failed)", no_memory(remains.memory_limit_bytes)))
+        }
+        ExitStatus::Exited(_) if remains.stderr.ends_with(ENOMEM) => {
+            Some(no_memory(remains.memory_limit_bytes))
         }
         ExitStatus::Exited(PANICKED) if remains.stderr.lines().any(|line| line == OUT_OF_MEMORY) => {
             Some(no_memory(remains.memory_limit_bytes))
@@ -112,6 +117,9 @@ mod tests {
             ..limited
         };
         assert_eq!(how(panicked), "exited with status 101: its memory limit of 64 MiB was reached");
+        let stderr = "worker: could not open its link: Cannot allocate memory (os error 12)";
+        let starting = Remains { status: ExitStatus::Exited(1), stderr, ..limited };
+        assert_eq!(how(starting), "exited with status 1: its memory limit of 64 MiB was reached");
         assert_eq!(how(remains(Signal::Abrt, "")), "killed by SIGABRT");
         assert_eq!(how(remains(Signal::Abrt, "memory allocation of tea failed")), "killed by SIGABRT");
         assert_eq!(how(Remains { status: ExitStatus::Exited(3), ..limited }), "exited with status 3");
