@@ -43,17 +43,25 @@ pub(crate) enum Admission {
 }
 
 impl Clients {
-    /// Nobody yet. As many may come as the limit of open files leaves beside so many workers: clients must not keep
-    /// a killed worker from being replaced.
+    /// Nobody yet.
     pub(crate) fn beside(workers: u16) -> Self {
-        let (files, _) = tally_sys::limits::open_files();
-        let left = files.saturating_sub(OWN + PER_WORKER * u64::from(workers));
-        let most = usize::try_from(left).unwrap_or(usize::MAX).clamp(4, limits::CLIENTS_MAX);
         let policy = Policy { own: tally_sys::process::own_uid(), ..Policy::default() };
-        Self { all: BTreeMap::new(), last: 0, most, policy, quota: Quota::new(limits::CLIENTS_MAX) }
+        let quota = Quota::new(limits::CLIENTS_MAX);
+        let mut clients = Self { all: BTreeMap::new(), last: 0, most: 0, policy, quota };
+        clients.make_room(workers, limits::CLIENTS_MAX);
+        clients
     }
 
-    /// From now on these are trusted, and a user may have so many connections.
+    /// As many may come as are wanted and as the limit of open files leaves beside so many workers: clients must not
+    /// keep a killed worker from being replaced. Those that are there may stay.
+    pub(crate) fn make_room(&mut self, workers: u16, wanted: usize) {
+        let (files, _) = tally_sys::limits::open_files();
+        let left = files.saturating_sub(OWN + PER_WORKER * u64::from(workers));
+        self.most =
+            usize::try_from(left).unwrap_or(usize::MAX).clamp(4, wanted.clamp(4, limits::CLIENTS_MAX));
+    }
+
+    /// From now on these are trusted, and a user may have so many connections. Those that are there stay as they are.
     pub(crate) fn open_to(&mut self, policy: Policy, connections_per_user: usize) {
         self.policy = policy;
         self.quota.connections_max = connections_per_user;
@@ -70,7 +78,8 @@ impl Clients {
         };
         if !self.policy.is_own(who.uid) && !self.quota.has_room(who.uid) {
             let most = self.quota.connections_max;
-            let why = format!("user {} has {most} connections open, which is the most for one user", who.uid);
+            let why =
+                format!("user {} has {most} connections open, the most that one user may have", who.uid);
             return Admission::Refused(stream, Failure::new(ErrorCode::TooMany, why));
         }
         let evicted = if self.all.len() >= self.most {

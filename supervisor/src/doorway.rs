@@ -25,9 +25,7 @@ pub(crate) fn make_directory(directory: &Path, access: &Access) -> io::Result<()
     if let Some(group) = group(access)? {
         chown(directory, None, Some(group))?;
     }
-    // Passing follows connecting: execution where the socket has writing.
-    let pass = (access.socket_mode & 0o022) >> 1;
-    fs::set_permissions(directory, fs::Permissions::from_mode(0o700 | pass))
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700 | pass(access.socket_mode)))
 }
 
 /// Makes the socket, where nothing may be yet.
@@ -38,18 +36,31 @@ pub(crate) fn bind(path: &Path, access: &Access) -> io::Result<Listener> {
     Listener::bind_for(path, access.socket_mode, group(access)?)
 }
 
+/// Whether others than the user of the socket may connect, by the socket's mode.
+pub(crate) fn is_open_to_others(socket: &Path) -> bool {
+    mode(socket) & 0o022 != 0
+}
+
 /// Says so when others are meant to connect and cannot get as far as the socket.
-pub(crate) fn check_reach(path: &Path, access: &Access) {
-    let needed = (access.socket_mode & 0o022) >> 1;
-    let blocked =
-        path.ancestors().skip(1).filter(|directory| !directory.as_os_str().is_empty()).find(|directory| {
-            let mode = fs::metadata(directory).map_or(0o777, |found| found.permissions().mode());
-            // One that lets everybody pass lets a group pass.
-            mode & 0o001 == 0 && mode & needed != needed
-        });
-    if let Some(directory) = blocked {
-        tracing::warn!("others cannot reach the socket: {} does not let them pass", directory.display());
+pub(crate) fn check_reach(socket: &Path) {
+    let needed = pass(mode(socket));
+    let directories = socket.ancestors().skip(1).filter(|directory| !directory.as_os_str().is_empty());
+    for directory in directories {
+        let mode = mode(directory);
+        // One that lets everybody pass lets a group pass.
+        if mode & 0o001 == 0 && mode & needed != needed {
+            tracing::warn!("others cannot reach the socket: {} does not let them pass", directory.display());
+        }
     }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).map_or(0, |found| found.permissions().mode())
+}
+
+/// Passing a directory follows connecting: execution where the socket has writing.
+fn pass(socket_mode: u32) -> u32 {
+    (socket_mode & 0o022) >> 1
 }
 
 fn group(access: &Access) -> io::Result<Option<u32>> {

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod autopsy;
+mod background;
 mod client;
 mod clients;
 pub mod config;
@@ -13,10 +14,15 @@ mod daemon;
 mod doorway;
 mod forkserver;
 mod gather;
+mod inherit;
+mod log;
+mod output;
 mod perform;
 mod private;
 mod quota;
+mod reload;
 mod rights;
+mod service;
 mod spawn;
 mod token;
 mod turn;

@@ -1,4 +1,4 @@
-//! Settings of who may come in and do what, and of what workers may.
+//! Settings of who may come in and do what.
 //!
 //! Texts only are judged here; whether a group exists is for the moment in which it is used.
 
@@ -12,17 +12,30 @@ pub struct Access {
     pub socket_group: Option<String>,
     pub operator_groups: Vec<String>,
     pub reader_groups: Vec<String>,
+    pub connections_per_user: usize,
 }
 
+/// What `socket_mode` can be: reading and writing are what it takes to connect.
+pub(super) fn socket_modes() -> Vec<&'static str> {
+    vec!["0600", "0660", "0666"]
+}
+
+/// What groups can be.
+pub(super) const GROUPS: &str = "none, or names or numbers of groups with commas between";
+/// What one group can be.
+pub(super) const GROUP: &str = "none, or the name or number of a group";
+
 impl Access {
-    /// Parses what the layers hold.
-    pub(super) fn of(layers: &Layers) -> Result<Self, BadSetting> {
-        let group = &layers.get("socket_group")?.text;
+    /// Reads what the layers hold; each value has been checked when it was added.
+    pub(super) fn of(layers: &Layers, connections_per_user: usize) -> Result<Self, BadSetting> {
+        let groups = |key| layers.get(key).map(|written| groups(&written.text));
         Ok(Self {
-            socket_mode: mode(layers)?,
-            socket_group: (!group.is_empty()).then(|| group.clone()),
-            operator_groups: names(layers, "operator_groups")?,
-            reader_groups: names(layers, "reader_groups")?,
+            // A text that is no mode cannot come this far, and would let nobody in.
+            socket_mode: u32::from_str_radix(&layers.get("socket_mode")?.text, 8).unwrap_or(0o600),
+            socket_group: groups("socket_group")?.into_iter().next(),
+            operator_groups: groups("operator_groups")?,
+            reader_groups: groups("reader_groups")?,
+            connections_per_user,
         })
     }
 
@@ -33,40 +46,41 @@ impl Access {
     }
 }
 
-/// Reading and writing are what it takes to connect: each of the three digits is 6 or 0, the first is 6.
-fn mode(layers: &Layers) -> Result<u32, BadSetting> {
-    let written = layers.get("socket_mode")?;
-    let known = ["600", "660", "606", "666"];
-    let digits = written.text.trim_start_matches("0o").trim_start_matches('0');
-    let mode = u32::from_str_radix(digits, 8).ok().filter(|_| known.contains(&digits));
-    mode.ok_or_else(|| BadSetting {
-        place: written.place.clone(),
-        why: format!("socket_mode is '{}'; it can be \"0600\", \"0660\" or \"0666\"", written.text),
-    })
+fn groups(text: &str) -> Vec<String> {
+    if text == "none" {
+        return Vec::new();
+    }
+    text.split(',').map(|name| name.trim().to_owned()).collect()
 }
 
-/// Names between commas or spaces.
-fn names(layers: &Layers, key: &str) -> Result<Vec<String>, BadSetting> {
-    let split = layers.get(key)?.text.split([',', ' ']);
-    Ok(split.filter(|name| !name.is_empty()).map(str::to_owned).collect())
+/// Whether `text` names groups, as far as a name can be judged by its looks.
+pub(super) fn check_groups(text: &str) -> Result<(), String> {
+    let good = |name: &String| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && !b":'\"/".contains(&byte))
+    };
+    match groups(text).iter().find(|name| !good(name)) {
+        None => Ok(()),
+        Some(name) => Err(format!("'{name}' cannot be a group; it can be {GROUPS}")),
+    }
 }
 
-/// `true` or `false`.
-pub(super) fn yes(layers: &Layers, key: &str) -> Result<bool, BadSetting> {
-    let written = layers.get(key)?;
-    written.text.parse().map_err(|_| BadSetting {
-        place: written.place.clone(),
-        why: format!("{key} is '{}'; it can be true, false", written.text),
-    })
+/// The same for one.
+pub(super) fn check_group(text: &str) -> Result<(), String> {
+    if text.contains(',') {
+        return Err(format!("it can be {GROUP}"));
+    }
+    check_groups(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn with(text: &str) -> Result<Access, BadSetting> {
+    fn with(text: &str) -> Result<Access, String> {
         let mut layers = Layers::built_in().unwrap();
-        layers.add_toml(text, "a.toml").and_then(|()| Access::of(&layers))
+        let faults = layers.add_toml(text, "a.toml");
+        faults.first().map_or(Ok(()), |fault| Err(fault.to_string()))?;
+        Ok(Access::of(&layers, 1).unwrap())
     }
 
     #[test]
@@ -79,15 +93,17 @@ mod tests {
     #[test]
     fn modes_and_groups() {
         let access =
-            with("socket_mode = \"0660\"\nsocket_group = \"users\"\nreader_groups = \"a, b\"").unwrap();
+            with("socket_mode = \"0660\"\nsocket_group = \"users\"\nreader_groups = \"a, 7\"").unwrap();
         assert_eq!((access.socket_mode, access.serves_others()), (0o660, true));
         assert_eq!(access.socket_group.as_deref(), Some("users"));
-        assert_eq!(access.reader_groups, ["a", "b"]);
-        for bad in
-            ["socket_mode = \"0777\"", "socket_mode = 432", "socket_mode = \"0060\"", "socket_mode = \"\""]
-        {
-            let error = with(bad).unwrap_err().to_string();
-            assert!(error.starts_with("a.toml:1: socket_mode is "), "{error}");
+        assert_eq!(access.reader_groups, ["a", "7"]);
+        for bad in [
+            "socket_mode = \"0777\"",
+            "socket_mode = 432",
+            "reader_groups = \"a,,b\"",
+            "socket_group = \"a,b\"",
+        ] {
+            assert!(with(bad).is_err(), "{bad}");
         }
     }
 }
