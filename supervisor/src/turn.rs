@@ -10,6 +10,7 @@ use std::time::Duration;
 use tally_machine::settings::Identity;
 use tally_machine::{Event, Machine, Moment, Settings};
 use tally_protocol::{ClientId, WorkerId, limits};
+use tally_sys::cgroup::OomKills;
 use tally_sys::clock;
 use tally_sys::poll::{Interest, Poll, Ready};
 use tally_sys::signal::{Signal, SignalStream};
@@ -58,6 +59,8 @@ pub(crate) struct Supervisor {
     pub(crate) ended: bool,
     /// Notes already told.
     pub(crate) told: BTreeSet<String>,
+    /// Counts processes that the system killed for want of memory, where it does.
+    pub(crate) oom_kills: OomKills,
     /// A private supervisor: it is over with its one client's one request.
     pub(crate) one_request: bool,
     /// Whoever started this process and wants to hear how it is.
@@ -97,6 +100,7 @@ impl Supervisor {
             scratch: Vec::new(),
             ended: false,
             told: BTreeSet::new(),
+            oom_kills: OomKills::default(),
             one_request: false,
             service: Service::default(),
             heard: 0,

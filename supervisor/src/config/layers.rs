@@ -101,7 +101,7 @@ impl Layers {
             let name: &str = key.get_ref();
             let added = match keys::find(name) {
                 None => Err(unknown(name, place)),
-                Some(key) => match plain(value.get_ref()) {
+                Some(key) => match plain(key, value.get_ref()) {
                     Some(text) => layer.put(key, text, origin, place),
                     None => {
                         let why = format!("{name} cannot be {}", kind_of(value.get_ref()));
@@ -171,9 +171,10 @@ fn unknown(name: &str, place: String) -> BadSetting {
     BadSetting { place, why: format!("unknown setting '{name}'{}", suggest::question(name, &names)) }
 }
 
-/// A word or a whole number; nothing else is a value here.
-fn plain(value: &DeValue<'_>) -> Option<String> {
+/// A word or a whole number, or a truth where that is one of the words; nothing else is a value here.
+fn plain(key: &Key, value: &DeValue<'_>) -> Option<String> {
     match value {
+        DeValue::Boolean(truth) if key.check(&truth.to_string()).is_ok() => Some(truth.to_string()),
         DeValue::String(text) => Some(text.to_string()),
         DeValue::Integer(number) => {
             i64::from_str_radix(number.as_str(), number.radix()).ok().map(|number| number.to_string())
