@@ -52,6 +52,11 @@ impl Clients {
             usize::try_from(left).unwrap_or(usize::MAX).clamp(4, wanted.clamp(4, limits::CLIENTS_MAX));
     }
 
+    /// How many there may be.
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
     /// Takes a connection in.
     pub(crate) fn admit(&mut self, stream: UnixStream, now: u64) -> Admission {
         let evicted = if self.all.len() >= self.most {

@@ -20,6 +20,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use crate::WorkerMain;
 use crate::config::{Configuration, Reading, Sources};
 use crate::forkserver::Forkserver;
+use crate::metrics::scrapers::Door;
 use crate::reload::{Reloader, daemon_settings, failure_of};
 use crate::spawn::Nursery;
 use crate::turn::Supervisor;
@@ -80,7 +81,15 @@ fn serve(
 ) -> Result<(), Failure> {
     let swept = tally_transport::sweep();
     tracing::debug!("swept: {swept:?}");
-    let listener = listen(&options.socket)?;
+    let door = Door::open(&configuration.metrics_listen)
+        .map_err(|why| failed(&format!("serve metrics at {}", configuration.metrics_listen), &why))?;
+    let listener = match listen(&options.socket) {
+        Ok(listener) => listener,
+        Err(failure) => {
+            door.into_iter().for_each(Door::close);
+            return Err(failure);
+        }
+    };
     let identity = Identity {
         pid: process::own_pid().raw().unsigned_abs(),
         socket: Some(options.socket.display().to_string()),
@@ -92,6 +101,7 @@ fn serve(
         .and_then(|mut supervisor| {
             supervisor.reloader = Some(reloader);
             supervisor.clients.make_room(configuration.workers, configuration.clients_max);
+            supervisor.open_metrics_door(door)?;
             supervisor.listen(listener)?;
             tracing::info!("listening on {}", options.socket.display());
             supervisor.run()

@@ -11,6 +11,7 @@ mod daemon;
 mod forkserver;
 mod gather;
 mod log;
+mod metrics;
 mod perform;
 mod private;
 mod reload;

@@ -16,6 +16,8 @@ use tally_sys::signal::{Signal, SignalStream};
 use tally_sys::socket::Listener;
 
 use crate::clients::Clients;
+use crate::metrics::histogram::Histogram;
+use crate::metrics::scrapers::Scrapers;
 use crate::reload::Reloader;
 use crate::spawn::Nursery;
 use crate::token::Token;
@@ -63,6 +65,9 @@ pub(crate) struct Supervisor {
     pub(crate) identity: Identity,
     /// Only a daemon takes new settings.
     pub(crate) reloader: Option<Reloader>,
+    pub(crate) scrapers: Scrapers,
+    /// How long turns take that are not sleep.
+    pub(crate) turns: Histogram,
 }
 
 impl Supervisor {
@@ -95,6 +100,8 @@ impl Supervisor {
             one_request: false,
             identity,
             reloader: None,
+            scrapers: Scrapers::default(),
+            turns: Histogram::default(),
         };
         supervisor.watch_forkserver()?;
         Ok(supervisor)
@@ -128,6 +135,7 @@ impl Supervisor {
         {
             tracing::warn!("could not remove {}: {why}", listener.path().display());
         }
+        self.close_metrics_door();
         if let Some(forkserver) = self.nursery.forkserver.take() {
             forkserver.end()?;
         }
@@ -137,6 +145,7 @@ impl Supervisor {
     fn turn(&mut self, ready: &mut Vec<Ready>) -> io::Result<()> {
         let timeout = self.timeout();
         self.poll.wait(timeout, ready)?;
+        let woken_ns = clock::monotonic_ns();
         let mut batch: Vec<(Token, Ready)> =
             ready.iter().filter_map(|one| Token::of(one.key).map(|token| (token, *one))).collect();
         batch.sort_by_key(|(token, _)| rank(*token));
@@ -148,7 +157,9 @@ impl Supervisor {
         }
         // After what has come: a turn that took long must not pass for the silence of others.
         self.machine.handle_timeout(self.now());
+        self.cut_slow_scrapers();
         self.settle();
+        self.turns.add(clock::monotonic_ns().saturating_sub(woken_ns));
         Ok(())
     }
 
@@ -162,8 +173,10 @@ impl Supervisor {
         if !self.unread.is_empty() {
             return Some(Duration::ZERO);
         }
-        let deadline = self.machine.next_deadline()?;
-        Some(Duration::from_nanos(deadline.since(self.now()).0))
+        let machine = self.machine.next_deadline().map(|deadline| deadline.since(self.now()).0);
+        let scrapers = self.scrapers.next_deadline_ns();
+        let scrapers = scrapers.map(|until| until.saturating_sub(clock::monotonic_ns()));
+        [machine, scrapers].into_iter().flatten().min().map(Duration::from_nanos)
     }
 
     /// Feeds events and performs actions until neither makes more of the other.
@@ -214,8 +227,8 @@ fn rank(token: Token) -> u8 {
         Token::Signals => 0,
         Token::Exit(_) | Token::Forkserver => 1,
         Token::Lifeline(_) | Token::Doorbell(_) | Token::Stderr(_) => 2,
-        Token::Client(_) => 3,
-        Token::Listener => 4,
+        Token::Client(_) | Token::Scraper(_) => 3,
+        Token::Listener | Token::Door => 4,
     }
 }
 
