@@ -81,14 +81,13 @@ fn settings(options: &SettingsOptions) -> SettingsReading {
 }
 
 fn daemon(options: DaemonOptions) -> Result<(), Failure> {
-    let socket = options.socket.or(options.default_socket).ok_or_else(|| {
-        Failure::new(ErrorCode::BadUsage, "could not choose a socket: XDG_RUNTIME_DIR is not set")
-            .hint("name one with --socket PATH")
-    })?;
     let options = tally_supervisor::DaemonOptions {
         config: options.config,
-        socket,
+        socket: options.socket,
+        default_socket: options.default_socket,
         pid_file: options.pid_file,
+        log_file: options.log_file,
+        daemonize: options.daemonize,
         check: options.check,
         flags: flags(None, options.transport, options.start).into_iter().chain(options.settings).collect(),
     };

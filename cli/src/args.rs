@@ -294,9 +294,15 @@ pub(crate) struct DaemonArgs {
     /// Configuration file, on top of the usual ones
     #[arg(long, value_name = "FILE", value_parser = values::paths())]
     pub(crate) config: Option<PathBuf>,
-    /// Stay in the foreground, which it does anyway
-    #[arg(long)]
+    /// Stay in the foreground, which is the default
+    #[arg(long, conflicts_with = "daemonize")]
     pub(crate) foreground: bool,
+    /// Run in the background; returns when the daemon listens
+    #[arg(long)]
+    pub(crate) daemonize: bool,
+    /// Write the log to this file instead of standard error or the journal
+    #[arg(long, value_name = "PATH", value_parser = values::paths())]
+    pub(crate) log_file: Option<PathBuf>,
     /// Write the process id to this file
     #[arg(long, value_name = "PATH", value_parser = values::paths())]
     pub(crate) pid_file: Option<PathBuf>,

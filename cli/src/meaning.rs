@@ -166,7 +166,8 @@ fn daemon(args: DaemonArgs, socket: Option<PathBuf>, around: &Surroundings) -> D
         transport: args.transport,
         start: args.start,
         check: args.check,
-        foreground: args.foreground,
+        daemonize: args.daemonize,
+        log_file: args.log_file,
         settings: [("workers", args.workers), ("log", args.log)]
             .into_iter()
             .filter_map(|(key, value)| Some((key.to_owned(), value?)))

@@ -104,8 +104,10 @@ pub struct DaemonOptions {
     pub start: Option<StartMethod>,
     /// Only check the configuration.
     pub check: bool,
-    /// Stay in the foreground; what this version always does.
-    pub foreground: bool,
+    /// Run in the background, and return when the daemon there listens.
+    pub daemonize: bool,
+    /// A file that takes the log.
+    pub log_file: Option<PathBuf>,
     /// Further settings: key of `config.toml` and value.
     pub settings: Vec<(String, String)>,
 }

@@ -1,7 +1,8 @@
 //! `tally daemon`: a supervisor that listens on a socket and outlives its clients.
 //!
-//! The order of the start: streams, configuration, log, forkserver (before anything else exists), lock, sweep of what
-//! a killed predecessor left, socket, signals. Nothing is removed that the lock does not cover.
+//! The order of the start: streams, configuration, background (where asked), what was passed on, log, forkserver
+//! (before anything else exists), lock, sweep of what a killed predecessor left, socket, signals. Nothing is removed
+//! that the lock does not cover.
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write as _};
@@ -12,14 +13,17 @@ use tally_machine::settings::Identity;
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::StartMethod;
 use tally_sys::lockfile::{AcquireError, LockFile};
+use tally_sys::process::Announcer;
 use tally_sys::signal::{self, Signal};
 use tally_sys::socket::{self, Listener};
 use tally_sys::{clock, fd, limits, process};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::WorkerMain;
+use crate::background;
 use crate::config::{Configuration, Reading, Sources};
 use crate::forkserver::Forkserver;
+use crate::inherit::Inheritance;
 use crate::metrics::scrapers::Door;
 use crate::reload::{Reloader, daemon_settings, failure_of};
 use crate::spawn::Nursery;
@@ -30,10 +34,16 @@ use crate::turn::Supervisor;
 pub struct DaemonOptions {
     /// A configuration file besides the usual ones; it must exist.
     pub config: Option<PathBuf>,
-    /// Where to listen.
-    pub socket: PathBuf,
+    /// Where to listen, as the user named it.
+    pub socket: Option<PathBuf>,
+    /// Where to listen if nobody named or passed a socket.
+    pub default_socket: Option<PathBuf>,
     /// A file that holds the pid and is locked while the daemon lives.
     pub pid_file: Option<PathBuf>,
+    /// A file that takes the log.
+    pub log_file: Option<PathBuf>,
+    /// Run in the background, and return when the daemon there listens.
+    pub daemonize: bool,
     /// Read the configuration, say what is wrong with it, and end.
     pub check: bool,
     /// Settings given as flags: key and value, as in `config.toml`.
@@ -51,11 +61,29 @@ pub fn run_daemon(options: &DaemonOptions, worker: WorkerMain) -> Result<(), Fai
     if options.check {
         return Ok(());
     }
-    let set_level = start_log(&configuration);
+    if options.daemonize {
+        return background::run(options.clone(), |options, announcer| {
+            live(options, &configuration, sources, reading, worker, announcer)
+        });
+    }
+    live(options, &configuration, sources, reading, worker, &mut Announcer::nobody())
+}
+
+/// The life of a daemon, wherever it runs.
+fn live(
+    options: &DaemonOptions,
+    configuration: &Configuration,
+    sources: Sources,
+    reading: Reading,
+    worker: WorkerMain,
+    announcer: &mut Announcer,
+) -> Result<(), Failure> {
+    let set_level = start_log(options, configuration)?;
     for warning in &reading.warnings {
         tracing::warn!("{warning}");
     }
     let reloader = Reloader::new(sources, reading, set_level);
+    let inherited = Inheritance::take()?;
     signal::ignore(Signal::Pipe).map_err(|why| failed("ignore SIGPIPE", &why))?;
     if let Err(why) = limits::raise_open_files() {
         tracing::warn!("could not raise the limit of open files: {why}");
@@ -66,34 +94,36 @@ pub fn run_daemon(options: &DaemonOptions, worker: WorkerMain) -> Result<(), Fai
         }
         StartMethod::Spawn | StartMethod::Fork => None,
     };
-    let locks = lock(options)?;
-    let result = serve(options, &configuration, reloader, Nursery { worker_main: worker, forkserver });
+    let path = inherited.socket_path(options)?;
+    let locks = lock(&path, options.pid_file.as_deref())?;
+    let nursery = Nursery { worker_main: worker, forkserver };
+    let result = serve(&path, inherited, configuration, reloader, nursery, announcer);
     unlock(locks);
     result
 }
 
 /// All that happens under the lock.
 fn serve(
-    options: &DaemonOptions,
+    path: &Path,
+    inherited: Inheritance,
     configuration: &Configuration,
     reloader: Reloader,
     nursery: Nursery,
+    announcer: &mut Announcer,
 ) -> Result<(), Failure> {
     let swept = tally_transport::sweep();
     tracing::debug!("swept: {swept:?}");
     let door = Door::open(&configuration.metrics_listen)
         .map_err(|why| failed(&format!("serve metrics at {}", configuration.metrics_listen), &why))?;
-    let listener = match listen(&options.socket) {
+    let listener = match inherited.listener.map_or_else(|| listen(path), Ok) {
         Ok(listener) => listener,
         Err(failure) => {
             door.into_iter().for_each(Door::close);
             return Err(failure);
         }
     };
-    let identity = Identity {
-        pid: process::own_pid().raw().unsigned_abs(),
-        socket: Some(options.socket.display().to_string()),
-    };
+    let identity =
+        Identity { pid: process::own_pid().raw().unsigned_abs(), socket: Some(path.display().to_string()) };
     let mut settings = daemon_settings(configuration, identity);
     settings.wall_ms_at_zero = clock::wall_ms();
     settings.seed = settings.wall_ms_at_zero;
@@ -103,7 +133,9 @@ fn serve(
             supervisor.clients.make_room(configuration.workers, configuration.clients_max);
             supervisor.open_metrics_door(door)?;
             supervisor.listen(listener)?;
-            tracing::info!("listening on {}", options.socket.display());
+            supervisor.service = inherited.service;
+            tracing::info!("listening on {}", path.display());
+            announcer.ready();
             supervisor.run()
         })
         .map_err(|why| failed("run the daemon", &why))
@@ -121,7 +153,7 @@ fn unlock(mut locks: Vec<LockFile>) {
 }
 
 /// A failure of the system, with the exit code of its kind and without the system's number for it.
-fn failed(what: &str, why: &io::Error) -> Failure {
+pub(crate) fn failed(what: &str, why: &io::Error) -> Failure {
     let code = match why.kind() {
         io::ErrorKind::PermissionDenied => ErrorCode::NotPermitted,
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidFilename => ErrorCode::BadUsage,
@@ -145,29 +177,32 @@ pub(crate) fn read(sources: &Sources) -> Result<(Reading, Configuration), Failur
 }
 
 /// Starts the log, and returns what changes its level.
-fn start_log(configuration: &Configuration) -> Box<dyn Fn(tracing::Level)> {
+fn start_log(
+    options: &DaemonOptions,
+    configuration: &Configuration,
+) -> Result<Box<dyn Fn(tracing::Level)>, Failure> {
+    let places = crate::output::places(options.log_file.as_deref(), options.daemonize)?;
     let (filter, switch) = crate::log::level_filter(configuration.log);
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).with_target(false);
-    let subscriber = tracing_subscriber::registry().with(filter).with(lines);
+    let subscriber = tracing_subscriber::registry().with(places).with(filter);
     if tracing::subscriber::set_global_default(subscriber).is_err() {
         drop(writeln!(io::stderr(), "tally: could not start the log: there is one already"));
     }
-    Box::new(move |level| switch.set(level))
+    Ok(Box::new(move |level| switch.set(level)))
 }
 
 /// Takes the lock beside the socket, and the pid file's. Liveness is the lock, never "the file exists".
-fn lock(options: &DaemonOptions) -> Result<Vec<LockFile>, Failure> {
-    if let Some(directory) = options.socket.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+fn lock(socket: &Path, pid_file: Option<&Path>) -> Result<Vec<LockFile>, Failure> {
+    if let Some(directory) = socket.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(directory)
             .map_err(|why| failed(&format!("make the directory {}", directory.display()), &why))?;
     }
-    let mut beside = options.socket.clone().into_os_string();
+    let mut beside = socket.as_os_str().to_owned();
     beside.push(".lock");
     let mut locks = Vec::new();
-    for path in std::iter::once(PathBuf::from(beside)).chain(options.pid_file.clone()) {
+    for path in std::iter::once(PathBuf::from(beside)).chain(pid_file.map(Path::to_path_buf)) {
         match LockFile::acquire(&path) {
             Ok(lock) => {
                 let written = lock.write_owner();

@@ -19,6 +19,7 @@ use crate::clients::Clients;
 use crate::metrics::histogram::Histogram;
 use crate::metrics::scrapers::Scrapers;
 use crate::reload::Reloader;
+use crate::service::Service;
 use crate::spawn::Nursery;
 use crate::token::Token;
 use crate::worker::Worker;
@@ -61,6 +62,10 @@ pub(crate) struct Supervisor {
     pub(crate) told: BTreeSet<String>,
     /// A private supervisor: it is over with its one client's one request.
     pub(crate) one_request: bool,
+    /// Whoever started this process and wants to hear how it is.
+    pub(crate) service: Service,
+    /// Signs of life from workers so far: words and deaths.
+    pub(crate) heard: u64,
     /// What it is called.
     pub(crate) identity: Identity,
     /// Only a daemon takes new settings.
@@ -98,6 +103,8 @@ impl Supervisor {
             ended: false,
             told: BTreeSet::new(),
             one_request: false,
+            service: Service::default(),
+            heard: 0,
             identity,
             reloader: None,
             scrapers: Scrapers::default(),
@@ -123,14 +130,17 @@ impl Supervisor {
     pub(crate) fn run(&mut self) -> io::Result<()> {
         let mut ready = Vec::new();
         self.settle();
+        self.service.ready();
         while !self.ended {
             self.turn(&mut ready)?;
+            self.service.after_turn(clock::monotonic_ns(), &self.machine, self.heard);
         }
         for client in self.clients.iter_mut() {
             client.finish();
         }
         // While the lock is held: nobody else's socket can be at that path.
         if let Some(listener) = self.listener.take()
+            && !listener.is_lent()
             && let Err(why) = std::fs::remove_file(listener.path())
         {
             tracing::warn!("could not remove {}: {why}", listener.path().display());
@@ -173,10 +183,11 @@ impl Supervisor {
         if !self.unread.is_empty() {
             return Some(Duration::ZERO);
         }
-        let machine = self.machine.next_deadline().map(|deadline| deadline.since(self.now()).0);
-        let scrapers = self.scrapers.next_deadline_ns();
-        let scrapers = scrapers.map(|until| until.saturating_sub(clock::monotonic_ns()));
-        [machine, scrapers].into_iter().flatten().min().map(Duration::from_nanos)
+        let now = clock::monotonic_ns();
+        let machine = self.machine.next_deadline().map(|at| at.0.saturating_add(self.zero));
+        let next = [machine, self.service.due(), self.scrapers.next_deadline_ns()];
+        let next = next.into_iter().flatten().min()?;
+        Some(Duration::from_nanos(next.saturating_sub(now)))
     }
 
     /// Feeds events and performs actions until neither makes more of the other.

@@ -4,6 +4,7 @@
 //! nothing else, so that no exit is ever taken from its owner. Forks happen only in a process of
 //! one thread (`fork`), everything else is started by exec (`spawn`).
 
+mod background;
 mod child;
 mod fork;
 mod kinship;
@@ -14,6 +15,7 @@ use std::fmt;
 use std::io;
 use std::num::NonZeroI32;
 
+pub use background::{Announcer, Start, start_in_background};
 pub use child::Child;
 pub use fork::{clone_sibling, clone_sibling_with, fork_child, fork_child_with};
 pub use kinship::{

@@ -8,6 +8,7 @@
 pub mod client;
 pub mod openmetrics;
 pub mod proc;
+pub mod races;
 pub mod run;
 pub mod world;
 

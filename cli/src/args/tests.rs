@@ -120,6 +120,8 @@ fn commands_are_read() {
     let expected = DaemonArgs {
         config: Some("c".into()),
         foreground: false,
+        daemonize: false,
+        log_file: None,
         pid_file: Some("p".into()),
         check: true,
         workers: Some("2".into()),
