@@ -67,6 +67,11 @@ impl Clients {
         self.quota.connections_max = connections_per_user;
     }
 
+    /// How many there may be.
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
     /// Takes a connection in.
     pub(crate) fn admit(&mut self, stream: UnixStream, now: u64) -> Admission {
         let who = match peers::credentials(&stream) {

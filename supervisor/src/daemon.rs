@@ -24,6 +24,7 @@ use crate::config::{Access, Configuration, Reading, Sources};
 use crate::doorway;
 use crate::forkserver::Forkserver;
 use crate::inherit::Inheritance;
+use crate::metrics::scrapers::Door;
 use crate::reload::{Reloader, daemon_settings, failure_of};
 use crate::rights::Policy;
 use crate::spawn::Nursery;
@@ -116,9 +117,14 @@ fn serve(
     let policy = Policy::of(&configuration.access).map_err(|why| {
         Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}"))
     })?;
-    let listener = match inherited.listener {
-        Some(listener) => listener,
-        None => listen(path, &configuration.access)?,
+    let door = Door::open(&configuration.metrics_listen)
+        .map_err(|why| failed(&format!("serve metrics at {}", configuration.metrics_listen), &why))?;
+    let listener = match inherited.listener.map_or_else(|| listen(path, &configuration.access), Ok) {
+        Ok(listener) => listener,
+        Err(failure) => {
+            door.into_iter().for_each(Door::close);
+            return Err(failure);
+        }
     };
     let identity =
         Identity { pid: process::own_pid().raw().unsigned_abs(), socket: Some(path.display().to_string()) };
@@ -131,6 +137,7 @@ fn serve(
             supervisor.reloader = Some(reloader);
             supervisor.clients.make_room(configuration.workers, configuration.clients_max);
             supervisor.clients.open_to(policy, configuration.access.connections_per_user);
+            supervisor.open_metrics_door(door)?;
             supervisor.listen(listener)?;
             supervisor.service = inherited.service;
             tracing::info!("listening on {}", path.display());

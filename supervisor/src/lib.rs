@@ -16,6 +16,7 @@ mod forkserver;
 mod gather;
 mod inherit;
 mod log;
+mod metrics;
 mod output;
 mod perform;
 mod private;

@@ -32,3 +32,4 @@ pub mod shm_named;
 pub mod signal;
 pub mod socket;
 pub mod streams;
+pub mod usage;

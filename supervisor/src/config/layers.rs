@@ -101,7 +101,7 @@ impl Layers {
             let name: &str = key.get_ref();
             let added = match keys::find(name) {
                 None => Err(unknown(name, place)),
-                Some(key) => match plain(key, value.get_ref()) {
+                Some(key) => match plain(value.get_ref()) {
                     Some(text) => layer.put(key, text, origin, place),
                     None => {
                         let why = format!("{name} cannot be {}", kind_of(value.get_ref()));
@@ -171,14 +171,14 @@ fn unknown(name: &str, place: String) -> BadSetting {
     BadSetting { place, why: format!("unknown setting '{name}'{}", suggest::question(name, &names)) }
 }
 
-/// A word or a whole number, or a truth where that is one of the words; nothing else is a value here.
-fn plain(key: &Key, value: &DeValue<'_>) -> Option<String> {
+/// A word, a whole number, true or false; nothing else is a value here.
+fn plain(value: &DeValue<'_>) -> Option<String> {
     match value {
-        DeValue::Boolean(truth) if key.check(&truth.to_string()).is_ok() => Some(truth.to_string()),
         DeValue::String(text) => Some(text.to_string()),
         DeValue::Integer(number) => {
             i64::from_str_radix(number.as_str(), number.radix()).ok().map(|number| number.to_string())
         }
+        DeValue::Boolean(truth) => Some(truth.to_string()),
         _ => None,
     }
 }
@@ -240,7 +240,7 @@ mod tests {
         };
         assert_eq!(bad("# x\nretires = 1"), "a.toml:2:1: unknown setting 'retires'; did you mean 'retries'?");
         assert_eq!(bad("retries = 101"), "a.toml:1:1: retries is 101; it can be 0 to 100");
-        assert_eq!(bad("\n  retries = true"), "a.toml:2:3: retries cannot be a boolean");
+        assert_eq!(bad("\n  retries = true"), "a.toml:2:3: retries is 'true'; it can be 0 to 100");
         assert_eq!(bad("[retries]\nx = 1"), "a.toml:1:2: retries cannot be a table");
         assert_eq!(
             bad("retries = 99999999999999999999"),

@@ -45,6 +45,9 @@ impl Supervisor {
     }
 
     fn resume_accept(&mut self) {
+        if self.scrapers.paused {
+            self.watch_door(true);
+        }
         if let Some(listener) = &self.listener
             && self.accept_paused
         {
