@@ -68,7 +68,7 @@ fn text(view: &ConfigView, whose: &str) -> String {
 }
 
 fn line(setting: &SettingView) -> String {
-    // "0600" is a text: TOML's numbers have no leading zero.
+    // Digits that are no number as TOML writes one, a mode for example, are a text.
     let is_number = setting.value.parse::<u64>().is_ok_and(|number| number.to_string() == setting.value);
     let value = if is_number { setting.value.clone() } else { setting.value.as_str().to_json() };
     format!("{} = {value}", setting.key)
