@@ -5,13 +5,14 @@ use std::io::Read as _;
 use std::process::Stdio;
 
 use tally_sys::signal::Signal;
-use tally_tests::{Booted, until};
+use tally_tests::{Booted, proc, run, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 const SERVICE: &str = "tally.service";
 
 /// Two workers, and a watchdog that barks soon.
-const SMALL: &str = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nEnvironment=TALLY_WORKERS=2\nWatchdogSec=2\n";
+const SMALL: &str =
+    "[Unit]\nStartLimitIntervalSec=0\n[Service]\nEnvironment=TALLY_WORKERS=2\nWatchdogSec=2\n";
 
 fn micros(booted: &Booted, name: &str) -> u64 {
     booted.property(SERVICE, name).parse().expect("a time")
@@ -86,9 +87,9 @@ fn it_starts_tells_how_it_is_reloads_and_stops() {
     let worker = *booted
         .processes_of(SERVICE)
         .iter()
-        .find(|&&pid| fs_comm(&booted, pid) == "tally-worker")
+        .find(|&&pid| proc::look(pid).is_some_and(|one| one.name == "tally-worker"))
         .expect("a worker");
-    strike(&booted, worker, Signal::Kill);
+    run::send(worker, Signal::Kill);
     until("the record of a death", || {
         let told =
             booted.run(&["journalctl", "--no-pager", "-o", "cat", "TALLY_SLOT=0", "+", "TALLY_SLOT=1"]);
@@ -103,13 +104,6 @@ fn it_starts_tells_how_it_is_reloads_and_stops() {
     assert_eq!(booted.property(SERVICE, "Result"), "success");
     assert_eq!(booted.processes_of(SERVICE), [0_u32; 0]);
     assert_eq!(booted.run(&["tally", "status"]).code, Some(3));
-}
-
-fn fs_comm(booted: &Booted, pid: u32) -> String {
-    std::fs::read_to_string(booted.root().join(format!("proc/{pid}/comm")))
-        .unwrap_or_default()
-        .trim()
-        .to_owned()
 }
 
 #[test]
