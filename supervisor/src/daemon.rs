@@ -9,22 +9,22 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use tally_machine::settings::Identity;
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::StartMethod;
 use tally_sys::lockfile::{AcquireError, LockFile};
+use tally_sys::process::Announcer;
 use tally_sys::signal::{self, Signal};
 use tally_sys::socket::{self, Listener};
 use tally_sys::{clock, fd, limits, process};
-
-use tally_sys::process::Announcer;
-use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::WorkerMain;
 use crate::background;
-use crate::config::{BadSetting, Configuration, Layers};
+use crate::config::{Configuration, Reading, Sources};
 use crate::forkserver::Forkserver;
 use crate::inherit::Inheritance;
+use crate::reload::{Reloader, daemon_settings, failure_of};
 use crate::spawn::Nursery;
 use crate::turn::Supervisor;
 
@@ -55,28 +55,33 @@ pub struct DaemonOptions {
 /// When it could not start, or lost what it runs on.
 pub fn run_daemon(options: &DaemonOptions, worker: WorkerMain) -> Result<(), Failure> {
     fd::open_standard_streams().map_err(|why| failed("open the standard streams", &why))?;
-    let configuration = read_configuration(options).map_err(|why| {
-        Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}"))
-    })?;
+    let sources = Sources::of_this_process(options.config.as_deref(), &options.flags);
+    let (reading, configuration) = read(&sources)?;
     if options.check {
         return Ok(());
     }
     if options.daemonize {
         return background::run(options.clone(), |options, announcer| {
-            live(options, &configuration, worker, announcer)
+            live(options, &configuration, sources, reading, worker, announcer)
         });
     }
-    live(options, &configuration, worker, &mut Announcer::nobody())
+    live(options, &configuration, sources, reading, worker, &mut Announcer::nobody())
 }
 
 /// The life of a daemon, wherever it runs.
 fn live(
     options: &DaemonOptions,
     configuration: &Configuration,
+    sources: Sources,
+    reading: Reading,
     worker: WorkerMain,
     announcer: &mut Announcer,
 ) -> Result<(), Failure> {
-    start_log(options, configuration)?;
+    let set_level = start_log(options, configuration)?;
+    for warning in &reading.warnings {
+        tracing::warn!("{warning}");
+    }
+    let reloader = Reloader::new(sources, reading, set_level);
     let inherited = Inheritance::take()?;
     signal::ignore(Signal::Pipe).map_err(|why| failed("ignore SIGPIPE", &why))?;
     if let Err(why) = limits::raise_open_files() {
@@ -90,8 +95,8 @@ fn live(
     };
     let path = inherited.socket_path(options)?;
     let locks = lock(&path, options.pid_file.as_deref())?;
-    let result =
-        serve(&path, inherited, configuration, Nursery { worker_main: worker, forkserver }, announcer);
+    let nursery = Nursery { worker_main: worker, forkserver };
+    let result = serve(&path, inherited, configuration, reloader, nursery, announcer);
     unlock(locks);
     result
 }
@@ -101,6 +106,7 @@ fn serve(
     path: &Path,
     inherited: Inheritance,
     configuration: &Configuration,
+    reloader: Reloader,
     nursery: Nursery,
     announcer: &mut Announcer,
 ) -> Result<(), Failure> {
@@ -110,14 +116,15 @@ fn serve(
         Some(listener) => listener,
         None => listen(path)?,
     };
-    let mut settings = configuration.settings();
-    settings.eager = true;
+    let identity =
+        Identity { pid: process::own_pid().raw().unsigned_abs(), socket: Some(path.display().to_string()) };
+    let mut settings = daemon_settings(configuration, identity);
     settings.wall_ms_at_zero = clock::wall_ms();
     settings.seed = settings.wall_ms_at_zero;
-    settings.identity.pid = process::own_pid().raw().unsigned_abs();
-    settings.identity.socket = Some(path.display().to_string());
     Supervisor::new(clock::monotonic_ns(), settings, nursery)
         .and_then(|mut supervisor| {
+            supervisor.reloader = Some(reloader);
+            supervisor.clients.make_room(configuration.workers, configuration.clients_max);
             supervisor.listen(listener)?;
             supervisor.service = inherited.service;
             tracing::info!("listening on {}", path.display());
@@ -150,43 +157,30 @@ pub(crate) fn failed(what: &str, why: &io::Error) -> Failure {
     Failure::new(code, format!("could not {what}: {why}"))
 }
 
-fn read_configuration(options: &DaemonOptions) -> Result<Configuration, BadSetting> {
-    let mut layers = Layers::built_in()?;
-    for path in usual_files() {
-        layers.add_file(&path)?;
+/// Reads the settings. Everything that is wrong is one failure.
+pub(crate) fn read(sources: &Sources) -> Result<(Reading, Configuration), Failure> {
+    let reading = sources.read();
+    if let Some(failure) = failure_of(&reading, "read the configuration") {
+        return Err(failure);
     }
-    if let Some(path) = &options.config {
-        if let Err(error) = fs::metadata(path) {
-            return Err(BadSetting { place: path.display().to_string(), why: error.to_string() });
-        }
-        layers.add_file(path)?;
-    }
-    layers.add_environment(std::env::vars())?;
-    for (key, value) in &options.flags {
-        layers.set(key, value.clone(), format!("--{}", key.replace('_', "-")))?;
-    }
-    Configuration::of(&layers)
+    let configuration = reading.configuration().map_err(|fault| {
+        Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {fault}"))
+    })?;
+    Ok((reading, configuration))
 }
 
-/// The files that are read if they exist, in order.
-pub(crate) fn usual_files() -> Vec<PathBuf> {
-    let home = std::env::var_os("XDG_CONFIG_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".config")));
-    let mut files = vec![PathBuf::from("/etc/tally/config.toml")];
-    files.extend(home.map(|home| home.join("tally/config.toml")));
-    files
-}
-
-fn start_log(options: &DaemonOptions, configuration: &Configuration) -> Result<(), Failure> {
+/// Starts the log, and returns what changes its level.
+fn start_log(
+    options: &DaemonOptions,
+    configuration: &Configuration,
+) -> Result<Box<dyn Fn(tracing::Level)>, Failure> {
     let places = crate::output::places(options.log_file.as_deref(), options.daemonize)?;
-    let filter = LevelFilter::from_level(configuration.log);
+    let (filter, switch) = crate::log::level_filter(configuration.log);
     let subscriber = tracing_subscriber::registry().with(places).with(filter);
     if tracing::subscriber::set_global_default(subscriber).is_err() {
         drop(writeln!(io::stderr(), "tally: could not start the log: there is one already"));
     }
-    Ok(())
+    Ok(Box::new(move |level| switch.set(level)))
 }
 
 /// Takes the lock beside the socket, and the pid file's. Liveness is the lock, never "the file exists".

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::time::Duration;
 
+use tally_machine::settings::Identity;
 use tally_machine::{Event, Machine, Moment, Settings};
 use tally_protocol::{ClientId, WorkerId, limits};
 use tally_sys::clock;
@@ -15,6 +16,7 @@ use tally_sys::signal::{Signal, SignalStream};
 use tally_sys::socket::Listener;
 
 use crate::clients::Clients;
+use crate::reload::Reloader;
 use crate::service::Service;
 use crate::spawn::Nursery;
 use crate::token::Token;
@@ -62,6 +64,10 @@ pub(crate) struct Supervisor {
     pub(crate) service: Service,
     /// Signs of life from workers so far: words and deaths.
     pub(crate) heard: u64,
+    /// What it is called.
+    pub(crate) identity: Identity,
+    /// Only a daemon takes new settings.
+    pub(crate) reloader: Option<Reloader>,
 }
 
 impl Supervisor {
@@ -70,6 +76,7 @@ impl Supervisor {
         let signals = SignalStream::new(&SIGNALS)?;
         let poll = Poll::new()?;
         poll.watch(&signals, Token::Signals.key(), Interest::READ)?;
+        let identity = settings.identity.clone();
         let mut supervisor = Self {
             clients: Clients::beside(settings.slots),
             machine: Machine::new(Moment(clock::monotonic_ns().saturating_sub(zero)), settings),
@@ -93,6 +100,8 @@ impl Supervisor {
             one_request: false,
             service: Service::default(),
             heard: 0,
+            identity,
+            reloader: None,
         };
         supervisor.watch_forkserver()?;
         Ok(supervisor)

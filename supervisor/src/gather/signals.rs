@@ -26,7 +26,9 @@ impl Supervisor {
                 }
                 Signal::Hup => {
                     self.service.reloading();
-                    tracing::warn!("{signal}: this version reads its configuration only at the start");
+                    tracing::info!("{signal}: reading the configuration again");
+                    // What came of it is in the log.
+                    self.reload().ok();
                     self.service.ready();
                 }
                 Signal::Usr1 => {
