@@ -207,7 +207,10 @@ fn group_of(outer: u32) -> Option<PathBuf> {
 /// Removes a group with those below it; false while somebody is in one.
 fn remove_groups(group: &Path) -> bool {
     let below = fs::read_dir(group).into_iter().flatten().flatten().filter(|entry| entry.path().is_dir());
-    let emptied = below.fold(true, |all, entry| remove_groups(&entry.path()) && all);
+    let mut emptied = true;
+    for entry in below {
+        emptied &= remove_groups(&entry.path());
+    }
     emptied && (fs::remove_dir(group).is_ok() || !group.exists())
 }
 

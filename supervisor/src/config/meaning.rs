@@ -1,5 +1,7 @@
 //! What the settings come to, each of its type.
 
+use std::path::PathBuf;
+
 use tally_machine::Settings;
 use tally_machine::action::Profile;
 use tally_machine::moment::Span;
@@ -35,6 +37,7 @@ pub struct Configuration {
     pub jobs_open_max: usize,
     pub clients_max: usize,
     pub metrics_listen: MetricsAddress,
+    pub log_file: Option<PathBuf>,
     pub log: Level,
 }
 
@@ -69,6 +72,7 @@ impl Configuration {
             jobs_open_max: count("jobs_open_max")?,
             clients_max: count("clients_max")?,
             metrics_listen: text(layers, "metrics_listen", MetricsAddress::of)?,
+            log_file: text(layers, "log_file", |text| Ok((text != "none").then(|| PathBuf::from(text))))?,
             log: word(layers, "log", &[Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG], level_name)?,
         };
         let delays = configuration.backoff_first_ms <= configuration.backoff_most_ms;
