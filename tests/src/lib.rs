@@ -7,6 +7,7 @@
 
 pub mod booted;
 pub mod client;
+pub mod openmetrics;
 pub mod proc;
 pub mod races;
 pub mod run;
