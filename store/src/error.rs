@@ -84,9 +84,9 @@ pub enum CommitError {
 impl CommitError {
     pub(crate) fn of(kind: Option<io::ErrorKind>, otherwise: String) -> Self {
         match kind {
-            Some(
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge,
-            ) => Self::Full,
+            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge) => {
+                Self::Full
+            }
             _ => Self::Other(otherwise),
         }
     }

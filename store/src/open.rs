@@ -56,9 +56,11 @@ pub fn open(directory: &Path) -> Result<(Store, Opened), OpenError> {
         other => other?,
     };
     notes.extend(loaded.notes);
-    let content = loaded.content;
-    let store = Store::new(path, loaded.database, loaded.disk, content.found);
-    Ok((store, Opened { rows: content.rows, notes }))
+    let rows = loaded.content.rows;
+    let mut store = Store::new(path, loaded.database, loaded.disk, loaded.content.found);
+    let bytes = rows.iter().map(|row| row.value.len() as u64).sum();
+    store.shrink(bytes);
+    Ok((store, Opened { rows, notes }))
 }
 
 /// A database that was checked and accepted.

@@ -198,10 +198,8 @@ fn decode(bytes: &[u8]) -> Option<Sums> {
     let mut numbers = numbers.chunks_exact(8).filter_map(|bytes| bytes.first_chunk()).copied();
     let mut sums = Sums::default();
     for sum in &mut sums {
-        *sum = Sum {
-            rows: u64::from_le_bytes(numbers.next()?),
-            checksums: u64::from_le_bytes(numbers.next()?),
-        };
+        *sum =
+            Sum { rows: u64::from_le_bytes(numbers.next()?), checksums: u64::from_le_bytes(numbers.next()?) };
     }
     Some(sums)
 }

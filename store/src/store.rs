@@ -14,6 +14,11 @@ use crate::error::CommitError;
 use crate::open::load;
 use crate::rows::{Sums, write};
 
+/// Files shorter than this are left as they are.
+const SHRINK_FROM_BYTES: u64 = 8 << 20;
+/// A file is too long when it is this many times as long as its values.
+const SHRINK_RATIO: u64 = 8;
+
 /// A store of rows. Dropping it closes the file; a process that is killed instead costs the next opening a repair.
 #[derive(Debug)]
 pub struct Store {
@@ -79,12 +84,24 @@ impl Store {
         }
     }
 
+    /// Gives back the space of a file that was much longer than the `bytes` of its values need. Only here, at the
+    /// opening: what is freed later is used again first. A failure costs nothing but the space.
+    pub(crate) fn shrink(&mut self, bytes: u64) {
+        let Ok(len) = self.path.metadata().map(|found| found.len()) else { return };
+        if len < SHRINK_FROM_BYTES || len / SHRINK_RATIO < bytes {
+            return;
+        }
+        let Some(mut database) = self.database.take() else { return };
+        match contained(|| database.compact()) {
+            Ok(Ok(_)) => self.database = Some(database),
+            Ok(Err(_)) | Err(_) => drop(contained(|| drop(database))),
+        }
+    }
+
     /// Opens the file again: it must hold what it held before, or that and the commit that failed.
     fn reopen(&mut self, after: Sums) -> Result<(), CommitError> {
         let loaded = load(&self.path, false).map_err(|error| match &error.kind {
-            crate::OpenErrorKind::Io { error: io, .. } => {
-                CommitError::of(Some(io.kind()), error.to_string())
-            }
+            crate::OpenErrorKind::Io { error: io, .. } => CommitError::of(Some(io.kind()), error.to_string()),
             _ => CommitError::Other(error.to_string()),
         })?;
         let found = loaded.content.found;

@@ -1,0 +1,10 @@
+//! The store against files that are cut, flipped and foreign, processes that are killed, and disks that are full.
+#![forbid(unsafe_code)]
+
+mod basics;
+mod cost;
+mod crash;
+mod damage;
+mod full;
+mod keeper;
+mod scene;
