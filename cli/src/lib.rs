@@ -28,7 +28,8 @@ use std::ffi::OsString;
 pub use client::Client;
 pub use place::default_socket;
 pub use roles::{
-    DaemonOptions, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn, Roles, Share,
+    DaemonOptions, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn, Roles,
+    SettingsOptions, SettingsReading, Share,
 };
 
 use surroundings::Surroundings;

@@ -38,3 +38,9 @@ pub const TIMEOUT_MS_MAX: u64 = 1_000_000_000_000;
 pub const ERROR_TEXT_BYTES_MAX: usize = 4 << 10;
 /// Bytes of the set-up packet a worker gets over its lifeline.
 pub const SETUP_BYTES_MAX: usize = 4 << 10;
+/// Bytes of address space a worker can do with at the least: program, stacks and link.
+pub const MEMORY_LIMIT_BYTES_MIN: u64 = 16 << 20;
+/// Bytes of address space a process can have at the most on the systems this runs on.
+pub const MEMORY_LIMIT_BYTES_MAX: u64 = 1 << 47;
+/// Bytes of a configuration file.
+pub const CONFIG_BYTES_MAX: u64 = 1 << 20;

@@ -2,16 +2,16 @@
 //!
 //! It takes lists of changes with tickets, commits all that wait in one transaction (one wait for the disk serves many),
 //! puts finished tickets into a queue and rings a bell. It logs nothing, holds nothing that others use, and asks for
-//! nothing but its store and its two queues: the process may fork while it runs, and the child, in which it does not
-//! exist, misses nothing.
+//! nothing but its store and its two queues: it is a quiet thread, so the process may fork while it runs, and the child,
+//! in which it does not exist, must not touch the store.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread::JoinHandle;
 
 use tally_sys::doorbell::Doorbell;
+use tally_sys::process::QuietThread;
 
 use crate::change::Change;
 use crate::error::CommitError;
@@ -40,7 +40,7 @@ pub struct Keeper {
     inbox: Option<Sender<(Ticket, Vec<Change>)>>,
     finished: Receiver<Finished>,
     bell: Arc<Doorbell>,
-    thread: Option<JoinHandle<Store>>,
+    thread: Option<QuietThread<Store>>,
 }
 
 impl Keeper {
@@ -53,9 +53,7 @@ impl Keeper {
         let (inbox, lists) = mpsc::channel();
         let (results, finished) = mpsc::channel();
         let rung = Arc::clone(&bell);
-        let thread = std::thread::Builder::new()
-            .name("tally-store".to_owned())
-            .spawn(move || keep(store, &lists, &results, &rung))?;
+        let thread = QuietThread::start("tally-store", move || keep(store, &lists, &results, &rung))?;
         Ok(Self { inbox: Some(inbox), finished, bell, thread: Some(thread) })
     }
 
@@ -80,7 +78,7 @@ impl Keeper {
 
     /// Whether the thread has died.
     pub fn is_dead(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+        self.thread.as_ref().is_none_or(QuietThread::is_finished)
     }
 
     /// Waits until all that was handed in is finished, and gives the store back with the tickets not yet taken. `None`
@@ -92,7 +90,7 @@ impl Keeper {
 
     fn join(&mut self) -> Option<Store> {
         self.inbox = None;
-        self.thread.take()?.join().ok()
+        self.thread.take()?.join()
     }
 }
 

@@ -77,9 +77,10 @@ impl Store {
         if let Some(database) = self.database.take() {
             drop(contained(|| drop(database)));
         }
+        let before = self.sums;
         match self.reopen(after) {
             // The failure came after the commit counted.
-            Ok(()) if self.sums == after => Ok(()),
+            Ok(()) if self.sums != before => Ok(()),
             _ => Err(error),
         }
     }
@@ -123,5 +124,51 @@ impl Drop for Store {
         if let Some(database) = self.database.take() {
             drop(contained(|| drop(database)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::Table;
+
+    fn put(key: u64, bytes: usize) -> Vec<Change> {
+        vec![Change::Put(Table::Jobs, key, vec![1; bytes])]
+    }
+
+    #[test]
+    fn without_room_a_commit_fails_whole_and_the_next_may_succeed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut store, _) = crate::open(directory.path()).unwrap();
+        store.commit(&put(1, 10)).unwrap();
+        store.disk.limit(store.path().metadata().unwrap().len());
+        for key in 2..10 {
+            let both = [put(1, 20), put(key, 10 << 20)].concat();
+            assert_eq!(store.commit(&both), Err(CommitError::Full));
+        }
+        // What fits into the file as it is can be added all the while.
+        store.commit(&put(2, 10)).unwrap();
+        store.disk.limit(u64::MAX);
+        store.commit(&put(3, 10 << 20)).unwrap();
+        drop(store);
+        let (_store, opened) = crate::open(directory.path()).unwrap();
+        let lengths: Vec<_> = opened.rows.iter().map(|row| (row.key, row.value.len())).collect();
+        assert_eq!(lengths, [(1, 10), (2, 10), (3, 10 << 20)]);
+    }
+
+    #[test]
+    fn a_file_that_somebody_else_changed_is_noticed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut store, _) = crate::open(directory.path()).unwrap();
+        store.commit(&put(1, 10)).unwrap();
+        store.disk.limit(0);
+        assert_eq!(store.commit(&put(2, 10 << 20)), Err(CommitError::Full));
+        if let Some(database) = store.database.take() {
+            drop(database);
+        }
+        std::fs::remove_file(store.path()).unwrap();
+        drop(crate::open(directory.path()).unwrap());
+        let Err(CommitError::Other(why)) = store.commit(&put(2, 10)) else { panic!("it went on") };
+        assert!(why.ends_with("jobs.redb is no longer what it was"), "{why}");
     }
 }

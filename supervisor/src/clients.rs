@@ -36,13 +36,20 @@ pub(crate) enum Admission {
 }
 
 impl Clients {
-    /// Nobody yet. As many may come as the limit of open files leaves beside so many workers: clients must not keep
-    /// a killed worker from being replaced.
+    /// Nobody yet.
     pub(crate) fn beside(workers: u16) -> Self {
+        let mut clients = Self { all: BTreeMap::new(), last: 0, most: 0 };
+        clients.make_room(workers, limits::CLIENTS_MAX);
+        clients
+    }
+
+    /// As many may come as are wanted and as the limit of open files leaves beside so many workers: clients must not
+    /// keep a killed worker from being replaced. Those that are there may stay.
+    pub(crate) fn make_room(&mut self, workers: u16, wanted: usize) {
         let (files, _) = tally_sys::limits::open_files();
         let left = files.saturating_sub(OWN + PER_WORKER * u64::from(workers));
-        let most = usize::try_from(left).unwrap_or(usize::MAX).clamp(4, limits::CLIENTS_MAX);
-        Self { all: BTreeMap::new(), last: 0, most }
+        self.most =
+            usize::try_from(left).unwrap_or(usize::MAX).clamp(4, wanted.clamp(4, limits::CLIENTS_MAX));
     }
 
     /// Takes a connection in.

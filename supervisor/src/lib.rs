@@ -4,14 +4,20 @@
 //! waits on anything a worker or a client may hold.
 #![forbid(unsafe_code)]
 
+mod background;
 mod client;
 mod clients;
 pub mod config;
 mod daemon;
 mod forkserver;
 mod gather;
+mod inherit;
+mod log;
+mod output;
 mod perform;
 mod private;
+mod reload;
+mod service;
 mod spawn;
 mod token;
 mod turn;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::time::Duration;
 
+use tally_machine::settings::Identity;
 use tally_machine::{Event, Machine, Moment, Settings};
 use tally_protocol::{ClientId, WorkerId, limits};
 use tally_sys::clock;
@@ -15,6 +16,8 @@ use tally_sys::signal::{Signal, SignalStream};
 use tally_sys::socket::Listener;
 
 use crate::clients::Clients;
+use crate::reload::Reloader;
+use crate::service::Service;
 use crate::spawn::Nursery;
 use crate::token::Token;
 use crate::worker::Worker;
@@ -57,6 +60,14 @@ pub(crate) struct Supervisor {
     pub(crate) told: BTreeSet<String>,
     /// A private supervisor: it is over with its one client's one request.
     pub(crate) one_request: bool,
+    /// Whoever started this process and wants to hear how it is.
+    pub(crate) service: Service,
+    /// Signs of life from workers so far: words and deaths.
+    pub(crate) heard: u64,
+    /// What it is called.
+    pub(crate) identity: Identity,
+    /// Only a daemon takes new settings.
+    pub(crate) reloader: Option<Reloader>,
 }
 
 impl Supervisor {
@@ -65,6 +76,7 @@ impl Supervisor {
         let signals = SignalStream::new(&SIGNALS)?;
         let poll = Poll::new()?;
         poll.watch(&signals, Token::Signals.key(), Interest::READ)?;
+        let identity = settings.identity.clone();
         let mut supervisor = Self {
             clients: Clients::beside(settings.slots),
             machine: Machine::new(Moment(clock::monotonic_ns().saturating_sub(zero)), settings),
@@ -86,6 +98,10 @@ impl Supervisor {
             ended: false,
             told: BTreeSet::new(),
             one_request: false,
+            service: Service::default(),
+            heard: 0,
+            identity,
+            reloader: None,
         };
         supervisor.watch_forkserver()?;
         Ok(supervisor)
@@ -107,14 +123,17 @@ impl Supervisor {
     pub(crate) fn run(&mut self) -> io::Result<()> {
         let mut ready = Vec::new();
         self.settle();
+        self.service.ready();
         while !self.ended {
             self.turn(&mut ready)?;
+            self.service.after_turn(clock::monotonic_ns(), &self.machine, self.heard);
         }
         for client in self.clients.iter_mut() {
             client.finish();
         }
         // While the lock is held: nobody else's socket can be at that path.
         if let Some(listener) = self.listener.take()
+            && !listener.is_lent()
             && let Err(why) = std::fs::remove_file(listener.path())
         {
             tracing::warn!("could not remove {}: {why}", listener.path().display());
@@ -153,8 +172,10 @@ impl Supervisor {
         if !self.unread.is_empty() {
             return Some(Duration::ZERO);
         }
-        let deadline = self.machine.next_deadline()?;
-        Some(Duration::from_nanos(deadline.since(self.now()).0))
+        let now = clock::monotonic_ns();
+        let deadline = self.machine.next_deadline().map(|at| at.0.saturating_add(self.zero));
+        let next = deadline.into_iter().chain(self.service.due()).min()?;
+        Some(Duration::from_nanos(next.saturating_sub(now)))
     }
 
     /// Feeds events and performs actions until neither makes more of the other.

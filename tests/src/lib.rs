@@ -7,6 +7,7 @@
 
 pub mod client;
 pub mod proc;
+pub mod races;
 pub mod run;
 pub mod world;
 

@@ -79,6 +79,6 @@ fn a_store_that_was_big_becomes_small_again() {
     drop(store);
     drop(open(place.path()));
     let small = fs::metadata(file(place.path())).unwrap().len();
-    eprintln!("{big} bytes with 20,000 rows, {small} with one");
+    println!("{big} bytes with 20,000 rows, {small} with one");
     assert!(small < big / 2, "{big} bytes with 20,000 rows, {small} with one");
 }

@@ -114,7 +114,7 @@ fn flipped_bits_are_found() {
             flipped[at] ^= 1 << bit;
             judge(&flipped, &rows, &format!("closed {closed}, bit {bit} of byte {at}"), &mut tally);
         }
-        eprintln!("closed {closed}: {tally:?}");
+        println!("closed {closed}: {tally:?}");
         assert!(tally.right > 0 && tally.refused > 0, "{tally:?}");
         assert!(!closed || tally.lost_rows > 0, "{tally:?}");
     }

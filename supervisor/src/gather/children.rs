@@ -23,6 +23,7 @@ impl Supervisor {
             Some(Ok(Some(status))) => status.to_string(),
             Some(Err(why)) => format!("lost sight of: {why}"),
         };
+        self.heard += 1;
         self.drain_link(id);
         let Some(mut worker) = self.workers.remove(&id) else { return };
         worker.stderr.read(&mut self.buffer);

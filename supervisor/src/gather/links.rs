@@ -36,8 +36,15 @@ impl Supervisor {
         let Some(worker) = self.workers.get_mut(&id).filter(|worker| !worker.broken) else { return false };
         let machine = &mut self.machine;
         let now = tally_machine::Moment(tally_sys::clock::monotonic_ns().saturating_sub(self.zero));
-        let said = |said| machine.handle(now, Event::WorkerSaid { worker: id, said });
-        match worker.receive(&mut self.frame, frames, said) {
+        let mut said = |said| machine.handle(now, Event::WorkerSaid { worker: id, said });
+        let mut heard = 0;
+        let said = |word| {
+            heard += 1;
+            said(word);
+        };
+        let received = worker.receive(&mut self.frame, frames, said);
+        self.heard += heard;
+        match received {
             Ok(Heard::Some) => true,
             Ok(Heard::All) => false,
             Ok(Heard::Last) => {
