@@ -13,6 +13,8 @@ mod error;
 mod keeper;
 mod make;
 mod open;
+#[cfg(test)]
+mod power;
 mod rows;
 mod salvage;
 mod store;
