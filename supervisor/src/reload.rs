@@ -9,6 +9,7 @@ use tally_protocol::settings::ReloadView;
 use tracing::Level;
 
 use crate::config::{Configuration, Reading, Sources};
+use crate::rights::Policy;
 use crate::turn::Supervisor;
 
 /// What a daemon needs to take new settings.
@@ -33,7 +34,7 @@ impl Reloader {
     }
 
     /// Reads again. What is in force changes only if all is well.
-    fn read(&mut self) -> Result<(Configuration, ReloadView), Failure> {
+    fn read(&mut self) -> Result<(Configuration, Policy, ReloadView), Failure> {
         let next = self.sources.read();
         if let Some(failure) = failure_of(&next, "reload the configuration") {
             return Err(failure);
@@ -44,9 +45,12 @@ impl Reloader {
         let configuration = next.configuration().map_err(|fault| {
             Failure::new(ErrorCode::BadUsage, format!("could not reload the configuration: {fault}"))
         })?;
+        let policy = Policy::of(&configuration.access).map_err(|why| {
+            Failure::new(ErrorCode::BadUsage, format!("could not reload the configuration: {why}"))
+        })?;
         self.reading = next;
         (self.set_level)(configuration.log);
-        Ok((configuration, view))
+        Ok((configuration, policy, view))
     }
 }
 
@@ -76,7 +80,7 @@ impl Supervisor {
             let why = "could not reload the configuration: a private supervisor keeps what it started with";
             return Err(Failure::new(ErrorCode::WrongState, why));
         };
-        let (configuration, view) = match reloader.read() {
+        let (configuration, policy, view) = match reloader.read() {
             Ok(read) => read,
             Err(failure) => {
                 let hint = failure.hint.as_deref().map(|hint| format!(" ({hint})")).unwrap_or_default();
@@ -85,6 +89,8 @@ impl Supervisor {
             }
         };
         self.clients.make_room(configuration.workers, configuration.clients_max);
+        self.clients.open_to(policy, configuration.access.connections_per_user);
+        self.nursery.confine = configuration.confine;
         let settings = daemon_settings(&configuration, self.identity.clone());
         self.feed(Event::Reload(Box::new(settings)));
         for warning in &view.warnings {

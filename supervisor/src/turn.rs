@@ -10,12 +10,15 @@ use std::time::Duration;
 use tally_machine::settings::Identity;
 use tally_machine::{Event, Machine, Moment, Settings};
 use tally_protocol::{ClientId, WorkerId, limits};
+use tally_sys::cgroup::OomKills;
 use tally_sys::clock;
 use tally_sys::poll::{Interest, Poll, Ready};
 use tally_sys::signal::{Signal, SignalStream};
 use tally_sys::socket::Listener;
 
 use crate::clients::Clients;
+use crate::metrics::histogram::Histogram;
+use crate::metrics::scrapers::Scrapers;
 use crate::reload::Reloader;
 use crate::service::Service;
 use crate::spawn::Nursery;
@@ -58,6 +61,8 @@ pub(crate) struct Supervisor {
     pub(crate) ended: bool,
     /// Notes already told.
     pub(crate) told: BTreeSet<String>,
+    /// Counts processes that the system killed for want of memory, where it does.
+    pub(crate) oom_kills: OomKills,
     /// A private supervisor: it is over with its one client's one request.
     pub(crate) one_request: bool,
     /// Whoever started this process and wants to hear how it is.
@@ -68,6 +73,9 @@ pub(crate) struct Supervisor {
     pub(crate) identity: Identity,
     /// Only a daemon takes new settings.
     pub(crate) reloader: Option<Reloader>,
+    pub(crate) scrapers: Scrapers,
+    /// How long turns take that are not sleep.
+    pub(crate) turns: Histogram,
 }
 
 impl Supervisor {
@@ -97,11 +105,14 @@ impl Supervisor {
             scratch: Vec::new(),
             ended: false,
             told: BTreeSet::new(),
+            oom_kills: OomKills::default(),
             one_request: false,
             service: Service::default(),
             heard: 0,
             identity,
             reloader: None,
+            scrapers: Scrapers::default(),
+            turns: Histogram::default(),
         };
         supervisor.watch_forkserver()?;
         Ok(supervisor)
@@ -138,6 +149,7 @@ impl Supervisor {
         {
             tracing::warn!("could not remove {}: {why}", listener.path().display());
         }
+        self.close_metrics_door();
         if let Some(forkserver) = self.nursery.forkserver.take() {
             forkserver.end()?;
         }
@@ -147,6 +159,7 @@ impl Supervisor {
     fn turn(&mut self, ready: &mut Vec<Ready>) -> io::Result<()> {
         let timeout = self.timeout();
         self.poll.wait(timeout, ready)?;
+        let woken_ns = clock::monotonic_ns();
         let mut batch: Vec<(Token, Ready)> =
             ready.iter().filter_map(|one| Token::of(one.key).map(|token| (token, *one))).collect();
         batch.sort_by_key(|(token, _)| rank(*token));
@@ -158,7 +171,9 @@ impl Supervisor {
         }
         // After what has come: a turn that took long must not pass for the silence of others.
         self.machine.handle_timeout(self.now());
+        self.cut_slow_scrapers();
         self.settle();
+        self.turns.add(clock::monotonic_ns().saturating_sub(woken_ns));
         Ok(())
     }
 
@@ -173,8 +188,9 @@ impl Supervisor {
             return Some(Duration::ZERO);
         }
         let now = clock::monotonic_ns();
-        let deadline = self.machine.next_deadline().map(|at| at.0.saturating_add(self.zero));
-        let next = deadline.into_iter().chain(self.service.due()).min()?;
+        let machine = self.machine.next_deadline().map(|at| at.0.saturating_add(self.zero));
+        let next = [machine, self.service.due(), self.scrapers.next_deadline_ns()];
+        let next = next.into_iter().flatten().min()?;
         Some(Duration::from_nanos(next.saturating_sub(now)))
     }
 
@@ -226,8 +242,8 @@ fn rank(token: Token) -> u8 {
         Token::Signals => 0,
         Token::Exit(_) | Token::Forkserver => 1,
         Token::Lifeline(_) | Token::Doorbell(_) | Token::Stderr(_) => 2,
-        Token::Client(_) => 3,
-        Token::Listener => 4,
+        Token::Client(_) | Token::Scraper(_) => 3,
+        Token::Listener | Token::Door => 4,
     }
 }
 

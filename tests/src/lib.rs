@@ -6,6 +6,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a harness fails by panicking")]
 
 pub mod client;
+pub mod openmetrics;
 pub mod proc;
 pub mod races;
 pub mod run;

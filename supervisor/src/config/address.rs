@@ -1,5 +1,6 @@
 //! Where metrics are served: nowhere, on a loopback address, or on a Unix socket. Never to the network.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -42,6 +43,16 @@ impl MetricsAddress {
 
     pub(super) fn check(text: &str) -> Result<(), String> {
         Self::of(text).map(drop)
+    }
+}
+
+impl fmt::Display for MetricsAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
     }
 }
 

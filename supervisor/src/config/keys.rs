@@ -6,6 +6,7 @@
 use tally_protocol::job::{StartMethod, Transport};
 use tally_protocol::limits;
 
+use super::access;
 use super::address::MetricsAddress;
 
 /// One setting.
@@ -87,6 +88,12 @@ pub(crate) const KEYS: &[Key] = &[
     key("leases_max", Kind::Number(1, 1_024), Reload::Live),
     key("jobs_open_max", Kind::Number(1, limits::JOBS_OPEN_MAX as u64), Reload::Live),
     key("clients_max", Kind::Number(4, limits::CLIENTS_MAX as u64), Reload::Live),
+    key("confine", Kind::Word(|| vec!["true", "false"]), Reload::NewWorkers),
+    key("socket_mode", Kind::Word(access::socket_modes), Reload::Restart),
+    key("socket_group", Kind::Text(access::GROUP, access::check_group), Reload::Restart),
+    key("operator_groups", Kind::Text(access::GROUPS, access::check_groups), Reload::Live),
+    key("reader_groups", Kind::Text(access::GROUPS, access::check_groups), Reload::Live),
+    key("connections_per_user", Kind::Number(1, limits::CLIENTS_MAX as u64), Reload::Live),
     key("metrics_listen", Kind::Text(MetricsAddress::FORM, MetricsAddress::check), Reload::Restart),
     key("log", Kind::Word(log_levels), Reload::Live),
 ];

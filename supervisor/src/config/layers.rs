@@ -171,13 +171,14 @@ fn unknown(name: &str, place: String) -> BadSetting {
     BadSetting { place, why: format!("unknown setting '{name}'{}", suggest::question(name, &names)) }
 }
 
-/// A word or a whole number; nothing else is a value here.
+/// A word, a whole number, true or false; nothing else is a value here.
 fn plain(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
         DeValue::Integer(number) => {
             i64::from_str_radix(number.as_str(), number.radix()).ok().map(|number| number.to_string())
         }
+        DeValue::Boolean(truth) => Some(truth.to_string()),
         _ => None,
     }
 }
@@ -239,7 +240,7 @@ mod tests {
         };
         assert_eq!(bad("# x\nretires = 1"), "a.toml:2:1: unknown setting 'retires'; did you mean 'retries'?");
         assert_eq!(bad("retries = 101"), "a.toml:1:1: retries is 101; it can be 0 to 100");
-        assert_eq!(bad("\n  retries = true"), "a.toml:2:3: retries cannot be a boolean");
+        assert_eq!(bad("\n  retries = true"), "a.toml:2:3: retries is 'true'; it can be 0 to 100");
         assert_eq!(bad("[retries]\nx = 1"), "a.toml:1:2: retries cannot be a table");
         assert_eq!(
             bad("retries = 99999999999999999999"),

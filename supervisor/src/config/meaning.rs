@@ -7,6 +7,7 @@ use tally_protocol::job::{StartMethod, Transport};
 use tally_protocol::limits;
 use tracing::Level;
 
+use super::access::Access;
 use super::address::MetricsAddress;
 use super::keys::number;
 use super::layers::{BadSetting, Layers, Origin};
@@ -34,6 +35,8 @@ pub struct Configuration {
     pub leases_max: usize,
     pub jobs_open_max: usize,
     pub clients_max: usize,
+    pub confine: bool,
+    pub access: Access,
     pub metrics_listen: MetricsAddress,
     pub log: Level,
 }
@@ -68,6 +71,8 @@ impl Configuration {
             leases_max: count("leases_max")?,
             jobs_open_max: count("jobs_open_max")?,
             clients_max: count("clients_max")?,
+            confine: word(layers, "confine", &[true, false], |yes| if yes { "true" } else { "false" })?,
+            access: Access::of(layers, count("connections_per_user")?)?,
             metrics_listen: text(layers, "metrics_listen", MetricsAddress::of)?,
             log: word(layers, "log", &[Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG], level_name)?,
         };
