@@ -1,0 +1,18 @@
+//! How the bytes of files become columns of numbers and text, in any cut of the bytes.
+//!
+//! Pure over byte slices, of a mapped file or of blocks that were read: nothing here opens a file or asks for the
+//! time. Whatever the cut, the same rows, the same values and the same complaints come out.
+#![forbid(unsafe_code)]
+
+mod dialect;
+mod element;
+mod fixed;
+mod format;
+mod mask;
+mod npy;
+
+pub use dialect::{Ambiguous, Dialect};
+pub use element::{Element, Number, Order};
+pub use fixed::{Buffer, Fixed, Slice, Torn};
+pub use format::{Compression, Format, UnknownFormat};
+pub use npy::{Npy, NpyError};
