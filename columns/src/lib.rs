@@ -5,14 +5,19 @@
 #![forbid(unsafe_code)]
 
 mod dialect;
+mod digits;
 mod element;
 mod fixed;
+mod float;
 mod format;
+mod index;
 mod mask;
 mod npy;
+mod scan;
 
 pub use dialect::{Ambiguous, Dialect};
 pub use element::{Element, Number, Order};
 pub use fixed::{Buffer, Fixed, Slice, Torn};
 pub use format::{Compression, Format, UnknownFormat};
 pub use npy::{Npy, NpyError};
+pub use scan::{BlockScan, Place, Rows, cut};
