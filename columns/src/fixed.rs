@@ -182,10 +182,11 @@ impl<'a> Spread<'a> {
         swapped: impl Fn(T) -> T,
     ) -> &'a [T] {
         let count = self.count();
-        if self.stride == self.item && !self.swap {
-            if let Ok(values) = bytemuck::try_cast_slice(&self.bytes[..count * self.item]) {
-                return values;
-            }
+        if self.stride == self.item
+            && !self.swap
+            && let Ok(values) = bytemuck::try_cast_slice(&self.bytes[..count * self.item])
+        {
+            return values;
         }
         words.clear();
         words.resize((count * self.item).div_ceil(8), 0);
@@ -265,9 +266,9 @@ mod tests {
             (0x3c00, 1.0),
             (0xc000, -2.0),
             (0x7bff, 65504.0),
-            (0x0001, 5.960_464_5e-8),
-            (0x03ff, 6.097_555_2e-5),
-            (0x0400, 6.103_515_6e-5),
+            (0x0001, 1.0 / 16_777_216.0),
+            (0x03ff, 1023.0 / 16_777_216.0),
+            (0x0400, 1.0 / 16_384.0),
             (0x7c00, f32::INFINITY),
             (0xfc00, f32::NEG_INFINITY),
         ] {

@@ -109,6 +109,10 @@ const FLOAT_TENS: [f64; DIGITS_MAX + 1] = {
 
 /// For each power `p` of five: `2^(63 + width) / 5^p` cut off to 64 bits, the highest of them set, and `width`, the bits
 /// of `5^p`. The first is not used.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the quotient is below 2^64, as five is above 2^(width - 1)"
+)]
 const RECIPROCALS: [(u64, u32); DIGITS_MAX + 1] = {
     let mut table = [(0, 0); DIGITS_MAX + 1];
     let mut power = 1;
@@ -205,13 +209,13 @@ mod tests {
     #[test]
     fn next_to_the_middle() {
         for numerator in (1_u64 << 53..).step_by(0x1_2345_6789).take(20_000) {
-            for decimals in 1..=19 {
-                let double = numerator as f64 / 10_f64.powi(decimals);
+            for decimals in 1..=19_u16 {
+                let double = numerator as f64 / 10_f64.powi(i32::from(decimals));
                 // Nineteen digits of the middle above the double, and its neighbours.
                 let middle = double + (f64::from_bits(double.to_bits() + 1) - double) / 2.0;
                 let text = format!(
                     "{middle:.*}",
-                    17_usize.saturating_sub(decimals as usize).min(3) + decimals as usize
+                    17_usize.saturating_sub(decimals.into()).min(3) + usize::from(decimals)
                 );
                 check(&text);
             }

@@ -42,15 +42,16 @@ impl Index {
         (self.cells, self.rows, self.quotes, self.misplaced) = (0, 0, false, None);
         let (delimiter, quote) = (dialect.delimiter(), dialect.quote());
         let mut inside = 0_u64;
-        // What the byte before the 64 was: an end of a cell, a quote, a quote that closed.
-        let mut before = Before { end: 1, quote: 0, closed: 0 };
+        // What the byte before the 64 was: an end of a cell, a quote, a quote that closed, a
+        // carriage return after one.
+        let mut before = Before { end: 1, quote: 0, closed: 0, returned: 0 };
         for at in (0..window.len()).step_by(LANES) {
             let lanes = lanes_at(window, at);
             let feeds = lanes.equal(b'\n');
             let mut ends = feeds | lanes.equal(delimiter);
             let mut row_ends = feeds;
             let quotes = quote.map_or(0, |quote| lanes.equal(quote));
-            if quotes | inside | before.closed != 0 {
+            if quotes | inside | before.closed | before.returned != 0 {
                 self.quotes = true;
                 let quoted = parity_so_far(quotes) ^ inside;
                 inside = (quoted.cast_signed() >> 63).cast_unsigned();
@@ -58,7 +59,7 @@ impl Index {
                 row_ends &= !quoted;
                 let returns = lanes.equal(b'\r');
                 let beyond = u64::MAX.checked_shl(saturated(window.len() - at)).unwrap_or(0);
-                let wrong = before.misplaced(quotes, quoted, ends, returns | beyond);
+                let wrong = before.misplaced(quotes, quoted, ends | beyond, returns);
                 if wrong != 0 {
                     let bit = wrong.trailing_zeros();
                     self.misplaced = Some(at + bit as usize);
@@ -78,11 +79,6 @@ impl Index {
         }
     }
 
-    /// How many cells there are, up to the end of the last whole row.
-    pub(crate) fn cells(&self) -> usize {
-        self.cells
-    }
-
     /// The offset at which a cell ends.
     #[inline(always)]
     pub(crate) fn end(&self, cell: usize) -> usize {
@@ -95,10 +91,10 @@ impl Index {
         self.ends[cell].wrapping_add(1) as usize
     }
 
-    /// The ends of cells from `first` on, each with the end before it.
+    /// The ends of all cells, after one entry that is one before the window, so that it wraps to 0 when one is added.
     #[inline(always)]
-    pub(crate) fn ends_from(&self, first: usize) -> &[u32] {
-        &self.ends[first..=self.cells]
+    pub(crate) fn ends(&self) -> &[u32] {
+        &self.ends[..=self.cells]
     }
 
     #[inline(always)]
@@ -131,18 +127,22 @@ struct Before {
     end: u64,
     quote: u64,
     closed: u64,
+    returned: u64,
 }
 
 impl Before {
-    /// The quotes that stand where none may, and the bytes after a closing quote that do not end the cell; `quoted` has
-    /// opening quotes but not closing ones, `fine` are further bytes that may follow a closing quote.
-    fn misplaced(&mut self, quotes: u64, quoted: u64, ends: u64, fine: u64) -> u64 {
+    /// The quotes that stand where none may, and the bytes after a closing quote that do not end the cell, but for a
+    /// carriage return before an end. `quoted` has opening quotes but not closing ones.
+    fn misplaced(&mut self, quotes: u64, quoted: u64, ends: u64, returns: u64) -> u64 {
         let (opening, closing) = (quotes & quoted, quotes & !quoted);
         let may_open = ends << 1 | self.end | quotes << 1 | self.quote;
         let after = closing << 1 | self.closed;
+        let returned = after & returns;
+        let after_return = returned << 1 | self.returned;
         self.quote = quotes >> 63;
         self.closed = closing >> 63;
-        opening & !may_open | after & !(ends | quotes | fine)
+        self.returned = returned >> 63;
+        opening & !may_open | after & !(ends | quotes | returns) | after_return & !ends
     }
 }
 
@@ -170,7 +170,7 @@ mod tests {
     fn index(text: &str, last: bool) -> (Vec<(usize, usize)>, Index) {
         let mut index = Index::default();
         index.build(text.as_bytes(), Dialect::CSV, last);
-        ((0..index.cells()).map(|cell| (index.start(cell), index.end(cell))).collect(), index)
+        ((0..index.cells).map(|cell| (index.start(cell), index.end(cell))).collect(), index)
     }
 
     fn misplaced(text: &str) -> Option<usize> {
@@ -196,7 +196,9 @@ mod tests {
 
     #[test]
     fn quotes_may_stand_only_where_they_may() {
-        for sound in ["\"\"", "\"a\"\"b\"\n", "a,\"b\"\r\nc", "\"\"\"\",\"\"\n", "\"a\"\r", "\"a\n\""] {
+        for sound in
+            ["\"\"", "\"a\"\"b\"\n", "a,\"b\"\r\nc", "\"\"\"\",\"\"\n", "\"a\"\r", "\"a\n\"", "\"a\"\r,b"]
+        {
             assert_eq!(misplaced(sound), None, "{sound:?}");
         }
         for (text, at) in [
@@ -206,6 +208,7 @@ mod tests {
             ("a\"\"b\n", 1),
             ("\"a\" \"b\"", 3),
             (" \"a\"", 1),
+            ("\"a\"\rb", 4),
         ] {
             assert_eq!(misplaced(text), Some(at), "{text:?}");
             // The same across the border between two runs of 64.

@@ -166,14 +166,14 @@ pub fn cut(body: Place, scans: &[BlockScan]) -> Vec<Rows> {
     let mut before = BlockScan::default();
     for scan in scans {
         let place = body.after(&before);
-        if before.bytes > 0 {
-            if let Some(end) = scan.first[usize::from(before.odd)] {
-                starts.push(Place {
-                    offset: place.offset + end.bytes,
-                    row: place.row + 1,
-                    line: place.line + end.lines,
-                });
-            }
+        if before.bytes > 0
+            && let Some(end) = scan.first[usize::from(before.odd)]
+        {
+            starts.push(Place {
+                offset: place.offset + end.bytes,
+                row: place.row + 1,
+                line: place.line + end.lines,
+            });
         }
         before = before.then(scan);
     }
