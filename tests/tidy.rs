@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const LAW: &[(&str, &[&str])] = &[
     ("reduce", &[]),
     ("columns", &["reduce"]),
+    ("expr", &["reduce"]),
     ("protocol", &["reduce"]),
     ("machine", &["protocol", "reduce"]),
     ("sys", &[]),
