@@ -12,6 +12,7 @@ mod answer;
 mod basis;
 mod bytes;
 mod extrema;
+mod float;
 mod integer_fold;
 mod lanes;
 mod partial;
@@ -26,6 +27,7 @@ mod laws;
 
 pub use answer::{Answer, NoAnswer};
 pub use bytes::Malformed;
+pub use float::FloatSum;
 pub use dashu_int::IBig as Integer;
 pub use partial::{Mismatch, Partial};
 pub use reduction::Reduction;

@@ -1,0 +1,13 @@
+//! Exact arithmetic over floats: sums that are rounded once, at the very end, and never before.
+//!
+//! `digits` holds the numbers, `sum` gives them a meaning, `blocks` and `buckets` bring slices into them fast,
+//! `cpu` chooses the instructions. All roads give the same bits, whatever the processor.
+
+mod blocks;
+mod buckets;
+mod cpu;
+mod digits;
+mod load;
+mod sum;
+
+pub use sum::FloatSum;
