@@ -4,34 +4,57 @@
 //! buckets belongs to the sum: nobody may read the digits without emptying the buckets first.
 
 use super::digits::Digits;
+use super::load::Load;
 
 const EXPONENTS: usize = 2048;
 /// The bits of the fraction.
 pub(crate) const FRACTION: u64 = (1 << 52) - 1;
 
+/// Values side by side. Neighbours often have the same exponent, and a bucket is slow while its last addition is
+/// on its way to memory: so neighbours use different tables.
+const TABLES: usize = 4;
+
 /// Mantissas summed by the field of the exponent. A bucket stays below 2^62 in magnitude.
 #[derive(Clone, Debug)]
 pub(crate) struct Buckets {
-    sums: [i64; EXPONENTS],
+    sums: [[i64; TABLES]; EXPONENTS],
 }
 
 impl Buckets {
     pub(crate) fn empty() -> Box<Self> {
-        Box::new(Self { sums: [0; EXPONENTS] })
+        Box::new(Self { sums: [[0; TABLES]; EXPONENTS] })
     }
 
     /// Adds finite values.
     #[inline(always)]
-    pub(crate) fn add<const N: usize>(&mut self, values: impl Iterator<Item = f64>, digits: &mut Digits<N>) {
+    pub(crate) fn add<const N: usize, L: Load>(&mut self, block: &[L::Raw], digits: &mut Digits<N>) {
         const SPILL: i64 = 1 << 62;
-        for value in values {
-            let bits = value.to_bits();
-            let field = field(bits);
-            let mantissa = (bits & FRACTION | u64::from(field != 0) << 52).cast_signed();
-            let flip = bits.cast_signed() >> 63;
-            let sum = &mut self.sums[field];
-            *sum += (mantissa ^ flip) - flip;
-            if sum.wrapping_add(SPILL) < 0 {
+        let (groups, tail) = block.as_chunks::<TABLES>();
+        for group in groups {
+            let bits = group.map(|raw| L::load(raw).to_bits());
+            let fields = bits.map(field);
+            let mut sums = [0; TABLES];
+            let mut spilling = false;
+            for table in 0..TABLES {
+                sums[table] = self.sums[fields[table]][table] + mantissa(bits[table]);
+                spilling |= sums[table].wrapping_add(SPILL) < 0;
+                self.sums[fields[table]][table] = sums[table];
+            }
+            if spilling {
+                self.spill(fields, digits);
+            }
+        }
+        for raw in tail {
+            let bits = L::load(*raw).to_bits();
+            self.sums[field(bits)][0] += mantissa(bits);
+            self.spill([field(bits); TABLES], digits);
+        }
+    }
+
+    #[cold]
+    fn spill<const N: usize>(&mut self, fields: [usize; TABLES], digits: &mut Digits<N>) {
+        for field in fields {
+            for sum in &mut self.sums[field] {
                 spill(field, std::mem::take(sum), digits);
             }
         }
@@ -39,19 +62,27 @@ impl Buckets {
 
     /// Moves everything into the digits.
     pub(crate) fn empty_into<const N: usize>(&self, digits: &mut Digits<N>) {
-        for (field, sum) in self.sums.iter().enumerate() {
-            if *sum != 0 {
+        for (field, sums) in self.sums.iter().enumerate() {
+            for sum in sums {
                 spill(field, *sum, digits);
             }
         }
     }
 }
 
-#[cold]
-fn spill<const N: usize>(field: usize, sum: i64, digits: &mut Digits<N>) {
-    digits.add_long(sum.unsigned_abs().into(), place(field), sum < 0);
+/// The mantissa with its sign.
+#[inline(always)]
+fn mantissa(bits: u64) -> i64 {
+    let mantissa = (bits & FRACTION | u64::from(field(bits) != 0) << 52).cast_signed();
+    let flip = bits.cast_signed() >> 63;
+    (mantissa ^ flip) - flip
 }
 
+fn spill<const N: usize>(field: usize, sum: i64, digits: &mut Digits<N>) {
+    if sum != 0 {
+        digits.add_long(sum.unsigned_abs().into(), place(field), sum < 0);
+    }
+}
 /// The field of the exponent, below 2048.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "eleven bits")]

@@ -9,5 +9,7 @@ mod cpu;
 mod digits;
 mod load;
 mod sum;
+#[cfg(test)]
+mod laws;
 
 pub use sum::FloatSum;

@@ -56,7 +56,7 @@ enum Way {
     Buckets,
 }
 
-const PATIENCE: u8 = 15;
+const PATIENCE: u8 = 63;
 
 /// Below this many values a block is not worth its preparation.
 const SHORT: usize = 16;
@@ -269,7 +269,7 @@ impl FloatSum {
             self.saw_block::<L>(block);
             let buckets = self.buckets.get_or_insert_with(Buckets::empty);
             let digits = &mut self.digits;
-            cpu.run(#[inline(always)] || buckets.add(block.iter().map(|raw| L::load(*raw)), digits));
+            cpu.run(#[inline(always)] || buckets.add::<_, L>(block, digits));
         } else {
             self.add_slowly::<L>(block);
         }
