@@ -45,6 +45,22 @@ pub(crate) fn sqrt_ratio_to_f64(numerator: &Integer, denominator: &Integer) -> f
     assemble(low_word(&root), inexact || !rest.is_zero(), scale)
 }
 
+/// The `f64` nearest to `digits * 2^exponent`, which is not zero.
+pub(crate) fn scaled_to_f64(digits: UBig, exponent: i128) -> f64 {
+    let top = exponent.saturating_add(bits(&digits).into());
+    if top > 1_100 {
+        return f64::INFINITY;
+    }
+    if top < -1_100 {
+        return 0.0;
+    }
+    // `top` is small, so `exponent` fits as well as the number of bits does.
+    let exponent = i64::try_from(exponent).unwrap_or(i64::MIN);
+    let scale = BITS_WANTED - bits(&digits);
+    let (leading, inexact) = scaled_quotient(digits, UBig::ONE, scale);
+    assemble(low_word(&leading), inexact, scale - exponent)
+}
+
 /// The floor of `above / below * 2^scale`, and whether anything was cut off.
 fn scaled_quotient(above: UBig, below: UBig, scale: i64) -> (UBig, bool) {
     let shift = usize::try_from(scale.unsigned_abs()).unwrap_or(usize::MAX);

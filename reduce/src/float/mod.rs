@@ -5,9 +5,12 @@
 
 mod blocks;
 mod buckets;
-mod cpu;
+pub(crate) mod cpu;
 mod digits;
-mod load;
+pub(crate) mod fold;
+pub(crate) mod load;
+pub(crate) mod product;
+pub(crate) mod squares;
 mod sum;
 #[cfg(test)]
 mod laws;

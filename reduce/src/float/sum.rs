@@ -159,6 +159,13 @@ impl FloatSum {
         self.finite == Finite::NegativeZeros && self.special().is_none()
     }
 
+    /// Whether so many values can have this sum, as far as kinds go.
+    pub(crate) fn fits(&self, count: u64) -> bool {
+        let others = [self.nan, self.infinite, self.negative_infinite].into_iter().map(u128::from).sum::<u128>();
+        let count = u128::from(count);
+        if self.finite == Finite::None { others == count } else { others < count }
+    }
+
     /// The sum of the finite values, in units of 2^-1074.
     pub(crate) fn units(&self) -> Integer {
         self.all_digits().value()
