@@ -107,11 +107,15 @@ fn main() {
         (0..50_000_000).map(|_| value(&mut words)).collect()
     };
     compare("uniform in [0, 1)", &column(&mut Words::unit));
-    compare("around zero, 10^-6 to 10^6", &column(&mut |words| {
-        (words.unit() - 0.5) * 10_f64.powf(12.0 * words.unit() - 6.0)
-    }));
-    compare("exponents 2^-300 to 2^300", &column(&mut |words| {
-        let exponent = words.next() % 601;
-        f64::from_bits((words.next() & (0x800f_ffff_ffff_ffff)) | (1023 - 300 + exponent) << 52)
-    }));
+    compare(
+        "around zero, 10^-6 to 10^6",
+        &column(&mut |words| (words.unit() - 0.5) * 10_f64.powf(12.0 * words.unit() - 6.0)),
+    );
+    compare(
+        "exponents 2^-300 to 2^300",
+        &column(&mut |words| {
+            let exponent = words.next() % 601;
+            f64::from_bits((words.next() & (0x800f_ffff_ffff_ffff)) | (1023 - 300 + exponent) << 52)
+        }),
+    );
 }

@@ -5,8 +5,8 @@
 use crate::columns::{self, LoadInteger};
 use crate::extrema::NOWHERE;
 use crate::float::cpu::Cpu;
-use crate::float::load::{self, Load};
 use crate::float::fold as float_fold;
+use crate::float::load::{self, Load};
 use crate::indices::Indices;
 use crate::lanes::absorb_big;
 use crate::{Integer, Mismatch, Partial};

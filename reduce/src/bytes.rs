@@ -23,6 +23,7 @@
 
 use std::fmt;
 
+use dashu_int::ops::BitTest;
 use dashu_int::{Sign, UBig};
 
 use crate::basis::{Basis, Floats};
@@ -244,7 +245,9 @@ fn floats_possible(partial: &Partial) -> bool {
     }
     if floats.count == partial.elements {
         let identity = Basis::identity(&partial.reductions);
-        if (&basis.sum, &basis.squares, &basis.product) != (&identity.sum, &identity.squares, &identity.product) {
+        if (&basis.sum, &basis.squares, &basis.product)
+            != (&identity.sum, &identity.squares, &identity.product)
+        {
             return false;
         }
     }
@@ -386,7 +389,11 @@ impl<'a> Input<'a> {
             NONE => return Ok(None),
             FLOAT => {
                 let value = f64::from_bits(self.number()?);
-                return if value.is_nan() { Err(Malformed::NotCanonical) } else { Ok(Some(Answer::Float(value))) };
+                return if value.is_nan() {
+                    Err(Malformed::NotCanonical)
+                } else {
+                    Ok(Some(Answer::Float(value)))
+                };
             }
             _ => return Err(Malformed::NotCanonical),
         };
@@ -394,9 +401,7 @@ impl<'a> Input<'a> {
         match self.take(length)? {
             [.., 0] => Err(Malformed::NotCanonical),
             [] if sign == Sign::Negative => Err(Malformed::NotCanonical),
-            magnitude => {
-                Ok(Some(Answer::Integer(Integer::from_parts(sign, UBig::from_le_bytes(magnitude)))))
-            }
+            magnitude => Ok(Some(Answer::Integer(Integer::from_parts(sign, UBig::from_le_bytes(magnitude))))),
         }
     }
 
@@ -438,15 +443,14 @@ impl<'a> Input<'a> {
         exponent.copy_from_slice(self.take(16)?);
         let bits = self.number()?;
         let odd = self.integer()?;
-        // The odd factors are longer than their product, but by less than a bit each.
         let fits = match &odd {
             None => bits > BITS_MAX,
             Some(odd) => {
-                let length = odd.as_sign_words().1.len() as u64 * 64;
+                // Never longer than the factors together; without any it is 1.
                 bits <= BITS_MAX
                     && *odd > Integer::ZERO
                     && odd.trailing_zeros() == Some(0)
-                    && length < bits.saturating_add(64)
+                    && odd.bit_len() as u64 <= bits.max(1)
             }
         };
         if !fits {

@@ -33,8 +33,10 @@ const BLOCK: usize = 8192;
 
 /// Folds all of a slice.
 pub(crate) fn fold<L: LoadInteger>(basis: &mut Basis, raws: &[L::Raw], indices: Indices<'_>, cpu: Cpu) {
-    let others =
-        basis.squares.is_some() || basis.least.is_some() || basis.greatest.is_some() || basis.product.is_some();
+    let others = basis.squares.is_some()
+        || basis.least.is_some()
+        || basis.greatest.is_some()
+        || basis.product.is_some();
     if others {
         fold_blocks::<L>(basis, raws, indices, cpu);
     } else if let Some(total) = &mut basis.sum {

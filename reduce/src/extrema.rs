@@ -85,7 +85,9 @@ impl PartialEq for Extremum {
     fn eq(&self, other: &Self) -> bool {
         let same = match (&self.best, &other.best) {
             (Some((Answer::Integer(a), i)), Some((Answer::Integer(b), j))) => a == b && i == j,
-            (Some((Answer::Float(a), i)), Some((Answer::Float(b), j))) => a.to_bits() == b.to_bits() && i == j,
+            (Some((Answer::Float(a), i)), Some((Answer::Float(b), j))) => {
+                a.to_bits() == b.to_bits() && i == j
+            }
             (None, None) => true,
             _ => false,
         };

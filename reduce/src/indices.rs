@@ -20,9 +20,9 @@ impl<'a> Indices<'a> {
     pub(crate) fn after(self, skipped: u64) -> Self {
         match self {
             Self::From(first) => Self::From(first.saturating_add(skipped)),
-            Self::Each(each) => {
-                Self::Each(usize::try_from(skipped).ok().and_then(|skipped| each.get(skipped..)).unwrap_or(&[]))
-            }
+            Self::Each(each) => Self::Each(
+                usize::try_from(skipped).ok().and_then(|skipped| each.get(skipped..)).unwrap_or(&[]),
+            ),
             Self::Unknown => Self::Unknown,
         }
     }
@@ -48,9 +48,10 @@ impl<'a> Indices<'a> {
     pub(crate) fn first_of<T>(self, elements: &[T], mut wanted: impl FnMut(&T) -> bool) -> u64 {
         match self {
             Self::Unknown => NOWHERE,
-            Self::From(_) => {
-                elements.iter().position(|element| wanted(element)).map_or(NOWHERE, |position| self.at(position))
-            }
+            Self::From(_) => elements
+                .iter()
+                .position(|element| wanted(element))
+                .map_or(NOWHERE, |position| self.at(position)),
             Self::Each(_) => {
                 let found = elements.iter().enumerate().filter(|(_, element)| wanted(element));
                 found.map(|(position, _)| self.at(position)).min().unwrap_or(NOWHERE)

@@ -26,13 +26,15 @@ mod runs;
 mod total;
 
 #[cfg(test)]
+mod column_laws;
+#[cfg(test)]
 mod laws;
 
 pub use absorb::{Endian, Format, NanPolicy};
 pub use answer::{Answer, NoAnswer};
 pub use bytes::Malformed;
+pub use dashu_int::IBig as Integer;
 pub use float::FloatSum;
 pub use indices::Indices;
-pub use dashu_int::IBig as Integer;
 pub use partial::{Mismatch, Partial};
 pub use reduction::Reduction;

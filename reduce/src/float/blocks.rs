@@ -48,11 +48,7 @@ pub(crate) fn take_apart<const LEVELS: usize, L: Load>(block: &[L::Raw], anchor:
         let exponent = anchor - ANCHOR_STEP * i32::try_from(level).unwrap_or(0);
         f64::from_bits(u64::from((exponent + 1023).unsigned_abs()) << 52 | 1 << 51)
     });
-    let mut state = State::<LEVELS> {
-        sums: [[0.0; LANES]; LEVELS],
-        most: [0.0; LANES],
-        rest: [0; LANES],
-    };
+    let mut state = State::<LEVELS> { sums: [[0.0; LANES]; LEVELS], most: [0.0; LANES], rest: [0; LANES] };
     let (groups, tail) = block.as_chunks::<LANES>();
     for group in groups {
         state.add(group.map(L::load), anchors);

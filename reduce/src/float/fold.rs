@@ -24,8 +24,10 @@ pub(crate) fn fold<L: Load>(
     if raws.is_empty() {
         return 0;
     }
-    let only_sum =
-        basis.squares.is_none() && basis.least.is_none() && basis.greatest.is_none() && basis.product.is_none();
+    let only_sum = basis.squares.is_none()
+        && basis.least.is_none()
+        && basis.greatest.is_none()
+        && basis.product.is_none();
     if only_sum && !skip_nan {
         let floats = basis.floats(raws.len() as u64);
         if let Some(sum) = &mut floats.sum {

@@ -102,8 +102,8 @@ fn column(most: usize) -> impl Strategy<Value = Vec<f64>> {
     let plain = (0..2047_i32, select(vec![0_u64, 1, 10, 37, 40, 90, 140, 600, 2046]), 0..=most)
         .prop_flat_map(move |(centre, spread, length)| vec(around(centre, spread), length));
     let special = select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 0.0, f64::MAX, -5e-324]);
-    (plain, vec((any::<Index>(), prop_oneof![special, select(edges()), any::<f64>()]), 0..4), 0..6_usize).prop_map(
-        |(mut values, specials, how_many)| {
+    (plain, vec((any::<Index>(), prop_oneof![special, select(edges()), any::<f64>()]), 0..4), 0..6_usize)
+        .prop_map(|(mut values, specials, how_many)| {
             for (at, special) in specials.into_iter().take(how_many) {
                 if !values.is_empty() {
                     let at = at.index(values.len());
@@ -111,8 +111,7 @@ fn column(most: usize) -> impl Strategy<Value = Vec<f64>> {
                 }
             }
             values
-        },
-    )
+        })
 }
 
 proptest! {
@@ -216,12 +215,22 @@ fn borders_of_the_roads() {
         for value in edges() {
             check(&vec![value; length]);
         }
-        for exponent in [-1074, -1022, -1000, -984, -983, -938, -937, -1, 0, 1, 1013, 1014, 1015, 1022, 1023] {
+        for exponent in [-1074, -1022, -1000, -984, -983, -938, -937, -1, 0, 1, 1013, 1014, 1015, 1022, 1023]
+        {
             let top = 2_f64.powi(exponent);
             for below in [1, 36, 37, 38, 39, 52, 82, 83, 84, 85, 91, 137, 138, 500, 2_000] {
                 let low = 2_f64.powi((exponent - below).max(-1074)) * 1.999_999_999_999_999_8;
-                let values: Vec<f64> =
-                    (0..length).map(|at| if at % 5 == 0 { -low } else if at % 7 == 0 { low } else { top }).collect();
+                let values: Vec<f64> = (0..length)
+                    .map(|at| {
+                        if at % 5 == 0 {
+                            -low
+                        } else if at % 7 == 0 {
+                            low
+                        } else {
+                            top
+                        }
+                    })
+                    .collect();
                 check(&values);
             }
         }

@@ -8,11 +8,11 @@ mod buckets;
 pub(crate) mod cpu;
 mod digits;
 pub(crate) mod fold;
+#[cfg(test)]
+pub(crate) mod laws;
 pub(crate) mod load;
 pub(crate) mod product;
 pub(crate) mod squares;
 mod sum;
-#[cfg(test)]
-mod laws;
 
 pub use sum::FloatSum;

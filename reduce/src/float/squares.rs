@@ -179,7 +179,8 @@ mod tests {
     #[test]
     fn ends_of_the_range() {
         let edges = [f64::MAX, f64::MIN, f64::from_bits(1), f64::MIN_POSITIVE, 0.0, -0.0];
-        let powers = [-1074, -538, -537, -481, -480, -479, -1, 0, 499, 500, 501].map(|power| 2_f64.powi(power));
+        let powers =
+            [-1074, -538, -537, -481, -480, -479, -1, 0, 499, 500, 501].map(|power| 2_f64.powi(power));
         for value in edges.into_iter().chain(powers) {
             check(&[value; 100]);
             check(&[value * 0.999_999_999_999_999_9; 2_500]);

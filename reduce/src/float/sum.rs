@@ -161,7 +161,8 @@ impl FloatSum {
 
     /// Whether so many values can have this sum, as far as kinds go.
     pub(crate) fn fits(&self, count: u64) -> bool {
-        let others = [self.nan, self.infinite, self.negative_infinite].into_iter().map(u128::from).sum::<u128>();
+        let others =
+            [self.nan, self.infinite, self.negative_infinite].into_iter().map(u128::from).sum::<u128>();
         let count = u128::from(count);
         if self.finite == Finite::None { others == count } else { others < count }
     }
@@ -272,11 +273,17 @@ impl FloatSum {
             }
             self.road = Road { way: Way::Buckets, patience: PATIENCE, ..self.road };
         }
-        if cpu.run(#[inline(always)] || all_finite::<L>(block)) {
+        if cpu.run(
+            #[inline(always)]
+            || all_finite::<L>(block),
+        ) {
             self.saw_block::<L>(block);
             let buckets = self.buckets.get_or_insert_with(Buckets::empty);
             let digits = &mut self.digits;
-            cpu.run(#[inline(always)] || buckets.add::<_, L>(block, digits));
+            cpu.run(
+                #[inline(always)]
+                || buckets.add::<_, L>(block, digits),
+            );
         } else {
             self.add_slowly::<L>(block);
         }
@@ -287,7 +294,10 @@ impl FloatSum {
     fn try_apart<const LEVELS: usize, L: Load>(&mut self, block: &[L::Raw], cpu: Cpu) -> bool {
         let mut anchor = self.road.anchor.clamp(anchor_min(LEVELS), ANCHOR_MAX);
         for _ in 0..2 {
-            let parts = cpu.run(#[inline(always)] || take_apart::<LEVELS, L>(block, anchor));
+            let parts = cpu.run(
+                #[inline(always)]
+                || take_apart::<LEVELS, L>(block, anchor),
+            );
             let wanted = anchor_for(parts.most).max(anchor_min(LEVELS));
             if wanted > ANCHOR_MAX {
                 return false;
