@@ -2,7 +2,7 @@
 //! only one that answers those who wait for it.
 
 use tally_protocol::JobId;
-use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::error::{ErrorCode, Failure, STOPPING};
 use tally_protocol::view::ResultView;
 
 use crate::Machine;
@@ -84,7 +84,7 @@ fn timed_out(job: &Job) -> Failure {
 
 /// The failure of a job that ends with its supervisor. Its client may ask for it again elsewhere.
 pub(crate) fn stopped(id: JobId) -> Outcome {
-    let failure = Failure::new(ErrorCode::Stopping, format!("{id} was cancelled: the daemon is stopping"));
+    let failure = Failure::new(ErrorCode::Stopping, format!("{id} was cancelled: {STOPPING}"));
     Outcome::Cancelled(Failure { exit: ErrorCode::Cancelled.exit(), ..failure })
 }
 

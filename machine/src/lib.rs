@@ -37,6 +37,7 @@ pub mod settings;
 mod staff;
 mod stop;
 mod views;
+mod vitals;
 mod words;
 mod worker;
 
@@ -55,6 +56,7 @@ pub use moment::Moment;
 pub use permission::{Rights, Who};
 pub use phase::Phase;
 pub use settings::Settings;
+pub use vitals::Vitals;
 
 use action::Profile;
 use clients::Client;

@@ -89,7 +89,9 @@ impl Machine {
         ids.iter().filter_map(|&id| self.jobs.get(id)).map(|job| self.view(job)).collect()
     }
 
-    pub(crate) fn status(&self) -> StatusView {
+    /// The supervisor as a whole.
+    #[must_use]
+    pub fn status(&self) -> StatusView {
         let count = |state: JobState| self.jobs.count(|job| job.state == state);
         StatusView {
             version: version::PROGRAM.to_owned(),
@@ -112,7 +114,9 @@ impl Machine {
         }
     }
 
-    pub(crate) fn workers(&self) -> Vec<WorkerView> {
+    /// Its slots.
+    #[must_use]
+    pub fn workers(&self) -> Vec<WorkerView> {
         self.crew.slots().iter().map(|slot| self.worker_view(slot)).collect()
     }
 
@@ -141,6 +145,8 @@ impl Machine {
             backoff_ms: backoff,
             transport: profile.transport,
             start: profile.start,
+            // What confines a process is the shell's to tell.
+            confined: None,
         }
     }
 }
