@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::error::{ErrorCode, Failure};
 use crate::ids::JobId;
 use crate::job::{JobRequest, JobSpec};
+use crate::settings::{ConfigView, ReloadView};
 use crate::varlink::{Call, ReplyMessage};
 use crate::version::Spoken;
 use crate::view::{JobView, StatusView, WorkerView};
@@ -70,6 +71,21 @@ pub enum Request {
     },
     /// The whole state, for people who look for a defect.
     Dump,
+    /// Another priority for an open job.
+    Reprioritize {
+        /// Which.
+        job: JobId,
+        /// Higher goes first.
+        priority: i32,
+    },
+    /// Read the configuration again.
+    Reload,
+    /// The settings in force.
+    Config,
+    /// Counters and figures.
+    Metrics,
+    /// End, and let the program that is installed now go on in this one's place.
+    Upgrade,
 }
 
 /// What the machine answers.
@@ -77,7 +93,7 @@ pub enum Request {
 pub enum Reply {
     /// To `Hello`: the version both will speak.
     Hello(u32),
-    /// To `Submit`, `Show`, `Result`, `Follow`, `Pause`, `Resume`, `Retry`: the job as it is now.
+    /// To `Submit`, `Show`, `Result`, `Follow`, `Pause`, `Resume`, `Retry`, `Reprioritize`: the job as it is now.
     Job(Box<JobView>),
     /// To `Jobs`, `Wait`, `Cancel`: the jobs as they are now.
     Jobs(Vec<JobView>),
@@ -94,7 +110,13 @@ pub enum Reply {
     Workers(Vec<WorkerView>),
     /// To `Dump`.
     Dump(String),
-    /// To `Ping`, `Drain`, `Stop`.
+    /// To `Reload`: what has changed.
+    Reloaded(Box<ReloadView>),
+    /// To `Config`.
+    Config(Box<ConfigView>),
+    /// To `Metrics`: OpenMetrics text.
+    Metrics(String),
+    /// To `Ping`, `Drain`, `Stop`, `Upgrade`.
     Done,
     /// It could not be done.
     Refused(Failure),
@@ -154,6 +176,13 @@ struct StopHow {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct JobPriority {
+    job: JobId,
+    priority: i32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct SubmitJob {
     request: JobRequest,
 }
@@ -195,6 +224,12 @@ impl Request {
             "Drain" => none(Self::Drain, parameters),
             "Stop" => read::<StopHow>(parameters).map(|how| Self::Stop { now: how.now }),
             "Dump" => none(Self::Dump, parameters),
+            "Reprioritize" => read::<JobPriority>(parameters)
+                .map(|one| Self::Reprioritize { job: one.job, priority: one.priority }),
+            "Reload" => none(Self::Reload, parameters),
+            "Config" => none(Self::Config, parameters),
+            "Metrics" => none(Self::Metrics, parameters),
+            "Upgrade" => none(Self::Upgrade, parameters),
             _ => Err(BadCall::Method(call.method)),
         }
     }
@@ -222,6 +257,13 @@ impl Request {
             Self::Drain => ("Drain", json!({})),
             Self::Stop { now } => ("Stop", json!({ "now": now })),
             Self::Dump => ("Dump", json!({})),
+            Self::Reprioritize { job, priority } => {
+                ("Reprioritize", json!({ "job": job, "priority": priority }))
+            }
+            Self::Reload => ("Reload", json!({})),
+            Self::Config => ("Config", json!({})),
+            Self::Metrics => ("Metrics", json!({})),
+            Self::Upgrade => ("Upgrade", json!({})),
         };
         Call { method: format!("io.tally.{name}"), parameters: object(parameters), more, ..Call::default() }
     }
@@ -277,6 +319,9 @@ impl Reply {
             Self::Status(status) => (None, json!({ "status": status })),
             Self::Workers(workers) => (None, json!({ "workers": workers })),
             Self::Dump(state) => (None, json!({ "state": state })),
+            Self::Reloaded(reload) => (None, json!({ "reload": reload })),
+            Self::Config(config) => (None, json!({ "config": config })),
+            Self::Metrics(text) => (None, json!({ "metrics": text })),
             Self::Done => (None, json!({})),
             Self::Refused(failure) => (Some(failure.code.varlink_name()), json!(failure)),
         };
@@ -341,6 +386,11 @@ mod tests {
             Request::Drain,
             Request::Stop { now: true },
             Request::Dump,
+            Request::Reprioritize { job: JobId(1), priority: -2 },
+            Request::Reload,
+            Request::Config,
+            Request::Metrics,
+            Request::Upgrade,
         ];
         for request in requests {
             let call = request.to_call(false);

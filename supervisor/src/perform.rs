@@ -5,6 +5,7 @@ use std::io::Write as _;
 use tally_machine::Event;
 use tally_machine::action::{Action, Blow, Profile};
 use tally_protocol::control::Reply;
+use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::work::ToWorker;
 use tally_protocol::{SlotId, WorkerId};
 use tally_sys::signal::Signal;
@@ -24,6 +25,24 @@ impl Supervisor {
                     _ => {}
                 }
                 self.reply(client, &reply.to_message(continues));
+            }
+            Action::Reload { client } => {
+                let result = self.reload().map(Box::new);
+                self.events.push_back(Event::Reloaded { client, result });
+            }
+            Action::Config { client } => {
+                let reply =
+                    self.config_view().map_or_else(Reply::Refused, |view| Reply::Config(Box::new(view)));
+                self.reply(client, &reply.to_message(false));
+            }
+            Action::Metrics { client } => {
+                let text = self.metrics_text();
+                self.reply(client, &Reply::Metrics(text).to_message(false));
+            }
+            Action::Upgrade { client } => {
+                let why = "could not upgrade: this daemon cannot be followed by another program";
+                let result = Err(Failure::new(ErrorCode::WrongState, why));
+                self.events.push_back(Event::UpgradeReady { client, result });
             }
             // Without a store the machine records nothing; should it ever, nothing waits for it.
             Action::Record { ticket, .. } => {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use tally_machine::{Event, Settings};
 use tally_protocol::error::{ErrorCode, Failure};
-use tally_protocol::settings::ReloadView;
+use tally_protocol::settings::{ConfigView, ReloadView};
 use tracing::Level;
 
 use crate::config::{Configuration, Reading, Sources};
@@ -83,6 +83,17 @@ pub(crate) fn daemon_settings(
 }
 
 impl Supervisor {
+    /// The settings in force.
+    pub(crate) fn config_view(&self) -> Result<ConfigView, Failure> {
+        match &self.reloader {
+            Some(reloader) => Ok(reloader.reading.view()),
+            None => {
+                let why = "could not show the configuration: a private supervisor shows none";
+                Err(Failure::new(ErrorCode::WrongState, why))
+            }
+        }
+    }
+
     /// SIGHUP, or a client asked: takes what the sources say now. The result is in the log in any case.
     pub(crate) fn reload(&mut self) -> Result<ReloadView, Failure> {
         let Some(reloader) = &mut self.reloader else {
