@@ -20,6 +20,9 @@ use crate::roles::{DaemonOptions, FoldMode, PrivateOptions};
 use crate::suggest;
 use crate::surroundings::Surroundings;
 
+/// How long a sign of life may take.
+const PING_MS: u64 = 5_000;
+
 /// How the command speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Style {
@@ -93,7 +96,9 @@ pub(crate) enum Ask {
     Retry(JobId),
     Status,
     Workers,
-    Ping,
+    Ping { timeout_ms: u64 },
+    Reload,
+    Metrics,
     Drain,
     Stop { now: bool },
     Dump,
@@ -149,7 +154,9 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         Some(Command::Retry(one)) => Ask::Retry(one.job),
         Some(Command::Status) => Ask::Status,
         Some(Command::Workers) => Ask::Workers,
-        Some(Command::Ping) => Ask::Ping,
+        Some(Command::Ping { timeout }) => Ask::Ping { timeout_ms: timeout.unwrap_or(PING_MS) },
+        Some(Command::Reload) => Ask::Reload,
+        Some(Command::Metrics) => Ask::Metrics,
         Some(Command::Drain) => Ask::Drain,
         Some(Command::Stop { now }) => Ask::Stop { now },
         Some(Command::Dump) => Ask::Dump,

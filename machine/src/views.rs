@@ -97,6 +97,7 @@ impl Machine {
             clients: self.clients.len() as u64,
             restarts: self.restarts,
             late: self.late,
+            ..StatusView::default()
         }
     }
 

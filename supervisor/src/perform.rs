@@ -19,7 +19,7 @@ impl Supervisor {
             Action::Signal { worker, blow } => self.strike(worker, blow),
             Action::Reply { client, mut reply, continues } => {
                 if let Reply::Status(status) = &mut reply {
-                    status.clients = self.clients.len() as u64;
+                    self.complete_status(status);
                 }
                 self.reply(client, &reply.to_message(continues));
             }

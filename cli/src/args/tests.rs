@@ -98,7 +98,7 @@ fn commands_are_read() {
         ("retry j17", Command::Retry(one)),
         ("status", Command::Status),
         ("workers", Command::Workers),
-        ("ping", Command::Ping),
+        ("ping", Command::Ping { timeout: None }),
         ("drain", Command::Drain),
         ("stop", Command::Stop { now: false }),
         ("stop --now", Command::Stop { now: true }),

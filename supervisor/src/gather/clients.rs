@@ -124,6 +124,9 @@ impl Supervisor {
             Input::Call(call) => match self.answer_here(&call) {
                 Some(message) => message,
                 None => match self.request(id, call) {
+                    Ok(Event::ClientSaid { request, .. }) if Self::is_ours_to_answer(&request) => {
+                        self.answer_ourselves(&request)
+                    }
                     Ok(event) => {
                         self.feed(event);
                         return;

@@ -25,11 +25,9 @@ impl Supervisor {
                     self.feed(Event::StopNow);
                 }
                 Signal::Hup => {
-                    self.service.reloading();
                     tracing::info!("{signal}: reading the configuration again");
                     // What came of it is in the log.
                     self.reload().ok();
-                    self.service.ready();
                 }
                 Signal::Usr1 => {
                     let state = self.machine.dump(self.now());
