@@ -147,6 +147,10 @@ fn every_key_is_known_everywhere() {
         through.finish();
 
         assert_eq!(world.run(["daemon", "--check", flag, default]).code(), 0, "{flag} {default}");
+        // Any text is the path of a file.
+        if key == "log_file" {
+            continue;
+        }
         let wrong = world.run(["daemon", "--check", flag, "\u{a0}"]);
         assert_eq!((wrong.code(), wrong.stdout.as_str()), (2, ""), "{flag}: {}", wrong.stderr);
         assert!(wrong.stderr.contains(flag), "{flag}: {}", wrong.stderr);

@@ -220,3 +220,35 @@ fn status_tells_what_is_near_its_limit() {
     assert_eq!(daemon.finish().code(), 0);
     world.finish();
 }
+
+/// What an operator reads: the start, readiness, a death with who, at what and why, the end of a job, the end.
+#[test]
+fn the_log_tells_what_happens() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1"]);
+    daemon.await_line("ready: all 1 workers are");
+    let mut client = daemon.client();
+    client.submit(&json!({ "reductions": ["sum"], "sources": ["0..1e15"], "detach": true }), false);
+    until("the worker to be busy", || {
+        let status = client.call("io.tally.Status", &json!({}));
+        (status["status"]["busy"] == 1).then_some(())
+    });
+    let worker = world.named("tally-worker")[0].pid;
+    tally_tests::run::send(worker, Signal::Kill);
+    let line = daemon.await_line("killed by SIGKILL");
+    assert!(line.contains("WARN"), "{line}");
+    assert!(line.contains(&format!("worker 0 (process {worker}) killed by SIGKILL")), "{line}");
+    assert!(line.contains(" at ") && line.contains(" of j1"), "{line}");
+    client.call("io.tally.Cancel", &json!({ "jobs": ["j1"] }));
+    let line = daemon.await_line("j1 cancelled after");
+    assert!(line.contains("a client asked for it"), "{line}");
+    client.ask("io.tally.Stop", &json!({}), false);
+    daemon.await_line("asks to stop");
+    daemon.await_line("stopping: ");
+    let finished = daemon.finish();
+    assert_eq!(finished.code(), 0);
+    let start = finished.stderr.lines().find(|line| line.contains(" starts as process "));
+    let start = start.expect("the start is told");
+    assert!(start.contains("1 workers, forkserver shm; settings: built-in"), "{start}");
+    world.finish();
+}

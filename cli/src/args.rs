@@ -57,6 +57,9 @@ pub(crate) struct Common {
     /// Colour: auto, always, never
     #[arg(long, global = true, value_name = "WHEN", hide_short_help = true, value_parser = values::when)]
     pub(crate) color: Option<When>,
+    /// How long to wait for a daemon that went away in the middle [default: 10s]
+    #[arg(long, global = true, value_name = "TIME", hide_short_help = true, value_parser = values::reconnect)]
+    pub(crate) reconnect: Option<u64>,
     /// This help; --help tells more than -h
     #[arg(short, long, global = true, action = clap::ArgAction::Help)]
     pub(crate) help: Option<bool>,
@@ -387,6 +390,24 @@ pub(crate) struct SettingArgs {
     /// Clients that may be connected
     #[arg(long, value_name = "N", hide_short_help = true)]
     clients_max: Option<u64>,
+    /// Whether workers are confined: true, false
+    #[arg(long, value_name = "YES", hide_short_help = true)]
+    confine: Option<String>,
+    /// Who may connect: 0600, 0660, 0666
+    #[arg(long, value_name = "MODE", hide_short_help = true)]
+    socket_mode: Option<String>,
+    /// The group of the socket
+    #[arg(long, value_name = "GROUP", hide_short_help = true)]
+    socket_group: Option<String>,
+    /// Groups that may do everything
+    #[arg(long, value_name = "GROUPS", hide_short_help = true)]
+    operator_groups: Option<String>,
+    /// Groups that may see everybody's jobs
+    #[arg(long, value_name = "GROUPS", hide_short_help = true)]
+    reader_groups: Option<String>,
+    /// Connections one user may have open
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    connections_per_user: Option<u64>,
     /// Where metrics are served: none, 127.0.0.1:PORT, unix:/PATH
     #[arg(long, value_name = "WHERE", hide_short_help = true)]
     metrics_listen: Option<String>,
@@ -411,8 +432,17 @@ impl SettingArgs {
             ("leases_max", self.leases_max),
             ("jobs_open_max", self.jobs_open_max),
             ("clients_max", self.clients_max),
+            ("connections_per_user", self.connections_per_user),
         ];
-        let texts = [("memory_limit_mib", &self.memory_limit_mib), ("metrics_listen", &self.metrics_listen)];
+        let texts = [
+            ("memory_limit_mib", &self.memory_limit_mib),
+            ("confine", &self.confine),
+            ("socket_mode", &self.socket_mode),
+            ("socket_group", &self.socket_group),
+            ("operator_groups", &self.operator_groups),
+            ("reader_groups", &self.reader_groups),
+            ("metrics_listen", &self.metrics_listen),
+        ];
         let numbers = numbers.into_iter().filter_map(|(key, value)| Some((key, value?.to_string())));
         let texts = texts.into_iter().filter_map(|(key, value)| Some((key, value.clone()?)));
         numbers.chain(texts).map(|(key, value)| (key.to_owned(), value)).collect()

@@ -2,7 +2,7 @@
 //!
 //! Done once, before anything is started or connected; what comes behind never looks at options again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::ids::JobId;
@@ -30,6 +30,8 @@ pub(crate) struct Style {
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
     pub(crate) color: When,
+    /// How long to wait for a daemon that went away; `None` for the usual time.
+    pub(crate) reconnect_ms: Option<u64>,
 }
 
 impl Style {
@@ -39,6 +41,7 @@ impl Style {
             quiet: common.quiet,
             verbose: common.verbose,
             color: common.color.unwrap_or_default(),
+            reconnect_ms: common.reconnect,
         }
     }
 }
@@ -121,7 +124,7 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
     let verbose = common.verbose;
     let socket = common.socket;
     let reduce = |reduction: Reduction, args: ReductionArgs, socket| {
-        plan(&[reduction], false, args, verbose, Reach::of(socket, around))
+        plan(&[reduction], false, args, verbose, Socket::of(socket, around))
     };
     let ask = match command {
         None => return Ok(Verb::Help(None)),
@@ -134,7 +137,7 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         Some(Command::Variance(args)) => return reduce(Reduction::Variance, args, socket),
         Some(Command::Stddev(args)) => return reduce(Reduction::Stddev, args, socket),
         Some(Command::Reduce(ReduceArgs { list, rest })) => {
-            return plan(&reductions(&list)?, true, rest, verbose, Reach::of(socket, around));
+            return plan(&reductions(&list)?, true, rest, verbose, Socket::of(socket, around));
         }
         Some(Command::Factorial(args)) => return reduce(Reduction::Product, factorial(args)?, socket),
         Some(Command::Daemon(args)) => return Ok(Verb::Daemon(daemon(*args, socket, around))),
@@ -174,10 +177,10 @@ fn daemon(args: DaemonArgs, socket: Option<PathBuf>, around: &Surroundings) -> D
         start: args.start,
         check: args.check,
         daemonize: args.daemonize,
-        log_file: args.log_file,
         settings: [("workers", args.workers), ("log", args.log)]
             .into_iter()
             .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+            .chain(args.log_file.map(|path| ("log_file".to_owned(), absolute(&path))))
             .chain(args.settings.given())
             .collect(),
     }
@@ -200,16 +203,48 @@ fn settings_ask(args: ConfigArgs) -> Result<ConfigAsk, Failure> {
     }
 }
 
+/// A file named on the command line, wherever the daemon's directory will be. `none` is no file.
+fn absolute(path: &Path) -> String {
+    if path.as_os_str() == "none" {
+        return "none".to_owned();
+    }
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).to_string_lossy().into_owned()
+}
+
+/// Where a daemon may be, and whether the command line says so itself.
+struct Socket {
+    reach: Reach,
+    flag: bool,
+}
+
+impl Socket {
+    fn of(flag: Option<PathBuf>, around: &Surroundings) -> Self {
+        Self { flag: flag.is_some(), reach: Reach::of(flag, around) }
+    }
+}
+
+/// A daemon that is named on the command line is meant to do the work.
+fn check_company(options: &ReductionOptions, socket: &Socket) -> Result<(), Failure> {
+    let why = match options.mode {
+        Some(Mode::Threads) => "--mode threads computes in this very process",
+        Some(Mode::Inline) => "--mode inline computes in this very process",
+        _ if options.local => "--local never uses a daemon",
+        _ => return Ok(()),
+    };
+    if socket.flag { Err(bad(format!("could not use the daemon of --socket: {why}"))) } else { Ok(()) }
+}
+
 fn plan(
     reductions: &[Reduction],
     names: bool,
     args: ReductionArgs,
     verbose: bool,
-    reach: Reach,
+    socket: Socket,
 ) -> Result<Verb, Failure> {
     let ReductionArgs { sources, options } = args;
     sources.iter().try_for_each(|source| check_source(source))?;
-    let place = place_of(&options, reach)?;
+    check_company(&options, &socket)?;
+    let place = place_of(&options, socket.reach)?;
     let progress = options.progress.unwrap_or_default();
     let request = JobRequest {
         reductions: reductions.iter().map(|one| one.name().to_owned()).collect(),

@@ -132,6 +132,8 @@ impl Machine {
             backoff_ms: backoff,
             transport: profile.transport,
             start: profile.start,
+            // What confines a process is the shell's to tell.
+            confined: None,
         }
     }
 }

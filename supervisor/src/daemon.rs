@@ -2,11 +2,10 @@
 //!
 //! The order of the start: streams, configuration, background (where asked), what was passed on, log, forkserver
 //! (before anything else exists), lock, sweep of what a killed predecessor left, socket, signals. Nothing is removed
-//! that the lock does not cover.
+//! that the lock does not cover. Last, before anybody is served, privileges are given up.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use tally_machine::settings::Identity;
@@ -16,16 +15,18 @@ use tally_sys::lockfile::{AcquireError, LockFile};
 use tally_sys::process::Announcer;
 use tally_sys::signal::{self, Signal};
 use tally_sys::socket::{self, Listener};
-use tally_sys::{clock, fd, limits, process};
+use tally_sys::{clock, fd, limits, privileges, process};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::WorkerMain;
 use crate::background;
-use crate::config::{Configuration, Reading, Sources};
+use crate::config::{Access, Configuration, Reading, Sources};
+use crate::doorway;
 use crate::forkserver::Forkserver;
 use crate::inherit::Inheritance;
 use crate::metrics::scrapers::Door;
 use crate::reload::{Reloader, daemon_settings, failure_of};
+use crate::rights::Policy;
 use crate::spawn::Nursery;
 use crate::turn::Supervisor;
 
@@ -40,8 +41,6 @@ pub struct DaemonOptions {
     pub default_socket: Option<PathBuf>,
     /// A file that holds the pid and is locked while the daemon lives.
     pub pid_file: Option<PathBuf>,
-    /// A file that takes the log.
-    pub log_file: Option<PathBuf>,
     /// Run in the background, and return when the daemon there listens.
     pub daemonize: bool,
     /// Read the configuration, say what is wrong with it, and end.
@@ -82,7 +81,7 @@ fn live(
     for warning in &reading.warnings {
         tracing::warn!("{warning}");
     }
-    let reloader = Reloader::new(sources, reading, set_level);
+    let reloader = Reloader::new(sources, reading, set_level, configuration.log_file.clone());
     let inherited = Inheritance::take()?;
     signal::ignore(Signal::Pipe).map_err(|why| failed("ignore SIGPIPE", &why))?;
     if let Err(why) = limits::raise_open_files() {
@@ -95,8 +94,8 @@ fn live(
         StartMethod::Spawn | StartMethod::Fork => None,
     };
     let path = inherited.socket_path(options)?;
-    let locks = lock(&path, options.pid_file.as_deref())?;
-    let nursery = Nursery { worker_main: worker, forkserver };
+    let locks = lock(&path, options.pid_file.as_deref(), &configuration.access)?;
+    let nursery = Nursery { worker_main: worker, forkserver, confine: configuration.confine };
     let result = serve(&path, inherited, configuration, reloader, nursery, announcer);
     unlock(locks);
     result
@@ -113,9 +112,12 @@ fn serve(
 ) -> Result<(), Failure> {
     let swept = tally_transport::sweep();
     tracing::debug!("swept: {swept:?}");
+    let policy = Policy::of(&configuration.access).map_err(|why| {
+        Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}"))
+    })?;
     let door = Door::open(&configuration.metrics_listen)
         .map_err(|why| failed(&format!("serve metrics at {}", configuration.metrics_listen), &why))?;
-    let listener = match inherited.listener.map_or_else(|| listen(path), Ok) {
+    let listener = match inherited.listener.map_or_else(|| listen(path, &configuration.access), Ok) {
         Ok(listener) => listener,
         Err(failure) => {
             door.into_iter().for_each(Door::close);
@@ -125,21 +127,34 @@ fn serve(
     let identity =
         Identity { pid: process::own_pid().raw().unsigned_abs(), socket: Some(path.display().to_string()) };
     let mut settings = daemon_settings(configuration, identity);
+    shed(path)?;
     settings.wall_ms_at_zero = clock::wall_ms();
     settings.seed = settings.wall_ms_at_zero;
     Supervisor::new(clock::monotonic_ns(), settings, nursery)
         .and_then(|mut supervisor| {
             supervisor.reloader = Some(reloader);
             supervisor.clients.make_room(configuration.workers, configuration.clients_max);
+            supervisor.clients.open_to(policy, configuration.access.connections_per_user);
             supervisor.open_metrics_door(door)?;
             supervisor.listen(listener)?;
             supervisor.service = inherited.service;
+            supervisor.tell_start(configuration);
             tracing::info!("listening on {}", path.display());
             announcer.ready();
             supervisor.run()
         })
         .map_err(|why| failed("run the daemon", &why))
         .inspect(|()| tracing::info!("ended"))
+}
+
+/// What the start needed and serving does not is given up before anybody is served.
+fn shed(socket: &Path) -> Result<(), Failure> {
+    privileges::shed().map_err(|why| Failure::new(ErrorCode::System, format!("could not {why}")))?;
+    if doorway::is_open_to_others(socket) {
+        doorway::check_reach(socket);
+        privileges::hide_memory().map_err(|why| failed("hide its memory", &why))?;
+    }
+    Ok(())
 }
 
 /// Locks go in the opposite order, with their files.
@@ -181,7 +196,7 @@ fn start_log(
     options: &DaemonOptions,
     configuration: &Configuration,
 ) -> Result<Box<dyn Fn(tracing::Level)>, Failure> {
-    let places = crate::output::places(options.log_file.as_deref(), options.daemonize)?;
+    let places = crate::output::places(configuration.log_file.as_deref(), options.daemonize)?;
     let (filter, switch) = crate::log::level_filter(configuration.log);
     let subscriber = tracing_subscriber::registry().with(places).with(filter);
     if tracing::subscriber::set_global_default(subscriber).is_err() {
@@ -191,12 +206,9 @@ fn start_log(
 }
 
 /// Takes the lock beside the socket, and the pid file's. Liveness is the lock, never "the file exists".
-fn lock(socket: &Path, pid_file: Option<&Path>) -> Result<Vec<LockFile>, Failure> {
+fn lock(socket: &Path, pid_file: Option<&Path>, access: &Access) -> Result<Vec<LockFile>, Failure> {
     if let Some(directory) = socket.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
+        doorway::make_directory(directory, access)
             .map_err(|why| failed(&format!("make the directory {}", directory.display()), &why))?;
     }
     let mut beside = socket.as_os_str().to_owned();
@@ -236,12 +248,12 @@ fn refused(why: AcquireError) -> Failure {
 }
 
 /// Binds the socket; one left behind by a daemon that was killed is replaced, which the lock makes safe.
-fn listen(path: &Path) -> Result<Listener, Failure> {
+fn listen(path: &Path, access: &Access) -> Result<Listener, Failure> {
     let what = format!("listen on {}", path.display());
     if !socket::unlink_stale(path).map_err(|why| failed(&what, &why))? {
         return Err(Failure::new(ErrorCode::System, format!("could not {what}: somebody else does")));
     }
-    Listener::bind(path, 0o600).map_err(|why| match fs::symlink_metadata(path) {
+    doorway::bind(path, access).map_err(|why| match fs::symlink_metadata(path) {
         Ok(_) => Failure::new(ErrorCode::System, format!("could not {what}: something else is there")),
         Err(_) => failed(&what, &why),
     })

@@ -3,12 +3,15 @@
 //! A fault in any source leaves everything as it was. Running jobs are not touched: the machine decides by the new
 //! settings from the next decision on.
 
+use std::path::PathBuf;
+
 use tally_machine::{Event, Settings};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::settings::{ConfigView, ReloadView};
 use tracing::Level;
 
 use crate::config::{Configuration, Reading, Sources};
+use crate::rights::Policy;
 use crate::turn::Supervisor;
 
 /// What a daemon needs to take new settings.
@@ -17,6 +20,8 @@ pub(crate) struct Reloader {
     /// What is in force.
     reading: Reading,
     set_level: Box<dyn Fn(Level)>,
+    /// The file that takes the log: the one of the start.
+    log_file: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Reloader {
@@ -27,13 +32,18 @@ impl std::fmt::Debug for Reloader {
 
 impl Reloader {
     /// After a start with what `sources` had.
-    pub(crate) fn new(mut sources: Sources, reading: Reading, set_level: Box<dyn Fn(Level)>) -> Self {
+    pub(crate) fn new(
+        mut sources: Sources,
+        reading: Reading,
+        set_level: Box<dyn Fn(Level)>,
+        log_file: Option<PathBuf>,
+    ) -> Self {
         sources.remember(&reading);
-        Self { sources, reading, set_level }
+        Self { sources, reading, set_level, log_file }
     }
 
     /// Reads again. What is in force changes only if all is well.
-    fn read(&mut self) -> Result<(Configuration, ReloadView), Failure> {
+    fn read(&mut self) -> Result<(Configuration, Policy, ReloadView), Failure> {
         let next = self.sources.read();
         if let Some(failure) = failure_of(&next, "reload the configuration") {
             return Err(failure);
@@ -44,14 +54,22 @@ impl Reloader {
         let configuration = next.configuration().map_err(|fault| {
             Failure::new(ErrorCode::BadUsage, format!("could not reload the configuration: {fault}"))
         })?;
+        let policy = Policy::of(&configuration.access).map_err(|why| {
+            Failure::new(ErrorCode::BadUsage, format!("could not reload the configuration: {why}"))
+        })?;
         self.reading = next;
         (self.set_level)(configuration.log);
-        Ok((configuration, view))
+        Ok((configuration, policy, view))
     }
 
     /// What is in force.
     pub(crate) fn view(&self) -> ConfigView {
         self.reading.view()
+    }
+
+    /// The files that were read.
+    pub(crate) fn files(&self) -> Vec<String> {
+        self.reading.files.iter().map(|path| path.display().to_string()).collect()
     }
 
     /// How many jobs may be open, and the address space that workers have by default.
@@ -96,7 +114,13 @@ impl Supervisor {
             let why = "could not reload the configuration: a private supervisor keeps what it started with";
             return Err(Failure::new(ErrorCode::WrongState, why));
         };
-        let (configuration, view) = match reloader.read() {
+        // Whatever comes of the settings: whoever moved the log away wants a new one.
+        if let Some(path) = &reloader.log_file
+            && let Err(why) = crate::output::open(path)
+        {
+            tracing::error!("could not open the log file {} anew: {why}", path.display());
+        }
+        let (configuration, policy, view) = match reloader.read() {
             Ok(read) => read,
             Err(failure) => {
                 let hint = failure.hint.as_deref().map(|hint| format!(" ({hint})")).unwrap_or_default();
@@ -105,6 +129,8 @@ impl Supervisor {
             }
         };
         self.clients.make_room(configuration.workers, configuration.clients_max);
+        self.clients.open_to(policy, configuration.access.connections_per_user);
+        self.nursery.confine = configuration.confine;
         let settings = daemon_settings(&configuration, self.identity.clone());
         self.feed(Event::Reload(Box::new(settings)));
         for warning in &view.warnings {

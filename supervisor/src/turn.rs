@@ -8,13 +8,15 @@ use std::io;
 use std::time::Duration;
 
 use tally_machine::settings::Identity;
-use tally_machine::{Event, Machine, Moment, Settings};
+use tally_machine::{Event, Machine, Moment, Phase, Settings};
 use tally_protocol::{ClientId, WorkerId, limits};
+use tally_sys::cgroup::OomKills;
 use tally_sys::clock;
 use tally_sys::poll::{Interest, Poll, Ready};
 use tally_sys::signal::{Signal, SignalStream};
 use tally_sys::socket::Listener;
 
+use crate::chronicle::Chronicle;
 use crate::clients::Clients;
 use crate::metrics::histogram::Histogram;
 use crate::metrics::scrapers::Scrapers;
@@ -40,6 +42,8 @@ pub(crate) struct Supervisor {
     pub(crate) listener: Option<Listener>,
     /// Accepting waits until a descriptor is free.
     pub(crate) accept_paused: bool,
+    /// The socket when it is no longer ours to take clients from.
+    pub(crate) resting: Option<Listener>,
     pub(crate) clients: Clients,
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
     pub(crate) nursery: Nursery,
@@ -60,6 +64,8 @@ pub(crate) struct Supervisor {
     pub(crate) ended: bool,
     /// Notes already told.
     pub(crate) told: BTreeSet<String>,
+    /// Counts processes that the system killed for want of memory, where it does.
+    pub(crate) oom_kills: OomKills,
     /// A private supervisor: it is over with its one client's one request.
     pub(crate) one_request: bool,
     /// Whoever started this process and wants to hear how it is.
@@ -71,6 +77,7 @@ pub(crate) struct Supervisor {
     /// Only a daemon takes new settings.
     pub(crate) reloader: Option<Reloader>,
     pub(crate) scrapers: Scrapers,
+    pub(crate) chronicle: Chronicle,
     /// How long turns take that are not sleep.
     pub(crate) turns: Histogram,
 }
@@ -90,6 +97,7 @@ impl Supervisor {
             signals,
             listener: None,
             accept_paused: false,
+            resting: None,
             workers: BTreeMap::new(),
             nursery,
             forkserver_watched: false,
@@ -102,12 +110,14 @@ impl Supervisor {
             scratch: Vec::new(),
             ended: false,
             told: BTreeSet::new(),
+            oom_kills: OomKills::default(),
             one_request: false,
             service: Service::default(),
             heard: 0,
             identity,
             reloader: None,
             scrapers: Scrapers::default(),
+            chronicle: Chronicle::default(),
             turns: Histogram::default(),
         };
         supervisor.watch_forkserver()?;
@@ -119,6 +129,25 @@ impl Supervisor {
         self.poll.watch(&listener, Token::Listener.key(), Interest::READ)?;
         self.listener = Some(listener);
         Ok(())
+    }
+
+    /// A socket that will have another owner takes nobody in for one who is about to end: clients wait in it for the
+    /// next one instead of being sent away by this one.
+    fn rest_listener(&mut self) {
+        let goes_on = self.listener.as_ref().is_some_and(Listener::is_lent);
+        let ends = match self.machine.phase() {
+            Phase::Running | Phase::Draining { until: None } => false,
+            Phase::Draining { until: Some(_) } | Phase::Stopping | Phase::Stopped => true,
+        };
+        if goes_on
+            && ends
+            && let Some(listener) = self.listener.take()
+        {
+            if let Err(why) = self.poll.forget(&listener) {
+                tracing::error!("could not stop watching the socket: {why}");
+            }
+            self.resting = Some(listener);
+        }
     }
 
     /// The machine's time.
@@ -133,6 +162,7 @@ impl Supervisor {
         self.service.ready();
         while !self.ended {
             self.turn(&mut ready)?;
+            self.rest_listener();
             self.service.after_turn(clock::monotonic_ns(), &self.machine, self.heard);
         }
         for client in self.clients.iter_mut() {
@@ -169,6 +199,7 @@ impl Supervisor {
         self.machine.handle_timeout(self.now());
         self.cut_slow_scrapers();
         self.settle();
+        self.tell_news();
         self.turns.add(clock::monotonic_ns().saturating_sub(woken_ns));
         Ok(())
     }

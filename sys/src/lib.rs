@@ -4,7 +4,9 @@
 //! a partition or a reduction. Every item here takes and gives types, not integers.
 
 pub mod activation;
+pub mod cgroup;
 pub mod clock;
+pub mod confine;
 pub mod crash;
 pub mod doorbell;
 pub mod environment;
@@ -17,7 +19,10 @@ pub mod lockfile;
 pub mod map;
 pub mod mqueue;
 pub mod notify;
+pub mod passed;
+pub mod peers;
 pub mod poll;
+pub mod privileges;
 pub mod process;
 pub mod ring;
 pub mod robust;

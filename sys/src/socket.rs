@@ -104,6 +104,11 @@ impl Listener {
     /// Nobody can connect before the rights are these, and the process's umask, which other
     /// threads share, is left alone.
     pub fn bind(path: impl AsRef<Path>, mode: u32) -> io::Result<Self> {
+        Self::bind_for(path, mode, None)
+    }
+
+    /// As [`bind`](Self::bind), for a group other than this process's: it is the file's before anybody can connect.
+    pub fn bind_for(path: impl AsRef<Path>, mode: u32, group: Option<u32>) -> io::Result<Self> {
         let path = path.as_ref();
         let address = address(path)?;
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -114,7 +119,10 @@ impl Listener {
         rustix::net::bind(&socket, &address)?;
         // What the umask took away is given back before the socket listens; until then every
         // attempt to connect is refused.
-        let listening = give_rights(path, mode).and_then(|()| Ok(rustix::net::listen(&socket, BACKLOG)?));
+        let listening = group
+            .map_or(Ok(()), |group| std::os::unix::fs::lchown(path, None, Some(group)))
+            .and_then(|()| give_rights(path, mode))
+            .and_then(|()| Ok(rustix::net::listen(&socket, BACKLOG)?));
         if let Err(error) = listening {
             rustix::fs::unlink(path).ok();
             return Err(error);

@@ -212,6 +212,11 @@ pub(crate) fn duration(text: &str) -> Result<u64, String> {
     }
 }
 
+/// A duration, or 0: not at all.
+pub(crate) fn reconnect(text: &str) -> Result<u64, String> {
+    if matches!(plain(text).as_str(), "0" | "0s" | "0ms") { Ok(0) } else { duration(text) }
+}
+
 /// One or more of number and unit: `1h30m`.
 fn compound(text: &str) -> Option<u64> {
     let mut rest = text;
@@ -265,7 +270,15 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
         _ => return Err(SHAPE.to_owned()),
     };
     let bytes = scaled(&number.replace('_', ""), 1 << shift).ok_or_else(|| SHAPE.to_owned())?;
-    if bytes < 1 << 20 { Err("it can be 1M (1 MiB) or more".to_owned()) } else { Ok(bytes) }
+    let (least, most) = (limits::MEMORY_LIMIT_BYTES_MIN, limits::MEMORY_LIMIT_BYTES_MAX);
+    if (least..=most).contains(&bytes) {
+        return Ok(bytes);
+    }
+    Err(format!(
+        "it can be {}M to {}T: a worker needs some, and no process has more",
+        least >> 20,
+        most >> 40
+    ))
 }
 
 #[cfg(test)]
@@ -310,10 +323,10 @@ mod tests {
             ("512MiB", 512 << 20),
             ("2G", 2 << 30),
             ("1.5G", 3 << 29),
-            ("2048K", 2 << 20),
+            ("20480K", 20 << 20),
             ("1T", 1 << 40),
-            ("1048576", 1 << 20),
-            ("4_194_304", 4 << 20),
+            ("104857600", 100 << 20),
+            ("12_582_912", 12 << 20),
         ] {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
@@ -324,7 +337,10 @@ mod tests {
                 "{text}"
             );
         }
-        assert_eq!(size("12K"), Err("it can be 1M (1 MiB) or more".to_owned()));
+        let range = "it can be 12M to 128T: a worker needs some, and no process has more";
+        for text in ["12K", "11M", "129T", "999999999999999T"] {
+            assert_eq!(size(text), Err(range.to_owned()), "{text}");
+        }
     }
 
     #[test]

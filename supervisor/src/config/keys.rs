@@ -6,6 +6,7 @@
 use tally_protocol::job::{StartMethod, Transport};
 use tally_protocol::limits;
 
+use super::access;
 use super::address::MetricsAddress;
 
 /// One setting.
@@ -87,7 +88,14 @@ pub(crate) const KEYS: &[Key] = &[
     key("leases_max", Kind::Number(1, 1_024), Reload::Live),
     key("jobs_open_max", Kind::Number(1, limits::JOBS_OPEN_MAX as u64), Reload::Live),
     key("clients_max", Kind::Number(4, limits::CLIENTS_MAX as u64), Reload::Live),
+    key("confine", Kind::Word(|| vec!["true", "false"]), Reload::NewWorkers),
+    key("socket_mode", Kind::Word(access::socket_modes), Reload::Restart),
+    key("socket_group", Kind::Text(access::GROUP, access::check_group), Reload::Restart),
+    key("operator_groups", Kind::Text(access::GROUPS, access::check_groups), Reload::Live),
+    key("reader_groups", Kind::Text(access::GROUPS, access::check_groups), Reload::Live),
+    key("connections_per_user", Kind::Number(1, limits::CLIENTS_MAX as u64), Reload::Live),
     key("metrics_listen", Kind::Text(MetricsAddress::FORM, MetricsAddress::check), Reload::Restart),
+    key("log_file", Kind::Text("none, or an absolute path", log_file), Reload::Restart),
     key("log", Kind::Word(log_levels), Reload::Live),
 ];
 
@@ -102,6 +110,11 @@ fn transports() -> Vec<&'static str> {
 
 fn start_methods() -> Vec<&'static str> {
     StartMethod::ALL.iter().map(|one| one.name()).collect()
+}
+
+fn log_file(text: &str) -> Result<(), String> {
+    let fits = text == "none" || (text.starts_with('/') && text.len() > 1);
+    if fits { Ok(()) } else { Err("it is not an absolute path".to_owned()) }
 }
 
 fn log_levels() -> Vec<&'static str> {
@@ -177,7 +190,7 @@ mod tests {
             ("workers", "auto"),
             ("workers", "1_000"),
             ("memory_limit_mib", "none"),
-            ("memory_limit_mib", "16"),
+            ("memory_limit_mib", "12"),
             ("log", "debug"),
             ("metrics_listen", "127.0.0.1:9184"),
         ] {
@@ -187,8 +200,8 @@ mod tests {
         assert_eq!(check("retries", "-1").unwrap_err(), "retries is -1; it can be 0 to 100");
         assert_eq!(check("retries", "").unwrap_err(), "retries is ''; it can be 0 to 100");
         assert_eq!(check("retries", "_").unwrap_err(), "retries is '_'; it can be 0 to 100");
-        let error = check("memory_limit_mib", "15").unwrap_err();
-        assert_eq!(error, "memory_limit_mib is 15; it can be none, or 16 to 134217728");
+        let error = check("memory_limit_mib", "11").unwrap_err();
+        assert_eq!(error, "memory_limit_mib is 11; it can be none, or 12 to 134217728");
         assert_eq!(
             check("start", "spwan").unwrap_err(),
             "start is 'spwan'; it can be forkserver, spawn, fork; did you mean 'spawn'?"

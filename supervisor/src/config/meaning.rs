@@ -1,5 +1,7 @@
 //! What the settings come to, each of its type.
 
+use std::path::PathBuf;
+
 use tally_machine::Settings;
 use tally_machine::action::Profile;
 use tally_machine::moment::Span;
@@ -7,6 +9,7 @@ use tally_protocol::job::{StartMethod, Transport};
 use tally_protocol::limits;
 use tracing::Level;
 
+use super::access::Access;
 use super::address::MetricsAddress;
 use super::keys::number;
 use super::layers::{BadSetting, Layers, Origin};
@@ -34,7 +37,10 @@ pub struct Configuration {
     pub leases_max: usize,
     pub jobs_open_max: usize,
     pub clients_max: usize,
+    pub confine: bool,
+    pub access: Access,
     pub metrics_listen: MetricsAddress,
+    pub log_file: Option<PathBuf>,
     pub log: Level,
 }
 
@@ -68,7 +74,10 @@ impl Configuration {
             leases_max: count("leases_max")?,
             jobs_open_max: count("jobs_open_max")?,
             clients_max: count("clients_max")?,
+            confine: word(layers, "confine", &[true, false], |yes| if yes { "true" } else { "false" })?,
+            access: Access::of(layers, count("connections_per_user")?)?,
             metrics_listen: text(layers, "metrics_listen", MetricsAddress::of)?,
+            log_file: text(layers, "log_file", |text| Ok((text != "none").then(|| PathBuf::from(text))))?,
             log: word(layers, "log", &[Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG], level_name)?,
         };
         let delays = configuration.backoff_first_ms <= configuration.backoff_most_ms;

@@ -5,6 +5,7 @@
 //! The way: `keys` (what there can be), `layers` (what was written), `sources` (where it is read from, again and
 //! again), `meaning` (what it comes to), `show` (what people are told).
 
+mod access;
 mod address;
 mod keys;
 mod layers;
@@ -13,6 +14,7 @@ mod show;
 mod sources;
 mod suggest;
 
+pub use access::Access;
 pub use address::MetricsAddress;
 pub use layers::{BadSetting, Layers};
 pub use meaning::Configuration;

@@ -3,7 +3,7 @@
 use std::io;
 
 use tally_machine::Event;
-use tally_protocol::WorkerId;
+use tally_protocol::{WorkerId, limits};
 use tally_sys::socket;
 
 use crate::turn::{FRAMES, Supervisor};
@@ -76,18 +76,20 @@ impl Supervisor {
     /// One packet says that the link is open; after that, or at the end, the lifeline has nothing more to say.
     pub(crate) fn gather_lifeline(&mut self, id: WorkerId) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
-        let mut byte = [0; 8];
-        let opened = match socket::receive_packet(&worker.lifeline, &mut byte) {
-            Ok(packet) => packet.length > 0,
+        let mut bytes = [0; limits::OPENED_BYTES_MAX];
+        let length = match socket::receive_packet(&worker.lifeline, &mut bytes) {
+            Ok(packet) => packet.length,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-            Err(_) => false,
+            Err(_) => 0,
         };
+        let opened = length > 0;
         if let Err(error) = self.poll.forget(&worker.lifeline) {
             tracing::error!("could not stop watching a lifeline: {error}");
         }
         if opened && let Err(why) = worker.link.peer_opened() {
             self.break_link(id, format!("open its other end: {why}"));
         }
+        self.note_confinement(id, bytes.get(1..length).unwrap_or(&[]));
     }
 
     pub(crate) fn gather_stderr(&mut self, id: WorkerId) {

@@ -17,7 +17,9 @@ impl Supervisor {
         for signal in signals {
             match signal {
                 Signal::Term | Signal::Int => {
-                    tracing::info!("{signal}: stopping");
+                    tracing::info!(
+                        "{signal}: stopping; open jobs may end within the drain time, a second signal ends at once"
+                    );
                     self.feed(Event::StopRequested);
                 }
                 Signal::Quit => {
