@@ -291,7 +291,12 @@ impl JobRequest {
         within("partitions", self.partitions, 1, limits::PARTITIONS_MAX)?;
         within("retries", self.retries.map(u64::from), 0, u64::from(limits::RETRIES_MAX))?;
         within("timeout_ms", self.timeout_ms, 1, limits::TIMEOUT_MS_MAX)?;
-        within("memory_limit_bytes", self.memory_limit_bytes, 1 << 20, u64::MAX)?;
+        within(
+            "memory_limit_bytes",
+            self.memory_limit_bytes,
+            limits::MEMORY_LIMIT_BYTES_MIN,
+            limits::MEMORY_LIMIT_BYTES_MAX,
+        )?;
         if let Some(nice) = self.nice
             && !(0..=19).contains(&nice)
         {

@@ -179,6 +179,9 @@ impl World {
             | Reply::Status(_)
             | Reply::Workers(_)
             | Reply::Dump(_)
+            | Reply::Reloaded(_)
+            | Reply::Config(_)
+            | Reply::Metrics(_)
             | Reply::Done
             | Reply::Refused(_) => {}
         }

@@ -63,6 +63,7 @@ impl Supervisor {
                 id
             }
             Admission::Refused(stream, why) => {
+                self.chronicle.refused(&why.message);
                 turn_away(&stream, why);
                 return;
             }
@@ -129,7 +130,11 @@ impl Supervisor {
             Input::Call(call) => match self.answer_here(&call) {
                 Some(message) => message,
                 None => match self.request(id, call) {
+                    Ok(Event::ClientSaid { request, .. }) if Self::is_ours_to_answer(&request) => {
+                        self.answer_ourselves(&request)
+                    }
                     Ok(event) => {
+                        self.tell_request(&event);
                         self.feed(event);
                         return;
                     }
