@@ -289,7 +289,7 @@ fn put_section(out: &mut Vec<u8>, number: u8, value: Option<&Integer>) {
     put_integer(out, value);
 }
 
-fn put_integer(out: &mut Vec<u8>, value: Option<&Integer>) {
+pub(crate) fn put_integer(out: &mut Vec<u8>, value: Option<&Integer>) {
     let Some(value) = value else {
         out.push(NONE);
         return;
@@ -358,7 +358,7 @@ fn put_floats(out: &mut Vec<u8>, floats: &Floats) {
 pub(crate) struct Input<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Input<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
         let (taken, rest) = self.0.split_at_checked(length).ok_or(Malformed::Truncated)?;
         self.0 = rest;
         Ok(taken)
@@ -414,7 +414,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    fn integer(&mut self) -> Result<Option<Integer>, Malformed> {
+    pub(crate) fn integer(&mut self) -> Result<Option<Integer>, Malformed> {
         match self.value()? {
             None => Ok(None),
             Some(Answer::Integer(value)) => Ok(Some(value)),
