@@ -339,8 +339,8 @@ mod tests {
             ends.sort_unstable();
             let mut parts: Vec<DecimalSum> = ends.windows(2).map(|ends| {
                 let mut part = DecimalSum::new();
-                for index in ends[0]..ends[1] {
-                    part.add_text(all[index].as_bytes(), Some(index as u64)).unwrap();
+                for (index, text) in all.iter().enumerate().take(ends[1]).skip(ends[0]) {
+                    part.add_text(text.as_bytes(), Some(index as u64)).unwrap();
                 }
                 DecimalSum::from_bytes(&part.to_bytes()).unwrap()
             }).collect();
