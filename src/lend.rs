@@ -86,7 +86,6 @@ fn daemon(options: DaemonOptions) -> Result<(), Failure> {
         socket: options.socket,
         default_socket: options.default_socket,
         pid_file: options.pid_file,
-        log_file: options.log_file,
         daemonize: options.daemonize,
         check: options.check,
         flags: flags(None, options.transport, options.start).into_iter().chain(options.settings).collect(),

@@ -57,6 +57,9 @@ pub(crate) struct Common {
     /// Colour: auto, always, never
     #[arg(long, global = true, value_name = "WHEN", hide_short_help = true, value_parser = values::when)]
     pub(crate) color: Option<When>,
+    /// How long to wait for a daemon that went away in the middle [default: 10s]
+    #[arg(long, global = true, value_name = "TIME", hide_short_help = true, value_parser = values::reconnect)]
+    pub(crate) reconnect: Option<u64>,
     /// This help; --help tells more than -h
     #[arg(short, long, global = true, action = clap::ArgAction::Help)]
     pub(crate) help: Option<bool>,

@@ -12,6 +12,7 @@ mod conversation;
 pub mod exit_code;
 mod meaning;
 mod place;
+mod reconnect;
 mod report;
 mod roles;
 mod show;

@@ -2,7 +2,7 @@
 //!
 //! Done once, before anything is started or connected; what comes behind never looks at options again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::ids::JobId;
@@ -27,6 +27,8 @@ pub(crate) struct Style {
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
     pub(crate) color: When,
+    /// How long to wait for a daemon that went away; `None` for the usual time.
+    pub(crate) reconnect_ms: Option<u64>,
 }
 
 impl Style {
@@ -36,6 +38,7 @@ impl Style {
             quiet: common.quiet,
             verbose: common.verbose,
             color: common.color.unwrap_or_default(),
+            reconnect_ms: common.reconnect,
         }
     }
 }
@@ -167,10 +170,10 @@ fn daemon(args: DaemonArgs, socket: Option<PathBuf>, around: &Surroundings) -> D
         start: args.start,
         check: args.check,
         daemonize: args.daemonize,
-        log_file: args.log_file,
         settings: [("workers", args.workers), ("log", args.log)]
             .into_iter()
             .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+            .chain(args.log_file.map(|path| ("log_file".to_owned(), absolute(&path))))
             .chain(args.settings.given())
             .collect(),
     }
@@ -191,6 +194,14 @@ fn settings_ask(args: ConfigArgs) -> Result<ConfigAsk, Failure> {
             Err(bad("could not read a file for 'config default': it prints the built-in settings"))
         }
     }
+}
+
+/// A file named on the command line, wherever the daemon's directory will be. `none` is no file.
+fn absolute(path: &Path) -> String {
+    if path.as_os_str() == "none" {
+        return "none".to_owned();
+    }
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).to_string_lossy().into_owned()
 }
 
 fn plan(

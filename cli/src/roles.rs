@@ -106,8 +106,6 @@ pub struct DaemonOptions {
     pub check: bool,
     /// Run in the background, and return when the daemon there listens.
     pub daemonize: bool,
-    /// A file that takes the log.
-    pub log_file: Option<PathBuf>,
     /// Further settings: key of `config.toml` and value.
     pub settings: Vec<(String, String)>,
 }

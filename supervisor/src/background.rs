@@ -44,13 +44,8 @@ pub(crate) fn run(
 
 /// Its directory will be another one.
 fn absolute(mut options: DaemonOptions) -> Result<DaemonOptions, Failure> {
-    let paths = [
-        &mut options.config,
-        &mut options.socket,
-        &mut options.default_socket,
-        &mut options.pid_file,
-        &mut options.log_file,
-    ];
+    let paths =
+        [&mut options.config, &mut options.socket, &mut options.default_socket, &mut options.pid_file];
     for path in paths.into_iter().flatten() {
         *path = whole(path).map_err(|why| {
             Failure::new(ErrorCode::System, format!("could not find the place of {}: {why}", path.display()))

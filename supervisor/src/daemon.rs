@@ -41,8 +41,6 @@ pub struct DaemonOptions {
     pub default_socket: Option<PathBuf>,
     /// A file that holds the pid and is locked while the daemon lives.
     pub pid_file: Option<PathBuf>,
-    /// A file that takes the log.
-    pub log_file: Option<PathBuf>,
     /// Run in the background, and return when the daemon there listens.
     pub daemonize: bool,
     /// Read the configuration, say what is wrong with it, and end.
@@ -83,7 +81,7 @@ fn live(
     for warning in &reading.warnings {
         tracing::warn!("{warning}");
     }
-    let reloader = Reloader::new(sources, reading, set_level);
+    let reloader = Reloader::new(sources, reading, set_level, configuration.log_file.clone());
     let inherited = Inheritance::take()?;
     signal::ignore(Signal::Pipe).map_err(|why| failed("ignore SIGPIPE", &why))?;
     if let Err(why) = limits::raise_open_files() {
@@ -197,7 +195,7 @@ fn start_log(
     options: &DaemonOptions,
     configuration: &Configuration,
 ) -> Result<Box<dyn Fn(tracing::Level)>, Failure> {
-    let places = crate::output::places(options.log_file.as_deref(), options.daemonize)?;
+    let places = crate::output::places(configuration.log_file.as_deref(), options.daemonize)?;
     let (filter, switch) = crate::log::level_filter(configuration.log);
     let subscriber = tracing_subscriber::registry().with(places).with(filter);
     if tracing::subscriber::set_global_default(subscriber).is_err() {

@@ -3,6 +3,8 @@
 //! A fault in any source leaves everything as it was. Running jobs are not touched: the machine decides by the new
 //! settings from the next decision on.
 
+use std::path::PathBuf;
+
 use tally_machine::{Event, Settings};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::settings::ReloadView;
@@ -18,6 +20,8 @@ pub(crate) struct Reloader {
     /// What is in force.
     reading: Reading,
     set_level: Box<dyn Fn(Level)>,
+    /// The file that takes the log: the one of the start.
+    log_file: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Reloader {
@@ -28,9 +32,14 @@ impl std::fmt::Debug for Reloader {
 
 impl Reloader {
     /// After a start with what `sources` had.
-    pub(crate) fn new(mut sources: Sources, reading: Reading, set_level: Box<dyn Fn(Level)>) -> Self {
+    pub(crate) fn new(
+        mut sources: Sources,
+        reading: Reading,
+        set_level: Box<dyn Fn(Level)>,
+        log_file: Option<PathBuf>,
+    ) -> Self {
         sources.remember(&reading);
-        Self { sources, reading, set_level }
+        Self { sources, reading, set_level, log_file }
     }
 
     /// Reads again. What is in force changes only if all is well.
@@ -80,6 +89,12 @@ impl Supervisor {
             let why = "could not reload the configuration: a private supervisor keeps what it started with";
             return Err(Failure::new(ErrorCode::WrongState, why));
         };
+        // Whatever comes of the settings: whoever moved the log away wants a new one.
+        if let Some(path) = &reloader.log_file
+            && let Err(why) = crate::output::open(path)
+        {
+            tracing::error!("could not open the log file {} anew: {why}", path.display());
+        }
         let (configuration, policy, view) = match reloader.read() {
             Ok(read) => read,
             Err(failure) => {

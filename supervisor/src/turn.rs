@@ -8,7 +8,7 @@ use std::io;
 use std::time::Duration;
 
 use tally_machine::settings::Identity;
-use tally_machine::{Event, Machine, Moment, Settings};
+use tally_machine::{Event, Machine, Moment, Phase, Settings};
 use tally_protocol::{ClientId, WorkerId, limits};
 use tally_sys::cgroup::OomKills;
 use tally_sys::clock;
@@ -41,6 +41,8 @@ pub(crate) struct Supervisor {
     pub(crate) listener: Option<Listener>,
     /// Accepting waits until a descriptor is free.
     pub(crate) accept_paused: bool,
+    /// The socket when it is no longer ours to take clients from.
+    pub(crate) resting: Option<Listener>,
     pub(crate) clients: Clients,
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
     pub(crate) nursery: Nursery,
@@ -93,6 +95,7 @@ impl Supervisor {
             signals,
             listener: None,
             accept_paused: false,
+            resting: None,
             workers: BTreeMap::new(),
             nursery,
             forkserver_watched: false,
@@ -125,6 +128,25 @@ impl Supervisor {
         Ok(())
     }
 
+    /// A socket that will have another owner takes nobody in for one who is about to end: clients wait in it for the
+    /// next one instead of being sent away by this one.
+    fn rest_listener(&mut self) {
+        let goes_on = self.listener.as_ref().is_some_and(Listener::is_lent);
+        let ends = match self.machine.phase() {
+            Phase::Running | Phase::Draining { until: None } => false,
+            Phase::Draining { until: Some(_) } | Phase::Stopping | Phase::Stopped => true,
+        };
+        if goes_on
+            && ends
+            && let Some(listener) = self.listener.take()
+        {
+            if let Err(why) = self.poll.forget(&listener) {
+                tracing::error!("could not stop watching the socket: {why}");
+            }
+            self.resting = Some(listener);
+        }
+    }
+
     /// The machine's time.
     pub(crate) fn now(&self) -> Moment {
         Moment(clock::monotonic_ns().saturating_sub(self.zero))
@@ -137,6 +159,7 @@ impl Supervisor {
         self.service.ready();
         while !self.ended {
             self.turn(&mut ready)?;
+            self.rest_listener();
             self.service.after_turn(clock::monotonic_ns(), &self.machine, self.heard);
         }
         for client in self.clients.iter_mut() {

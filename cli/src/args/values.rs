@@ -212,6 +212,11 @@ pub(crate) fn duration(text: &str) -> Result<u64, String> {
     }
 }
 
+/// A duration, or 0: not at all.
+pub(crate) fn reconnect(text: &str) -> Result<u64, String> {
+    if matches!(plain(text).as_str(), "0" | "0s" | "0ms") { Ok(0) } else { duration(text) }
+}
+
 /// One or more of number and unit: `1h30m`.
 fn compound(text: &str) -> Option<u64> {
     let mut rest = text;

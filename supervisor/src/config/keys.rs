@@ -100,6 +100,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("reader_groups", Kind::Text(access::GROUPS, access::check_groups), Reload::Live),
     key("connections_per_user", Kind::Number(1, limits::CLIENTS_MAX as u64), Reload::Live),
     key("metrics_listen", Kind::Text(MetricsAddress::FORM, MetricsAddress::check), Reload::Restart),
+    key("log_file", Kind::Text("none, or an absolute path", log_file), Reload::Restart),
     key("log", Kind::Word(log_levels), Reload::Live),
 ];
 
@@ -114,6 +115,11 @@ fn transports() -> Vec<&'static str> {
 
 fn start_methods() -> Vec<&'static str> {
     StartMethod::ALL.iter().map(|one| one.name()).collect()
+}
+
+fn log_file(text: &str) -> Result<(), String> {
+    let fits = text == "none" || (text.starts_with('/') && text.len() > 1);
+    if fits { Ok(()) } else { Err("it is not an absolute path".to_owned()) }
 }
 
 fn log_levels() -> Vec<&'static str> {

@@ -1,5 +1,7 @@
 //! What the settings come to, each of its type.
 
+use std::path::PathBuf;
+
 use tally_machine::Settings;
 use tally_machine::action::Profile;
 use tally_machine::moment::Span;
@@ -43,6 +45,7 @@ pub struct Configuration {
     pub confine: bool,
     pub access: Access,
     pub metrics_listen: MetricsAddress,
+    pub log_file: Option<PathBuf>,
     pub log: Level,
 }
 
@@ -83,6 +86,7 @@ impl Configuration {
             confine: word(layers, "confine", &[true, false], |yes| if yes { "true" } else { "false" })?,
             access: Access::of(layers, count("connections_per_user")?)?,
             metrics_listen: text(layers, "metrics_listen", MetricsAddress::of)?,
+            log_file: text(layers, "log_file", |text| Ok((text != "none").then(|| PathBuf::from(text))))?,
             log: word(layers, "log", &[Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG], level_name)?,
         };
         let delays = configuration.backoff_first_ms <= configuration.backoff_most_ms;
