@@ -8,6 +8,7 @@ use tally_protocol::limits;
 
 use super::access;
 use super::address::MetricsAddress;
+use super::state_dir::StateDir;
 
 /// One setting.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +88,10 @@ pub(crate) const KEYS: &[Key] = &[
     ms("partition_most_ms", 1),
     key("leases_max", Kind::Number(1, 1_024), Reload::Live),
     key("jobs_open_max", Kind::Number(1, limits::JOBS_OPEN_MAX as u64), Reload::Live),
+    key("state_dir", Kind::Text(StateDir::FORM, StateDir::check), Reload::Restart),
+    key("checkpoint_ms", Kind::Number(0, MS_MAX), Reload::Live),
+    key("jobs_ended_max", Kind::Number(0, limits::JOBS_ENDED_MAX as u64), Reload::Live),
+    key("jobs_ended_days", Kind::NumberOr("none", 1, 36_500), Reload::Live),
     key("clients_max", Kind::Number(4, limits::CLIENTS_MAX as u64), Reload::Live),
     key("confine", Kind::Word(|| vec!["true", "false"]), Reload::NewWorkers),
     key("socket_mode", Kind::Word(access::socket_modes), Reload::Restart),
