@@ -14,6 +14,7 @@ pub mod limits;
 pub mod near;
 pub mod range;
 pub mod settings;
+pub mod source;
 pub mod varlink;
 pub mod version;
 pub mod view;
