@@ -96,7 +96,7 @@ pub enum Event {
         /// Who asked.
         client: ClientId,
         /// What has changed, or why nothing has.
-        result: Result<Box<ReloadView>, Failure>,
+        result: Result<ReloadView, Failure>,
     },
     /// The answer to `Action::Upgrade`.
     UpgradeReady {

@@ -268,7 +268,7 @@ impl Machine {
     }
 
     /// The shell has read the configuration again, or could not.
-    pub(crate) fn reloaded(&mut self, client: ClientId, result: Result<Box<ReloadView>, Failure>) {
+    pub(crate) fn reloaded(&mut self, client: ClientId, result: Result<ReloadView, Failure>) {
         if self.shell_answered(client) {
             self.answer(client, result.map_or_else(Reply::Refused, Reply::Reloaded));
         }

@@ -111,9 +111,9 @@ pub enum Reply {
     /// To `Dump`.
     Dump(String),
     /// To `Reload`: what has changed.
-    Reloaded(Box<ReloadView>),
+    Reloaded(ReloadView),
     /// To `Config`.
-    Config(Box<ConfigView>),
+    Config(ConfigView),
     /// To `Metrics`: OpenMetrics text.
     Metrics(String),
     /// To `Ping`, `Drain`, `Stop`, `Upgrade`.
@@ -321,7 +321,7 @@ impl Reply {
             Self::Dump(state) => (None, json!({ "state": state })),
             Self::Reloaded(reload) => (None, json!({ "reload": reload })),
             Self::Config(config) => (None, json!({ "config": config })),
-            Self::Metrics(text) => (None, json!({ "metrics": text })),
+            Self::Metrics(text) => (None, json!({ "text": text })),
             Self::Done => (None, json!({})),
             Self::Refused(failure) => (Some(failure.code.varlink_name()), json!(failure)),
         };

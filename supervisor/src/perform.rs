@@ -20,25 +20,18 @@ impl Supervisor {
             Action::Signal { worker, blow } => self.strike(worker, blow),
             Action::Reply { client, mut reply, continues } => {
                 match &mut reply {
-                    Reply::Status(status) => status.clients = self.clients.len() as u64,
+                    Reply::Status(status) => self.complete_status(status),
                     Reply::Workers(workers) => self.tell_confinement(workers),
                     _ => {}
                 }
                 self.reply(client, &reply.to_message(continues));
             }
             Action::Reload { client } => {
-                let result = self.reload().map(Box::new);
+                let result = self.reload();
                 self.events.push_back(Event::Reloaded { client, result });
             }
-            Action::Config { client } => {
-                let reply =
-                    self.config_view().map_or_else(Reply::Refused, |view| Reply::Config(Box::new(view)));
-                self.reply(client, &reply.to_message(false));
-            }
-            Action::Metrics { client } => {
-                let text = self.metrics_text();
-                self.reply(client, &Reply::Metrics(text).to_message(false));
-            }
+            Action::Config { client } => self.tell_config(client),
+            Action::Metrics { client } => self.tell_metrics(client),
             Action::Upgrade { client } => {
                 let why = "could not upgrade: this daemon cannot be followed by another program";
                 let result = Err(Failure::new(ErrorCode::WrongState, why));

@@ -11,7 +11,7 @@
 
 use std::io;
 
-pub(crate) use tally_machine::{Rights, Who};
+use tally_machine::{Rights, Who};
 use tally_sys::peers::{self, Credentials};
 use tally_sys::process;
 

@@ -160,7 +160,7 @@ fn reply(reply: &Reply) -> String {
         }
         Reply::Dump(_) => "dump".to_owned(),
         Reply::Reloaded(view) => format!("reloaded: {}", view.summary()),
-        Reply::Config(view) => format!("{} settings", view.settings.len()),
+        Reply::Config(_) => "config".to_owned(),
         Reply::Metrics(_) => "metrics".to_owned(),
         Reply::Done => "done".to_owned(),
         Reply::Refused(failure) => format!("refused: {}", failure.message),

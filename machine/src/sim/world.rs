@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tally_protocol::control::{Reply, Request};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::record::Change;
+use tally_protocol::settings::ReloadView;
 use tally_protocol::work::{FromWorker, LeaseId, ToWorker};
 use tally_protocol::{ClientId, JobId, SlotId, WorkerId};
 
@@ -257,7 +258,7 @@ impl World {
     /// A client wants other settings: they come, or they are bad.
     fn reload_for(&mut self, client: ClientId) {
         let bad = Failure::new(ErrorCode::BadUsage, "could not reload the configuration: bad luck");
-        let result = if self.rng.chance(300) { Err(bad) } else { Ok(Box::default()) };
+        let result = if self.rng.chance(300) { Err(bad) } else { Ok(ReloadView::default()) };
         let at = self.now + self.delay();
         if result.is_ok() {
             self.plan(at, Happening::Operator(Operator::Reload));

@@ -62,6 +62,7 @@ impl Supervisor {
                 id
             }
             Admission::Refused(stream, why) => {
+                self.chronicle.refused(&why.message);
                 turn_away(&stream, why);
                 return;
             }
@@ -72,8 +73,8 @@ impl Supervisor {
             self.clients.remove(id);
             return;
         }
-        let who = client.who;
-        self.feed(Event::ClientCame { client: id, who });
+        // Before anything it says.
+        self.events.push_back(Event::ClientCame { client: id, who: client.who });
     }
 
     pub(crate) fn gather_client(&mut self, id: ClientId, ready: Ready) {
@@ -132,6 +133,7 @@ impl Supervisor {
                 Some(message) => message,
                 None => match self.request(id, call) {
                     Ok(event) => {
+                        self.tell_request(&event);
                         self.feed(event);
                         return;
                     }
