@@ -49,6 +49,6 @@ fn end_of(job: &Job) -> JobEnd {
         } => (*at, Some(why.message.clone())),
         State::Queued | State::Running | State::Paused => (job.submitted, None),
     };
-    let elapsed_ms = at.since(job.submitted).as_ms();
+    let elapsed_ms = job.age_ms(at);
     JobEnd { job: job.id, state: job.state.name(), detached: job.detached, elapsed_ms, why }
 }

@@ -21,6 +21,7 @@ mod dump;
 mod ends;
 pub mod event;
 mod explain;
+pub mod figures;
 mod finish;
 mod job;
 mod jobs;
@@ -65,6 +66,7 @@ use clients::Client;
 use crew::Crew;
 use deadline::{Alarm, Alarms};
 use deaths::Drought;
+use figures::Figures;
 use jobs::Jobs;
 use ledger::Ledger;
 use schedule::Queue;
@@ -89,6 +91,7 @@ pub struct Machine {
     random: u64,
     late: u64,
     restarts: u64,
+    figures: Figures,
     /// Ends of jobs that the shell has not asked for.
     ends: Vec<ends::JobEnd>,
     /// Slots whose worker may want another lease; looked at when the event has been taken in.
@@ -128,6 +131,7 @@ impl Machine {
             random: settings.seed,
             late: 0,
             restarts: 0,
+            figures: Figures::default(),
             ends: Vec::new(),
             stirred: BTreeSet::new(),
             feed: false,
