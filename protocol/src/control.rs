@@ -11,6 +11,7 @@ use crate::error::{ErrorCode, Failure};
 use crate::ids::JobId;
 use crate::job::{JobRequest, JobSpec};
 use crate::settings::{ConfigView, ReloadView};
+use crate::source::FileSource;
 use crate::varlink::{Call, ReplyMessage};
 use crate::version::Spoken;
 use crate::view::{JobView, StatusView, WorkerView};
@@ -171,12 +172,29 @@ struct SubmitJob {
     request: JobRequest,
 }
 
+/// Files that came with a call.
+#[derive(Clone, Debug, Default)]
+pub struct Passed {
+    /// What their descriptors are known by.
+    pub set: u64,
+    /// What they turned out to be, in their order.
+    pub files: Vec<FileSource>,
+}
+
 impl Request {
     /// Parses a call of `io.tally`.
     ///
     /// # Errors
     /// With the varlink error that names what is wrong.
     pub fn from_call(call: Call) -> Result<Self, BadCall> {
+        Self::from_call_with(call, Passed::default())
+    }
+
+    /// Parses a call that came with descriptors, which are files if it is a job.
+    ///
+    /// # Errors
+    /// With the varlink error that names what is wrong.
+    pub fn from_call_with(call: Call, files: Passed) -> Result<Self, BadCall> {
         let Some(method) = call.method.strip_prefix("io.tally.") else {
             let interface =
                 call.method.rsplit_once('.').map_or(call.method.as_str(), |(interface, _)| interface);
@@ -189,7 +207,8 @@ impl Request {
             "Hello" => Ok(Self::Hello(read(parameters)?)),
             "Submit" => {
                 let submit: SubmitJob = read(parameters)?;
-                submit.request.check().map(|spec| Self::Submit(Box::new(spec))).map_err(BadCall::Meaning)
+                let checked = submit.request.check_with(files.set, files.files);
+                checked.map(|spec| Self::Submit(Box::new(spec))).map_err(BadCall::Meaning)
             }
             "Jobs" => read::<AllJobs>(parameters).map(|jobs| Self::Jobs { all: jobs.all }),
             "Show" => one(Self::Show, parameters),

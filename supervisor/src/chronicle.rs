@@ -56,6 +56,9 @@ impl Supervisor {
     /// After the machine has settled: what is new.
     pub(crate) fn tell_news(&mut self) {
         for end in self.machine.take_ends() {
+            if let Some(set) = end.files {
+                self.files.drop_set(set);
+            }
             let why = end.why.as_deref().map(|why| format!(": {}", one_line(why))).unwrap_or_default();
             let job = end.job;
             match end.state {

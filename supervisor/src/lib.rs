@@ -13,6 +13,7 @@ pub mod config;
 mod confined;
 mod daemon;
 mod doorway;
+mod files;
 mod forkserver;
 mod gather;
 mod inherit;

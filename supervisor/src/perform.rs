@@ -5,6 +5,7 @@ use std::io::Write as _;
 use tally_machine::Event;
 use tally_machine::action::{Action, Blow, Profile};
 use tally_protocol::control::Reply;
+use tally_protocol::source::Source;
 use tally_protocol::work::ToWorker;
 use tally_protocol::{SlotId, WorkerId};
 use tally_sys::signal::Signal;
@@ -75,7 +76,14 @@ impl Supervisor {
 
     fn send(&mut self, id: WorkerId, message: &ToWorker) {
         let Some(worker) = self.workers.get_mut(&id).filter(|worker| !worker.broken) else { return };
-        if let Err(why) = worker.send(message, &mut self.scratch) {
+        let handed = match message {
+            ToWorker::Job { kernel, .. } => match &kernel.source {
+                Source::Files(files) => self.files.hand_over(files.set, &worker.lifeline),
+                Source::Ranges(_) => Ok(()),
+            },
+            _ => Ok(()),
+        };
+        if let Err(why) = handed.and_then(|()| worker.send(message, &mut self.scratch)) {
             worker.broken = true;
             self.events.push_back(Event::LinkBroken { worker: id, why });
         }

@@ -18,6 +18,7 @@ use tally_sys::socket::Listener;
 
 use crate::chronicle::Chronicle;
 use crate::clients::Clients;
+use crate::files::FileSets;
 use crate::metrics::histogram::Histogram;
 use crate::metrics::scrapers::Scrapers;
 use crate::reload::Reloader;
@@ -45,6 +46,7 @@ pub(crate) struct Supervisor {
     /// The socket when it is no longer ours to take clients from.
     pub(crate) resting: Option<Listener>,
     pub(crate) clients: Clients,
+    pub(crate) files: FileSets,
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
     pub(crate) nursery: Nursery,
     /// The forkserver is watched by the poll.
@@ -97,6 +99,7 @@ impl Supervisor {
             signals,
             listener: None,
             accept_paused: false,
+            files: FileSets::default(),
             resting: None,
             workers: BTreeMap::new(),
             nursery,
