@@ -99,6 +99,7 @@ pub(crate) enum Ask {
     Ping,
     Drain,
     Stop { now: bool },
+    Upgrade { binary: Option<PathBuf> },
     Dump,
 }
 
@@ -155,6 +156,7 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         Some(Command::Ping) => Ask::Ping,
         Some(Command::Drain) => Ask::Drain,
         Some(Command::Stop { now }) => Ask::Stop { now },
+        Some(Command::Upgrade { binary }) => Ask::Upgrade { binary },
         Some(Command::Dump) => Ask::Dump,
     };
     Ok(Verb::Ask(Reach::of(socket, around), ask))

@@ -18,6 +18,7 @@ mod result;
 mod show;
 mod status;
 mod stop;
+mod upgrade;
 mod wait;
 mod workers;
 
@@ -75,6 +76,7 @@ pub(crate) fn run(
                 Ask::Ping => ping::run(context, &reach),
                 Ask::Drain => stop::drain(context, &reach),
                 Ask::Stop { now } => stop::stop(context, &reach, now),
+                Ask::Upgrade { binary } => upgrade::run(context, &reach, binary),
                 Ask::Dump => dump::run(context, &reach),
             }
         }

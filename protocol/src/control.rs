@@ -68,6 +68,11 @@ pub enum Request {
         /// Without letting leased partitions finish.
         now: bool,
     },
+    /// Another binary takes the daemon over.
+    Upgrade {
+        /// Its path; the daemon's own where there is none.
+        binary: Option<String>,
+    },
     /// The whole state, for people who look for a defect.
     Dump,
 }
@@ -154,6 +159,13 @@ struct StopHow {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct UpgradeHow {
+    #[serde(default)]
+    binary: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct SubmitJob {
     request: JobRequest,
 }
@@ -194,6 +206,7 @@ impl Request {
             "Ping" => none(Self::Ping, parameters),
             "Drain" => none(Self::Drain, parameters),
             "Stop" => read::<StopHow>(parameters).map(|how| Self::Stop { now: how.now }),
+            "Upgrade" => read::<UpgradeHow>(parameters).map(|how| Self::Upgrade { binary: how.binary }),
             "Dump" => none(Self::Dump, parameters),
             _ => Err(BadCall::Method(call.method)),
         }
@@ -221,6 +234,9 @@ impl Request {
             Self::Ping => ("Ping", json!({})),
             Self::Drain => ("Drain", json!({})),
             Self::Stop { now } => ("Stop", json!({ "now": now })),
+            Self::Upgrade { binary } => {
+                ("Upgrade", binary.as_ref().map_or(json!({}), |binary| json!({ "binary": binary })))
+            }
             Self::Dump => ("Dump", json!({})),
         };
         Call { method: format!("io.tally.{name}"), parameters: object(parameters), more, ..Call::default() }
@@ -340,6 +356,8 @@ mod tests {
             Request::Ping,
             Request::Drain,
             Request::Stop { now: true },
+            Request::Upgrade { binary: Some("/usr/bin/tally".to_owned()) },
+            Request::Upgrade { binary: None },
             Request::Dump,
         ];
         for request in requests {

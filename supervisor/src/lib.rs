@@ -25,8 +25,10 @@ mod reload;
 mod rights;
 mod service;
 mod spawn;
+mod succession;
 mod token;
 mod turn;
+mod upgrade;
 mod worker;
 
 use std::os::fd::OwnedFd;

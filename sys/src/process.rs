@@ -22,7 +22,7 @@ pub use kinship::{
     Orphaned, arm_parent_death, become_group_leader, reap_strays, set_child_subreaper, set_name, set_nice,
     single_threaded,
 };
-pub use spawn::spawn_self;
+pub use spawn::{exec, spawn_program, spawn_self};
 pub use status::ExitStatus;
 
 use crate::signal::Signal;

@@ -171,9 +171,11 @@ impl Supervisor {
         }
         self.strays = false;
         let forkserver = self.nursery.forkserver.as_ref().map(crate::forkserver::Forkserver::pid);
+        let trial = self.trial.as_ref().map(crate::upgrade::Trial::pid);
         let workers = &self.workers;
         let known = |pid| {
             forkserver == Some(pid)
+                || trial == Some(pid)
                 || workers.values().any(|one| one.child.as_ref().is_some_and(|child| child.pid() == pid))
         };
         match process::reap_strays(known) {

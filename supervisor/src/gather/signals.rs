@@ -17,10 +17,12 @@ impl Supervisor {
         for signal in signals {
             match signal {
                 Signal::Term | Signal::Int => {
+                    self.no_successor();
                     tracing::info!("{signal}: stopping");
                     self.feed(Event::StopRequested);
                 }
                 Signal::Quit => {
+                    self.no_successor();
                     tracing::info!("{signal}: stopping at once");
                     self.feed(Event::StopNow);
                 }
