@@ -3,17 +3,22 @@
 //! How many are taken with one read is bounded by the room for them; the system closes those beyond it itself, so a
 //! sender of many can use up none of this process's numbers. What was taken closes on exec and when it is dropped.
 
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
+};
 
 use crate::fd::retry;
 
 /// The most descriptors that are taken with one read; a sender can pass 253 with one write.
 pub const PASSED_FDS_MAX: usize = 16;
+/// The most that the system lets go with one write.
+pub const SENT_FDS_MAX: usize = 253;
 
 /// What one read took.
 #[derive(Debug)]
@@ -55,24 +60,35 @@ pub fn take(stream: impl AsFd, buffer: &mut [u8]) -> io::Result<Option<Taken>> {
     Ok(Some(Taken { bytes: received.bytes, fds, lost }))
 }
 
+/// Writes once to a stream socket and passes copies of descriptors along, at most [`SENT_FDS_MAX`]. Says how many
+/// bytes were taken; the descriptors go with the first.
+///
+/// # Errors
+/// The connection is broken, or there are no bytes or too many descriptors: `InvalidInput`.
+pub fn pass(stream: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SENT_FDS_MAX))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if bytes.is_empty() || fds.len() > SENT_FDS_MAX {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let parts = [IoSlice::new(bytes)];
+    Ok(retry(|| rustix::net::sendmsg(&stream, &parts, &mut control, SendFlags::NOSIGNAL))?)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::{IoSlice, Write};
+    use std::io::Write;
     use std::os::unix::net::UnixStream;
-
-    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 
     use super::*;
     use crate::fd::{null_device, set_nonblocking};
 
-    fn pass(stream: &UnixStream, count: usize) {
+    fn send(stream: &UnixStream, count: usize) {
         let null = null_device().unwrap();
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(250))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        let fds = vec![null.as_fd(); count];
-        assert!(control.push(SendAncillaryMessage::ScmRights(&fds)));
-        let sent = rustix::net::sendmsg(stream, &[IoSlice::new(b"x")], &mut control, SendFlags::empty());
-        assert_eq!(sent.unwrap(), 1);
+        assert_eq!(super::pass(stream, b"x", &vec![null.as_fd(); count]).unwrap(), 1);
     }
 
     #[test]
@@ -82,8 +98,8 @@ mod tests {
         let mut buffer = [0; 8];
         assert!(take(&ours, &mut buffer).unwrap().is_none());
         theirs.write_all(b"ab").unwrap();
-        pass(&theirs, PASSED_FDS_MAX);
-        pass(&theirs, 250);
+        send(&theirs, PASSED_FDS_MAX);
+        send(&theirs, 250);
         let plain = take(&ours, &mut buffer).unwrap().unwrap();
         // With or without the byte after them, as the system likes.
         assert!(plain.bytes >= 2 && !plain.lost);
@@ -104,12 +120,12 @@ mod tests {
     fn a_flood_of_descriptors_leaves_none_behind() {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
-        pass(&theirs, 250);
+        send(&theirs, 250);
         drop(take(&ours, &mut [0; 64]).unwrap());
         // Other tests of this process open and close theirs meanwhile, but never hundreds.
         let before = open();
         for _ in 0..200 {
-            pass(&theirs, 250);
+            send(&theirs, 250);
             drop(take(&ours, &mut [0; 64]).unwrap());
         }
         assert!(open() < before + 200);

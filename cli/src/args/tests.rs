@@ -73,6 +73,7 @@ fn common_options_go_anywhere() {
         quiet: true,
         verbose: true,
         color: Some(When::Never),
+        reconnect: None,
         help: None,
     };
     assert_eq!(typed("--socket /s --json -q --verbose --color never status").unwrap().common, expected);

@@ -68,7 +68,8 @@ fn text(view: &ConfigView, whose: &str) -> String {
 }
 
 fn line(setting: &SettingView) -> String {
-    let is_number = setting.value.parse::<u64>().is_ok();
+    // Digits that are no number as TOML writes one, a mode for example, are a text.
+    let is_number = setting.value.parse::<u64>().is_ok_and(|number| number.to_string() == setting.value);
     let value = if is_number { setting.value.clone() } else { setting.value.as_str().to_json() };
     format!("{} = {value}", setting.key)
 }

@@ -32,7 +32,8 @@ impl Supervisor {
         self.unread.remove(&id);
         let stderr = worker.stderr.text();
         let how = how.map_or_else(|why| why, |status| self.autopsy(status, &worker, &stderr));
-        tracing::info!(worker = id.0, "worker {how}");
+        let job = worker.job.map(|job| job.to_string());
+        tracing::info!(worker = id.0, slot = worker.slot.0, job, "worker {how}");
         self.feed(Event::WorkerExited { worker: id, how, stderr });
     }
 
