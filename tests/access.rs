@@ -1,5 +1,6 @@
 //! Who may come in and do what: real second users, real groups, and clients that want more than their share.
 #![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "a test says what it skips")]
 
 use std::fs;
 use std::os::fd::AsFd;

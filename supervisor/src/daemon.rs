@@ -137,8 +137,11 @@ fn serve(
             return Err(failure);
         }
     };
-    let identity =
-        Identity { pid: process::own_pid().raw().unsigned_abs(), socket: Some(path.display().to_string()) };
+    let identity = Identity {
+        pid: process::own_pid().raw().unsigned_abs(),
+        uid: process::own_uid(),
+        socket: Some(path.display().to_string()),
+    };
     let mut settings = daemon_settings(configuration, identity);
     shed(path)?;
     settings.wall_ms_at_zero = clock::wall_ms();
