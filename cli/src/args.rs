@@ -181,6 +181,13 @@ pub(crate) enum Command {
         #[arg(long)]
         now: bool,
     },
+    /// Have a new binary take the daemon over, on the same socket
+    #[command(before_long_help = help::UPGRADE)]
+    Upgrade {
+        /// Which [default: the one that is now where the daemon's was]
+        #[arg(long, value_name = "PATH", value_parser = values::paths())]
+        binary: Option<PathBuf>,
+    },
     /// Print the daemon's whole state, to look for a defect
     #[command(before_long_help = help::DUMP)]
     Dump,

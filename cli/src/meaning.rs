@@ -107,6 +107,7 @@ pub(crate) enum Ask {
     Metrics,
     Drain,
     Stop { now: bool },
+    Upgrade { binary: Option<PathBuf> },
     Dump,
 }
 
@@ -165,6 +166,7 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         Some(Command::Metrics) => Ask::Metrics,
         Some(Command::Drain) => Ask::Drain,
         Some(Command::Stop { now }) => Ask::Stop { now },
+        Some(Command::Upgrade { binary }) => Ask::Upgrade { binary },
         Some(Command::Dump) => Ask::Dump,
     };
     Ok(Verb::Ask(Reach::of(socket, around), ask))

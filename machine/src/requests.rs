@@ -69,6 +69,11 @@ impl Machine {
                 self.answer(client, Reply::Done);
                 self.stop_now(false);
             }
+            Request::Upgrade { .. } => self.refuse(
+                client,
+                ErrorCode::WrongState,
+                "could not upgrade: a private supervisor ends with its command",
+            ),
             Request::Dump => self.answer(client, Reply::Dump(self.dump(self.now))),
             // The shell answers these itself, as they are about files and the system.
             Request::Reload | Request::Config | Request::Metrics => {

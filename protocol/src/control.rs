@@ -70,6 +70,11 @@ pub enum Request {
         /// Without letting leased partitions finish.
         now: bool,
     },
+    /// Another binary takes the daemon over.
+    Upgrade {
+        /// Its path; the daemon's own where there is none.
+        binary: Option<String>,
+    },
     /// The whole state, for people who look for a defect.
     Dump,
     /// Read the configuration again. Answered by the shell, as the next two.
@@ -168,6 +173,13 @@ struct StopHow {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct UpgradeHow {
+    #[serde(default)]
+    binary: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct SubmitJob {
     request: JobRequest,
 }
@@ -226,6 +238,7 @@ impl Request {
             "Ping" => none(Self::Ping, parameters),
             "Drain" => none(Self::Drain, parameters),
             "Stop" => read::<StopHow>(parameters).map(|how| Self::Stop { now: how.now }),
+            "Upgrade" => read::<UpgradeHow>(parameters).map(|how| Self::Upgrade { binary: how.binary }),
             "Dump" => none(Self::Dump, parameters),
             "Reload" => none(Self::Reload, parameters),
             "Config" => none(Self::Config, parameters),
@@ -256,6 +269,9 @@ impl Request {
             Self::Ping => ("Ping", json!({})),
             Self::Drain => ("Drain", json!({})),
             Self::Stop { now } => ("Stop", json!({ "now": now })),
+            Self::Upgrade { binary } => {
+                ("Upgrade", binary.as_ref().map_or(json!({}), |binary| json!({ "binary": binary })))
+            }
             Self::Dump => ("Dump", json!({})),
             Self::Reload => ("Reload", json!({})),
             Self::Config => ("Config", json!({})),
@@ -381,6 +397,8 @@ mod tests {
             Request::Ping,
             Request::Drain,
             Request::Stop { now: true },
+            Request::Upgrade { binary: Some("/usr/bin/tally".to_owned()) },
+            Request::Upgrade { binary: None },
             Request::Dump,
             Request::Reload,
             Request::Config,

@@ -27,8 +27,10 @@ mod reload;
 mod rights;
 mod service;
 mod spawn;
+mod succession;
 mod token;
 mod turn;
+mod upgrade;
 mod worker;
 
 use std::os::fd::OwnedFd;

@@ -49,7 +49,7 @@ impl Supervisor {
                 self.oom_kills.begin();
             }
             Err(why) => {
-                tracing::warn!(worker = id.0, "could not {why}");
+                tracing::warn!(worker = id.0, slot = slot.0, "could not {why}");
                 self.events.push_back(Event::SpawnFailed { worker: id, why });
             }
         }

@@ -62,7 +62,11 @@ impl Nursery {
         // Before the process exists: the packet waits in the socket for its first read.
         send_setup(&ours, &setup, &offer.fds)?;
         let child = self.make(id, profile.start, theirs, stderr_end)?;
-        Ok(Newborn { worker: Worker::new(link, ours, stderr, profile.memory_limit_bytes), child, fallback })
+        Ok(Newborn {
+            worker: Worker::new(slot, link, ours, stderr, profile.memory_limit_bytes),
+            child,
+            fallback,
+        })
     }
 
     fn make(

@@ -25,6 +25,8 @@ pub(crate) enum Token {
     Door,
     /// A scraper's connection.
     Scraper(u64),
+    /// A new binary on trial: its pidfd.
+    Trial,
 }
 
 const KINDS: u64 = 16;
@@ -43,6 +45,7 @@ impl Token {
             Self::Stderr(worker) => (7, worker.0),
             Self::Door => (8, 0),
             Self::Scraper(scraper) => (9, scraper),
+            Self::Trial => (10, 0),
         };
         usize::try_from(id * KINDS + kind).unwrap_or(usize::MAX - 1)
     }
@@ -62,6 +65,7 @@ impl Token {
             7 => Some(Self::Stderr(WorkerId(id))),
             8 => Some(Self::Door),
             9 => Some(Self::Scraper(id)),
+            10 => Some(Self::Trial),
             _ => None,
         }
     }
@@ -84,6 +88,7 @@ mod tests {
             Token::Stderr(WorkerId(1 << 40)),
             Token::Door,
             Token::Scraper(7),
+            Token::Trial,
         ];
         for token in tokens {
             assert_eq!(Token::of(token.key()), Some(token));

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tally_machine::settings::Identity;
@@ -25,6 +26,7 @@ use crate::reload::Reloader;
 use crate::service::Service;
 use crate::spawn::Nursery;
 use crate::token::Token;
+use crate::upgrade::Trial;
 use crate::worker::Worker;
 
 /// Signals the loop hears. SIGCHLD only matters for processes that lost their parent to us: workers tell their end by
@@ -45,6 +47,12 @@ pub(crate) struct Supervisor {
     pub(crate) accept_paused: bool,
     /// The socket when it is no longer ours to take clients from.
     pub(crate) resting: Option<Listener>,
+    /// The daemon's program, for an upgrade.
+    pub(crate) executable: Option<PathBuf>,
+    /// A new binary on trial.
+    pub(crate) trial: Option<Trial>,
+    /// The program that takes over at the end.
+    pub(crate) successor: Option<PathBuf>,
     pub(crate) clients: Clients,
     pub(crate) files: FileSets,
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
@@ -101,6 +109,9 @@ impl Supervisor {
             accept_paused: false,
             files: FileSets::default(),
             resting: None,
+            executable: None,
+            trial: None,
+            successor: None,
             workers: BTreeMap::new(),
             nursery,
             forkserver_watched: false,
@@ -137,7 +148,7 @@ impl Supervisor {
     /// A socket that will have another owner takes nobody in for one who is about to end: clients wait in it for the
     /// next one instead of being sent away by this one.
     fn rest_listener(&mut self) {
-        let goes_on = self.listener.as_ref().is_some_and(Listener::is_lent);
+        let goes_on = self.successor.is_some() || self.listener.as_ref().is_some_and(Listener::is_lent);
         let ends = match self.machine.phase() {
             Phase::Running | Phase::Draining { until: None } => false,
             Phase::Draining { until: Some(_) } | Phase::Stopping | Phase::Stopped => true,
@@ -166,13 +177,16 @@ impl Supervisor {
         while !self.ended {
             self.turn(&mut ready)?;
             self.rest_listener();
+            self.hurry_trial();
             self.service.after_turn(clock::monotonic_ns(), &self.machine, self.heard);
         }
         for client in self.clients.iter_mut() {
             client.finish();
         }
         // While the lock is held: nobody else's socket can be at that path.
-        if let Some(listener) = self.listener.take()
+        self.resting = self.listener.take().or(self.resting.take());
+        if self.successor.is_none()
+            && let Some(listener) = self.resting.take()
             && !listener.is_lent()
             && let Err(why) = std::fs::remove_file(listener.path())
         {
@@ -219,7 +233,8 @@ impl Supervisor {
         }
         let now = clock::monotonic_ns();
         let machine = self.machine.next_deadline().map(|at| at.0.saturating_add(self.zero));
-        let next = [machine, self.service.due(), self.scrapers.next_deadline_ns()];
+        let trial = self.trial.as_ref().map(Trial::due);
+        let next = [machine, self.service.due(), self.scrapers.next_deadline_ns(), trial];
         let next = next.into_iter().flatten().min()?;
         Some(Duration::from_nanos(next.saturating_sub(now)))
     }
@@ -270,7 +285,7 @@ impl Supervisor {
 fn rank(token: Token) -> u8 {
     match token {
         Token::Signals => 0,
-        Token::Exit(_) | Token::Forkserver => 1,
+        Token::Exit(_) | Token::Forkserver | Token::Trial => 1,
         Token::Lifeline(_) | Token::Doorbell(_) | Token::Stderr(_) => 2,
         Token::Client(_) | Token::Scraper(_) => 3,
         Token::Listener | Token::Door => 4,

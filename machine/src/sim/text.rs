@@ -50,6 +50,7 @@ fn request(request: &Request) -> String {
         Request::Workers => "workers".to_owned(),
         Request::Ping => "ping".to_owned(),
         Request::Drain => "drain".to_owned(),
+        Request::Upgrade { .. } => "upgrade".to_owned(),
         Request::Stop { now } => format!("stop{}", if *now { " --now" } else { "" }),
         Request::Dump => "dump".to_owned(),
         Request::Reload => "reload".to_owned(),

@@ -25,6 +25,7 @@ impl Supervisor {
             Token::Doorbell(worker) => self.answer_doorbell(worker),
             Token::Stderr(worker) => self.gather_stderr(worker),
             Token::Door => self.gather_scrapers(),
+            Token::Trial => self.gather_trial(),
             Token::Scraper(scraper) => self.gather_scraper(scraper),
         }
     }
