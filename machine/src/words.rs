@@ -161,6 +161,7 @@ impl Machine {
             worker.accepted += 1;
         }
         self.note(id);
+        self.report(id, |news| news.progress = true);
         if self.jobs.get(id).is_some_and(|job| job.work.is_done()) {
             self.complete(id);
         } else {

@@ -42,8 +42,10 @@ pub enum ErrorCode {
     WrongState,
     /// A limit is reached: clients, open jobs.
     TooMany,
-    /// The daemon is stopping and takes no new jobs.
+    /// The daemon is stopping: it takes no new jobs, and what it has not recorded ends with it.
     Stopping,
+    /// It could not be written down: the store failed, or is full.
+    StoreFailed,
     /// Interrupted from the keyboard.
     Interrupted,
     /// The system refused something: a file, a socket, a process.
@@ -55,7 +57,7 @@ pub const STOPPING: &str = "the daemon is stopping";
 
 impl ErrorCode {
     /// Every code, in the order of the list.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::WorkerKilled,
         Self::KernelFailed,
         Self::NoAnswer,
@@ -73,6 +75,7 @@ impl ErrorCode {
         Self::WrongState,
         Self::TooMany,
         Self::Stopping,
+        Self::StoreFailed,
         Self::Interrupted,
         Self::System,
     ];
@@ -91,6 +94,7 @@ impl ErrorCode {
             | Self::WrongState
             | Self::TooMany
             | Self::Stopping
+            | Self::StoreFailed
             | Self::VersionMismatch
             | Self::System => 1,
             Self::BadUsage => 2,

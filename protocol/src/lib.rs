@@ -13,6 +13,7 @@ pub mod job;
 pub mod limits;
 pub mod near;
 pub mod range;
+pub mod record;
 pub mod settings;
 pub mod varlink;
 pub mod version;

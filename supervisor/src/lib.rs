@@ -6,6 +6,7 @@
 
 mod autopsy;
 mod background;
+mod books;
 mod client;
 mod clients;
 pub mod config;

@@ -25,6 +25,7 @@ impl Supervisor {
                 }
                 self.reply(client, &reply.to_message(continues));
             }
+            Action::Record { ticket, changes } => self.record(ticket, changes),
             Action::Exit => self.ended = true,
         }
     }

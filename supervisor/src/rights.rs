@@ -36,6 +36,17 @@ pub(crate) struct Who {
     pub(crate) rights: Rights,
 }
 
+impl From<Who> for tally_machine::Who {
+    fn from(who: Who) -> Self {
+        let rights = match who.rights {
+            Rights::Own => tally_machine::Rights::Own,
+            Rights::Read => tally_machine::Rights::Read,
+            Rights::Operate => tally_machine::Rights::Operate,
+        };
+        Self { uid: who.uid, rights }
+    }
+}
+
 /// Whom the configuration trusts, by number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Policy {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tally_machine::settings::Identity;
 use tally_machine::{Event, Machine, Moment, Phase, Settings};
+use tally_protocol::record::Saved;
 use tally_protocol::{ClientId, WorkerId, limits};
 use tally_sys::cgroup::OomKills;
 use tally_sys::clock;
@@ -16,6 +17,7 @@ use tally_sys::poll::{Interest, Poll, Ready};
 use tally_sys::signal::{Signal, SignalStream};
 use tally_sys::socket::Listener;
 
+use crate::books::Books;
 use crate::clients::Clients;
 use crate::metrics::histogram::Histogram;
 use crate::metrics::scrapers::Scrapers;
@@ -76,20 +78,31 @@ pub(crate) struct Supervisor {
     /// Only a daemon takes new settings.
     pub(crate) reloader: Option<Reloader>,
     pub(crate) scrapers: Scrapers,
+    /// What survives the daemon, where there is a state directory.
+    pub(crate) books: Option<Books>,
     /// How long turns take that are not sleep.
     pub(crate) turns: Histogram,
 }
 
 impl Supervisor {
     /// A supervisor that serves nobody yet. `zero` is the system's clock at `Moment(0)`.
-    pub(crate) fn new(zero: u64, settings: Settings, nursery: Nursery) -> io::Result<Self> {
+    pub(crate) fn new(
+        zero: u64,
+        settings: Settings,
+        nursery: Nursery,
+        saved: Option<Saved>,
+    ) -> io::Result<Self> {
         let signals = SignalStream::new(&SIGNALS)?;
         let poll = Poll::new()?;
         poll.watch(&signals, Token::Signals.key(), Interest::READ)?;
         let identity = settings.identity.clone();
+        let now = Moment(clock::monotonic_ns().saturating_sub(zero));
         let mut supervisor = Self {
             clients: Clients::beside(settings.slots),
-            machine: Machine::new(Moment(clock::monotonic_ns().saturating_sub(zero)), settings),
+            machine: match saved {
+                Some(saved) => Machine::restore(now, settings, saved),
+                None => Machine::new(now, settings),
+            },
             zero,
             poll,
             signals,
@@ -115,6 +128,7 @@ impl Supervisor {
             identity,
             reloader: None,
             scrapers: Scrapers::default(),
+            books: None,
             turns: Histogram::default(),
         };
         supervisor.watch_forkserver()?;
@@ -173,6 +187,7 @@ impl Supervisor {
             tracing::warn!("could not remove {}: {why}", listener.path().display());
         }
         self.close_metrics_door();
+        self.close_books();
         if let Some(forkserver) = self.nursery.forkserver.take() {
             forkserver.end()?;
         }
@@ -264,7 +279,7 @@ fn rank(token: Token) -> u8 {
     match token {
         Token::Signals => 0,
         Token::Exit(_) | Token::Forkserver => 1,
-        Token::Lifeline(_) | Token::Doorbell(_) | Token::Stderr(_) => 2,
+        Token::Lifeline(_) | Token::Doorbell(_) | Token::Stderr(_) | Token::Store => 2,
         Token::Client(_) | Token::Scraper(_) => 3,
         Token::Listener | Token::Door => 4,
     }

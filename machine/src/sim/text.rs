@@ -2,6 +2,7 @@
 
 use tally_protocol::control::{Reply, Request};
 use tally_protocol::job::JobSpec;
+use tally_protocol::record::{Change, Table};
 use tally_protocol::view::JobView;
 use tally_protocol::work::{FromWorker, LeaseId, ToWorker};
 
@@ -12,6 +13,7 @@ use crate::event::Event;
 #[must_use]
 pub fn event(event: &Event) -> String {
     match event {
+        Event::ClientCame { client, who } => format!("c{client}: came as {}, {:?}", who.uid, who.rights),
         Event::ClientSaid { client, request, more } => {
             format!("c{client}: {}{}", self::request(request), if *more { ", more" } else { "" })
         }
@@ -23,6 +25,8 @@ pub fn event(event: &Event) -> String {
         Event::WorkerExited { worker, how, .. } => format!("w{worker}: {how}"),
         Event::StopRequested => "stop requested".to_owned(),
         Event::StopNow => "stop now".to_owned(),
+        Event::Recorded { ticket } => format!("recorded {}", ticket.0),
+        Event::NotRecorded { ticket, why } => format!("not recorded {}: {why}", ticket.0),
         Event::Reload(settings) => format!("reload with {} slots", settings.slots),
     }
 }
@@ -111,7 +115,19 @@ pub fn action(action: &Action) -> String {
         Action::Reply { client, reply: what, continues } => {
             format!("c{client} <- {}{}", reply(what), if *continues { " ..." } else { "" })
         }
+        Action::Record { ticket, changes } => {
+            let changes: Vec<String> = changes.iter().map(change).collect();
+            format!("record {}: {}", ticket.0, changes.join(", "))
+        }
         Action::Exit => "exit".to_owned(),
+    }
+}
+
+fn change(change: &Change) -> String {
+    match change {
+        Change::Put(Table::Meta, ..) => "ids".to_owned(),
+        Change::Put(table, key, _) => format!("{table} j{key}"),
+        Change::Delete(table, key) => format!("no {table} j{key}"),
     }
 }
 

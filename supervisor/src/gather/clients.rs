@@ -71,7 +71,10 @@ impl Supervisor {
         if let Err(why) = self.poll.watch(&*client, Token::Client(id).key(), client.watched) {
             tracing::warn!("could not watch a client: {why}");
             self.clients.remove(id);
+            return;
         }
+        let who = client.who.into();
+        self.feed(Event::ClientCame { client: id, who });
     }
 
     pub(crate) fn gather_client(&mut self, id: ClientId, ready: Ready) {
