@@ -343,7 +343,7 @@ fn a_full_disk_is_survived_told_and_left_behind() {
     let daemon = world.daemon(&["--workers", "1"]);
     let mut client = daemon.client();
     assert_eq!(show(&mut client, &kept)["state"], "paused");
-    world.ask(["wait", &new]).answered("45\n");
+    answer(&world, &new, "45\n");
     daemon.stop();
     drop(disk);
     world.finish();
@@ -386,7 +386,7 @@ fn a_file_that_is_cut_or_foreign_is_refused_and_kept() {
     }
     fs::write(&file, &whole).expect("a file can be written");
     let daemon = world.daemon(&["--workers", "1"]);
-    world.ask(["wait", "j1"]).answered("499500\n");
+    answer(&world, "j1", "499500\n");
     daemon.stop();
     world.finish();
 }
@@ -418,7 +418,7 @@ fn without_a_state_directory_it_is_said() {
     let status = client.call("io.tally.Status", &json!({}))["status"].take();
     assert_eq!(status["durable"], false);
     let job = id(&client.submit(&detached(1_000, 3), false));
-    world.ask(["wait", &job]).answered("499500\n");
+    answer(&world, &job, "499500\n");
     daemon.signal(Signal::Term);
     let finished = daemon.finish();
     assert!(finished.stderr.contains("detached jobs end with this daemon"), "{}", finished.stderr);
