@@ -1,7 +1,7 @@
 //! How the supervisor ends: drain, stop, kill; and how it takes new settings.
 //!
 //! `phase` has the table. Recorded jobs are not ended by a stop: the next supervisor goes on with them.
-//!  The first request to stop drains within a limit, the second one stops, one more kills.
+//! The first request to stop drains within a limit, the second one stops, one more kills.
 
 use tally_protocol::job::JobState;
 use tally_protocol::{JobId, SlotId};
