@@ -36,6 +36,12 @@ fn ended(client: &mut Client, job: &str) -> Value {
     client.call("io.tally.Wait", &json!({ "jobs": [job] }))["jobs"][0].take()
 }
 
+/// What a job came to, by the command line.
+fn answer(world: &World, job: &str, text: &str) {
+    assert_eq!(world.ask(["wait", job]).code(), 0);
+    world.ask(["result", job]).answered(text);
+}
+
 fn id(job: &Value) -> String {
     job["job"].as_str().expect("an id").to_owned()
 }
@@ -309,7 +315,7 @@ fn a_full_disk_is_survived_told_and_left_behind() {
     let Some(disk) = SmallDisk::at(world.path().join("state"), 2 << 20) else { return };
     let daemon = world.daemon(&["--workers", "1"]);
     let mut client = daemon.client();
-    let kept = id(&client.submit(&detached(1_000_000_000_000_000, 3), false));
+    let kept = id(&client.submit(&detached(4_000_000_000, 4_000), false));
     client.call("io.tally.Pause", &json!({ "job": kept }));
     let ballast = world.state().join("ballast");
     fill(&ballast);
