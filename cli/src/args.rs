@@ -160,7 +160,17 @@ pub(crate) enum Command {
     Workers,
     /// Ask the daemon for a sign of life
     #[command(before_long_help = help::PING)]
-    Ping,
+    Ping {
+        /// Give up after this time [default: 5s]
+        #[arg(long, value_name = "TIME", value_parser = values::duration)]
+        timeout: Option<u64>,
+    },
+    /// Let the daemon read its configuration again
+    #[command(before_long_help = help::RELOAD)]
+    Reload,
+    /// Print the daemon's counters and figures as OpenMetrics text
+    #[command(before_long_help = help::METRICS)]
+    Metrics,
     /// Let the daemon finish the open jobs, take no new ones, then end
     #[command(before_long_help = help::DRAIN)]
     Drain,

@@ -19,6 +19,7 @@ impl Machine {
         self.refile(id);
         self.alarms.clear(Alarm::Job(id));
         self.revoke(id);
+        self.remember_end(id);
         self.jobs.close(id);
         self.crowded = true;
         self.report(id, |news| {

@@ -278,7 +278,8 @@ impl Job {
             return 1;
         }
         let workers = self.workers_max(settings.slots);
-        self.pace.next_size(settings, self.spec.elements, self.work.uncut(), workers)
+        let size = self.pace.next_size(settings, self.spec.elements, self.work.uncut(), workers);
+        size.max(self.spec.kernel.source.grain())
     }
 
     /// A worker took one more lease.

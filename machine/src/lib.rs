@@ -18,6 +18,7 @@ mod crew;
 mod deadline;
 mod deaths;
 mod dump;
+mod ends;
 pub mod event;
 mod explain;
 mod finish;
@@ -51,6 +52,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tally_protocol::{ClientId, SlotId};
 
 pub use action::Action;
+pub use ends::JobEnd;
 pub use event::Event;
 pub use moment::Moment;
 pub use permission::{Rights, Who};
@@ -87,6 +89,8 @@ pub struct Machine {
     random: u64,
     late: u64,
     restarts: u64,
+    /// Ends of jobs that the shell has not asked for.
+    ends: Vec<ends::JobEnd>,
     /// Slots whose worker may want another lease; looked at when the event has been taken in.
     stirred: BTreeSet<SlotId>,
     /// New pieces wait that any worker may take.
@@ -124,6 +128,7 @@ impl Machine {
             random: settings.seed,
             late: 0,
             restarts: 0,
+            ends: Vec::new(),
             stirred: BTreeSet::new(),
             feed: false,
             prowl: false,

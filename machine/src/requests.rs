@@ -70,6 +70,10 @@ impl Machine {
                 self.stop_now(false);
             }
             Request::Dump => self.answer(client, Reply::Dump(self.dump(self.now))),
+            // The shell answers these itself, as they are about files and the system.
+            Request::Reload | Request::Config | Request::Metrics => {
+                self.refuse(client, ErrorCode::WrongState, "there is no shell here to answer this");
+            }
         }
     }
 

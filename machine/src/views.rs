@@ -111,6 +111,7 @@ impl Machine {
             durable: self.settings.durable,
             unrecorded: self.ledger.held_count(),
             store_error: self.ledger.failing.clone(),
+            ..StatusView::default()
         }
     }
 

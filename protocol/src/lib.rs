@@ -15,6 +15,7 @@ pub mod near;
 pub mod range;
 pub mod record;
 pub mod settings;
+pub mod source;
 pub mod varlink;
 pub mod version;
 pub mod view;

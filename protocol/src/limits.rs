@@ -47,8 +47,10 @@ pub const SETUP_BYTES_MAX: usize = 4 << 10;
 /// Bytes of a worker's answer to it: that its link is open, what confines it, and what does not and why.
 pub const OPENED_BYTES_MAX: usize = 512;
 /// Bytes of address space a worker can do with at the least: program, stacks and link.
-pub const MEMORY_LIMIT_BYTES_MIN: u64 = 16 << 20;
+pub const MEMORY_LIMIT_BYTES_MIN: u64 = 12 << 20;
 /// Bytes of address space a process can have at the most on the systems this runs on.
 pub const MEMORY_LIMIT_BYTES_MAX: u64 = 1 << 47;
 /// Bytes of a configuration file.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// Bytes of a file below which a partition is not cut.
+pub const FILE_GRAIN_BYTES: u64 = 64 << 10;

@@ -220,4 +220,54 @@ pub struct StatusView {
     /// Why the store refused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store_error: Option<String>,
+    /// Workers that fold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busy: Option<u64>,
+    /// Workers that are being started, or will be after a delay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarting: Option<u64>,
+    /// Where jobs are kept, where they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreView>,
+    /// What is bounded, and how much of it is used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitView>,
+}
+
+/// Where jobs are kept over the daemon's end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreView {
+    /// Its file.
+    pub path: String,
+    /// Bytes of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Records in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// Its last failure, if it had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<String>,
+}
+
+/// One bounded thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitView {
+    /// `descriptors`, `clients`, `open-jobs` or `worker-memory-bytes`.
+    pub name: String,
+    /// How much is used.
+    pub used: u64,
+    /// How much there may be.
+    pub most: u64,
+    /// At least four fifths are used.
+    pub near: bool,
+}
+
+impl LimitView {
+    /// One of them.
+    #[must_use]
+    pub fn new(name: &str, used: u64, most: u64) -> Self {
+        let near = u128::from(used) * 5 >= u128::from(most) * 4;
+        Self { name: name.to_owned(), used, most, near }
+    }
 }

@@ -148,6 +148,7 @@ fn serve(
             supervisor.open_metrics_door(door)?;
             supervisor.listen(listener)?;
             supervisor.service = inherited.service;
+            supervisor.tell_start(configuration);
             tracing::info!("listening on {}", path.display());
             announcer.ready();
             supervisor.run()

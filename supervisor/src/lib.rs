@@ -7,6 +7,7 @@
 mod autopsy;
 mod background;
 mod books;
+mod chronicle;
 mod client;
 mod clients;
 pub mod config;

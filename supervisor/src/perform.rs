@@ -19,7 +19,7 @@ impl Supervisor {
             Action::Signal { worker, blow } => self.strike(worker, blow),
             Action::Reply { client, mut reply, continues } => {
                 match &mut reply {
-                    Reply::Status(status) => status.clients = self.clients.len() as u64,
+                    Reply::Status(status) => self.complete_status(status),
                     Reply::Workers(workers) => self.tell_confinement(workers),
                     _ => {}
                 }

@@ -18,6 +18,7 @@ use tally_sys::signal::{Signal, SignalStream};
 use tally_sys::socket::Listener;
 
 use crate::books::Books;
+use crate::chronicle::Chronicle;
 use crate::clients::Clients;
 use crate::metrics::histogram::Histogram;
 use crate::metrics::scrapers::Scrapers;
@@ -80,6 +81,7 @@ pub(crate) struct Supervisor {
     pub(crate) scrapers: Scrapers,
     /// What survives the daemon, where there is a state directory.
     pub(crate) books: Option<Books>,
+    pub(crate) chronicle: Chronicle,
     /// How long turns take that are not sleep.
     pub(crate) turns: Histogram,
 }
@@ -129,6 +131,7 @@ impl Supervisor {
             reloader: None,
             scrapers: Scrapers::default(),
             books: None,
+            chronicle: Chronicle::default(),
             turns: Histogram::default(),
         };
         supervisor.watch_forkserver()?;
@@ -211,6 +214,7 @@ impl Supervisor {
         self.machine.handle_timeout(self.now());
         self.cut_slow_scrapers();
         self.settle();
+        self.tell_news();
         self.turns.add(clock::monotonic_ns().saturating_sub(woken_ns));
         Ok(())
     }

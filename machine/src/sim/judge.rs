@@ -179,6 +179,9 @@ impl World {
             | Reply::Status(_)
             | Reply::Workers(_)
             | Reply::Dump(_)
+            | Reply::Reloaded(_)
+            | Reply::Config(_)
+            | Reply::Metrics(_)
             | Reply::Done
             | Reply::Refused(_) => {}
         }
@@ -357,7 +360,7 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
 
 fn kernel_of(view: &JobView) -> Option<KernelSpec> {
     let source = view.sources.iter().map(|text| parse_range(text, &Integer::from(1)).ok());
-    Some(KernelSpec { reductions: vec![Reduction::Sum], source: source.collect::<Option<_>>()? })
+    Some(KernelSpec::of_ranges(vec![Reduction::Sum], source.collect::<Option<_>>()?))
 }
 
 fn number(text: &str) -> u64 {

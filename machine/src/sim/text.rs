@@ -52,6 +52,9 @@ fn request(request: &Request) -> String {
         Request::Drain => "drain".to_owned(),
         Request::Stop { now } => format!("stop{}", if *now { " --now" } else { "" }),
         Request::Dump => "dump".to_owned(),
+        Request::Reload => "reload".to_owned(),
+        Request::Config => "config".to_owned(),
+        Request::Metrics => "metrics".to_owned(),
     }
 }
 
@@ -142,6 +145,9 @@ fn reply(reply: &Reply) -> String {
             workers.iter().map(|worker| worker.state.clone()).collect::<Vec<_>>().join(", ")
         }
         Reply::Dump(_) => "dump".to_owned(),
+        Reply::Reloaded(view) => format!("reloaded: {}", view.summary()),
+        Reply::Config(_) => "config".to_owned(),
+        Reply::Metrics(_) => "metrics".to_owned(),
         Reply::Done => "done".to_owned(),
         Reply::Refused(failure) => format!("refused: {}", failure.message),
     }

@@ -195,7 +195,7 @@ mod tests {
             ("workers", "auto"),
             ("workers", "1_000"),
             ("memory_limit_mib", "none"),
-            ("memory_limit_mib", "16"),
+            ("memory_limit_mib", "12"),
             ("log", "debug"),
             ("metrics_listen", "127.0.0.1:9184"),
         ] {
@@ -205,8 +205,8 @@ mod tests {
         assert_eq!(check("retries", "-1").unwrap_err(), "retries is -1; it can be 0 to 100");
         assert_eq!(check("retries", "").unwrap_err(), "retries is ''; it can be 0 to 100");
         assert_eq!(check("retries", "_").unwrap_err(), "retries is '_'; it can be 0 to 100");
-        let error = check("memory_limit_mib", "15").unwrap_err();
-        assert_eq!(error, "memory_limit_mib is 15; it can be none, or 16 to 134217728");
+        let error = check("memory_limit_mib", "11").unwrap_err();
+        assert_eq!(error, "memory_limit_mib is 11; it can be none, or 12 to 134217728");
         assert_eq!(
             check("start", "spwan").unwrap_err(),
             "start is 'spwan'; it can be forkserver, spawn, fork; did you mean 'spawn'?"
