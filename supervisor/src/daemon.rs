@@ -20,6 +20,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::WorkerMain;
 use crate::background;
+use crate::books::OpenedBooks;
 use crate::config::{Access, Configuration, Reading, Sources};
 use crate::doorway;
 use crate::forkserver::Forkserver;
@@ -130,6 +131,7 @@ fn serve(
     })?;
     let door = Door::open(&configuration.metrics_listen)
         .map_err(|why| failed(&format!("serve metrics at {}", configuration.metrics_listen), &why))?;
+    let books = OpenedBooks::open(&configuration.state_dir)?;
     let listener = match inherited.listener.map_or_else(|| listen(path, &configuration.access), Ok) {
         Ok(listener) => listener,
         Err(failure) => {
@@ -146,8 +148,13 @@ fn serve(
     shed(path)?;
     settings.wall_ms_at_zero = clock::wall_ms();
     settings.seed = settings.wall_ms_at_zero;
-    Supervisor::new(clock::monotonic_ns(), settings, nursery)
+    settings.durable = books.is_some();
+    let (saved, store) = books.map(OpenedBooks::parts).unzip();
+    Supervisor::new(clock::monotonic_ns(), settings, nursery, saved)
         .and_then(|mut supervisor| {
+            if let Some((lock, store)) = store {
+                supervisor.keep_books(lock, store)?;
+            }
             supervisor.reloader = Some(reloader);
             supervisor.clients.make_room(configuration.workers, configuration.clients_max);
             supervisor.clients.open_to(policy, configuration.access.connections_per_user);

@@ -6,6 +6,7 @@
 
 mod autopsy;
 mod background;
+mod books;
 mod chronicle;
 mod client;
 mod clients;

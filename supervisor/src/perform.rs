@@ -26,11 +26,7 @@ impl Supervisor {
                 }
                 self.reply(client, &reply.to_message(continues));
             }
-            // Without a store the machine records nothing; should it ever, nothing waits for it.
-            Action::Record { ticket, .. } => {
-                let why = "there is no store".to_owned();
-                self.events.push_back(Event::NotRecorded { ticket, why });
-            }
+            Action::Record { ticket, changes } => self.record(ticket, changes),
             Action::Exit => self.ended = true,
         }
     }

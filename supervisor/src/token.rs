@@ -7,6 +7,8 @@ use tally_protocol::{ClientId, WorkerId};
 pub(crate) enum Token {
     /// The signal stream.
     Signals,
+    /// The bell of the store's thread.
+    Store,
     /// The control socket.
     Listener,
     /// The forkserver's socket.
@@ -43,6 +45,7 @@ impl Token {
             Self::Lifeline(worker) => (5, worker.0),
             Self::Doorbell(worker) => (6, worker.0),
             Self::Stderr(worker) => (7, worker.0),
+            Self::Store => (10, 0),
             Self::Door => (8, 0),
             Self::Scraper(scraper) => (9, scraper),
             Self::Trial => (10, 0),
@@ -63,6 +66,7 @@ impl Token {
             5 => Some(Self::Lifeline(WorkerId(id))),
             6 => Some(Self::Doorbell(WorkerId(id))),
             7 => Some(Self::Stderr(WorkerId(id))),
+            10 => Some(Self::Store),
             8 => Some(Self::Door),
             9 => Some(Self::Scraper(id)),
             10 => Some(Self::Trial),

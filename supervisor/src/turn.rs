@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tally_machine::settings::Identity;
 use tally_machine::{Event, Machine, Moment, Phase, Settings};
+use tally_protocol::record::Saved;
 use tally_protocol::{ClientId, WorkerId, limits};
 use tally_sys::cgroup::OomKills;
 use tally_sys::clock;
@@ -17,6 +18,7 @@ use tally_sys::poll::{Interest, Poll, Ready};
 use tally_sys::signal::{Signal, SignalStream};
 use tally_sys::socket::Listener;
 
+use crate::books::Books;
 use crate::chronicle::Chronicle;
 use crate::clients::Clients;
 use crate::files::FileSets;
@@ -87,6 +89,8 @@ pub(crate) struct Supervisor {
     /// Only a daemon takes new settings.
     pub(crate) reloader: Option<Reloader>,
     pub(crate) scrapers: Scrapers,
+    /// What survives the daemon, where there is a state directory.
+    pub(crate) books: Option<Books>,
     pub(crate) chronicle: Chronicle,
     /// How long turns take that are not sleep.
     pub(crate) turns: Histogram,
@@ -94,14 +98,23 @@ pub(crate) struct Supervisor {
 
 impl Supervisor {
     /// A supervisor that serves nobody yet. `zero` is the system's clock at `Moment(0)`.
-    pub(crate) fn new(zero: u64, settings: Settings, nursery: Nursery) -> io::Result<Self> {
+    pub(crate) fn new(
+        zero: u64,
+        settings: Settings,
+        nursery: Nursery,
+        saved: Option<Saved>,
+    ) -> io::Result<Self> {
         let signals = SignalStream::new(&SIGNALS)?;
         let poll = Poll::new()?;
         poll.watch(&signals, Token::Signals.key(), Interest::READ)?;
         let identity = settings.identity.clone();
+        let now = Moment(clock::monotonic_ns().saturating_sub(zero));
         let mut supervisor = Self {
             clients: Clients::beside(settings.slots),
-            machine: Machine::new(Moment(clock::monotonic_ns().saturating_sub(zero)), settings),
+            machine: match saved {
+                Some(saved) => Machine::restore(now, settings, saved),
+                None => Machine::new(now, settings),
+            },
             zero,
             poll,
             signals,
@@ -131,6 +144,7 @@ impl Supervisor {
             identity,
             reloader: None,
             scrapers: Scrapers::default(),
+            books: None,
             chronicle: Chronicle::default(),
             turns: Histogram::default(),
         };
@@ -193,6 +207,7 @@ impl Supervisor {
             tracing::warn!("could not remove {}: {why}", listener.path().display());
         }
         self.close_metrics_door();
+        self.close_books();
         if let Some(forkserver) = self.nursery.forkserver.take() {
             forkserver.end()?;
         }
@@ -286,7 +301,7 @@ fn rank(token: Token) -> u8 {
     match token {
         Token::Signals => 0,
         Token::Exit(_) | Token::Forkserver | Token::Trial => 1,
-        Token::Lifeline(_) | Token::Doorbell(_) | Token::Stderr(_) => 2,
+        Token::Lifeline(_) | Token::Doorbell(_) | Token::Stderr(_) | Token::Store => 2,
         Token::Client(_) | Token::Scraper(_) => 3,
         Token::Listener | Token::Door => 4,
     }

@@ -17,6 +17,7 @@ impl Supervisor {
     pub(crate) fn gather(&mut self, token: Token, ready: Ready) {
         match token {
             Token::Signals => self.gather_signals(),
+            Token::Store => self.gather_store(),
             Token::Listener => self.gather_connections(),
             Token::Forkserver => self.gather_forkserver(),
             Token::Client(client) => self.gather_client(client, ready),
