@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "it prints a table of ratios")]
 
+mod expr;
 mod floor;
 mod idle;
 mod kill;
@@ -19,7 +20,8 @@ use std::process::{Command, ExitCode};
 /// A benchmark: its name, and what it measures.
 type Bench = (&'static str, fn(&str));
 
-const ALL: [Bench; 6] = [
+const ALL: [Bench; 7] = [
+    ("expr", expr::expressions),
     ("pool", pool::one_element_partitions),
     ("round-trip", floor::round_trips),
     ("start", start::warm_start),
