@@ -1,0 +1,103 @@
+//! Runs of decimal digits, eight at a time.
+//!
+//! A run is read from the eight bytes that *end* with it, so that a run of any length needs no loop; bytes before it
+//! are masked away. The bytes around a run must be there: at the very start of a window a plain loop takes over.
+
+/// The most digits that always fit 64 bits.
+pub(crate) const DIGITS_MAX: usize = 19;
+
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+
+/// The number written by the digits `bytes[start..end]`; no digits are zero. `None` if one is no digit, or if there
+/// are more than [`DIGITS_MAX`].
+#[inline(always)]
+pub(crate) fn number(bytes: &[u8], start: usize, end: usize) -> Option<u64> {
+    let length = end - start;
+    if length <= 8 {
+        return eight(bytes, start, end);
+    }
+    if length <= 16 {
+        return Some(eight(bytes, start, end - 8)? * 100_000_000 + whole(bytes, end)?);
+    }
+    if length > DIGITS_MAX {
+        return None;
+    }
+    let high = eight(bytes, start, end - 16)? * 100_000_000 + whole(bytes, end - 8)?;
+    Some(high * 100_000_000 + whole(bytes, end)?)
+}
+
+/// The number of at most eight digits that end at `end`.
+#[inline(always)]
+fn eight(bytes: &[u8], start: usize, end: usize) -> Option<u64> {
+    match bytes.get(..end)?.last_chunk() {
+        Some(chunk) => {
+            let foreign = (8 - (end - start)) * 8;
+            let mask = u64::MAX.checked_shl(u32::try_from(foreign).ok()?).unwrap_or(0);
+            word(u64::from_le_bytes(*chunk) & mask | ZEROS & !mask)
+        }
+        None => plain(&bytes[start..end]),
+    }
+}
+
+/// The number of exactly eight digits that end at `end`.
+#[inline(always)]
+fn whole(bytes: &[u8], end: usize) -> Option<u64> {
+    bytes.get(..end)?.last_chunk().and_then(|chunk| word(u64::from_le_bytes(*chunk)))
+}
+
+/// Eight digits, the first in the lowest byte: pairs, then fours, then all.
+#[inline(always)]
+fn word(text: u64) -> Option<u64> {
+    const HIGH: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    let above_nine = text.wrapping_add(0x0606_0606_0606_0606) & HIGH;
+    if (text & HIGH) | (above_nine >> 4) != 0x3333_3333_3333_3333 {
+        return None;
+    }
+    let digits = text - ZEROS;
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let low = (pairs & 0x0000_00ff_0000_00ff).wrapping_mul(0x000f_4240_0000_0064);
+    let high = ((pairs >> 16) & 0x0000_00ff_0000_00ff).wrapping_mul(0x0000_2710_0000_0001);
+    Some(low.wrapping_add(high) >> 32)
+}
+
+#[cold]
+fn plain(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0, |sum, byte| Some(sum * 10 + u64::from(char::from(*byte).to_digit(10)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_run_anywhere(before in "[0-9a-z,]{0,20}", digits in "[0-9]{0,21}", after in "[0-9,]{0,9}") {
+            let text = format!("{before}{digits}{after}");
+            let found = number(text.as_bytes(), before.len(), before.len() + digits.len());
+            let expected = match digits.len() {
+                0 => Some(0),
+                1..=19 => digits.parse().ok(),
+                _ => None,
+            };
+            prop_assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn no_other_byte_is_a_digit(before in "[0-9]{0,9}", run in proptest::collection::vec(any::<u8>(), 1..20)) {
+            let mut text = before.clone().into_bytes();
+            text.extend(&run);
+            let found = number(&text, before.len(), text.len());
+            prop_assert_eq!(found.is_some(), run.iter().all(u8::is_ascii_digit), "{:?}", run);
+        }
+
+        #[test]
+        fn one_wrong_byte_is_found(digits in "[0-9]{1,19}", at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let mut text = digits.into_bytes();
+            let at = at.index(text.len());
+            text[at] = byte;
+            prop_assert_eq!(number(&text, 0, text.len()).is_some(), byte.is_ascii_digit());
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Sixty-four bytes at once: which of them are a delimiter, a line feed or a quote, as bits.
+//!
+//! The only place that knows about vector registers; everything above works on 64-bit words. The lowest bit is the
+//! first byte.
+
+use wide::{CmpEq, i8x16};
+
+/// Bytes that are looked at together.
+pub(crate) const LANES: usize = 64;
+
+/// Sixty-four bytes in registers.
+pub(crate) struct Lanes([i8x16; 4]);
+
+impl Lanes {
+    #[inline(always)]
+    pub(crate) fn load(bytes: &[u8; LANES]) -> Self {
+        Self(bytemuck::pod_read_unaligned(bytes))
+    }
+
+    /// The bits of the bytes that equal `byte`.
+    #[inline(always)]
+    pub(crate) fn equal(&self, byte: u8) -> u64 {
+        let wanted = i8x16::splat(byte.cast_signed());
+        let bits = |lane: i8x16| u64::from(lane.cmp_eq(wanted).move_mask().cast_unsigned());
+        bits(self.0[0]) | bits(self.0[1]) << 16 | bits(self.0[2]) << 32 | bits(self.0[3]) << 48
+    }
+}
+
+/// For each bit, whether an odd number of bits up to and with it are set.
+#[inline(always)]
+pub(crate) fn parity_so_far(bits: u64) -> u64 {
+    let mut parity = bits;
+    parity ^= parity << 1;
+    parity ^= parity << 2;
+    parity ^= parity << 4;
+    parity ^= parity << 8;
+    parity ^= parity << 16;
+    parity ^ parity << 32
+}
+
+/// Sixty-four bytes of `bytes` from `at` on, with zeros after the end: a NUL is no byte of any dialect.
+#[inline(always)]
+pub(crate) fn lanes_at(bytes: &[u8], at: usize) -> Lanes {
+    let rest = bytes.get(at..).unwrap_or(&[]);
+    match rest.first_chunk() {
+        Some(chunk) => Lanes::load(chunk),
+        None => {
+            let mut padded = [0; LANES];
+            padded[..rest.len()].copy_from_slice(rest);
+            Lanes::load(&padded)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn bits_are_bytes(bytes in proptest::collection::vec(0_u8..4, 64), byte in 0_u8..4) {
+            let bits = Lanes::load(bytes.first_chunk().unwrap()).equal(byte);
+            for (at, found) in bytes.iter().enumerate() {
+                prop_assert_eq!(bits >> at & 1 == 1, *found == byte);
+            }
+        }
+
+        #[test]
+        fn parity_is_counted(bits in any::<u64>()) {
+            let mut odd = false;
+            for at in 0..64 {
+                odd ^= bits >> at & 1 == 1;
+                prop_assert_eq!(parity_so_far(bits) >> at & 1 == 1, odd);
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Files as memory: a part of a regular file, mapped for reading.
+//!
+//! Faster than reading into a buffer, at a price: a file that shrinks under the mapping kills the process that touches
+//! the lost part (SIGBUS). Only workers map, one partition at a time, so that such a file costs a worker and not the
+//! supervisor.
+
+use std::fmt;
+use std::io;
+use std::ops::Deref;
+use std::os::fd::AsFd;
+use std::ptr::{self, NonNull};
+
+use rustix::mm::{Advice, MapFlags, ProtFlags};
+
+/// Mappings begin at a multiple of the page size; every page size of Linux divides this.
+const ALIGNMENT: u64 = 64 << 10;
+
+/// The bytes of one part of a file.
+///
+/// They are as the file is: another process that writes to it changes them under the reader. Whoever reads them must
+/// take any bytes at any time, and check again what it has checked before if it reads it twice.
+pub struct FileMap {
+    base: NonNull<u8>,
+    /// Bytes from `base` to the part asked for.
+    skip: usize,
+    length: usize,
+}
+
+impl FileMap {
+    /// Maps `length` bytes of `file` from `offset` on.
+    ///
+    /// # Errors
+    /// When the file has no such part now, or cannot be mapped (a pipe, a device, a directory).
+    pub fn open(file: impl AsFd, offset: u64, length: usize) -> io::Result<Self> {
+        let short = || io::Error::new(io::ErrorKind::UnexpectedEof, "map a part beyond the end of the file");
+        let size = u64::try_from(rustix::fs::fstat(&file)?.st_size).unwrap_or(0);
+        let end =
+            u64::try_from(length).ok().and_then(|length| offset.checked_add(length)).ok_or_else(short)?;
+        if end > size {
+            return Err(short());
+        }
+        if length == 0 {
+            return Ok(Self { base: NonNull::dangling(), skip: 0, length });
+        }
+        let start = offset / ALIGNMENT * ALIGNMENT;
+        let skip = usize::try_from(offset - start).map_err(|_| short())?;
+        let bytes = skip.checked_add(length).ok_or_else(short)?;
+        // SAFETY: with no address asked for, the system maps where nothing is yet.
+        let base = unsafe {
+            rustix::mm::mmap(ptr::null_mut(), bytes, ProtFlags::READ, MapFlags::SHARED, &file, start)
+        }?;
+        let base: NonNull<u8> = NonNull::new(base.cast()).ok_or_else(short)?;
+        // SAFETY: exactly what has just been mapped. Advice only: what it says on failure is of no use.
+        unsafe { rustix::mm::madvise(base.as_ptr().cast(), bytes, Advice::Sequential) }.ok();
+        Ok(Self { base, skip, length })
+    }
+}
+
+impl Deref for FileMap {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        if self.length == 0 {
+            return &[];
+        }
+        // SAFETY: `base` maps `skip + length` bytes until `drop`, and all bits are valid bytes. A writer of the file
+        // may change them under this slice; readers of it are told (see the type) to rely on nothing they have read.
+        unsafe { std::slice::from_raw_parts(self.base.as_ptr().wrapping_add(self.skip), self.length) }
+    }
+}
+
+impl Drop for FileMap {
+    fn drop(&mut self) {
+        if self.length > 0 {
+            // SAFETY: exactly what `open` mapped, and no borrow of it outlives this value. It fails for arguments
+            // that are none only.
+            unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.skip + self.length) }.ok();
+        }
+    }
+}
+
+impl fmt::Debug for FileMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileMap").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write;
+
+    use super::*;
+
+    fn file_of(bytes: &[u8]) -> File {
+        let fd = rustix::fs::memfd_create("tally-test", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+        let mut file = File::from(fd);
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    #[test]
+    fn any_part_of_a_file_can_be_mapped() {
+        let bytes: Vec<u8> = (0..200_003_u32).map(|n| u8::try_from(n % 251).unwrap()).collect();
+        let file = file_of(&bytes);
+        for (offset, length) in
+            [(0, 200_003), (0, 1), (1, 65_536), (65_536, 7), (131_071, 68_932), (200_002, 1)]
+        {
+            let map = FileMap::open(&file, offset, length).unwrap();
+            let from = usize::try_from(offset).unwrap();
+            assert!(*map == bytes[from..from + length], "{offset} {length}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_mapped_as_nothing() {
+        assert!(FileMap::open(file_of(b"abc"), 3, 0).unwrap().is_empty());
+        assert!(FileMap::open(file_of(b""), 0, 0).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_the_file_does_not_have_is_refused() {
+        for (offset, length) in [(0, 4), (3, 1), (u64::MAX, 1), (0, usize::MAX), (4, 0)] {
+            let error = FileMap::open(file_of(b"abc"), offset, length).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{offset} {length}");
+        }
+        let (reader, _writer) = crate::fd::pipe().unwrap();
+        assert!(FileMap::open(&reader, 0, 1).is_err());
+    }
+}
