@@ -29,6 +29,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ipc-channel", &["transport"]),
     ("wide", &["columns"]),
     ("fast-float2", &["columns"]),
+    ("pxfm", &["expr"]),
     ("bincode", &["protocol"]),
     ("redb", &["store"]),
     ("serde", &["protocol"]),

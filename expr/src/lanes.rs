@@ -3,11 +3,11 @@
 //! A plan has proved that no integer leaves its width, so nothing is checked here and additions may wrap in name
 //! only. Every function that loops is compiled twice, plainly and for AVX2, and computes the same bits in both.
 
-use pulp::NullaryFnOnce;
 use tally_reduce::Integer;
 
 use crate::ast::Comparison;
 use crate::column::{Column, Input};
+use crate::cpu::Work;
 use crate::exact;
 use crate::float;
 use crate::graph::{Node, Op, holds, without_fraction};
@@ -54,7 +54,7 @@ pub(crate) struct Run<'a> {
     pub(crate) lanes: usize,
 }
 
-impl NullaryFnOnce for Run<'_> {
+impl Work for Run<'_> {
     type Output = bool;
 
     #[inline(always)]

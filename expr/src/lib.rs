@@ -10,6 +10,7 @@
 
 mod ast;
 mod column;
+mod cpu;
 mod decimal;
 mod divide;
 mod evaluate;
