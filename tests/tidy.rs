@@ -135,9 +135,14 @@ fn tests_neither_sleep_nor_are_ignored() {
 
 #[test]
 fn every_document_that_is_named_is_there() {
-    for document in
-        ["README.md", "docs/architecture.md", "docs/configuration.md", "docs/protocol.md", "docs/testing.md"]
-    {
+    for document in [
+        "README.md",
+        "docs/architecture.md",
+        "docs/configuration.md",
+        "docs/expressions.md",
+        "docs/protocol.md",
+        "docs/testing.md",
+    ] {
         let text = fs::read_to_string(root().join(document)).expect("the document is there");
         for link in text.match_indices("](").map(|(at, _)| &text[at + 2..]) {
             let target = link.split(')').next().unwrap_or("");
