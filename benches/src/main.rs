@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "it prints a table of ratios")]
 
 mod add;
+mod expr;
 mod floor;
 mod idle;
 mod kill;
@@ -20,7 +21,8 @@ use std::process::{Command, ExitCode};
 /// A benchmark: its name, and what it measures.
 type Bench = (&'static str, fn(&str));
 
-const ALL: [Bench; 7] = [
+const ALL: &[Bench] = &[
+    ("expr", expr::expressions),
     ("pool", pool::one_element_partitions),
     ("round-trip", floor::round_trips),
     ("start", start::warm_start),
