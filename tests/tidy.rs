@@ -28,6 +28,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("signal-hook", &["sys"]),
     ("shared_memory", &["sys"]),
     ("ipc-channel", &["transport"]),
+    ("dashu-int", &["reduce", "expr"]),
+    ("fearless_simd", &["reduce"]),
     ("wide", &["columns"]),
     ("fast-float2", &["columns"]),
     ("pxfm", &["expr"]),

@@ -7,6 +7,7 @@
 
 mod add;
 mod expr;
+mod float_sum;
 mod floor;
 mod idle;
 mod kill;
@@ -30,6 +31,7 @@ const ALL: &[Bench] = &[
     ("kill", kill::replacement),
     ("add-job", add::add_job),
     ("idle", idle::a_minute),
+    ("float-sum", float_sum::columns),
 ];
 
 fn main() -> ExitCode {
