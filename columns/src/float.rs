@@ -1,9 +1,8 @@
 //! A decimal text as the nearest double, ties to even.
 //!
 //! The way most cells go: up to 19 digits around a point become an integer `m` and a count `p` of decimals, and the
-//! double nearest to `m / 10^p` is found by one division where that is exact, else by one multiplication by a 64-bit
-//! reciprocal whose error is bounded: if the bound leaves the rounding open, and for every other spelling, the
-//! general reader decides. Both give the correctly rounded value always.
+//! double nearest to `m / 10^p` is found by one multiplication by a 64-bit reciprocal whose error is bounded. If the bound
+//! leaves the rounding open, and for every other spelling, the general reader decides. Both give the correctly rounded value always.
 
 use crate::digits::{DIGITS_MAX, number};
 
@@ -14,7 +13,7 @@ pub(crate) fn plain(bytes: &[u8], start: usize, end: usize) -> Option<f64> {
     let first = start + usize::from(minus);
     let (mantissa, decimals) = mantissa(bytes, first, end)?;
     let size = quotient(mantissa, decimals)?;
-    Some(if minus { -size } else { size })
+    Some(f64::from_bits(size.to_bits() | u64::from(minus) << 63))
 }
 
 /// The digits without their point, and how many stood after it.
@@ -56,15 +55,11 @@ fn later_point(bytes: &[u8], first: usize, end: usize) -> usize {
 }
 
 /// `mantissa / 10^decimals`, correctly rounded, or `None` where that is not certain.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "exact up to 2^53; above, rounding to the nearest is what is asked for"
-)]
+#[expect(clippy::cast_precision_loss, reason = "rounding to the nearest is what is asked for")]
 #[inline(always)]
 fn quotient(mantissa: u64, decimals: usize) -> Option<f64> {
-    if mantissa <= 1 << 53 || decimals == 0 {
-        // Both exact, so that one operation rounds once.
-        return Some(mantissa as f64 / FLOAT_TENS[decimals]);
+    if mantissa == 0 || decimals == 0 {
+        return Some(mantissa as f64);
     }
     let (reciprocal, width) = RECIPROCALS[decimals];
     let shift = mantissa.leading_zeros();
@@ -91,17 +86,6 @@ pub(crate) const INTEGER_TENS: [u64; DIGITS_MAX + 1] = {
     let mut power = 1;
     while power <= DIGITS_MAX {
         tens[power] = tens[power - 1] * 10;
-        power += 1;
-    }
-    tens
-};
-
-/// The same as doubles: exact up to 10^22.
-const FLOAT_TENS: [f64; DIGITS_MAX + 1] = {
-    let mut tens = [1.0; DIGITS_MAX + 1];
-    let mut power = 1;
-    while power <= DIGITS_MAX {
-        tens[power] = tens[power - 1] * 10.0;
         power += 1;
     }
     tens

@@ -188,7 +188,11 @@ impl Reader {
         if !self.bad.is_empty() {
             self.settle(window, *place, batch)?;
         }
-        place.line += if self.index.quotes { feeds(&window[..taken]) } else { rows as u64 };
+        place.line += if rows == self.index.rows && self.index.misplaced.is_none() {
+            self.index.feeds as u64 - feeds(&window[taken..])
+        } else {
+            feeds(&window[..taken])
+        };
         place.offset += taken as u64;
         place.row += rows as u64;
         Ok(taken)
