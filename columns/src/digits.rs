@@ -36,9 +36,9 @@ fn halves(chunk: &[u8; 24]) -> [[u8; 8]; 3] {
     bytemuck::cast(*chunk)
 }
 
-/// The last `length` bytes, after as many zeros as are missing.
+/// The last `length` bytes, at most eight, after as many zeros as are missing.
 #[inline(always)]
-fn masked(chunk: &[u8; 8], length: usize) -> u64 {
+pub(crate) fn masked(chunk: &[u8; 8], length: usize) -> u64 {
     let mask = MASKS[length.min(8)];
     u64::from_le_bytes(*chunk) & mask | ZEROS & !mask
 }
@@ -56,7 +56,7 @@ const MASKS: [u64; 9] = {
 
 /// Eight digits, the first in the lowest byte: pairs, then fours, then all.
 #[inline(always)]
-fn word(text: u64) -> Option<u64> {
+pub(crate) fn word(text: u64) -> Option<u64> {
     const HIGH: u64 = 0xf0f0_f0f0_f0f0_f0f0;
     let above_nine = text.wrapping_add(0x0606_0606_0606_0606) & HIGH;
     if (text & HIGH) | (above_nine >> 4) != 0x3333_3333_3333_3333 {
