@@ -18,7 +18,7 @@ const LAW: [(&str, &[&str]); 9] = [
 ];
 
 /// Third-party crates that may be named in these crates' dependencies only.
-const HOMES: [(&str, &[&str]); 10] = [
+const HOMES: [(&str, &[&str]); 12] = [
     ("nix", &["sys"]),
     ("rustix", &["sys"]),
     ("signal-hook", &["sys"]),
@@ -26,6 +26,8 @@ const HOMES: [(&str, &[&str]); 10] = [
     ("ipc-channel", &["transport"]),
     ("wide", &["columns"]),
     ("fast-float2", &["columns"]),
+    ("flate2", &["columns"]),
+    ("ruzstd", &["columns"]),
     ("bincode", &["protocol"]),
     ("serde", &["protocol"]),
     ("tracing", &["sys", "transport", "worker", "supervisor"]),

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "it prints a table of ratios")]
 
+mod csv;
 mod floor;
 mod idle;
 mod kill;
@@ -19,13 +20,14 @@ use std::process::{Command, ExitCode};
 /// A benchmark: its name, and what it measures.
 type Bench = (&'static str, fn(&str));
 
-const ALL: [Bench; 6] = [
+const ALL: [Bench; 7] = [
     ("pool", pool::one_element_partitions),
     ("round-trip", floor::round_trips),
     ("start", start::warm_start),
     ("scale", scale::two_workers),
     ("kill", kill::replacement),
     ("idle", idle::a_minute),
+    ("csv", csv::columns),
 ];
 
 fn main() -> ExitCode {

@@ -19,7 +19,10 @@ mod npy;
 mod reader;
 mod scan;
 mod table;
+mod unpack;
 
+#[cfg(test)]
+mod corpus;
 #[cfg(test)]
 mod laws;
 
@@ -34,3 +37,4 @@ pub use npy::{Npy, NpyError};
 pub use reader::{OnBad, ROW_BYTES_MAX, Reader, Wanted};
 pub use scan::{BlockScan, Place, Rows, cut};
 pub use table::{Guess, NoColumn, Table, TableError};
+pub use unpack::Unpack;
