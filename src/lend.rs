@@ -1,18 +1,26 @@
 //! What the command line borrows from the other roles: a private supervisor, a fold in this process, the daemon.
 
 use tally_cli::{
-    DaemonOptions, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn, Roles, Share,
+    DaemonOptions, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn, Roles,
+    SettingsOptions, SettingsReading, Share,
 };
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::{JobSpec, StartMethod, Transport};
 use tally_reduce::Partial;
+use tally_supervisor::config::Sources;
 
 /// Pieces for each thread, where the user does not say: small enough that all threads end together.
 const PIECES_PER_THREAD: u64 = 32;
 
 /// All that is lent.
 pub(crate) fn roles() -> Roles<'static> {
-    Roles { private: &private, fold: &fold, daemon: &daemon }
+    Roles {
+        private: &private,
+        fold: &fold,
+        daemon: &daemon,
+        settings: &settings,
+        built_in_settings: tally_supervisor::config::BUILT_IN,
+    }
 }
 
 fn private(options: &PrivateOptions) -> Result<PrivateSupervisor, Failure> {
@@ -59,20 +67,28 @@ fn fold(job: &JobSpec, mode: FoldMode, progress: &mut ProgressFn<'_>) -> Result<
     Ok(FoldOutcome { partial: whole, shares })
 }
 
+fn settings(options: &SettingsOptions) -> SettingsReading {
+    let sources = match &options.alone {
+        Some(path) => Sources::of_file(path),
+        None => Sources::of_this_process(options.config.as_deref(), &[]),
+    };
+    let reading = sources.read();
+    SettingsReading {
+        view: reading.view(),
+        faults: reading.faults.into_iter().map(Into::into).collect(),
+        files: reading.files.into_iter().collect(),
+    }
+}
+
 fn daemon(options: DaemonOptions) -> Result<(), Failure> {
-    let socket = options.socket.or(options.default_socket).ok_or_else(|| {
-        Failure::new(ErrorCode::BadUsage, "could not choose a socket: XDG_RUNTIME_DIR is not set")
-            .hint("name one with --socket PATH")
-    })?;
     let options = tally_supervisor::DaemonOptions {
         config: options.config,
-        socket,
+        socket: options.socket,
+        default_socket: options.default_socket,
         pid_file: options.pid_file,
+        daemonize: options.daemonize,
         check: options.check,
-        flags: flags(options.workers, options.transport, options.start)
-            .into_iter()
-            .chain(options.settings)
-            .collect(),
+        flags: flags(None, options.transport, options.start).into_iter().chain(options.settings).collect(),
     };
     tally_supervisor::run_daemon(&options, tally_worker::run)
 }

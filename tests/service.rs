@@ -153,8 +153,12 @@ fn bad_configuration_is_refused_with_its_place() {
     let file = file.to_str().expect("text");
     let socket = world.socket();
     let finished = world.run(["daemon", "--config", file, "--socket", socket.to_str().expect("text")]);
-    finished
-        .failed(2, &format!("tally: could not read the configuration: {file}:3: unknown setting 'retires'"));
+    finished.failed(
+        2,
+        &format!(
+            "tally: could not read the configuration: {file}:3:1: unknown setting 'retires'; did you mean 'retries'?"
+        ),
+    );
     let finished = world.run(["daemon", "--check", "--workers", "0"]);
     assert_eq!(finished.code(), 2, "{}", finished.stderr);
     world.finish();

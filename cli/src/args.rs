@@ -16,7 +16,7 @@ use tally_protocol::error::Failure;
 use tally_protocol::ids::JobId;
 use tally_protocol::job::{StartMethod, Transport};
 
-use values::{Mode, Partitions, ProgressWhen, When};
+use values::{ConfigWhat, Mode, Partitions, ProgressWhen, When};
 
 /// A command line as it was typed.
 #[derive(Clone, Debug, PartialEq, Parser)]
@@ -57,6 +57,9 @@ pub(crate) struct Common {
     /// Colour: auto, always, never
     #[arg(long, global = true, value_name = "WHEN", hide_short_help = true, value_parser = values::when)]
     pub(crate) color: Option<When>,
+    /// How long to wait for a daemon that went away in the middle [default: 10s]
+    #[arg(long, global = true, value_name = "TIME", hide_short_help = true, value_parser = values::reconnect)]
+    pub(crate) reconnect: Option<u64>,
     /// This help; --help tells more than -h
     #[arg(short, long, global = true, action = clap::ArgAction::Help)]
     pub(crate) help: Option<bool>,
@@ -148,7 +151,7 @@ pub(crate) enum Command {
     Retry(OneJob),
     /// Run the daemon
     #[command(before_long_help = help::DAEMON)]
-    Daemon(DaemonArgs),
+    Daemon(Box<DaemonArgs>),
     /// Tell whether the daemon runs, and what it does; exit 0 or 3
     #[command(before_long_help = help::STATUS)]
     Status,
@@ -171,6 +174,9 @@ pub(crate) enum Command {
     /// Print the daemon's whole state, to look for a defect
     #[command(before_long_help = help::DUMP)]
     Dump,
+    /// Show settings with their origin, check them, print the defaults
+    #[command(before_long_help = help::CONFIG)]
+    Config(ConfigArgs),
     /// Explain a command or a topic
     #[command(before_long_help = help::HELP)]
     Help {
@@ -269,6 +275,21 @@ pub(crate) struct ReductionOptions {
     pub(crate) progress: Option<ProgressWhen>,
 }
 
+/// `tally config`
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Options")]
+pub(crate) struct ConfigArgs {
+    /// show, check or default
+    #[arg(value_name = "WHAT", value_parser = values::config_what)]
+    pub(crate) what: ConfigWhat,
+    /// Only this file, on top of the built-in settings
+    #[arg(value_name = "FILE", value_parser = values::paths())]
+    pub(crate) file: Option<PathBuf>,
+    /// Configuration file, on top of the usual ones
+    #[arg(long, value_name = "FILE", value_parser = values::paths())]
+    pub(crate) config: Option<PathBuf>,
+}
+
 /// `tally daemon`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Options")]
@@ -276,18 +297,24 @@ pub(crate) struct DaemonArgs {
     /// Configuration file, on top of the usual ones
     #[arg(long, value_name = "FILE", value_parser = values::paths())]
     pub(crate) config: Option<PathBuf>,
-    /// Stay in the foreground, which it does anyway
-    #[arg(long)]
+    /// Stay in the foreground, which is the default
+    #[arg(long, conflicts_with = "daemonize")]
     pub(crate) foreground: bool,
+    /// Run in the background; returns when the daemon listens
+    #[arg(long)]
+    pub(crate) daemonize: bool,
+    /// Write the log to this file instead of standard error or the journal
+    #[arg(long, value_name = "PATH", value_parser = values::paths())]
+    pub(crate) log_file: Option<PathBuf>,
     /// Write the process id to this file
     #[arg(long, value_name = "PATH", value_parser = values::paths())]
     pub(crate) pid_file: Option<PathBuf>,
     /// Only check the configuration
     #[arg(long)]
     pub(crate) check: bool,
-    /// Worker processes [default: one a processor]
-    #[arg(long, value_name = "N", value_parser = values::workers)]
-    pub(crate) workers: Option<u32>,
+    /// Worker processes, or auto for one a processor
+    #[arg(long, value_name = "N", value_parser = values::workers_or_auto)]
+    pub(crate) workers: Option<String>,
     /// How workers are linked: shm, shm-named, pipe, mqueue, channel
     #[arg(long, value_name = "LINK", value_parser = values::transport)]
     pub(crate) transport: Option<Transport>,
@@ -305,6 +332,9 @@ pub(crate) struct DaemonArgs {
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 #[command(next_help_heading = "Settings (see config.toml)")]
 pub(crate) struct SettingArgs {
+    /// Address space of a worker, or none
+    #[arg(long, value_name = "MIB", hide_short_help = true)]
+    memory_limit_mib: Option<String>,
     /// Workers a range may kill
     #[arg(long, value_name = "N", hide_short_help = true)]
     retries: Option<u64>,
@@ -344,12 +374,39 @@ pub(crate) struct SettingArgs {
     /// Partitions a worker may hold
     #[arg(long, value_name = "N", hide_short_help = true)]
     leases_max: Option<u64>,
+    /// Jobs that may be open
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    jobs_open_max: Option<u64>,
+    /// Clients that may be connected
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    clients_max: Option<u64>,
+    /// Whether workers are confined: true, false
+    #[arg(long, value_name = "YES", hide_short_help = true)]
+    confine: Option<String>,
+    /// Who may connect: 0600, 0660, 0666
+    #[arg(long, value_name = "MODE", hide_short_help = true)]
+    socket_mode: Option<String>,
+    /// The group of the socket
+    #[arg(long, value_name = "GROUP", hide_short_help = true)]
+    socket_group: Option<String>,
+    /// Groups that may do everything
+    #[arg(long, value_name = "GROUPS", hide_short_help = true)]
+    operator_groups: Option<String>,
+    /// Groups that may see everybody's jobs
+    #[arg(long, value_name = "GROUPS", hide_short_help = true)]
+    reader_groups: Option<String>,
+    /// Connections one user may have open
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    connections_per_user: Option<u64>,
+    /// Where metrics are served: none, 127.0.0.1:PORT, unix:/PATH
+    #[arg(long, value_name = "WHERE", hide_short_help = true)]
+    metrics_listen: Option<String>,
 }
 
 impl SettingArgs {
     /// Keys of config.toml with the values given.
     pub(crate) fn given(&self) -> Vec<(String, String)> {
-        [
+        let numbers = [
             ("retries", self.retries),
             ("lease_ms", self.lease_ms),
             ("start_ms", self.start_ms),
@@ -363,10 +420,22 @@ impl SettingArgs {
             ("partition_least_ms", self.partition_least_ms),
             ("partition_most_ms", self.partition_most_ms),
             ("leases_max", self.leases_max),
-        ]
-        .into_iter()
-        .filter_map(|(key, value)| Some((key.to_owned(), value?.to_string())))
-        .collect()
+            ("jobs_open_max", self.jobs_open_max),
+            ("clients_max", self.clients_max),
+            ("connections_per_user", self.connections_per_user),
+        ];
+        let texts = [
+            ("memory_limit_mib", &self.memory_limit_mib),
+            ("confine", &self.confine),
+            ("socket_mode", &self.socket_mode),
+            ("socket_group", &self.socket_group),
+            ("operator_groups", &self.operator_groups),
+            ("reader_groups", &self.reader_groups),
+            ("metrics_listen", &self.metrics_listen),
+        ];
+        let numbers = numbers.into_iter().filter_map(|(key, value)| Some((key, value?.to_string())));
+        let texts = texts.into_iter().filter_map(|(key, value)| Some((key, value.clone()?)));
+        numbers.chain(texts).map(|(key, value)| (key.to_owned(), value)).collect()
     }
 }
 

@@ -97,6 +97,31 @@ impl Conversation {
         }
     }
 
+    /// Hangs up; [`Conversation::go_on_with`] or [`Conversation::end`] come next.
+    pub(crate) fn leave(&mut self) {
+        self.client.hang_up();
+        // Twice is as good as once.
+        drop(self.poll.forget(&self.client));
+    }
+
+    /// Waits for a time, or for a signal; after [`Conversation::leave`].
+    pub(crate) fn rest(&mut self, until_ns: u64) -> Result<Option<Signal>, Failure> {
+        while clock::monotonic_ns() < until_ns {
+            if let Some(signal) = self.wait(Some(until_ns))?.signal {
+                return Ok(Some(signal));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Speaks over another connection from here on.
+    pub(crate) fn go_on_with(&mut self, client: Client) -> Result<(), Failure> {
+        let watched = self.poll.watch(&client, SOCKET, Interest::READ);
+        watched.map_err(|why| system("wait for events", &why))?;
+        self.client = client;
+        Ok(())
+    }
+
     /// Waits until the supervisor closes the connection. `None` when it has; else what came first.
     pub(crate) fn hear_end(&mut self) -> Result<Option<Signal>, Failure> {
         loop {

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::thread::JoinHandle;
 
+use crate::roles::{Roles, SettingsReading};
 use tally_protocol::control::{Reply, Request};
 use tally_protocol::error::Failure;
 use tally_protocol::ids::{JobId, SlotId};
@@ -127,5 +128,16 @@ fn listen(stream: &mut UnixStream, splitter: &mut Splitter) -> Option<Request> {
             0 => return None,
             count => splitter.feed(&buffer[..count]),
         }
+    }
+}
+
+/// Roles that nobody should need, and settings that are all right.
+pub(crate) fn roles() -> Roles<'static> {
+    Roles {
+        private: &|_| panic!("nobody asked for a supervisor"),
+        fold: &|_, _, _| panic!("nobody asked for a fold"),
+        daemon: &|_| panic!("nobody asked for a daemon"),
+        settings: &|_| SettingsReading::default(),
+        built_in_settings: "workers = 1\n",
     }
 }

@@ -12,6 +12,7 @@ mod conversation;
 pub mod exit_code;
 mod meaning;
 mod place;
+mod reconnect;
 mod report;
 mod roles;
 mod show;
@@ -28,7 +29,8 @@ use std::ffi::OsString;
 pub use client::Client;
 pub use place::default_socket;
 pub use roles::{
-    DaemonOptions, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn, Roles, Share,
+    DaemonOptions, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn, Roles,
+    SettingsOptions, SettingsReading, Share,
 };
 
 use surroundings::Surroundings;

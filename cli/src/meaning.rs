@@ -2,7 +2,7 @@
 //!
 //! Done once, before anything is started or connected; what comes behind never looks at options again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::ids::JobId;
@@ -11,9 +11,9 @@ use tally_protocol::range::parse_integer;
 use tally_reduce::Reduction;
 use tally_sys::limits::cpu_count;
 
-use crate::args::values::{Mode, Partitions, ProgressWhen, When};
+use crate::args::values::{ConfigWhat, Mode, Partitions, ProgressWhen, When};
 use crate::args::{
-    Command, Common, DaemonArgs, FactorialArgs, Line, ReduceArgs, ReductionArgs, ReductionOptions,
+    Command, Common, ConfigArgs, DaemonArgs, FactorialArgs, Line, ReduceArgs, ReductionArgs, ReductionOptions,
 };
 use crate::place::{self, Reach};
 use crate::roles::{DaemonOptions, FoldMode, PrivateOptions};
@@ -27,6 +27,8 @@ pub(crate) struct Style {
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
     pub(crate) color: When,
+    /// How long to wait for a daemon that went away; `None` for the usual time.
+    pub(crate) reconnect_ms: Option<u64>,
 }
 
 impl Style {
@@ -36,6 +38,7 @@ impl Style {
             quiet: common.quiet,
             verbose: common.verbose,
             color: common.color.unwrap_or_default(),
+            reconnect_ms: common.reconnect,
         }
     }
 }
@@ -49,6 +52,8 @@ pub(crate) enum Verb {
     Ask(Reach, Ask),
     /// The daemon itself.
     Daemon(DaemonOptions),
+    /// Settings.
+    Config(Reach, ConfigAsk),
     /// A text.
     Help(Option<String>),
 }
@@ -97,6 +102,17 @@ pub(crate) enum Ask {
     Dump,
 }
 
+/// What is asked about settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ConfigAsk {
+    /// What is in force; with a file, what a daemon started with it would have.
+    Show(Option<PathBuf>),
+    /// What is wrong, in one file or in all.
+    Check(Option<PathBuf>),
+    /// The built-in file.
+    Default,
+}
+
 /// Finds out what a command line means.
 pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Failure> {
     let Line { common, command } = line;
@@ -119,7 +135,10 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
             return plan(&reductions(&list)?, true, rest, verbose, Reach::of(socket, around));
         }
         Some(Command::Factorial(args)) => return reduce(Reduction::Product, factorial(args)?, socket),
-        Some(Command::Daemon(args)) => return Ok(Verb::Daemon(daemon(args, socket, around))),
+        Some(Command::Daemon(args)) => return Ok(Verb::Daemon(daemon(*args, socket, around))),
+        Some(Command::Config(args)) => {
+            return Ok(Verb::Config(Reach::of(socket, around), settings_ask(args)?));
+        }
         Some(Command::Help { about }) => return Ok(Verb::Help(about)),
         Some(Command::Jobs { all }) => Ask::Jobs { all },
         Some(Command::Show(one)) => Ask::Show(one.job),
@@ -147,18 +166,42 @@ fn daemon(args: DaemonArgs, socket: Option<PathBuf>, around: &Surroundings) -> D
         socket: socket.or_else(|| around.path("TALLY_SOCKET")),
         default_socket: place::default_in(around),
         pid_file: args.pid_file,
-        workers: args.workers,
         transport: args.transport,
         start: args.start,
         check: args.check,
-        foreground: args.foreground,
-        settings: args
-            .log
-            .map(|level| ("log".to_owned(), level))
+        daemonize: args.daemonize,
+        settings: [("workers", args.workers), ("log", args.log)]
             .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+            .chain(args.log_file.map(|path| ("log_file".to_owned(), absolute(&path))))
             .chain(args.settings.given())
             .collect(),
     }
+}
+
+/// `config show [--config FILE]`, `config check [FILE]`, `config default`.
+fn settings_ask(args: ConfigArgs) -> Result<ConfigAsk, Failure> {
+    let ConfigArgs { what, file, config } = args;
+    let file = match (file, config) {
+        (Some(_), Some(_)) => return Err(bad("could not read two files: name one")),
+        (file, config) => file.or(config),
+    };
+    match (what, file) {
+        (ConfigWhat::Show, file) => Ok(ConfigAsk::Show(file)),
+        (ConfigWhat::Check, file) => Ok(ConfigAsk::Check(file)),
+        (ConfigWhat::Default, None) => Ok(ConfigAsk::Default),
+        (ConfigWhat::Default, Some(_)) => {
+            Err(bad("could not read a file for 'config default': it prints the built-in settings"))
+        }
+    }
+}
+
+/// A file named on the command line, wherever the daemon's directory will be. `none` is no file.
+fn absolute(path: &Path) -> String {
+    if path.as_os_str() == "none" {
+        return "none".to_owned();
+    }
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).to_string_lossy().into_owned()
 }
 
 fn plan(

@@ -47,7 +47,7 @@ fn further_lines(failure: &Failure) -> Vec<String> {
 }
 
 /// A message is one line whatever a worker or a daemon put into it.
-fn one_line(message: &str) -> String {
+pub(crate) fn one_line(message: &str) -> String {
     printable(message, usize::MAX)
 }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use tally_protocol::error::Failure;
 use tally_protocol::job::{JobSpec, StartMethod, Transport};
+use tally_protocol::settings::{ConfigView, FaultView};
 use tally_reduce::Partial;
 use tally_sys::process::Child;
 
@@ -24,6 +25,10 @@ pub struct Roles<'a> {
     pub fold: &'a dyn Fn(&JobSpec, FoldMode, &mut ProgressFn<'_>) -> Result<FoldOutcome, Failure>,
     /// Runs the daemon in this process until it ends.
     pub daemon: &'a dyn Fn(DaemonOptions) -> Result<(), Failure>,
+    /// Reads the settings that a daemon started now would have.
+    pub settings: &'a dyn Fn(&SettingsOptions) -> SettingsReading,
+    /// The built-in `config.toml`.
+    pub built_in_settings: &'a str,
 }
 
 impl fmt::Debug for Roles<'_> {
@@ -93,16 +98,34 @@ pub struct DaemonOptions {
     pub default_socket: Option<PathBuf>,
     /// Where to write the process id.
     pub pid_file: Option<PathBuf>,
-    /// Worker slots.
-    pub workers: Option<u32>,
     /// Link of the workers.
     pub transport: Option<Transport>,
     /// Start method of the workers.
     pub start: Option<StartMethod>,
     /// Only check the configuration.
     pub check: bool,
-    /// Stay in the foreground; what this version always does.
-    pub foreground: bool,
+    /// Run in the background, and return when the daemon there listens.
+    pub daemonize: bool,
     /// Further settings: key of `config.toml` and value.
     pub settings: Vec<(String, String)>,
+}
+
+/// Which settings to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SettingsOptions {
+    /// A configuration file on top of the usual ones.
+    pub config: Option<PathBuf>,
+    /// This file on top of the built-in settings and nothing else.
+    pub alone: Option<PathBuf>,
+}
+
+/// Settings as they were read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SettingsReading {
+    /// What would be in force.
+    pub view: ConfigView,
+    /// Everything that is wrong.
+    pub faults: Vec<FaultView>,
+    /// The files that were there.
+    pub files: Vec<PathBuf>,
 }

@@ -1,7 +1,8 @@
 //! "Did you mean": near words, and what other tools call the same thing.
 //!
-//! A transposition counts as one mistake. Words of up to four letters may have one, longer ones two. Only what
-//! the caller lists is ever suggested, so nothing hidden can come out.
+//! Only what the caller lists is ever suggested, so nothing hidden can come out.
+
+use tally_protocol::near;
 
 /// What other tools say, and what it is here.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -87,12 +88,8 @@ pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Vec<&'k str> {
     for ours in elsewhere {
         found.extend(known.iter().filter(|&&one| one == ours).map(|&one| (0, one)));
     }
-    let letters = |text: &str| text.trim_start_matches('-').chars().count();
-    let most = if letters(&lower) <= 4 { 1 } else { 2 };
-    for &one in known {
-        // Of a very short word one mistake leaves nothing to recognise.
-        let distance = distance(&lower, one);
-        if distance <= most && letters(one) > distance && found.iter().all(|(_, other)| *other != one) {
+    for (distance, one) in near::nearest(word, known) {
+        if found.iter().all(|(_, other)| *other != one) {
             found.push((distance, one));
         }
     }
@@ -109,41 +106,12 @@ pub(crate) fn question(word: &str, known: &[&str]) -> String {
     }
 }
 
-/// Insertions, deletions, replacements and swaps of neighbours that lead from one to the other, each letter
-/// touched once.
-fn distance(from: &str, to: &str) -> usize {
-    let (from, to): (Vec<char>, Vec<char>) = (from.chars().take(64).collect(), to.chars().take(64).collect());
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=to.len()).collect();
-    for i in 1..=from.len() {
-        let mut row = vec![i; to.len() + 1];
-        for j in 1..=to.len() {
-            let other = usize::from(from[i - 1] != to[j - 1]);
-            row[j] = (last[j] + 1).min(row[j - 1] + 1).min(last[j - 1] + other);
-            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
-                row[j] = row[j].min(before[j - 2] + 1);
-            }
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last[to.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const COMMANDS: &[&str] =
         &["sum", "product", "min", "max", "count", "mean", "stddev", "jobs", "show", "cancel", "status"];
-
-    #[test]
-    fn a_swap_is_one_mistake() {
-        assert_eq!(distance("smu", "sum"), 1);
-        assert_eq!(distance("--wrokers", "--workers"), 1);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("ca", "abc"), 3);
-    }
 
     #[test]
     fn near_words_are_found() {

@@ -57,7 +57,7 @@ fn fold(job: &JobSpec, mode: FoldMode, progress: &mut ProgressFn<'_>) -> Result<
 }
 
 fn here(line: &str) -> Ended {
-    let roles = Roles { private: &no_supervisor, fold: &fold, daemon: &no_daemon };
+    let roles = Roles { private: &no_supervisor, fold: &fold, daemon: &no_daemon, ..fake::roles() };
     run_with(line, &Surroundings::default(), &roles)
 }
 
@@ -70,7 +70,7 @@ fn private(line: &str, script: Vec<Act>) -> (Ended, Vec<Request>, PrivateOptions
         *started.borrow_mut() = Some((played, options.clone()));
         Ok(PrivateSupervisor { stream, child: None })
     };
-    let roles = Roles { private: &start, fold: &fold, daemon: &no_daemon };
+    let roles = Roles { private: &start, fold: &fold, daemon: &no_daemon, ..fake::roles() };
     let end = run_with(line, &Surroundings::default(), &roles);
     let (played, options) = started.take().unwrap();
     (end, played.join().unwrap(), options)
@@ -90,7 +90,7 @@ fn daemon(line: &str, script: Vec<Act>) -> (Ended, Vec<Request>) {
         stream.set_nonblocking(false).unwrap();
         fake::play(stream, greeting.into_iter().chain(script).collect())
     });
-    let roles = Roles { private: &no_supervisor, fold: &fold, daemon: &no_daemon };
+    let roles = Roles { private: &no_supervisor, fold: &fold, daemon: &no_daemon, ..fake::roles() };
     let around = Surroundings::with(&[("TALLY_SOCKET", path.to_str().unwrap())]);
     let end = run_with(line, &around, &roles);
     let mut heard = played.join().unwrap();
@@ -353,11 +353,11 @@ fn the_daemon_role_gets_its_options_and_its_failure_is_told() {
         *got.borrow_mut() = Some(options);
         Err(Failure::new(ErrorCode::System, "could not start: no"))
     };
-    let roles = Roles { private: &no_supervisor, fold: &fold, daemon: &daemon };
+    let roles = Roles { private: &no_supervisor, fold: &fold, daemon: &daemon, ..fake::roles() };
     let end =
         run_with("daemon --socket /d --foreground --check --lease-ms 500", &Surroundings::default(), &roles);
     assert_eq!(end, ended(1, "", "tally: could not start: no\n"));
     let options = got.take().unwrap();
-    assert_eq!((options.socket, options.foreground, options.check), (Some("/d".into()), true, true));
+    assert_eq!((options.socket, options.daemonize, options.check), (Some("/d".into()), false, true));
     assert_eq!(options.settings, [("lease_ms".to_owned(), "500".to_owned())]);
 }

@@ -4,6 +4,7 @@
 
 mod cancel;
 mod change;
+mod config;
 mod daemon;
 mod dump;
 mod explain;
@@ -54,6 +55,7 @@ pub(crate) fn run(
     match verb {
         Verb::Reduce(plan) => reduce::run(&mut context, &plan),
         Verb::Daemon(options) => daemon::run(&context, options),
+        Verb::Config(reach, asked) => config::run(&mut context, &reach, &asked),
         Verb::Help(about) => help::run(&mut context, about.as_deref()),
         Verb::Ask(reach, ask) => {
             let context = &mut context;

@@ -33,6 +33,7 @@ pub mod settings;
 mod staff;
 mod stop;
 mod views;
+mod vitals;
 mod words;
 mod worker;
 
@@ -50,6 +51,7 @@ pub use event::Event;
 pub use moment::Moment;
 pub use phase::Phase;
 pub use settings::Settings;
+pub use vitals::Vitals;
 
 use action::Profile;
 use clients::Client;

@@ -2,6 +2,7 @@
 //!
 //! `phase` has the table. The first request to stop drains within a limit, the second one stops, one more kills.
 
+use tally_protocol::error::STOPPING;
 use tally_protocol::{JobId, SlotId};
 
 use crate::Machine;
@@ -56,7 +57,7 @@ impl Machine {
     fn end_all_jobs(&mut self) {
         let ids: Vec<JobId> = self.jobs.open().map(|job| job.id).collect();
         for id in ids {
-            self.finish(id, cancelled(id, "the daemon is stopping"));
+            self.finish(id, cancelled(id, STOPPING));
         }
     }
 

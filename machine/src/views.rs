@@ -69,7 +69,9 @@ impl Machine {
         ids.iter().filter_map(|&id| self.jobs.get(id)).map(|job| self.view(job)).collect()
     }
 
-    pub(crate) fn status(&self) -> StatusView {
+    /// The supervisor as a whole.
+    #[must_use]
+    pub fn status(&self) -> StatusView {
         let mut states = [0_u64; 3];
         for job in self.jobs.open() {
             match job.state.name() {
@@ -98,7 +100,9 @@ impl Machine {
         }
     }
 
-    pub(crate) fn workers(&self) -> Vec<WorkerView> {
+    /// Its slots.
+    #[must_use]
+    pub fn workers(&self) -> Vec<WorkerView> {
         self.crew.slots().iter().map(|slot| self.worker_view(slot)).collect()
     }
 
@@ -127,6 +131,8 @@ impl Machine {
             backoff_ms: backoff,
             transport: profile.transport,
             start: profile.start,
+            // What confines a process is the shell's to tell.
+            confined: None,
         }
     }
 }

@@ -50,6 +50,9 @@ pub enum ErrorCode {
     System,
 }
 
+/// How the message of a job ends that was cancelled only because its daemon ends.
+pub const STOPPING: &str = "the daemon is stopping";
+
 impl ErrorCode {
     /// Every code, in the order of the list.
     pub const ALL: [Self; 19] = [

@@ -10,6 +10,8 @@ pub const REPLY_BYTES_MAX: usize = 1 << 30;
 pub const LISTED_ANSWER_BYTES_MAX: usize = 1 << 10;
 /// Clients connected at once; further ones are told so and closed.
 pub const CLIENTS_MAX: usize = 1024;
+/// Bytes of requests and replies under way on all connections of one user, when one of several grows.
+pub const USER_BYTES_MAX: usize = 64 << 20;
 /// Bytes read from one client in one turn, so that a fast one cannot starve the others.
 pub const CLIENT_READ_BYTES_PER_TURN: usize = 64 << 10;
 /// Bytes of one message between supervisor and worker once its pieces are put together.
@@ -38,3 +40,11 @@ pub const TIMEOUT_MS_MAX: u64 = 1_000_000_000_000;
 pub const ERROR_TEXT_BYTES_MAX: usize = 4 << 10;
 /// Bytes of the set-up packet a worker gets over its lifeline.
 pub const SETUP_BYTES_MAX: usize = 4 << 10;
+/// Bytes of a worker's answer to it: that its link is open, what confines it, and what does not and why.
+pub const OPENED_BYTES_MAX: usize = 512;
+/// Bytes of address space a worker can do with at the least: program, stacks and link.
+pub const MEMORY_LIMIT_BYTES_MIN: u64 = 16 << 20;
+/// Bytes of address space a process can have at the most on the systems this runs on.
+pub const MEMORY_LIMIT_BYTES_MAX: u64 = 1 << 47;
+/// Bytes of a configuration file.
+pub const CONFIG_BYTES_MAX: u64 = 1 << 20;

@@ -164,6 +164,9 @@ pub struct WorkerView {
     pub transport: Transport,
     /// How it was started.
     pub start: StartMethod,
+    /// What confines its process: of `seccomp`, `landlock` and `rlimits` those in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confined: Option<Vec<String>>,
 }
 
 /// The supervisor as a whole.

@@ -107,6 +107,8 @@ pub struct Setup {
     pub nice: i32,
     /// Address space it allows itself.
     pub memory_limit_bytes: Option<u64>,
+    /// Whether it gives up all it does not need before its first lease.
+    pub confine: bool,
     /// How its link is opened; only the transport can read it.
     pub link: Vec<u8>,
 }

@@ -64,6 +64,8 @@ pub enum NoAnswer {
         /// What was asked.
         reduction: Reduction,
     },
+    /// The exact product of the floats has too many digits to be kept.
+    TooLong,
 }
 
 impl fmt::Display for NoAnswer {
@@ -73,6 +75,10 @@ impl fmt::Display for NoAnswer {
             Self::TooFew { reduction } => {
                 write!(f, "the sample {} of one element: it needs at least two", noun(*reduction))
             }
+            Self::TooLong => f.write_str(
+                "the product of so many floats: their digits come to more than 16777216 bits, and rounding \
+                 earlier would make the answer depend on the order",
+            ),
         }
     }
 }

@@ -4,38 +4,63 @@
 //!
 //! | bytes | meaning |
 //! |---|---|
-//! | 1 | version, 1 |
-//! | 1 | kind of the elements: 1 integer (others to come) |
+//! | 1 | version, 2 |
+//! | 1 | kind of the elements: 1 integers only, 2 floats too |
 //! | 8 | how many reductions, then one byte for each in the order asked |
 //! | 8 | elements |
+//! | 8 | elements left out |
 //! | | one section for each accumulator the reductions need, in the order sum 1, squares 2, least 3, greatest 4, product 5 |
+//! | 8 | of kind 2: how many elements are floats |
+//! | | of kind 2: the same for floats: sum 6, squares 7, product 8 |
 //!
-//! A section is its number, a form (0 not negative, 1 negative, 2 none yet), and for forms 0 and 1 the length of
-//! the magnitude in 8 bytes and the magnitude, without leading zeros (the magnitude of 0 has length 0).
+//! A section is its number, then a form (0 not negative, 1 negative, 2 none yet, 3 a float), and for forms 0 and
+//! 1 the length of the magnitude in 8 bytes and the magnitude, without leading zeros (the magnitude of 0 has
+//! length 0), for form 3 the 8 bytes of an `f64`. Least and greatest go on with the first index, unless there is
+//! none yet, and with the index of the first NaN: 0 for no NaN, 1 for an index that is not known, 2 and 8 bytes
+//! for one that is. Sections 6 and 7 have the bytes of those sums in place of a form. Section 8 has a byte of flags (1 NaN, 2
+//! infinity, 4 zero, 8 negative), 16 bytes of exponent and 8 of bits before its form, which is 2 if it is too long.
 //! What comes in is untrusted: nothing here panics, and nothing is allocated that was not first seen to be there.
 
 use std::fmt;
 
+use dashu_int::ops::BitTest;
 use dashu_int::{Sign, UBig};
 
-use crate::basis::Basis;
-use crate::extrema::{End, Extremum};
+use crate::basis::{Basis, Floats};
+use crate::extrema::{Extremum, NOWHERE, order};
+use crate::float::FloatSum;
+use crate::float::product::{BITS_MAX, FloatProduct};
+use crate::float::squares::Squares;
 use crate::product::Product;
 use crate::total::Total;
-use crate::{Integer, Partial, Reduction};
+use crate::{Answer, Integer, Partial, Reduction};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const KIND_INTEGER: u8 = 1;
+const KIND_FLOAT: u8 = 2;
 
 const SUM: u8 = 1;
 const SQUARES: u8 = 2;
 const LEAST: u8 = 3;
 const GREATEST: u8 = 4;
 const PRODUCT: u8 = 5;
+const FLOAT_SUM: u8 = 6;
+const FLOAT_SQUARES: u8 = 7;
+const FLOAT_PRODUCT: u8 = 8;
 
 const NOT_NEGATIVE: u8 = 0;
 const NEGATIVE: u8 = 1;
 const NONE: u8 = 2;
+const FLOAT: u8 = 3;
+
+const NO_NAN: u8 = 0;
+const UNKNOWN: u8 = 1;
+const KNOWN: u8 = 2;
+
+const FLAG_NAN: u8 = 1;
+const FLAG_INFINITE: u8 = 2;
+const FLAG_ZERO: u8 = 4;
+const FLAG_NEGATIVE: u8 = 8;
 
 /// Why bytes are not a partial. The text fits after "could not".
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,7 +85,7 @@ impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Version(version) => {
-                write!(f, "read a partial of version {version}: this program knows version {VERSION}")
+                write!(f, "read a partial of version {version}: this program does not know it")
             }
             Self::Kind(kind) => write!(f, "read a partial: unknown kind of elements {kind}"),
             Self::Reduction(code) => write!(f, "read a partial: unknown reduction {code}"),
@@ -77,10 +102,12 @@ impl std::error::Error for Malformed {}
 impl Partial {
     /// The canonical bytes: equal partials have equal bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = vec![VERSION, KIND_INTEGER];
+        let kind = if self.basis.floats.is_some() { KIND_FLOAT } else { KIND_INTEGER };
+        let mut out = vec![VERSION, kind];
         put_length(&mut out, self.reductions.len());
         out.extend(self.reductions.iter().map(|reduction| code(*reduction)));
         out.extend(self.elements.to_le_bytes());
+        out.extend(self.skipped.to_le_bytes());
         let basis = &self.basis;
         if let Some(sum) = &basis.sum {
             put_section(&mut out, SUM, Some(&sum.value()));
@@ -89,13 +116,16 @@ impl Partial {
             put_section(&mut out, SQUARES, Some(&squares.value()));
         }
         if let Some(least) = &basis.least {
-            put_section(&mut out, LEAST, least.best());
+            put_extremum(&mut out, LEAST, least);
         }
         if let Some(greatest) = &basis.greatest {
-            put_section(&mut out, GREATEST, greatest.best());
+            put_extremum(&mut out, GREATEST, greatest);
         }
         if let Some(product) = &basis.product {
             put_section(&mut out, PRODUCT, Some(&product.value()));
+        }
+        if let Some(floats) = &basis.floats {
+            put_floats(&mut out, floats);
         }
         out
     }
@@ -111,16 +141,22 @@ impl Partial {
             VERSION => {}
             version => return Err(Malformed::Version(version)),
         }
-        match input.byte()? {
-            KIND_INTEGER => {}
+        let has_floats = match input.byte()? {
+            KIND_INTEGER => false,
+            KIND_FLOAT => true,
             kind => return Err(Malformed::Kind(kind)),
-        }
+        };
         let length = input.length()?;
         let codes = input.take(length)?;
         let reductions = codes.iter().map(|byte| reduction(*byte)).collect::<Result<Vec<_>, _>>()?;
         let mut partial = Self::identity(&reductions);
         partial.elements = input.number()?;
+        partial.skipped = input.number()?;
         read_basis(&mut input, &mut partial.basis)?;
+        if has_floats {
+            let count = input.number()?;
+            read_floats(&mut input, partial.basis.floats(count))?;
+        }
         if !input.0.is_empty() {
             return Err(Malformed::Trailing);
         }
@@ -139,13 +175,29 @@ fn read_basis(input: &mut Input<'_>, basis: &mut Basis) -> Result<(), Malformed>
         *squares = Total::new(input.some(SQUARES)?);
     }
     if let Some(least) = &mut basis.least {
-        *least = Extremum::new(End::Least, input.section(LEAST)?);
+        *least = input.extremum(LEAST, least)?;
     }
     if let Some(greatest) = &mut basis.greatest {
-        *greatest = Extremum::new(End::Greatest, input.section(GREATEST)?);
+        *greatest = input.extremum(GREATEST, greatest)?;
     }
     if let Some(product) = &mut basis.product {
         *product = Product::new(input.some(PRODUCT)?);
+    }
+    Ok(())
+}
+
+fn read_floats(input: &mut Input<'_>, floats: &mut Floats) -> Result<(), Malformed> {
+    if let Some(sum) = &mut floats.sum {
+        input.expect(FLOAT_SUM)?;
+        *sum = FloatSum::from_bytes(input.take(FloatSum::BYTES)?)?;
+    }
+    if let Some(squares) = &mut floats.squares {
+        input.expect(FLOAT_SQUARES)?;
+        *squares = Squares::read(input.take(Squares::BYTES)?).ok_or(Malformed::Impossible)?;
+    }
+    if let Some(product) = &mut floats.product {
+        input.expect(FLOAT_PRODUCT)?;
+        *product = input.float_product()?;
     }
     Ok(())
 }
@@ -155,25 +207,56 @@ fn read_basis(input: &mut Input<'_>, basis: &mut Basis) -> Result<(), Malformed>
 fn possible(partial: &Partial) -> bool {
     let basis = &partial.basis;
     if partial.elements == 0 {
-        return *partial == Partial::identity(&partial.reductions);
+        return partial.basis == Basis::identity(&partial.reductions);
     }
-    let least = basis.least.as_ref().map(Extremum::best);
-    let greatest = basis.greatest.as_ref().map(Extremum::best);
-    if least == Some(None) || greatest == Some(None) {
+    if !floats_possible(partial) {
         return false;
     }
-    if let (Some(Some(least)), Some(Some(greatest))) = (least, greatest)
-        && least > greatest
-    {
-        return false;
-    }
-    match (&basis.sum, &basis.squares) {
-        (Some(sum), Some(squares)) => {
-            let sum = sum.value();
-            squares.value() * Integer::from(partial.elements) >= &sum * &sum
+    let ends = [&basis.least, &basis.greatest];
+    let floats = basis.floats.as_ref().map_or(0, |floats| floats.count);
+    for extremum in ends.into_iter().flatten() {
+        let possible = match extremum.best() {
+            Some((Answer::Integer(_), _)) => floats < partial.elements,
+            Some((Answer::Float(_), _)) => floats > 0,
+            None => extremum.nan().is_some() && floats == partial.elements,
+        };
+        if !possible || (extremum.nan().is_some() && floats == 0) {
+            return false;
         }
-        _ => true,
     }
+    if let [Some(least), Some(greatest)] = ends {
+        let ordered = match (least.best(), greatest.best()) {
+            (Some((least, _)), Some((greatest, _))) => order(least, greatest).is_le(),
+            (least, greatest) => least.is_none() && greatest.is_none(),
+        };
+        if !ordered || least.nan() != greatest.nan() {
+            return false;
+        }
+    }
+    basis.squares.is_none() || partial.spread_units() >= Integer::ZERO
+}
+
+/// The same for the float side, and that the integer side is empty if there were no integers.
+fn floats_possible(partial: &Partial) -> bool {
+    let basis = &partial.basis;
+    let Some(floats) = &basis.floats else { return true };
+    if floats.count == 0 || floats.count > partial.elements {
+        return false;
+    }
+    if floats.count == partial.elements {
+        let identity = Basis::identity(&partial.reductions);
+        if (&basis.sum, &basis.squares, &basis.product)
+            != (&identity.sum, &identity.squares, &identity.product)
+        {
+            return false;
+        }
+    }
+    if floats.sum.as_ref().is_some_and(|sum| !sum.fits(floats.count)) {
+        return false;
+    }
+    let Some(product) = &floats.product else { return true };
+    let exponent_max = i128::from(floats.count) * 1_100;
+    (-exponent_max..=exponent_max).contains(&product.exponent)
 }
 
 /// Never renumber these: they are on the wire and on disk.
@@ -200,6 +283,10 @@ fn put_length(out: &mut Vec<u8>, length: usize) {
 
 fn put_section(out: &mut Vec<u8>, number: u8, value: Option<&Integer>) {
     out.push(number);
+    put_integer(out, value);
+}
+
+fn put_integer(out: &mut Vec<u8>, value: Option<&Integer>) {
     let Some(value) = value else {
         out.push(NONE);
         return;
@@ -209,6 +296,59 @@ fn put_section(out: &mut Vec<u8>, number: u8, value: Option<&Integer>) {
     let magnitude = magnitude.to_le_bytes();
     put_length(out, magnitude.len());
     out.extend_from_slice(&magnitude);
+}
+
+fn put_extremum(out: &mut Vec<u8>, number: u8, extremum: &Extremum) {
+    out.push(number);
+    match extremum.best() {
+        None => out.push(NONE),
+        Some((Answer::Integer(value), _)) => put_integer(out, Some(value)),
+        Some((Answer::Float(value), _)) => {
+            out.push(FLOAT);
+            out.extend(value.to_bits().to_le_bytes());
+        }
+    }
+    if let Some((_, index)) = extremum.best() {
+        put_index(out, *index);
+    }
+    match extremum.nan() {
+        None => out.push(NO_NAN),
+        Some(index) => put_index(out, index),
+    }
+}
+
+fn put_index(out: &mut Vec<u8>, index: u64) {
+    if index == NOWHERE {
+        out.push(UNKNOWN);
+    } else {
+        out.push(KNOWN);
+        out.extend(index.to_le_bytes());
+    }
+}
+
+fn put_floats(out: &mut Vec<u8>, floats: &Floats) {
+    out.extend(floats.count.to_le_bytes());
+    if let Some(sum) = &floats.sum {
+        out.push(FLOAT_SUM);
+        out.extend(sum.to_bytes());
+    }
+    if let Some(squares) = &floats.squares {
+        out.push(FLOAT_SQUARES);
+        squares.put(out);
+    }
+    if let Some(product) = &floats.product {
+        out.push(FLOAT_PRODUCT);
+        let flags = [
+            (product.nan, FLAG_NAN),
+            (product.infinite, FLAG_INFINITE),
+            (product.zero, FLAG_ZERO),
+            (product.negative, FLAG_NEGATIVE),
+        ];
+        out.push(flags.into_iter().filter(|(set, _)| *set).map(|(_, flag)| flag).sum());
+        out.extend(product.exponent.to_le_bytes());
+        out.extend(product.bits.to_le_bytes());
+        put_integer(out, product.odd.as_ref().map(Product::value).as_ref());
+    }
 }
 
 /// What is still to be read.
@@ -237,27 +377,100 @@ impl<'a> Input<'a> {
         usize::try_from(self.number()?).map_err(|_| Malformed::Truncated)
     }
 
-    fn section(&mut self, number: u8) -> Result<Option<Integer>, Malformed> {
-        if self.byte()? != number {
-            return Err(Malformed::NotCanonical);
-        }
+    fn expect(&mut self, number: u8) -> Result<(), Malformed> {
+        if self.byte()? == number { Ok(()) } else { Err(Malformed::NotCanonical) }
+    }
+
+    /// A value of any form.
+    fn value(&mut self) -> Result<Option<Answer>, Malformed> {
         let sign = match self.byte()? {
             NOT_NEGATIVE => Sign::Positive,
             NEGATIVE => Sign::Negative,
             NONE => return Ok(None),
+            FLOAT => {
+                let value = f64::from_bits(self.number()?);
+                return if value.is_nan() {
+                    Err(Malformed::NotCanonical)
+                } else {
+                    Ok(Some(Answer::Float(value)))
+                };
+            }
             _ => return Err(Malformed::NotCanonical),
         };
         let length = self.length()?;
         match self.take(length)? {
             [.., 0] => Err(Malformed::NotCanonical),
             [] if sign == Sign::Negative => Err(Malformed::NotCanonical),
-            magnitude => Ok(Some(Integer::from_parts(sign, UBig::from_le_bytes(magnitude)))),
+            magnitude => Ok(Some(Answer::Integer(Integer::from_parts(sign, UBig::from_le_bytes(magnitude))))),
         }
+    }
+
+    fn integer(&mut self) -> Result<Option<Integer>, Malformed> {
+        match self.value()? {
+            None => Ok(None),
+            Some(Answer::Integer(value)) => Ok(Some(value)),
+            Some(Answer::Float(_)) => Err(Malformed::NotCanonical),
+        }
+    }
+
+    fn extremum(&mut self, number: u8, empty: &Extremum) -> Result<Extremum, Malformed> {
+        self.expect(number)?;
+        let best = match self.value()? {
+            None => None,
+            Some(value) => Some((value, self.index()?.ok_or(Malformed::NotCanonical)?)),
+        };
+        Ok(Extremum::new(empty.end(), best, self.index()?))
+    }
+
+    fn index(&mut self) -> Result<Option<u64>, Malformed> {
+        match self.byte()? {
+            NO_NAN => Ok(None),
+            UNKNOWN => Ok(Some(NOWHERE)),
+            KNOWN => match self.number()? {
+                NOWHERE => Err(Malformed::NotCanonical),
+                index => Ok(Some(index)),
+            },
+            _ => Err(Malformed::NotCanonical),
+        }
+    }
+
+    fn float_product(&mut self) -> Result<FloatProduct, Malformed> {
+        let flags = self.byte()?;
+        if flags > FLAG_NAN + FLAG_INFINITE + FLAG_ZERO + FLAG_NEGATIVE {
+            return Err(Malformed::NotCanonical);
+        }
+        let mut exponent = [0; 16];
+        exponent.copy_from_slice(self.take(16)?);
+        let bits = self.number()?;
+        let odd = self.integer()?;
+        let fits = match &odd {
+            None => bits > BITS_MAX,
+            Some(odd) => {
+                // Never longer than the factors together; without any it is 1.
+                bits <= BITS_MAX
+                    && *odd > Integer::ZERO
+                    && odd.trailing_zeros() == Some(0)
+                    && odd.bit_len() as u64 <= bits.max(1)
+            }
+        };
+        if !fits {
+            return Err(Malformed::Impossible);
+        }
+        Ok(FloatProduct {
+            nan: flags & FLAG_NAN != 0,
+            infinite: flags & FLAG_INFINITE != 0,
+            zero: flags & FLAG_ZERO != 0,
+            negative: flags & FLAG_NEGATIVE != 0,
+            exponent: i128::from_le_bytes(exponent),
+            bits,
+            odd: odd.map(Product::new),
+        })
     }
 
     /// A section that has a value from the start.
     fn some(&mut self, number: u8) -> Result<Integer, Malformed> {
-        self.section(number)?.ok_or(Malformed::NotCanonical)
+        self.expect(number)?;
+        self.integer()?.ok_or(Malformed::NotCanonical)
     }
 }
 
@@ -280,18 +493,20 @@ mod tests {
         assert_eq!(
             partial.to_bytes(),
             [
-                1, 1, 2, 0, 0, 0, 0, 0, 0, 0, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0, //
+                2, 1, 2, 0, 0, 0, 0, 0, 0, 0, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0, //
+                0, 0, 0, 0, 0, 0, 0, 0, //
                 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, //
-                3, 2,
+                3, 2, 0,
             ]
         );
         assert!(partial.absorb_progression(&(-300).into(), &1.into(), 2, &mut |_| true));
         assert_eq!(
             partial.to_bytes(),
             [
-                1, 1, 2, 0, 0, 0, 0, 0, 0, 0, 1, 3, 2, 0, 0, 0, 0, 0, 0, 0, //
+                2, 1, 2, 0, 0, 0, 0, 0, 0, 0, 1, 3, 2, 0, 0, 0, 0, 0, 0, 0, //
+                0, 0, 0, 0, 0, 0, 0, 0, //
                 1, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0x57, 0x02, //
-                3, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0x2c, 0x01,
+                3, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0x2c, 0x01, 1, 0,
             ]
         );
     }
@@ -331,20 +546,21 @@ mod tests {
             }
             Partial::from_bytes(&bytes).unwrap_err()
         };
-        // 0 version, 1 kind, 2..10 length, 10 reduction, 11..19 elements, 19 section, 20 form, 21..29 length.
+        // 0 version, 1 kind, 2..10 length, 10 reduction, 11..19 elements, 19..27 skipped, 27 section, 28 form,
+        // 29..37 length.
         let sum = partial(Reduction::Sum, &[300]);
-        assert_eq!(edited(sum.clone(), &[(0, 2)]), Malformed::Version(2));
+        assert_eq!(edited(sum.clone(), &[(0, 1)]), Malformed::Version(1));
         assert_eq!(edited(sum.clone(), &[(1, 9)]), Malformed::Kind(9));
         assert_eq!(edited(sum.clone(), &[(10, 0)]), Malformed::Reduction(0));
         assert_eq!(edited(sum.clone(), &[(9, 0xff)]), Malformed::Truncated);
-        assert_eq!(edited(sum.clone(), &[(28, 0xff)]), Malformed::Truncated);
-        assert_eq!(edited(sum.clone(), &[(19, 2)]), Malformed::NotCanonical);
-        assert_eq!(edited(sum.clone(), &[(20, 2)]), Malformed::NotCanonical);
-        assert_eq!(edited(sum.clone(), &[(20, 3)]), Malformed::NotCanonical);
-        assert_eq!(edited(sum.clone(), &[(30, 0)]), Malformed::NotCanonical);
+        assert_eq!(edited(sum.clone(), &[(36, 0xff)]), Malformed::Truncated);
+        assert_eq!(edited(sum.clone(), &[(27, 2)]), Malformed::NotCanonical);
+        assert_eq!(edited(sum.clone(), &[(28, 2)]), Malformed::NotCanonical);
+        assert_eq!(edited(sum.clone(), &[(28, 4)]), Malformed::NotCanonical);
+        assert_eq!(edited(sum.clone(), &[(38, 0)]), Malformed::NotCanonical);
         assert_eq!(edited(sum, &[(11, 0)]), Malformed::Impossible);
         let zero = partial(Reduction::Sum, &[0]);
-        assert_eq!(edited(zero, &[(20, 1)]), Malformed::NotCanonical);
+        assert_eq!(edited(zero, &[(28, 1)]), Malformed::NotCanonical);
         let no_end = partial(Reduction::Max, &[]);
         assert_eq!(edited(no_end, &[(11, 1)]), Malformed::Impossible);
         let one_of_none = partial(Reduction::Product, &[1]);

@@ -7,6 +7,7 @@ use std::hint::black_box;
 
 use crate::Integer;
 use crate::basis::Basis;
+use crate::indices::Indices;
 use crate::lanes::{LANES, Lane, absorb_big};
 use crate::runs::{Run, Width, runs, wrapped};
 
@@ -16,9 +17,10 @@ pub(crate) fn fold(
     first: &Integer,
     step: &Integer,
     count: u64,
+    indices: Indices<'_>,
     keep_going: &mut dyn FnMut(u64) -> bool,
 ) -> bool {
-    let mut pace = Pace { done: 0, asked_at: 0, count, keep_going };
+    let mut pace = Pace { done: 0, asked_at: 0, count, indices, keep_going };
     runs(first, step, count).iter().all(|run| match run.width {
         Width::Narrow => fold_lanes::<i64>(basis, run, step, &mut pace),
         Width::Wide => fold_lanes::<i128>(basis, run, step, &mut pace),
@@ -31,6 +33,7 @@ struct Pace<'a> {
     done: u64,
     asked_at: u64,
     count: u64,
+    indices: Indices<'a>,
     keep_going: &'a mut dyn FnMut(u64) -> bool,
 }
 
@@ -80,7 +83,8 @@ fn fold_lanes<L: Lane>(basis: &mut Basis, run: &Run, step: &Integer, pace: &mut 
     while left > 0 {
         black_box(&mut block);
         let used = usize::try_from(left).map_or(LANES, |left| left.min(LANES));
-        L::absorb(&block.0[..used], basis);
+        let block_used = &block.0[..used];
+        L::absorb(block_used, L::bound(block_used), pace.indices.after(pace.done), basis);
         left -= used as u64;
         if !pace.advance(used as u64, every) {
             return false;
@@ -100,7 +104,7 @@ fn fold_big(basis: &mut Basis, run: &Run, step: &Integer, pace: &mut Pace<'_>) -
     let every = (elements_per_question(basis, run) * 8 / words.saturating_mul(words).max(8)).max(1);
     let mut value = run.first.clone();
     for _ in 0..run.count {
-        absorb_big(black_box(&value), basis);
+        absorb_big(black_box(&value), pace.indices.after(pace.done).least(), basis);
         if !pace.advance(1, every) {
             return false;
         }
@@ -117,7 +121,7 @@ mod tests {
     fn asked(reductions: &[Reduction], first: &Integer, count: u64, stop_after: usize) -> (bool, Vec<u64>) {
         let mut basis = Basis::identity(reductions);
         let mut asked = Vec::new();
-        let finished = fold(&mut basis, first, &Integer::ONE, count, &mut |done| {
+        let finished = fold(&mut basis, first, &Integer::ONE, count, Indices::Unknown, &mut |done| {
             asked.push(done);
             asked.len() < stop_after
         });

@@ -1,10 +1,14 @@
 //! The inner loops: a block of elements of one width into the accumulators of a basis.
 //!
-//! A block is at most [`LANES`] elements, small enough for the first-level cache, and ordered (rising or
-//! falling), so that its two ends bound every element. Bounds only choose the arithmetic; every element is read.
+//! A block is at most [`LANES`] elements, small enough for the first-level cache. Its bound, at least the largest
+//! magnitude in it, only chooses the arithmetic; every element is read.
 
-use crate::Integer;
+use std::cmp::Ordering;
+
 use crate::basis::Basis;
+use crate::extrema::Extremum;
+use crate::indices::Indices;
+use crate::{Answer, Integer};
 
 /// Elements of one block: 8 KiB of `i64`.
 pub(crate) const LANES: usize = 1024;
@@ -19,8 +23,11 @@ pub(crate) trait Lane: Copy {
     /// Sum modulo the width.
     fn plus(self, other: Self) -> Self;
 
-    /// Folds an ordered block of at most [`LANES`] elements.
-    fn absorb(block: &[Self], basis: &mut Basis);
+    /// The largest magnitude of an ordered block, as far as a width needs it.
+    fn bound(block: &[Self]) -> u64;
+
+    /// Folds a block of at most [`LANES`] elements, none of a magnitude above `bound`.
+    fn absorb(block: &[Self], bound: u64, indices: Indices<'_>, basis: &mut Basis);
 }
 
 impl Lane for i64 {
@@ -36,8 +43,12 @@ impl Lane for i64 {
         self.wrapping_add(other)
     }
 
-    fn absorb(block: &[Self], basis: &mut Basis) {
-        let bound = bound(block);
+    fn bound(block: &[Self]) -> u64 {
+        let end = |lane: Option<&Self>| lane.map_or(0, |value| value.unsigned_abs());
+        end(block.first()).max(end(block.last()))
+    }
+
+    fn absorb(block: &[Self], bound: u64, indices: Indices<'_>, basis: &mut Basis) {
         if let Some(sum) = &mut basis.sum {
             sum.add_i128(if bound < 1 << 53 { sum_short(block).into() } else { sum_long(block) });
         }
@@ -55,12 +66,12 @@ impl Lane for i64 {
         if let Some(least) = &mut basis.least
             && let Some(value) = best(block, bound, |a, b| a < b, Self::min)
         {
-            least.absorb(value.into());
+            improve(least, block, value, indices);
         }
         if let Some(greatest) = &mut basis.greatest
             && let Some(value) = best(block, bound, |a, b| a > b, Self::max)
         {
-            greatest.absorb(value.into());
+            improve(greatest, block, value, indices);
         }
         if let Some(product) = &mut basis.product {
             product.absorb_all(block.iter().map(|value| (*value < 0, value.unsigned_abs().into())));
@@ -80,7 +91,11 @@ impl Lane for i128 {
         self.wrapping_add(other)
     }
 
-    fn absorb(block: &[Self], basis: &mut Basis) {
+    fn bound(_block: &[Self]) -> u64 {
+        u64::MAX
+    }
+
+    fn absorb(block: &[Self], _bound: u64, indices: Indices<'_>, basis: &mut Basis) {
         if let Some(sum) = &mut basis.sum {
             for value in block {
                 sum.add_i128(*value);
@@ -95,12 +110,12 @@ impl Lane for i128 {
         if let Some(least) = &mut basis.least
             && let Some(value) = block.iter().copied().reduce(Self::min)
         {
-            least.absorb(value.into());
+            improve(least, block, value, indices);
         }
         if let Some(greatest) = &mut basis.greatest
             && let Some(value) = block.iter().copied().reduce(Self::max)
         {
-            greatest.absorb(value.into());
+            improve(greatest, block, value, indices);
         }
         if let Some(product) = &mut basis.product {
             product.absorb_all(block.iter().map(|value| (*value < 0, value.unsigned_abs())));
@@ -108,8 +123,26 @@ impl Lane for i128 {
     }
 }
 
+/// Takes the best of a block into an extremum; where it first stands is looked up only if that can matter.
+fn improve<L: Lane + PartialEq + Into<Integer>>(
+    extremum: &mut Extremum,
+    block: &[L],
+    value: L,
+    indices: Indices<'_>,
+) {
+    let answer = Answer::Integer(value.into());
+    let wanted = match extremum.judge(&answer) {
+        Ordering::Less => false,
+        Ordering::Greater => true,
+        Ordering::Equal => extremum.best().is_none_or(|(_, first)| indices.least() <= *first),
+    };
+    if wanted {
+        extremum.absorb(answer, indices.first_of(block, |other| *other == value));
+    }
+}
+
 /// One element too large for any lane.
-pub(crate) fn absorb_big(value: &Integer, basis: &mut Basis) {
+pub(crate) fn absorb_big(value: &Integer, index: u64, basis: &mut Basis) {
     if let Some(sum) = &mut basis.sum {
         sum.add_integer(value);
     }
@@ -117,10 +150,10 @@ pub(crate) fn absorb_big(value: &Integer, basis: &mut Basis) {
         squares.add_integer(&(value * value));
     }
     if let Some(least) = &mut basis.least {
-        least.absorb(value.clone());
+        least.absorb(Answer::Integer(value.clone()), index);
     }
     if let Some(greatest) = &mut basis.greatest {
-        greatest.absorb(value.clone());
+        greatest.absorb(Answer::Integer(value.clone()), index);
     }
     if let Some(product) = &mut basis.product {
         product.absorb(value.clone());
@@ -157,12 +190,6 @@ fn best_short(first: i64, rest: &[i64], wins: impl Fn(f64, f64) -> bool) -> i64 
     }
     let best = left.iter().map(|value| float(*value)).chain(bests).fold(bests[0], better);
     best.to_bits().cast_signed().wrapping_sub(ORIGIN)
-}
-
-/// The largest magnitude of an ordered block.
-fn bound(block: &[i64]) -> u64 {
-    let end = |lane: Option<&i64>| lane.map_or(0, |value| value.unsigned_abs());
-    end(block.first()).max(end(block.last()))
 }
 
 /// Magnitudes below 2^53: 1024 of them stay below 2^63.
@@ -211,14 +238,18 @@ fn squares_long(block: &[i64]) -> (u128, u64) {
 mod tests {
     use super::*;
     use crate::Reduction;
+    use crate::extrema::NOWHERE;
 
     /// The kernels against one element at a time through the big path.
     fn check<L: Lane + Into<Integer>>(block: &[L]) {
         let mut fast = Basis::identity(&Reduction::ALL);
-        L::absorb(block, &mut fast);
+        L::absorb(block, u64::MAX, Indices::Unknown, &mut fast);
+        let mut bounded = Basis::identity(&Reduction::ALL);
+        L::absorb(block, L::bound(block), Indices::Unknown, &mut bounded);
+        assert_eq!(fast, bounded);
         let mut slow = Basis::identity(&Reduction::ALL);
         for value in block {
-            absorb_big(&(*value).into(), &mut slow);
+            absorb_big(&(*value).into(), NOWHERE, &mut slow);
         }
         assert_eq!(fast, slow);
     }

@@ -185,6 +185,7 @@ proptest! {
         let mut bytes = Partial::identity(&list).to_bytes();
         bytes.truncate(10 + list.len());
         bytes.extend([elements, 0, 0, 0, 0, 0, 0, 0]);
+        bytes.extend([0; 8]);
         for (number, form, magnitude) in sections {
             bytes.extend([number, form]);
             if form < 2 {

@@ -8,10 +8,14 @@
 //! `bytes` (the canonical encoding), `laws` (the properties everything above rests on).
 #![forbid(unsafe_code)]
 
+mod absorb;
 mod answer;
 mod basis;
 mod bytes;
+mod columns;
 mod extrema;
+mod float;
+mod indices;
 mod integer_fold;
 mod lanes;
 mod partial;
@@ -22,10 +26,15 @@ mod runs;
 mod total;
 
 #[cfg(test)]
+mod column_laws;
+#[cfg(test)]
 mod laws;
 
+pub use absorb::{Endian, Format, NanPolicy};
 pub use answer::{Answer, NoAnswer};
 pub use bytes::Malformed;
 pub use dashu_int::IBig as Integer;
+pub use float::FloatSum;
+pub use indices::Indices;
 pub use partial::{Mismatch, Partial};
 pub use reduction::Reduction;

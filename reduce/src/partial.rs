@@ -6,14 +6,21 @@
 use std::fmt;
 
 use crate::basis::Basis;
+use crate::extrema::{Extremum, NOWHERE};
+use crate::float::FloatSum;
+use crate::indices::Indices;
 use crate::round::{ratio_to_f64, sqrt_ratio_to_f64};
 use crate::{Answer, Integer, NoAnswer, Reduction, integer_fold};
+
+/// Binary places of the exact sums of floats, and of their squares.
+const PLACES: usize = 1074;
 
 /// The mergeable answer for some elements, for a list of reductions asked together.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Partial {
     pub(crate) reductions: Vec<Reduction>,
     pub(crate) elements: u64,
+    pub(crate) skipped: u64,
     pub(crate) basis: Basis,
 }
 
@@ -40,7 +47,7 @@ impl std::error::Error for Mismatch {}
 impl Partial {
     /// The partial of no elements. The order of the list is the order of the answers.
     pub fn identity(reductions: &[Reduction]) -> Self {
-        Self { reductions: reductions.to_vec(), elements: 0, basis: Basis::identity(reductions) }
+        Self { reductions: reductions.to_vec(), elements: 0, skipped: 0, basis: Basis::identity(reductions) }
     }
 
     /// The reductions this is for, in the order asked.
@@ -48,9 +55,22 @@ impl Partial {
         &self.reductions
     }
 
-    /// How many elements were folded.
+    /// How many elements were folded; those left out are not counted here.
     pub fn elements(&self) -> u64 {
         self.elements
+    }
+
+    /// How many were left out: NaN that were to be skipped, and what [`Partial::skip`] was told.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// Where the answer of [`Reduction::Min`] or [`Reduction::Max`] first stands, if that was asked for and is
+    /// known; if the answer is NaN, where the first NaN is.
+    pub fn first_index(&self, reduction: Reduction) -> Option<u64> {
+        let extremum = self.extremum(reduction)?;
+        let index = extremum.nan().or_else(|| extremum.best().map(|(_, index)| *index))?;
+        (index != NOWHERE).then_some(index)
     }
 
     /// Folds the `count` elements `first`, `first + step`, `first + 2 * step`, ...
@@ -61,6 +81,7 @@ impl Partial {
     /// The exception is a long product: one multiplication of large factors is never interrupted, and near the
     /// end of a million factors that can be some tenths of a second.
     /// Also false, at once, if 2^64 elements or more would be counted.
+    /// Where the elements stand is not noted.
     #[must_use = "after false the partial must be thrown away"]
     pub fn absorb_progression(
         &mut self,
@@ -69,9 +90,22 @@ impl Partial {
         count: u64,
         keep_going: &mut dyn FnMut(u64) -> bool,
     ) -> bool {
+        self.absorb_placed_progression(first, step, count, Indices::Unknown, keep_going)
+    }
+
+    /// [`Partial::absorb_progression`] of elements whose indices are known.
+    #[must_use = "after false the partial must be thrown away"]
+    pub fn absorb_placed_progression(
+        &mut self,
+        first: &Integer,
+        step: &Integer,
+        count: u64,
+        indices: Indices<'_>,
+        keep_going: &mut dyn FnMut(u64) -> bool,
+    ) -> bool {
         let Some(elements) = self.elements.checked_add(count) else { return false };
         self.elements = elements;
-        integer_fold::fold(&mut self.basis, first, step, count, keep_going)
+        integer_fold::fold(&mut self.basis, first, step, count, indices, keep_going)
     }
 
     /// Adds the elements of another partial. Commutative and associative, and `identity` changes nothing.
@@ -83,6 +117,7 @@ impl Partial {
             return Err(Mismatch::Reductions);
         }
         self.elements = self.elements.checked_add(other.elements).ok_or(Mismatch::Elements)?;
+        self.skipped = self.skipped.saturating_add(other.skipped);
         self.basis.merge(other.basis);
         Ok(())
     }
@@ -94,49 +129,117 @@ impl Partial {
 
     fn answer(&self, reduction: Reduction, population: bool) -> Result<Answer, NoAnswer> {
         let empty = NoAnswer::Empty { reduction };
-        let count = Integer::from(self.elements);
         match reduction {
-            Reduction::Sum => Ok(Answer::Integer(self.sum())),
-            Reduction::Product => Ok(Answer::Integer(
-                self.basis.product.as_ref().map_or(Integer::ONE, |product| product.value()),
-            )),
-            Reduction::Count => Ok(Answer::Integer(count)),
-            Reduction::Min => {
-                let least = self.basis.least.as_ref().and_then(|least| least.best());
-                least.cloned().map(Answer::Integer).ok_or(empty)
-            }
-            Reduction::Max => {
-                let greatest = self.basis.greatest.as_ref().and_then(|greatest| greatest.best());
-                greatest.cloned().map(Answer::Integer).ok_or(empty)
-            }
+            Reduction::Sum => Ok(self.sum()),
+            Reduction::Product => self.product(),
+            Reduction::Count => Ok(Answer::Integer(self.elements.into())),
+            Reduction::Min | Reduction::Max => match self.extremum(reduction) {
+                Some(extremum) if extremum.nan().is_some() => Ok(Answer::Float(f64::NAN)),
+                Some(extremum) => extremum.best().map(|(value, _)| value.clone()).ok_or(empty),
+                None => Err(empty),
+            },
             Reduction::Mean if self.elements == 0 => Err(empty),
-            Reduction::Mean => Ok(Answer::Float(ratio_to_f64(&self.sum(), &count))),
+            Reduction::Mean => Ok(Answer::Float(self.mean())),
             Reduction::Variance | Reduction::Stddev => {
-                let (above, below) = self.spread(reduction, population)?;
-                Ok(Answer::Float(match reduction {
-                    Reduction::Variance => ratio_to_f64(&above, &below),
-                    _ => sqrt_ratio_to_f64(&above, &below),
-                }))
+                self.spread(reduction, population).map(|spread| Answer::Float(spread.unwrap_or(f64::NAN)))
             }
         }
     }
 
-    fn sum(&self) -> Integer {
+    fn extremum(&self, reduction: Reduction) -> Option<&Extremum> {
+        match reduction {
+            Reduction::Min => self.basis.least.as_ref(),
+            Reduction::Max => self.basis.greatest.as_ref(),
+            _ => None,
+        }
+    }
+
+    fn float_sum(&self) -> Option<&FloatSum> {
+        self.basis.floats.as_ref().and_then(|floats| floats.sum.as_ref())
+    }
+
+    fn only_floats(&self) -> bool {
+        self.basis.floats.as_ref().is_some_and(|floats| floats.count == self.elements)
+    }
+
+    fn sum(&self) -> Answer {
+        match self.float_sum() {
+            None => Answer::Integer(self.integer_sum()),
+            Some(floats) if self.only_floats() => Answer::Float(floats.value()),
+            Some(_) => Answer::Float(self.sum_over(&Integer::ONE)),
+        }
+    }
+
+    fn mean(&self) -> f64 {
+        self.sum_over(&self.elements.into())
+    }
+
+    /// The sum of integers and floats over a positive integer, rounded once.
+    fn sum_over(&self, divisor: &Integer) -> f64 {
+        let Some(floats) = self.float_sum() else { return ratio_to_f64(&self.integer_sum(), divisor) };
+        if let Some(special) = floats.special() {
+            return special;
+        }
+        if self.only_floats() && floats.is_negative_zero() {
+            return -0.0;
+        }
+        ratio_to_f64(&self.sum_units(), &(divisor << PLACES))
+    }
+
+    fn integer_sum(&self) -> Integer {
         self.basis.sum.as_ref().map_or(Integer::ZERO, |sum| sum.value())
     }
 
-    /// The exact variance as a ratio: (n * sum of squares - sum^2) over n * (n - 1), or over n^2.
-    fn spread(&self, reduction: Reduction, population: bool) -> Result<(Integer, Integer), NoAnswer> {
+    /// The sum of all finite elements, in units of 2^-1074 if there are floats.
+    fn sum_units(&self) -> Integer {
+        match self.float_sum() {
+            None => self.integer_sum(),
+            Some(floats) => (self.integer_sum() << PLACES) + floats.units(),
+        }
+    }
+
+    /// The sum of the squares of all finite elements, in the squares of those units.
+    fn square_units(&self) -> Integer {
+        let squares = self.basis.squares.as_ref().map_or(Integer::ZERO, |squares| squares.value());
+        match self.basis.floats.as_ref().and_then(|floats| floats.squares.as_ref()) {
+            None => squares,
+            Some(floats) => (squares << (2 * PLACES)) + floats.units(),
+        }
+    }
+
+    /// n * sum of squares - sum^2, which is never negative, in the squares of the units.
+    pub(crate) fn spread_units(&self) -> Integer {
+        let sum = self.sum_units();
+        Integer::from(self.elements) * self.square_units() - &sum * &sum
+    }
+
+    /// The variance or its root; none if an element is not finite.
+    fn spread(&self, reduction: Reduction, population: bool) -> Result<Option<f64>, NoAnswer> {
         match self.elements {
             0 => return Err(NoAnswer::Empty { reduction }),
             1 if !population => return Err(NoAnswer::TooFew { reduction }),
             _ => {}
         }
-        let (count, sum) = (Integer::from(self.elements), self.sum());
-        let squares = self.basis.squares.as_ref().map_or(Integer::ZERO, |squares| squares.value());
-        let above = &count * squares - &sum * &sum;
+        let floats = self.float_sum();
+        if floats.is_some_and(|floats| floats.special().is_some()) {
+            return Ok(None);
+        }
+        let count = Integer::from(self.elements);
         let below = if population { &count * &count } else { &count * (&count - 1) };
-        Ok((above, below))
+        let below = if floats.is_some() { below << (2 * PLACES) } else { below };
+        let above = self.spread_units();
+        Ok(Some(match reduction {
+            Reduction::Variance => ratio_to_f64(&above, &below),
+            _ => sqrt_ratio_to_f64(&above, &below),
+        }))
+    }
+
+    fn product(&self) -> Result<Answer, NoAnswer> {
+        let integers = self.basis.product.as_ref().map_or(Integer::ONE, |product| product.value());
+        match self.basis.floats.as_ref().and_then(|floats| floats.product.as_ref()) {
+            None => Ok(Answer::Integer(integers)),
+            Some(floats) => floats.times(&integers).map(Answer::Float).ok_or(NoAnswer::TooLong),
+        }
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn ratio_to_f64(numerator: &Integer, denominator: &Integer) -> f64 {
         (false, false) => {
             let scale = BITS_WANTED - (bits(&above) - bits(&below));
             let (quotient, inexact) = scaled_quotient(above, below, scale);
-            assemble(&quotient, inexact, scale)
+            assemble(low_word(&quotient), inexact, scale)
         }
     };
     if sign == under_sign { magnitude } else { -magnitude }
@@ -42,7 +42,23 @@ pub(crate) fn sqrt_ratio_to_f64(numerator: &Integer, denominator: &Integer) -> f
     let (square, inexact) = scaled_quotient(above, below, 2 * scale);
     // The root of the floor has the same floor as the root itself; what either cut off makes it inexact.
     let (root, rest) = square.sqrt_rem();
-    assemble(&root, inexact || !rest.is_zero(), scale)
+    assemble(low_word(&root), inexact || !rest.is_zero(), scale)
+}
+
+/// The `f64` nearest to `digits * 2^exponent`, which is not zero.
+pub(crate) fn scaled_to_f64(digits: UBig, exponent: i128) -> f64 {
+    let top = exponent.saturating_add(bits(&digits).into());
+    if top > 1_100 {
+        return f64::INFINITY;
+    }
+    if top < -1_100 {
+        return 0.0;
+    }
+    // `top` is small, so `exponent` fits as well as the number of bits does.
+    let exponent = i64::try_from(exponent).unwrap_or(i64::MIN);
+    let scale = BITS_WANTED - bits(&digits);
+    let (leading, inexact) = scaled_quotient(digits, UBig::ONE, scale);
+    assemble(low_word(&leading), inexact, scale - exponent)
 }
 
 /// The floor of `above / below * 2^scale`, and whether anything was cut off.
@@ -57,20 +73,25 @@ fn bits(value: &UBig) -> i64 {
     i64::try_from(value.bit_len()).unwrap_or(i64::MAX / 4)
 }
 
+/// A quotient or root of at most 64 bits.
+fn low_word(value: &UBig) -> u64 {
+    u64::try_from(value).unwrap_or(u64::MAX)
+}
+
 /// The `f64` nearest to `digits / 2^scale`, or to something just above it if `inexact`.
 ///
 /// `digits` must have at least [`BITS_WANTED`] bits, and less than 64.
-fn assemble(digits: &UBig, inexact: bool, scale: i64) -> f64 {
+pub(crate) fn assemble(digits: u64, inexact: bool, scale: i64) -> f64 {
     const LEAST_EXPONENT: i64 = -1074;
     const GREATEST_EXPONENT: i64 = 1023;
-    let exponent = bits(digits) - 1 - scale;
+    let exponent = i64::from(u64::BITS - digits.leading_zeros()) - 1 - scale;
     if exponent > GREATEST_EXPONENT {
         return f64::INFINITY;
     }
     // The last place of the result; below the normal numbers it stops falling.
     let last_place = (exponent - 52).max(LEAST_EXPONENT);
     let places = u32::try_from(last_place + scale).unwrap_or(u32::MAX);
-    let mantissa = round_off(u64::try_from(digits).unwrap_or(u64::MAX), inexact, places);
+    let mantissa = round_off(digits, inexact, places);
     // A mantissa without its leading bit is subnormal and has the exponent field 0; with it, that bit adds one
     // to the field. A mantissa rounded up to 2^53 carries into the field, if need be as far as infinity.
     let field = (last_place - LEAST_EXPONENT).unsigned_abs();

@@ -8,9 +8,11 @@ use std::os::unix::net::UnixStream;
 
 use tally_protocol::limits;
 use tally_protocol::varlink::{self, Call, ReplyMessage, Splitter, Unreadable};
-use tally_sys::fd::{read_some, write_some};
+use tally_sys::fd::write_some;
+use tally_sys::passed::{self, Taken};
 use tally_sys::poll::Interest;
-use tally_sys::{process, socket};
+
+use crate::rights::Who;
 
 /// The request of a client that the machine has not answered for the last time.
 #[derive(Clone, Copy, Debug)]
@@ -38,8 +40,10 @@ pub(crate) struct Client {
     pub(crate) last_heard: u64,
     /// What the poll watches for now.
     pub(crate) watched: Interest,
-    /// It is of this user, or of root.
-    ours: bool,
+    /// Whose it is and what it may do.
+    pub(crate) who: Who,
+    /// Bytes held for it, as its user is charged for them.
+    pub(crate) charged: usize,
 }
 
 /// What a client's input holds.
@@ -64,10 +68,10 @@ pub(crate) enum Fate {
 
 impl Client {
     /// A fresh connection, already non-blocking.
-    pub(crate) fn new(stream: UnixStream, now: u64) -> Self {
-        let ours = socket::peer(&stream).is_ok_and(|peer| peer.uid == 0 || peer.uid == process::own_uid());
+    pub(crate) fn new(stream: UnixStream, who: Who, now: u64) -> Self {
         Self {
-            ours,
+            who,
+            charged: 0,
             stream,
             incoming: Splitter::new(limits::REQUEST_BYTES_MAX),
             outgoing: Vec::new(),
@@ -102,16 +106,18 @@ impl Client {
     pub(crate) fn read(&mut self, now: u64, buffer: &mut [u8]) -> Fate {
         let mut room = limits::CLIENT_READ_BYTES_PER_TURN;
         while room > 0 {
-            match read_some(&self.stream, buffer) {
+            // Descriptors that came along are closed here: no request takes any.
+            match passed::take(&self.stream, buffer) {
                 Ok(None) => return Fate::Stays,
-                Ok(Some(0)) => {
+                Ok(Some(Taken { bytes: 0, .. })) => {
                     self.no_more_input = true;
                     return self.fate();
                 }
-                Ok(Some(count)) => {
+                Ok(Some(Taken { bytes: count, .. })) => {
                     self.last_heard = now;
                     self.incoming.feed(&buffer[..count]);
                     room = room.saturating_sub(count);
+                    // A short read is the last one, or ends where descriptors came along.
                     if count < buffer.len() {
                         return Fate::Stays;
                     }
@@ -206,9 +212,9 @@ impl Client {
         }
     }
 
-    /// Whether it may ask for anything. The socket's mode keeps strangers out; this holds where it was widened.
-    pub(crate) fn is_ours(&self) -> bool {
-        self.ours
+    /// Bytes of requests and replies held for it.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.incoming.held_bytes() + self.outgoing.len()
     }
 }
 

@@ -6,9 +6,13 @@
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
 
+use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::{ClientId, limits};
+use tally_sys::peers;
 
 use crate::client::Client;
+use crate::quota::Quota;
+use crate::rights::Policy;
 
 /// The connections, by number.
 #[derive(Debug)]
@@ -17,6 +21,9 @@ pub(crate) struct Clients {
     last: u64,
     /// How many there may be.
     most: usize,
+    /// Whom the configuration trusts.
+    policy: Policy,
+    quota: Quota,
 }
 
 /// Descriptors a worker takes at the most, while it starts.
@@ -31,22 +38,55 @@ pub(crate) enum Admission {
     In(ClientId),
     /// It is in, and this one has to go first.
     InFor(ClientId, ClientId),
-    /// All are busy.
-    Full(UnixStream),
+    /// Turned away, for this reason.
+    Refused(UnixStream, Failure),
 }
 
 impl Clients {
-    /// Nobody yet. As many may come as the limit of open files leaves beside so many workers: clients must not keep
-    /// a killed worker from being replaced.
+    /// Nobody yet.
     pub(crate) fn beside(workers: u16) -> Self {
+        let policy = Policy { own: tally_sys::process::own_uid(), ..Policy::default() };
+        let quota = Quota::new(limits::CLIENTS_MAX);
+        let mut clients = Self { all: BTreeMap::new(), last: 0, most: 0, policy, quota };
+        clients.make_room(workers, limits::CLIENTS_MAX);
+        clients
+    }
+
+    /// As many may come as are wanted and as the limit of open files leaves beside so many workers: clients must not
+    /// keep a killed worker from being replaced. Those that are there may stay.
+    pub(crate) fn make_room(&mut self, workers: u16, wanted: usize) {
         let (files, _) = tally_sys::limits::open_files();
         let left = files.saturating_sub(OWN + PER_WORKER * u64::from(workers));
-        let most = usize::try_from(left).unwrap_or(usize::MAX).clamp(4, limits::CLIENTS_MAX);
-        Self { all: BTreeMap::new(), last: 0, most }
+        self.most =
+            usize::try_from(left).unwrap_or(usize::MAX).clamp(4, wanted.clamp(4, limits::CLIENTS_MAX));
+    }
+
+    /// From now on these are trusted, and a user may have so many connections. Those that are there stay as they are.
+    pub(crate) fn open_to(&mut self, policy: Policy, connections_per_user: usize) {
+        self.policy = policy;
+        self.quota.connections_max = connections_per_user;
+    }
+
+    /// How many there may be.
+    pub(crate) fn most(&self) -> usize {
+        self.most
     }
 
     /// Takes a connection in.
     pub(crate) fn admit(&mut self, stream: UnixStream, now: u64) -> Admission {
+        let who = match peers::credentials(&stream) {
+            Ok(peer) => self.policy.judge(&peer),
+            Err(why) => {
+                let why = format!("not permitted: the system does not tell who you are: {why}");
+                return Admission::Refused(stream, Failure::new(ErrorCode::NotPermitted, why));
+            }
+        };
+        if !self.policy.is_own(who.uid) && !self.quota.has_room(who.uid) {
+            let most = self.quota.connections_max;
+            let why =
+                format!("user {} has {most} connections open, the most that one user may have", who.uid);
+            return Admission::Refused(stream, Failure::new(ErrorCode::TooMany, why));
+        }
         let evicted = if self.all.len() >= self.most {
             let quietest = self
                 .all
@@ -55,14 +95,18 @@ impl Clients {
                 .min_by_key(|(_, client)| client.last_heard);
             match quietest {
                 Some((&id, _)) => Some(id),
-                None => return Admission::Full(stream),
+                None => {
+                    let full = Failure::new(ErrorCode::TooMany, "too many clients are connected");
+                    return Admission::Refused(stream, full);
+                }
             }
         } else {
             None
         };
         self.last += 1;
         let id = ClientId(self.last);
-        self.all.insert(id, Client::new(stream, now));
+        self.quota.came(who.uid);
+        self.all.insert(id, Client::new(stream, who, now));
         match evicted {
             Some(gone) => Admission::InFor(id, gone),
             None => Admission::In(id),
@@ -74,7 +118,17 @@ impl Clients {
     }
 
     pub(crate) fn remove(&mut self, id: ClientId) -> Option<Client> {
-        self.all.remove(&id)
+        let client = self.all.remove(&id)?;
+        self.quota.went(client.who.uid, client.charged);
+        Some(client)
+    }
+
+    /// Charges a client's user with what is held for it now. False: that is too much, and the client has to go.
+    pub(crate) fn charge(&mut self, id: ClientId) -> bool {
+        let Some(client) = self.all.get_mut(&id) else { return true };
+        let now = client.held_bytes();
+        let before = std::mem::replace(&mut client.charged, now);
+        self.quota.holds(client.who.uid, before, now) || self.policy.is_own(client.who.uid)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -1,23 +1,32 @@
 //! `tally daemon`: a supervisor that listens on a socket and outlives its clients.
 //!
-//! The order of the start: streams, configuration, log, forkserver (before anything else exists), lock, sweep of what
-//! a killed predecessor left, socket, signals. Nothing is removed that the lock does not cover.
+//! The order of the start: streams, configuration, background (where asked), what was passed on, log, forkserver
+//! (before anything else exists), lock, sweep of what a killed predecessor left, socket, signals. Nothing is removed
+//! that the lock does not cover. Last, before anybody is served, privileges are given up.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use tally_machine::settings::Identity;
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::StartMethod;
 use tally_sys::lockfile::{AcquireError, LockFile};
+use tally_sys::process::Announcer;
 use tally_sys::signal::{self, Signal};
 use tally_sys::socket::{self, Listener};
-use tally_sys::{clock, fd, limits, process};
+use tally_sys::{clock, fd, limits, privileges, process};
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::WorkerMain;
-use crate::config::{BadSetting, Configuration, Layers};
+use crate::background;
+use crate::config::{Access, Configuration, Reading, Sources};
+use crate::doorway;
 use crate::forkserver::Forkserver;
+use crate::inherit::Inheritance;
+use crate::metrics::scrapers::Door;
+use crate::reload::{Reloader, daemon_settings, failure_of};
+use crate::rights::Policy;
 use crate::spawn::Nursery;
 use crate::turn::Supervisor;
 
@@ -26,10 +35,14 @@ use crate::turn::Supervisor;
 pub struct DaemonOptions {
     /// A configuration file besides the usual ones; it must exist.
     pub config: Option<PathBuf>,
-    /// Where to listen.
-    pub socket: PathBuf,
+    /// Where to listen, as the user named it.
+    pub socket: Option<PathBuf>,
+    /// Where to listen if nobody named or passed a socket.
+    pub default_socket: Option<PathBuf>,
     /// A file that holds the pid and is locked while the daemon lives.
     pub pid_file: Option<PathBuf>,
+    /// Run in the background, and return when the daemon there listens.
+    pub daemonize: bool,
     /// Read the configuration, say what is wrong with it, and end.
     pub check: bool,
     /// Settings given as flags: key and value, as in `config.toml`.
@@ -42,13 +55,34 @@ pub struct DaemonOptions {
 /// When it could not start, or lost what it runs on.
 pub fn run_daemon(options: &DaemonOptions, worker: WorkerMain) -> Result<(), Failure> {
     fd::open_standard_streams().map_err(|why| failed("open the standard streams", &why))?;
-    let configuration = read_configuration(options).map_err(|why| {
-        Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}"))
-    })?;
+    let sources = Sources::of_this_process(options.config.as_deref(), &options.flags);
+    let (reading, configuration) = read(&sources)?;
     if options.check {
         return Ok(());
     }
-    start_log(&configuration);
+    if options.daemonize {
+        return background::run(options.clone(), |options, announcer| {
+            live(options, &configuration, sources, reading, worker, announcer)
+        });
+    }
+    live(options, &configuration, sources, reading, worker, &mut Announcer::nobody())
+}
+
+/// The life of a daemon, wherever it runs.
+fn live(
+    options: &DaemonOptions,
+    configuration: &Configuration,
+    sources: Sources,
+    reading: Reading,
+    worker: WorkerMain,
+    announcer: &mut Announcer,
+) -> Result<(), Failure> {
+    let set_level = start_log(options, configuration)?;
+    for warning in &reading.warnings {
+        tracing::warn!("{warning}");
+    }
+    let reloader = Reloader::new(sources, reading, set_level, configuration.log_file.clone());
+    let inherited = Inheritance::take()?;
     signal::ignore(Signal::Pipe).map_err(|why| failed("ignore SIGPIPE", &why))?;
     if let Err(why) = limits::raise_open_files() {
         tracing::warn!("could not raise the limit of open files: {why}");
@@ -59,31 +93,67 @@ pub fn run_daemon(options: &DaemonOptions, worker: WorkerMain) -> Result<(), Fai
         }
         StartMethod::Spawn | StartMethod::Fork => None,
     };
-    let locks = lock(options)?;
-    let result = serve(options, &configuration, Nursery { worker_main: worker, forkserver });
+    let path = inherited.socket_path(options)?;
+    let locks = lock(&path, options.pid_file.as_deref(), &configuration.access)?;
+    let nursery = Nursery { worker_main: worker, forkserver, confine: configuration.confine };
+    let result = serve(&path, inherited, configuration, reloader, nursery, announcer);
     unlock(locks);
     result
 }
 
 /// All that happens under the lock.
-fn serve(options: &DaemonOptions, configuration: &Configuration, nursery: Nursery) -> Result<(), Failure> {
+fn serve(
+    path: &Path,
+    inherited: Inheritance,
+    configuration: &Configuration,
+    reloader: Reloader,
+    nursery: Nursery,
+    announcer: &mut Announcer,
+) -> Result<(), Failure> {
     let swept = tally_transport::sweep();
     tracing::debug!("swept: {swept:?}");
-    let listener = listen(&options.socket)?;
-    let mut settings = configuration.settings();
-    settings.eager = true;
+    let policy = Policy::of(&configuration.access).map_err(|why| {
+        Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}"))
+    })?;
+    let door = Door::open(&configuration.metrics_listen)
+        .map_err(|why| failed(&format!("serve metrics at {}", configuration.metrics_listen), &why))?;
+    let listener = match inherited.listener.map_or_else(|| listen(path, &configuration.access), Ok) {
+        Ok(listener) => listener,
+        Err(failure) => {
+            door.into_iter().for_each(Door::close);
+            return Err(failure);
+        }
+    };
+    let identity =
+        Identity { pid: process::own_pid().raw().unsigned_abs(), socket: Some(path.display().to_string()) };
+    let mut settings = daemon_settings(configuration, identity);
+    shed(path)?;
     settings.wall_ms_at_zero = clock::wall_ms();
     settings.seed = settings.wall_ms_at_zero;
-    settings.identity.pid = process::own_pid().raw().unsigned_abs();
-    settings.identity.socket = Some(options.socket.display().to_string());
     Supervisor::new(clock::monotonic_ns(), settings, nursery)
         .and_then(|mut supervisor| {
+            supervisor.reloader = Some(reloader);
+            supervisor.clients.make_room(configuration.workers, configuration.clients_max);
+            supervisor.clients.open_to(policy, configuration.access.connections_per_user);
+            supervisor.open_metrics_door(door)?;
             supervisor.listen(listener)?;
-            tracing::info!("listening on {}", options.socket.display());
+            supervisor.service = inherited.service;
+            tracing::info!("listening on {}", path.display());
+            announcer.ready();
             supervisor.run()
         })
         .map_err(|why| failed("run the daemon", &why))
         .inspect(|()| tracing::info!("ended"))
+}
+
+/// What the start needed and serving does not is given up before anybody is served.
+fn shed(socket: &Path) -> Result<(), Failure> {
+    privileges::shed().map_err(|why| Failure::new(ErrorCode::System, format!("could not {why}")))?;
+    if doorway::is_open_to_others(socket) {
+        doorway::check_reach(socket);
+        privileges::hide_memory().map_err(|why| failed("hide its memory", &why))?;
+    }
+    Ok(())
 }
 
 /// Locks go in the opposite order, with their files.
@@ -97,7 +167,7 @@ fn unlock(mut locks: Vec<LockFile>) {
 }
 
 /// A failure of the system, with the exit code of its kind and without the system's number for it.
-fn failed(what: &str, why: &io::Error) -> Failure {
+pub(crate) fn failed(what: &str, why: &io::Error) -> Failure {
     let code = match why.kind() {
         io::ErrorKind::PermissionDenied => ErrorCode::NotPermitted,
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidFilename => ErrorCode::BadUsage,
@@ -108,60 +178,42 @@ fn failed(what: &str, why: &io::Error) -> Failure {
     Failure::new(code, format!("could not {what}: {why}"))
 }
 
-fn read_configuration(options: &DaemonOptions) -> Result<Configuration, BadSetting> {
-    let mut layers = Layers::built_in()?;
-    for path in usual_files() {
-        layers.add_file(&path)?;
+/// Reads the settings. Everything that is wrong is one failure.
+pub(crate) fn read(sources: &Sources) -> Result<(Reading, Configuration), Failure> {
+    let reading = sources.read();
+    if let Some(failure) = failure_of(&reading, "read the configuration") {
+        return Err(failure);
     }
-    if let Some(path) = &options.config {
-        if let Err(error) = fs::metadata(path) {
-            return Err(BadSetting { place: path.display().to_string(), why: error.to_string() });
-        }
-        layers.add_file(path)?;
-    }
-    layers.add_environment(std::env::vars())?;
-    for (key, value) in &options.flags {
-        layers.set(key, value.clone(), format!("--{}", key.replace('_', "-")))?;
-    }
-    Configuration::of(&layers)
+    let configuration = reading.configuration().map_err(|fault| {
+        Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {fault}"))
+    })?;
+    Ok((reading, configuration))
 }
 
-/// The files that are read if they exist, in order.
-pub(crate) fn usual_files() -> Vec<PathBuf> {
-    let home = std::env::var_os("XDG_CONFIG_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".config")));
-    let mut files = vec![PathBuf::from("/etc/tally/config.toml")];
-    files.extend(home.map(|home| home.join("tally/config.toml")));
-    files
-}
-
-fn start_log(configuration: &Configuration) {
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(configuration.log)
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .with_target(false)
-        .finish();
+/// Starts the log, and returns what changes its level.
+fn start_log(
+    options: &DaemonOptions,
+    configuration: &Configuration,
+) -> Result<Box<dyn Fn(tracing::Level)>, Failure> {
+    let places = crate::output::places(configuration.log_file.as_deref(), options.daemonize)?;
+    let (filter, switch) = crate::log::level_filter(configuration.log);
+    let subscriber = tracing_subscriber::registry().with(places).with(filter);
     if tracing::subscriber::set_global_default(subscriber).is_err() {
         drop(writeln!(io::stderr(), "tally: could not start the log: there is one already"));
     }
+    Ok(Box::new(move |level| switch.set(level)))
 }
 
 /// Takes the lock beside the socket, and the pid file's. Liveness is the lock, never "the file exists".
-fn lock(options: &DaemonOptions) -> Result<Vec<LockFile>, Failure> {
-    if let Some(directory) = options.socket.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
+fn lock(socket: &Path, pid_file: Option<&Path>, access: &Access) -> Result<Vec<LockFile>, Failure> {
+    if let Some(directory) = socket.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        doorway::make_directory(directory, access)
             .map_err(|why| failed(&format!("make the directory {}", directory.display()), &why))?;
     }
-    let mut beside = options.socket.clone().into_os_string();
+    let mut beside = socket.as_os_str().to_owned();
     beside.push(".lock");
     let mut locks = Vec::new();
-    for path in std::iter::once(PathBuf::from(beside)).chain(options.pid_file.clone()) {
+    for path in std::iter::once(PathBuf::from(beside)).chain(pid_file.map(Path::to_path_buf)) {
         match LockFile::acquire(&path) {
             Ok(lock) => {
                 let written = lock.write_owner();
@@ -195,12 +247,12 @@ fn refused(why: AcquireError) -> Failure {
 }
 
 /// Binds the socket; one left behind by a daemon that was killed is replaced, which the lock makes safe.
-fn listen(path: &Path) -> Result<Listener, Failure> {
+fn listen(path: &Path, access: &Access) -> Result<Listener, Failure> {
     let what = format!("listen on {}", path.display());
     if !socket::unlink_stale(path).map_err(|why| failed(&what, &why))? {
         return Err(Failure::new(ErrorCode::System, format!("could not {what}: somebody else does")));
     }
-    Listener::bind(path, 0o600).map_err(|why| match fs::symlink_metadata(path) {
+    doorway::bind(path, access).map_err(|why| match fs::symlink_metadata(path) {
         Ok(_) => Failure::new(ErrorCode::System, format!("could not {what}: something else is there")),
         Err(_) => failed(&what, &why),
     })

@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use tally_protocol::WorkerId;
 use tally_sys::process::{self, Child, Pid};
 use tally_sys::signal::{self, Signal};
-use tally_sys::{fd, socket, streams};
+use tally_sys::{fd, privileges, socket, streams};
 
 use crate::{FORKSERVER_ROLE, WorkerMain};
 
@@ -141,6 +141,7 @@ fn serve(socket: OwnedFd, supervisor: Pid, worker: WorkerMain) -> u8 {
         && process::become_group_leader().is_ok()
         && process::set_name(c"tally-forkserve").is_ok()
         && streams::detach_input_and_output().is_ok()
+        && privileges::shed_capabilities().is_ok()
         && [Signal::Int, Signal::Hup, Signal::Quit].into_iter().all(|signal| signal::ignore(signal).is_ok());
     if !tied {
         return 1;

@@ -4,14 +4,26 @@
 //! waits on anything a worker or a client may hold.
 #![forbid(unsafe_code)]
 
+mod autopsy;
+mod background;
 mod client;
 mod clients;
 pub mod config;
+mod confined;
 mod daemon;
+mod doorway;
 mod forkserver;
 mod gather;
+mod inherit;
+mod log;
+mod metrics;
+mod output;
 mod perform;
 mod private;
+mod quota;
+mod reload;
+mod rights;
+mod service;
 mod spawn;
 mod token;
 mod turn;

@@ -18,8 +18,10 @@ impl Supervisor {
             Action::Send { worker, message } => self.send(worker, &message),
             Action::Signal { worker, blow } => self.strike(worker, blow),
             Action::Reply { client, mut reply, continues } => {
-                if let Reply::Status(status) = &mut reply {
-                    status.clients = self.clients.len() as u64;
+                match &mut reply {
+                    Reply::Status(status) => status.clients = self.clients.len() as u64,
+                    Reply::Workers(workers) => self.tell_confinement(workers),
+                    _ => {}
                 }
                 self.reply(client, &reply.to_message(continues));
             }
@@ -37,6 +39,8 @@ impl Supervisor {
                 if let Some(child) = newborn.child {
                     self.attach(id, child);
                 }
+                // While the process comes to be.
+                self.oom_kills.begin();
             }
             Err(why) => {
                 tracing::warn!(worker = id.0, "could not {why}");
@@ -51,14 +55,17 @@ impl Supervisor {
     /// A note that holds for every worker of a kind is told with the first. A private supervisor has no log; its
     /// standard error is the command's.
     fn tell_once(&mut self, note: String) {
-        if self.told.contains(&note) {
-            return;
-        }
-        tracing::warn!("{note}");
-        if self.one_request {
+        if self.one_request && !self.told.contains(&note) {
             drop(writeln!(std::io::stderr(), "tally: note: {note}"));
         }
-        self.told.insert(note);
+        self.log_once(note);
+    }
+
+    /// The same for what only who runs a daemon wants to know.
+    pub(crate) fn log_once(&mut self, note: String) {
+        if self.told.insert(note.clone()) {
+            tracing::warn!("{note}");
+        }
     }
 
     fn send(&mut self, id: WorkerId, message: &ToWorker) {

@@ -10,7 +10,7 @@ use tally_sys::signal::{self, Signal};
 use tally_sys::{clock, fd, socket, streams};
 
 use crate::WorkerMain;
-use crate::config::{Configuration, Layers};
+use crate::config::{Configuration, Sources};
 use crate::forkserver::Forkserver;
 use crate::spawn::Nursery;
 use crate::turn::Supervisor;
@@ -36,7 +36,7 @@ pub struct Private {
 /// # Errors
 /// `BadUsage` for a bad setting, `System` when the process cannot be made.
 pub fn start_private(options: &PrivateOptions, worker: WorkerMain) -> Result<Private, Failure> {
-    let configuration = read_configuration(&options.flags)?;
+    let (_, configuration) = crate::daemon::read(&Sources::of_this_process(None, &options.flags))?;
     let start = |why: std::io::Error| {
         Failure::new(ErrorCode::System, format!("could not start a private supervisor: {why}"))
     };
@@ -48,22 +48,6 @@ pub fn start_private(options: &PrivateOptions, worker: WorkerMain) -> Result<Pri
     })
     .map_err(start)?;
     Ok(Private { stream: ours, child })
-}
-
-fn read_configuration(flags: &[(String, String)]) -> Result<Configuration, Failure> {
-    let read = || {
-        let mut layers = Layers::built_in()?;
-        for path in crate::daemon::usual_files() {
-            layers.add_file(&path)?;
-        }
-        layers.add_environment(std::env::vars())?;
-        for (key, value) in flags {
-            layers.set(key, value.clone(), format!("--{}", key.replace('_', "-")))?;
-        }
-        Configuration::of(&layers)
-    };
-    read()
-        .map_err(|why| Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}")))
 }
 
 fn live(configuration: &Configuration, stream: OwnedFd, worker: WorkerMain) -> u8 {
@@ -92,8 +76,8 @@ fn serve(configuration: &Configuration, stream: OwnedFd, worker: WorkerMain) -> 
     settings.wall_ms_at_zero = clock::wall_ms();
     settings.seed = clock::monotonic_ns();
     settings.identity.pid = process::own_pid().raw().unsigned_abs();
-    let mut supervisor =
-        Supervisor::new(clock::monotonic_ns(), settings, Nursery { worker_main: worker, forkserver })?;
+    let nursery = Nursery { worker_main: worker, forkserver, confine: configuration.confine };
+    let mut supervisor = Supervisor::new(clock::monotonic_ns(), settings, nursery)?;
     supervisor.one_request = true;
     fd::set_nonblocking(&stream, true)?;
     supervisor.admit(stream.into());

@@ -25,6 +25,8 @@ pub(crate) struct Nursery {
     pub(crate) worker_main: WorkerMain,
     /// None until it is first needed, and after it died.
     pub(crate) forkserver: Option<Forkserver>,
+    /// Workers give up what they do not need.
+    pub(crate) confine: bool,
 }
 
 /// A worker on its way.
@@ -54,12 +56,13 @@ impl Nursery {
             slot,
             nice: profile.nice,
             memory_limit_bytes: profile.memory_limit_bytes,
+            confine: self.confine,
             link: offer.text,
         };
         // Before the process exists: the packet waits in the socket for its first read.
         send_setup(&ours, &setup, &offer.fds)?;
         let child = self.make(id, profile.start, theirs, stderr_end)?;
-        Ok(Newborn { worker: Worker::new(link, ours, stderr), child, fallback })
+        Ok(Newborn { worker: Worker::new(link, ours, stderr, profile.memory_limit_bytes), child, fallback })
     }
 
     fn make(

@@ -21,9 +21,13 @@ pub(crate) enum Token {
     Doorbell(WorkerId),
     /// A worker's standard error.
     Stderr(WorkerId),
+    /// Where scrapers of metrics come in.
+    Door,
+    /// A scraper's connection.
+    Scraper(u64),
 }
 
-const KINDS: u64 = 8;
+const KINDS: u64 = 16;
 
 impl Token {
     /// The key for the poll. Ids stay far below 2^60.
@@ -37,6 +41,8 @@ impl Token {
             Self::Lifeline(worker) => (5, worker.0),
             Self::Doorbell(worker) => (6, worker.0),
             Self::Stderr(worker) => (7, worker.0),
+            Self::Door => (8, 0),
+            Self::Scraper(scraper) => (9, scraper),
         };
         usize::try_from(id * KINDS + kind).unwrap_or(usize::MAX - 1)
     }
@@ -54,6 +60,8 @@ impl Token {
             5 => Some(Self::Lifeline(WorkerId(id))),
             6 => Some(Self::Doorbell(WorkerId(id))),
             7 => Some(Self::Stderr(WorkerId(id))),
+            8 => Some(Self::Door),
+            9 => Some(Self::Scraper(id)),
             _ => None,
         }
     }
@@ -74,6 +82,8 @@ mod tests {
             Token::Lifeline(WorkerId(2)),
             Token::Doorbell(WorkerId(3)),
             Token::Stderr(WorkerId(1 << 40)),
+            Token::Door,
+            Token::Scraper(7),
         ];
         for token in tokens {
             assert_eq!(Token::of(token.key()), Some(token));

@@ -7,14 +7,20 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::time::Duration;
 
-use tally_machine::{Event, Machine, Moment, Settings};
+use tally_machine::settings::Identity;
+use tally_machine::{Event, Machine, Moment, Phase, Settings};
 use tally_protocol::{ClientId, WorkerId, limits};
+use tally_sys::cgroup::OomKills;
 use tally_sys::clock;
 use tally_sys::poll::{Interest, Poll, Ready};
 use tally_sys::signal::{Signal, SignalStream};
 use tally_sys::socket::Listener;
 
 use crate::clients::Clients;
+use crate::metrics::histogram::Histogram;
+use crate::metrics::scrapers::Scrapers;
+use crate::reload::Reloader;
+use crate::service::Service;
 use crate::spawn::Nursery;
 use crate::token::Token;
 use crate::worker::Worker;
@@ -35,6 +41,8 @@ pub(crate) struct Supervisor {
     pub(crate) listener: Option<Listener>,
     /// Accepting waits until a descriptor is free.
     pub(crate) accept_paused: bool,
+    /// The socket when it is no longer ours to take clients from.
+    pub(crate) resting: Option<Listener>,
     pub(crate) clients: Clients,
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
     pub(crate) nursery: Nursery,
@@ -55,8 +63,21 @@ pub(crate) struct Supervisor {
     pub(crate) ended: bool,
     /// Notes already told.
     pub(crate) told: BTreeSet<String>,
+    /// Counts processes that the system killed for want of memory, where it does.
+    pub(crate) oom_kills: OomKills,
     /// A private supervisor: it is over with its one client's one request.
     pub(crate) one_request: bool,
+    /// Whoever started this process and wants to hear how it is.
+    pub(crate) service: Service,
+    /// Signs of life from workers so far: words and deaths.
+    pub(crate) heard: u64,
+    /// What it is called.
+    pub(crate) identity: Identity,
+    /// Only a daemon takes new settings.
+    pub(crate) reloader: Option<Reloader>,
+    pub(crate) scrapers: Scrapers,
+    /// How long turns take that are not sleep.
+    pub(crate) turns: Histogram,
 }
 
 impl Supervisor {
@@ -65,6 +86,7 @@ impl Supervisor {
         let signals = SignalStream::new(&SIGNALS)?;
         let poll = Poll::new()?;
         poll.watch(&signals, Token::Signals.key(), Interest::READ)?;
+        let identity = settings.identity.clone();
         let mut supervisor = Self {
             clients: Clients::beside(settings.slots),
             machine: Machine::new(Moment(clock::monotonic_ns().saturating_sub(zero)), settings),
@@ -73,6 +95,7 @@ impl Supervisor {
             signals,
             listener: None,
             accept_paused: false,
+            resting: None,
             workers: BTreeMap::new(),
             nursery,
             forkserver_watched: false,
@@ -85,7 +108,14 @@ impl Supervisor {
             scratch: Vec::new(),
             ended: false,
             told: BTreeSet::new(),
+            oom_kills: OomKills::default(),
             one_request: false,
+            service: Service::default(),
+            heard: 0,
+            identity,
+            reloader: None,
+            scrapers: Scrapers::default(),
+            turns: Histogram::default(),
         };
         supervisor.watch_forkserver()?;
         Ok(supervisor)
@@ -98,6 +128,25 @@ impl Supervisor {
         Ok(())
     }
 
+    /// A socket that will have another owner takes nobody in for one who is about to end: clients wait in it for the
+    /// next one instead of being sent away by this one.
+    fn rest_listener(&mut self) {
+        let goes_on = self.listener.as_ref().is_some_and(Listener::is_lent);
+        let ends = match self.machine.phase() {
+            Phase::Running | Phase::Draining { until: None } => false,
+            Phase::Draining { until: Some(_) } | Phase::Stopping | Phase::Stopped => true,
+        };
+        if goes_on
+            && ends
+            && let Some(listener) = self.listener.take()
+        {
+            if let Err(why) = self.poll.forget(&listener) {
+                tracing::error!("could not stop watching the socket: {why}");
+            }
+            self.resting = Some(listener);
+        }
+    }
+
     /// The machine's time.
     pub(crate) fn now(&self) -> Moment {
         Moment(clock::monotonic_ns().saturating_sub(self.zero))
@@ -107,18 +156,23 @@ impl Supervisor {
     pub(crate) fn run(&mut self) -> io::Result<()> {
         let mut ready = Vec::new();
         self.settle();
+        self.service.ready();
         while !self.ended {
             self.turn(&mut ready)?;
+            self.rest_listener();
+            self.service.after_turn(clock::monotonic_ns(), &self.machine, self.heard);
         }
         for client in self.clients.iter_mut() {
             client.finish();
         }
         // While the lock is held: nobody else's socket can be at that path.
         if let Some(listener) = self.listener.take()
+            && !listener.is_lent()
             && let Err(why) = std::fs::remove_file(listener.path())
         {
             tracing::warn!("could not remove {}: {why}", listener.path().display());
         }
+        self.close_metrics_door();
         if let Some(forkserver) = self.nursery.forkserver.take() {
             forkserver.end()?;
         }
@@ -128,6 +182,7 @@ impl Supervisor {
     fn turn(&mut self, ready: &mut Vec<Ready>) -> io::Result<()> {
         let timeout = self.timeout();
         self.poll.wait(timeout, ready)?;
+        let woken_ns = clock::monotonic_ns();
         let mut batch: Vec<(Token, Ready)> =
             ready.iter().filter_map(|one| Token::of(one.key).map(|token| (token, *one))).collect();
         batch.sort_by_key(|(token, _)| rank(*token));
@@ -139,7 +194,9 @@ impl Supervisor {
         }
         // After what has come: a turn that took long must not pass for the silence of others.
         self.machine.handle_timeout(self.now());
+        self.cut_slow_scrapers();
         self.settle();
+        self.turns.add(clock::monotonic_ns().saturating_sub(woken_ns));
         Ok(())
     }
 
@@ -153,8 +210,11 @@ impl Supervisor {
         if !self.unread.is_empty() {
             return Some(Duration::ZERO);
         }
-        let deadline = self.machine.next_deadline()?;
-        Some(Duration::from_nanos(deadline.since(self.now()).0))
+        let now = clock::monotonic_ns();
+        let machine = self.machine.next_deadline().map(|at| at.0.saturating_add(self.zero));
+        let next = [machine, self.service.due(), self.scrapers.next_deadline_ns()];
+        let next = next.into_iter().flatten().min()?;
+        Some(Duration::from_nanos(next.saturating_sub(now)))
     }
 
     /// Feeds events and performs actions until neither makes more of the other.
@@ -205,8 +265,8 @@ fn rank(token: Token) -> u8 {
         Token::Signals => 0,
         Token::Exit(_) | Token::Forkserver => 1,
         Token::Lifeline(_) | Token::Doorbell(_) | Token::Stderr(_) => 2,
-        Token::Client(_) => 3,
-        Token::Listener => 4,
+        Token::Client(_) | Token::Scraper(_) => 3,
+        Token::Listener | Token::Door => 4,
     }
 }
 

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use tally_protocol::frame::{Assembler, encode};
 use tally_protocol::work::{FromWorker, ToWorker};
 use tally_protocol::{JobId, limits};
+use tally_sys::confine::Confined;
 use tally_sys::fd::read_some;
 use tally_sys::process::Child;
 use tally_transport::{LinkError, SupervisorLink};
@@ -18,6 +19,10 @@ pub(crate) struct Worker {
     /// Our end: one byte comes when the worker has opened its link, then nothing until the end.
     pub(crate) lifeline: OwnedFd,
     pub(crate) stderr: StderrTail,
+    /// What it was started as, for the account of its death.
+    pub(crate) memory_limit_bytes: Option<u64>,
+    /// What confines it; none until its link is open.
+    pub(crate) confined: Option<Confined>,
     assembler: Assembler,
     /// Its link is not to be used any more; the machine knows.
     pub(crate) broken: bool,
@@ -31,12 +36,19 @@ pub(crate) struct Worker {
 const FORGOTTEN_MAX: usize = 64;
 
 impl Worker {
-    pub(crate) fn new(link: Box<dyn SupervisorLink>, lifeline: OwnedFd, stderr: OwnedFd) -> Self {
+    pub(crate) fn new(
+        link: Box<dyn SupervisorLink>,
+        lifeline: OwnedFd,
+        stderr: OwnedFd,
+        memory_limit_bytes: Option<u64>,
+    ) -> Self {
         Self {
             child: None,
             link,
             lifeline,
             stderr: StderrTail::new(stderr),
+            memory_limit_bytes,
+            confined: None,
             assembler: Assembler::new(),
             broken: false,
             dirty: false,

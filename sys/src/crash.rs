@@ -4,11 +4,13 @@
 //! holds the point's name and conditions: `mid-record,partition=3,attempts=1` dies in the middle of a record while
 //! partition 3 is sent for the first time. Conditions: `job=N`, `partition=N`, `attempts=N` (only up to this attempt),
 //! `workers=N` (only workers numbered up to this), `covers=N` (the lease holds this position),
-//! `how=kill|abort|exit|hang` (kill when absent).
+//! `how=kill|abort|exit|hang` (kill when absent), or one of the things a confined process must not do:
+//! `how=open|socket|exec|ptrace|memory`. The last takes memory until there is no more.
 
 #[cfg(feature = "crash-points")]
 mod armed {
     use std::cell::Cell;
+    use std::io::{self, Write as _};
     use std::sync::OnceLock;
 
     /// What the process is doing, for the conditions.
@@ -99,6 +101,22 @@ mod armed {
         }
     }
 
+    /// Tries what a confined process must not do, and says what came of it if it lives.
+    fn forbidden(how: &str) -> String {
+        let done = match how {
+            "open" => std::fs::File::open("/etc/passwd").map(drop),
+            "socket" => crate::socket::packet_pair().map(drop),
+            "exec" => std::process::Command::new("/bin/true").status().map(drop),
+            "ptrace" => nix::sys::ptrace::traceme().map_err(io::Error::from),
+            _ => {
+                // Bounded, for a process that nothing else bounds.
+                let taken: Vec<Vec<u8>> = (0..4096).map(|_| vec![1; 1 << 20]).collect();
+                Err(io::Error::other(format!("{} MiB", taken.len())))
+            }
+        };
+        done.map_or_else(|why| why.to_string(), |()| "done".to_owned())
+    }
+
     /// Dies here if the plan says so.
     pub fn point(name: &str) {
         let Some(plan) = plan().filter(|plan| plan.point == name) else { return };
@@ -110,6 +128,11 @@ mod armed {
             // SAFETY: ends the process at once; nothing of it is used afterwards.
             "exit" => unsafe { libc::_exit(3) },
             "abort" => drop(rustix::process::kill_process(own, rustix::process::Signal::ABORT)),
+            how @ ("open" | "socket" | "exec" | "ptrace" | "memory") => {
+                drop(writeln!(io::stderr(), "{how}: {}", forbidden(how)));
+                // SAFETY: as above.
+                unsafe { libc::_exit(4) }
+            }
             "hang" => drop(rustix::process::kill_process(own, rustix::process::Signal::STOP)),
             _ => drop(rustix::process::kill_process(own, rustix::process::Signal::KILL)),
         }

@@ -4,9 +4,11 @@
 //! nothing else, so that no exit is ever taken from its owner. Forks happen only in a process of
 //! one thread (`fork`), everything else is started by exec (`spawn`).
 
+mod background;
 mod child;
 mod fork;
 mod kinship;
+mod quiet;
 mod spawn;
 mod status;
 
@@ -14,12 +16,14 @@ use std::fmt;
 use std::io;
 use std::num::NonZeroI32;
 
+pub use background::{Announcer, Start, start_in_background};
 pub use child::Child;
 pub use fork::{clone_sibling, clone_sibling_with, fork_child, fork_child_with};
 pub use kinship::{
     Orphaned, arm_parent_death, become_group_leader, reap_strays, set_child_subreaper, set_name, set_nice,
     single_threaded,
 };
+pub use quiet::QuietThread;
 pub use spawn::spawn_self;
 pub use status::ExitStatus;
 

@@ -8,7 +8,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::{self, NonNull};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
@@ -57,6 +57,15 @@ impl Segment {
         let segment = Self { base, words: bytes / size_of::<u64>() };
         keep_from_children(segment.words())?;
         Ok(segment)
+    }
+}
+
+impl Segment {
+    /// The same memory in words of 32 bits, which are what one can sleep on. Who uses these of a place uses
+    /// [`Words::words`] of another place only.
+    pub fn halves(&self) -> &[AtomicU32] {
+        // SAFETY: as for `words`; an aligned word of 64 bits is two aligned words of 32.
+        unsafe { std::slice::from_raw_parts(self.base.as_ptr().cast(), self.words * 2) }
     }
 }
 

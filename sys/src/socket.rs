@@ -7,6 +7,7 @@ use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -94,6 +95,7 @@ pub fn receive_packet(fd: impl AsFd, buffer: &mut [u8]) -> io::Result<Packet> {
 pub struct Listener {
     socket: OwnedFd,
     path: PathBuf,
+    lent: bool,
 }
 
 impl Listener {
@@ -102,6 +104,11 @@ impl Listener {
     /// Nobody can connect before the rights are these, and the process's umask, which other
     /// threads share, is left alone.
     pub fn bind(path: impl AsRef<Path>, mode: u32) -> io::Result<Self> {
+        Self::bind_for(path, mode, None)
+    }
+
+    /// As [`bind`](Self::bind), for a group other than this process's: it is the file's before anybody can connect.
+    pub fn bind_for(path: impl AsRef<Path>, mode: u32, group: Option<u32>) -> io::Result<Self> {
         let path = path.as_ref();
         let address = address(path)?;
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -112,12 +119,41 @@ impl Listener {
         rustix::net::bind(&socket, &address)?;
         // What the umask took away is given back before the socket listens; until then every
         // attempt to connect is refused.
-        let listening = give_rights(path, mode).and_then(|()| Ok(rustix::net::listen(&socket, BACKLOG)?));
+        let listening = group
+            .map_or(Ok(()), |group| std::os::unix::fs::lchown(path, None, Some(group)))
+            .and_then(|()| give_rights(path, mode))
+            .and_then(|()| Ok(rustix::net::listen(&socket, BACKLOG)?));
         if let Err(error) = listening {
             rustix::fs::unlink(path).ok();
             return Err(error);
         }
-        Ok(Self { socket, path: path.to_path_buf() })
+        Ok(Self { socket, path: path.to_path_buf(), lent: false })
+    }
+
+    /// Takes over a socket that listens already: a Unix stream with a path. `lent`: its file belongs to whoever made it.
+    pub fn adopt(socket: OwnedFd, lent: bool) -> io::Result<Self> {
+        use rustix::net::sockopt::{socket_acceptconn, socket_domain, socket_type};
+        let fits = socket_domain(&socket)? == AddressFamily::UNIX
+            && socket_type(&socket)? == SocketType::STREAM
+            && socket_acceptconn(&socket)?;
+        if !fits {
+            return Err(invalid("it is no Unix stream socket that listens"));
+        }
+        let address = SocketAddrUnix::try_from(rustix::net::getsockname(&socket)?)?;
+        let path = address.path().ok_or_else(|| invalid("the socket has no path"))?;
+        let path = PathBuf::from(std::ffi::OsStr::from_bytes(path.to_bytes()));
+        crate::fd::set_nonblocking(&socket, true)?;
+        Ok(Self { socket, path, lent })
+    }
+
+    /// Whether its file belongs to somebody else, who made it and will remove it.
+    pub fn is_lent(&self) -> bool {
+        self.lent
+    }
+
+    /// The socket alone, without its path.
+    pub fn into_socket(self) -> OwnedFd {
+        self.socket
     }
 
     /// The next connection, non-blocking; `None` when nobody is waiting.

@@ -50,7 +50,11 @@ impl Client {
             if let Some(message) = self.splitter.next_message().expect("a reply is no longer than allowed") {
                 return Some(serde_json::from_slice(message).expect("a reply is JSON"));
             }
-            let count = self.stream.read(&mut buffer).expect("the daemon answers in time");
+            let count = match self.stream.read(&mut buffer) {
+                // A read with a timeout ends when this process is stopped and goes on.
+                Err(why) if why.kind() == std::io::ErrorKind::Interrupted => continue,
+                read => read.expect("the daemon answers in time"),
+            };
             if count == 0 {
                 return None;
             }

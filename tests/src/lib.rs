@@ -5,11 +5,15 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::missing_panics_doc, reason = "a harness fails by panicking")]
 
+pub mod booted;
 pub mod client;
+pub mod openmetrics;
 pub mod proc;
+pub mod races;
 pub mod run;
 pub mod world;
 
+pub use booted::Booted;
 pub use client::Client;
 pub use run::{Daemon, Finished, Running};
 pub use world::World;

@@ -2,6 +2,8 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -112,6 +114,37 @@ impl World {
         let mut command = self.command(arguments);
         command.env("TALLY_SOCKET", self.socket());
         Running::start(command).finish()
+    }
+
+    /// Lets other users pass to its socket, as `/run` does.
+    pub fn open_to_others(&self) {
+        for path in [self.path().to_path_buf(), self.path().join("run")] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is this user's own");
+        }
+    }
+
+    /// A client command to this world's daemon by another user, of this group and no other. Only root can do this.
+    #[must_use]
+    pub fn start_as<A: AsRef<OsStr>>(
+        &self,
+        user: u32,
+        group: u32,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Running {
+        let mut command = self.command(arguments);
+        command.env("TALLY_SOCKET", self.socket()).current_dir("/").uid(user).gid(group);
+        Running::start(command)
+    }
+
+    /// The same, to its end.
+    #[must_use]
+    pub fn ask_as<A: AsRef<OsStr>>(
+        &self,
+        user: u32,
+        group: u32,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Finished {
+        self.start_as(user, group, arguments).finish()
     }
 
     /// Every live process of this world.

@@ -1,13 +1,15 @@
 //! From a fresh process to a worker: who the supervisor is, what limits hold, how the link is opened.
 //!
 //! The order matters: first the tie to the supervisor's life, so that nothing below can outlive it; then the limits;
-//! then the link; last the byte that tells the supervisor to drop the link's names.
+//! then the link; then the confinement, which needs all that is to be used open; last the answer that tells the
+//! supervisor to drop the link's names.
 
 use std::os::fd::{AsFd, OwnedFd};
 
 use tally_protocol::frame::Assembler;
 use tally_protocol::limits;
 use tally_protocol::work::Setup;
+use tally_sys::confine::{self, Confined};
 use tally_sys::process::{self, Pid};
 use tally_sys::signal::{self, Signal};
 use tally_sys::{crash, socket};
@@ -51,9 +53,24 @@ pub(crate) fn become_worker(lifeline: OwnedFd) -> Result<Worker, String> {
     crash::point("before-link");
     let link = tally_transport::open(&setup.link, packet.fds, lifeline.as_fd())
         .map_err(|why| format!("open its link: {why}"))?;
+    let opened = opened(setup.confine);
     crash::point("before-opened");
-    socket::send_packet(&lifeline, b"o", &[]).map_err(|why| format!("say that its link is open: {why}"))?;
+    socket::send_packet(&lifeline, &opened, &[])
+        .map_err(|why| format!("say that its link is open: {why}"))?;
     Ok(Worker { link })
+}
+
+/// What it answers to its set-up: that its link is open, what confines it from now on, and what does not and why.
+fn opened(wanted: bool) -> Vec<u8> {
+    let mut refused = Vec::new();
+    let confined = if wanted { confine::confine(&mut refused) } else { Confined::default() };
+    let mut answer = vec![b'o', confined.bits()];
+    for (index, (part, why)) in refused.iter().enumerate() {
+        let comma = if index == 0 { "" } else { ", " };
+        answer.extend_from_slice(format!("{comma}{part}: {why}").as_bytes());
+    }
+    answer.truncate(limits::OPENED_BYTES_MAX);
+    answer
 }
 
 /// What a person types at a terminal is for the supervisor, which alone knows what it means.

@@ -17,7 +17,7 @@ tally - exact parallel sums and other reductions that survive a dying worker
 
 Compute   sum product min max count mean variance stddev   reduce factorial
 Jobs      jobs show explain wait result follow cancel pause resume retry
-Daemon    daemon status workers ping drain stop dump
+Daemon    daemon status workers ping config drain stop dump
 Learn     help
 
 Often used
@@ -62,7 +62,7 @@ The daemon
   daemon                run it               drain          finish jobs, end
   status                does it run?         stop [--now]   end
   workers               list its workers     dump           its whole state
-  ping                  a sign of life
+  ping                  a sign of life       config          settings
 
 With no daemon at the default socket, a reduction runs under a supervisor of
 its own that lives for this one command. Answers are exact, and the same for any
@@ -143,6 +143,10 @@ examples! {
     STOP = "  tally stop                        returns when the daemon has ended
   tally stop --now";
     DUMP = "  tally dump > state.json";
+    CONFIG = "  tally config show                 what is in force, and where it came from
+  tally config show --config my.toml
+  tally config check my.toml        one line for each fault; exit 2 if any
+  tally config default > my.toml    the built-in settings, explained";
     HELP = "  tally help sum
   tally help exit-codes";
 }
@@ -163,6 +167,7 @@ pub(super) fn example(command: &str) -> Option<&'static str> {
         "show" | "explain" | "result" | "follow" | "pause" | "resume" | "retry" | "wait" => {
             "tally jobs --all lists their ids"
         }
+        "config" => "tally config show",
         "cancel" => "tally cancel j17, or tally cancel --all",
         _ => return None,
     })
@@ -228,6 +233,7 @@ its schema: {\"schema\":\"tally.result/1\",...}
   tally.status/1    status                tally.workers/1   workers
   tally.ping/1      ping                  tally.dump/1      dump
   tally.drain/1     drain                 tally.stop/1      stop
+  tally.config/1    config show           tally.config-check/1  config check
   tally.help/1      help                  tally.version/1   --version
   tally.progress/1  --progress json: lines on standard error
   tally.error/1     on standard error, when a request could not be made

@@ -73,6 +73,7 @@ fn common_options_go_anywhere() {
         quiet: true,
         verbose: true,
         color: Some(When::Never),
+        reconnect: None,
         help: None,
     };
     assert_eq!(typed("--socket /s --json -q --verbose --color never status").unwrap().common, expected);
@@ -105,8 +106,11 @@ fn commands_are_read() {
         ("dump", Command::Dump),
         ("help", Command::Help { about: None }),
         ("help sum", Command::Help { about: Some("sum".into()) }),
-        ("daemon", Command::Daemon(DaemonArgs::default())),
-        ("daemon --foreground", Command::Daemon(DaemonArgs { foreground: true, ..DaemonArgs::default() })),
+        ("daemon", Command::Daemon(Box::default())),
+        (
+            "daemon --foreground",
+            Command::Daemon(Box::new(DaemonArgs { foreground: true, ..DaemonArgs::default() })),
+        ),
     ] {
         assert_eq!(command(line), expected, "{line}");
     }
@@ -117,15 +121,17 @@ fn commands_are_read() {
     let expected = DaemonArgs {
         config: Some("c".into()),
         foreground: false,
+        daemonize: false,
+        log_file: None,
         pid_file: Some("p".into()),
         check: true,
-        workers: Some(2),
+        workers: Some("2".into()),
         transport: Some(Transport::Mqueue),
         start: Some(StartMethod::Fork),
         log: Some("debug".into()),
         settings: SettingArgs::default(),
     };
-    assert_eq!(command(line), Command::Daemon(expected));
+    assert_eq!(command(line), Command::Daemon(Box::new(expected)));
 }
 
 #[test]

@@ -52,6 +52,22 @@ pub(crate) enum ProgressWhen {
     Json,
 }
 
+/// What to do with settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConfigWhat {
+    /// Print what is in force.
+    Show,
+    /// Look for faults.
+    Check,
+    /// Print the built-in file.
+    Default,
+}
+
+pub(crate) fn config_what(text: &str) -> Result<ConfigWhat, String> {
+    let known = [("show", ConfigWhat::Show), ("check", ConfigWhat::Check), ("default", ConfigWhat::Default)];
+    one_of(text, &known)
+}
+
 fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
     let text = plain(text);
     if let Some((_, value)) = known.iter().find(|(word, _)| *word == text) {
@@ -141,6 +157,14 @@ pub(crate) fn workers(text: &str) -> Result<u32, String> {
     small(text, 1..=u64::from(limits::WORKERS_MAX))
 }
 
+pub(crate) fn workers_or_auto(text: &str) -> Result<String, String> {
+    let text = plain(text);
+    if text == "auto" {
+        return Ok(text);
+    }
+    workers(&text).map(|count| count.to_string()).map_err(|why| format!("{why}, or auto"))
+}
+
 pub(crate) fn retries(text: &str) -> Result<u32, String> {
     small(text, 0..=u64::from(limits::RETRIES_MAX))
 }
@@ -186,6 +210,11 @@ pub(crate) fn duration(text: &str) -> Result<u64, String> {
         }
         Some(ms) => Ok(ms),
     }
+}
+
+/// A duration, or 0: not at all.
+pub(crate) fn reconnect(text: &str) -> Result<u64, String> {
+    if matches!(plain(text).as_str(), "0" | "0s" | "0ms") { Ok(0) } else { duration(text) }
 }
 
 /// One or more of number and unit: `1h30m`.

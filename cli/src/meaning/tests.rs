@@ -125,7 +125,7 @@ fn the_daemon_gets_its_socket_and_its_default() {
     let expected = DaemonOptions {
         socket: Some("/v".into()),
         default_socket: Some("/r/tally/tally.sock".into()),
-        workers: Some(2),
+        settings: vec![("workers".into(), "2".into())],
         ..DaemonOptions::default()
     };
     assert_eq!(meant_in("daemon --workers 2", &around), Ok(Verb::Daemon(expected)));

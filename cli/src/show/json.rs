@@ -20,7 +20,7 @@ impl Document {
         Self { text: format!("{{\"schema\":{}", Value::from(schema)) }
     }
 
-    fn nested() -> Self {
+    pub(crate) fn nested() -> Self {
         Self { text: String::from("{") }
     }
 
@@ -54,7 +54,7 @@ impl Document {
         self
     }
 
-    fn object(mut self) -> Raw {
+    pub(crate) fn object(mut self) -> Raw {
         self.text.push('}');
         Raw(self.text)
     }
@@ -103,6 +103,7 @@ by_protocol!(
     tally_protocol::ids::JobId,
     tally_protocol::job::JobState,
     tally_protocol::job::Transport,
+    tally_protocol::settings::ConfigView,
     tally_protocol::view::JobView,
     tally_protocol::view::StatusView,
     [tally_protocol::view::JobView],

@@ -3,7 +3,7 @@
 //! An attached job ends with its client: an interrupt hangs up, and the supervisor does the rest.
 
 use tally_protocol::control::{Request, part};
-use tally_protocol::error::Failure;
+use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::view::JobView;
 use tally_sys::clock;
 
@@ -12,6 +12,7 @@ use crate::args::values::ProgressWhen;
 use crate::client::Client;
 use crate::conversation::{Conversation, Heard, interrupted, interrupts};
 use crate::meaning::{Place, Plan};
+use crate::reconnect::{Absence, Back};
 use crate::report;
 use crate::roles::PrivateOptions;
 use crate::show::progress::{Progress, Step};
@@ -104,6 +105,31 @@ pub(super) fn watch(
     begun_ns: u64,
 ) -> Result<Watched, Failure> {
     let mut progress = Progress::new(when, context.style.quiet, context.terminal, begun_ns);
+    let mut absence = Absence::new(talk, context.style.reconnect_ms);
+    loop {
+        let failure = match watch_once(context, talk, request, &mut progress, &mut absence) {
+            Ok(Watched::Ended(job)) if absence.ended_with_daemon(&job) => {
+                let why = job.error.map_or_else(String::new, |error| error.message);
+                Failure::new(ErrorCode::SupervisorGone, why)
+            }
+            Err(failure) => failure,
+            ended => return ended,
+        };
+        match absence.outlast(talk, context.terminal, failure)? {
+            Back::Ask => {}
+            Back::Signal(signal) => return Ok(Watched::Interrupted(signal, progress.percent())),
+        }
+    }
+}
+
+/// The same over one connection.
+fn watch_once(
+    context: &mut Context<'_, '_>,
+    talk: &mut Conversation,
+    request: &Request,
+    progress: &mut Progress,
+    absence: &mut Absence,
+) -> Result<Watched, Failure> {
     talk.ask(request, true)?;
     loop {
         let heard = talk.hear(progress.due_ns())?;
@@ -114,6 +140,9 @@ pub(super) fn watch(
             Heard::Reply(reply) => {
                 let continues = reply.continues;
                 let job: JobView = part(reply, "job")?;
+                if !absence.ended_with_daemon(&job) {
+                    absence.over();
+                }
                 if !continues {
                     return Ok(Watched::Ended(Box::new(job)));
                 }

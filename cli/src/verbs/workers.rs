@@ -77,6 +77,7 @@ mod tests {
             backoff_ms: None,
             transport: Transport::Shm,
             start: StartMethod::Forkserver,
+            confined: None,
         };
         let gone = WorkerView {
             slot: SlotId(1),

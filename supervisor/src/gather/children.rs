@@ -6,9 +6,10 @@
 use tally_machine::Event;
 use tally_protocol::WorkerId;
 use tally_sys::poll::Interest;
-use tally_sys::process::{self, Child};
+use tally_sys::process::{self, Child, ExitStatus};
 use tally_sys::signal::Signal;
 
+use crate::autopsy::{self, Remains};
 use crate::forkserver::Answer;
 use crate::token::Token;
 use crate::turn::Supervisor;
@@ -20,17 +21,30 @@ impl Supervisor {
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let how = match worker.child.as_mut().map(Child::try_reap) {
             None | Some(Ok(None)) => return,
-            Some(Ok(Some(status))) => status.to_string(),
-            Some(Err(why)) => format!("lost sight of: {why}"),
+            Some(Ok(Some(status))) => Ok(status),
+            Some(Err(why)) => Err(format!("lost sight of: {why}")),
         };
+        self.heard += 1;
         self.drain_link(id);
         let Some(mut worker) = self.workers.remove(&id) else { return };
         worker.stderr.read(&mut self.buffer);
         self.unwatch(&worker);
         self.unread.remove(&id);
         let stderr = worker.stderr.text();
+        let how = how.map_or_else(|why| why, |status| self.autopsy(status, &worker, &stderr));
         tracing::info!(worker = id.0, "worker {how}");
         self.feed(Event::WorkerExited { worker: id, how, stderr });
+    }
+
+    fn autopsy(&mut self, status: ExitStatus, worker: &Worker, stderr: &str) -> String {
+        let killed = matches!(status, ExitStatus::Killed { signal: Signal::Kill, .. });
+        autopsy::how(Remains {
+            status,
+            stderr,
+            memory_limit_bytes: worker.memory_limit_bytes,
+            confined: worker.confined.unwrap_or_default(),
+            oom_killed: killed && self.oom_kills.grew(),
+        })
     }
 
     fn unwatch(&self, worker: &Worker) {

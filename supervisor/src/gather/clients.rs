@@ -10,6 +10,7 @@ use tally_sys::{clock, socket};
 
 use crate::client::{Fate, Input};
 use crate::clients::Admission;
+use crate::rights::Rights;
 use crate::token::Token;
 use crate::turn::Supervisor;
 
@@ -44,6 +45,9 @@ impl Supervisor {
     }
 
     fn resume_accept(&mut self) {
+        if self.scrapers.paused {
+            self.watch_door(true);
+        }
         if let Some(listener) = &self.listener
             && self.accept_paused
         {
@@ -58,8 +62,8 @@ impl Supervisor {
                 self.client_gone(quiet);
                 id
             }
-            Admission::Full(stream) => {
-                turn_away(stream);
+            Admission::Refused(stream, why) => {
+                turn_away(&stream, why);
                 return;
             }
         };
@@ -84,11 +88,15 @@ impl Supervisor {
         if ready.readable && fate == Fate::Stays {
             fate = client.read(clock::monotonic_ns(), &mut self.buffer);
         }
-        match fate {
-            Fate::Stays => {
-                self.asking.insert(id);
-            }
-            Fate::Gone => self.client_gone(id),
+        self.go_on(id, fate);
+    }
+
+    /// After reading or writing: the client may have a request for us, or may have to go.
+    fn go_on(&mut self, id: ClientId, fate: Fate) {
+        if fate == Fate::Stays && self.clients.charge(id) {
+            self.asking.insert(id);
+        } else {
+            self.client_gone(id);
         }
     }
 
@@ -133,7 +141,7 @@ impl Supervisor {
     }
 
     fn request(&mut self, id: ClientId, call: Call) -> Result<Event, BadCall> {
-        let allowed = self.clients.get_mut(id).is_some_and(|client| client.is_ours());
+        let allowed = self.clients.get_mut(id).is_some_and(|client| client.who.rights == Rights::Operate);
         if !allowed {
             let failure =
                 Failure::new(ErrorCode::NotPermitted, "not permitted: this daemon serves its own user only");
@@ -179,12 +187,8 @@ impl Supervisor {
         if self.one_request && !message.continues {
             client.close_when_sent();
         }
-        match client.reply(message) {
-            Fate::Stays => {
-                self.asking.insert(id);
-            }
-            Fate::Gone => self.client_gone(id),
-        }
+        let fate = client.reply(message);
+        self.go_on(id, fate);
     }
 
     /// Tells the poll what to watch a client for, where that has changed.
@@ -203,10 +207,9 @@ impl Supervisor {
 }
 
 /// Says why in one write that never waits, and closes.
-fn turn_away(stream: std::os::unix::net::UnixStream) {
-    let failure = Failure::new(ErrorCode::TooMany, "too many clients are connected");
+fn turn_away(stream: &std::os::unix::net::UnixStream, failure: Failure) {
     let mut bytes = Vec::new();
     if varlink::encode(&Reply::Refused(failure).to_message(false), &mut bytes).is_ok() {
-        drop(tally_sys::fd::write_some(&stream, &bytes));
+        drop(tally_sys::fd::write_some(stream, &bytes));
     }
 }

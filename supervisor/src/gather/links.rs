@@ -3,7 +3,7 @@
 use std::io;
 
 use tally_machine::Event;
-use tally_protocol::WorkerId;
+use tally_protocol::{WorkerId, limits};
 use tally_sys::socket;
 
 use crate::turn::{FRAMES, Supervisor};
@@ -36,8 +36,15 @@ impl Supervisor {
         let Some(worker) = self.workers.get_mut(&id).filter(|worker| !worker.broken) else { return false };
         let machine = &mut self.machine;
         let now = tally_machine::Moment(tally_sys::clock::monotonic_ns().saturating_sub(self.zero));
-        let said = |said| machine.handle(now, Event::WorkerSaid { worker: id, said });
-        match worker.receive(&mut self.frame, frames, said) {
+        let mut said = |said| machine.handle(now, Event::WorkerSaid { worker: id, said });
+        let mut heard = 0;
+        let said = |word| {
+            heard += 1;
+            said(word);
+        };
+        let received = worker.receive(&mut self.frame, frames, said);
+        self.heard += heard;
+        match received {
             Ok(Heard::Some) => true,
             Ok(Heard::All) => false,
             Ok(Heard::Last) => {
@@ -69,18 +76,20 @@ impl Supervisor {
     /// One packet says that the link is open; after that, or at the end, the lifeline has nothing more to say.
     pub(crate) fn gather_lifeline(&mut self, id: WorkerId) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
-        let mut byte = [0; 8];
-        let opened = match socket::receive_packet(&worker.lifeline, &mut byte) {
-            Ok(packet) => packet.length > 0,
+        let mut bytes = [0; limits::OPENED_BYTES_MAX];
+        let length = match socket::receive_packet(&worker.lifeline, &mut bytes) {
+            Ok(packet) => packet.length,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-            Err(_) => false,
+            Err(_) => 0,
         };
+        let opened = length > 0;
         if let Err(error) = self.poll.forget(&worker.lifeline) {
             tracing::error!("could not stop watching a lifeline: {error}");
         }
         if opened && let Err(why) = worker.link.peer_opened() {
             self.break_link(id, format!("open its other end: {why}"));
         }
+        self.note_confinement(id, bytes.get(1..length).unwrap_or(&[]));
     }
 
     pub(crate) fn gather_stderr(&mut self, id: WorkerId) {

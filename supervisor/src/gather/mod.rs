@@ -3,6 +3,7 @@
 mod children;
 mod clients;
 mod links;
+mod scrapers;
 mod signals;
 
 use tally_sys::poll::Ready;
@@ -22,6 +23,8 @@ impl Supervisor {
             Token::Lifeline(worker) => self.gather_lifeline(worker),
             Token::Doorbell(worker) => self.answer_doorbell(worker),
             Token::Stderr(worker) => self.gather_stderr(worker),
+            Token::Door => self.gather_scrapers(),
+            Token::Scraper(scraper) => self.gather_scraper(scraper),
         }
     }
 }

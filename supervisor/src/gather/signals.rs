@@ -25,7 +25,11 @@ impl Supervisor {
                     self.feed(Event::StopNow);
                 }
                 Signal::Hup => {
-                    tracing::warn!("{signal}: this version reads its configuration only at the start")
+                    self.service.reloading();
+                    tracing::info!("{signal}: reading the configuration again");
+                    // What came of it is in the log.
+                    self.reload().ok();
+                    self.service.ready();
                 }
                 Signal::Usr1 => {
                     let state = self.machine.dump(self.now());

@@ -1,8 +1,8 @@
 //! Children that go on in this very program: a fork, and a clone whose child is the caller's
 //! sibling.
 //!
-//! Only a process of one thread may do this, and the functions refuse otherwise: a lock that
-//! another thread holds would stay locked in the child for ever. The child runs `body` and ends;
+//! Only a process of one thread, not counting quiet ones, may do this, and the functions refuse
+//! otherwise: a lock that another thread holds would stay locked in the child for ever. The child runs `body` and ends;
 //! nothing, not even a panic, lets it return into its parent's code.
 
 use std::io;
@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::unistd::ForkResult;
 
-use super::{Child, Pid, single_threaded};
+use super::{Child, Pid, kinship, quiet};
 use crate::fd::{self, KeptFds};
 use crate::signal::{self, AllBlocked};
 
@@ -26,7 +26,7 @@ const PANICKED: u8 = 101;
 /// descriptor above 2 is closed but those in `keep`: `body` must touch no other. Destructors of
 /// the caller's values do not run in the child, and buffered output of the caller is not written.
 ///
-/// An error if this process has other threads.
+/// An error if this process has other threads that are not quiet.
 pub fn fork_child(keep: &[BorrowedFd<'_>], body: impl FnOnce() -> u8) -> io::Result<Child> {
     fork_with(KeptFds::new(keep.iter().copied()), body)
 }
@@ -41,7 +41,7 @@ pub fn fork_child_with(handed: Vec<OwnedFd>, body: impl FnOnce(Vec<OwnedFd>) -> 
 /// The parent, not the caller, is told of its end and reaps it ([`Child::adopt`]), and a death of
 /// the caller does not touch it. The pid stays the child's until the parent has reaped it.
 ///
-/// An error if this process has other threads. The first process of a container cannot do this.
+/// An error if this process has other threads that are not quiet. The first process of a container cannot do this.
 pub fn clone_sibling(keep: &[BorrowedFd<'_>], body: impl FnOnce() -> u8) -> io::Result<Pid> {
     clone_with(&KeptFds::new(keep.iter().copied()), body)
 }
@@ -53,9 +53,10 @@ pub fn clone_sibling_with(handed: Vec<OwnedFd>, body: impl FnOnce(Vec<OwnedFd>) 
 
 #[expect(clippy::needless_pass_by_value, reason = "the list is the child's from here on")]
 fn fork_with(keep: KeptFds, body: impl FnOnce() -> u8) -> io::Result<Child> {
-    require_one_thread()?;
+    require_quiet()?;
     let blocked = AllBlocked::new()?;
-    // SAFETY: this process has one thread, as just checked, so the child finds every lock free
+    // SAFETY: all other threads are quiet, as just checked, so the child finds every lock that it
+    // may ask for free
     // and may do whatever its parent may; it ends in `live`.
     let pid = match unsafe { nix::unistd::fork() }? {
         ForkResult::Child => live(blocked, &keep, body),
@@ -67,7 +68,7 @@ fn fork_with(keep: KeptFds, body: impl FnOnce() -> u8) -> io::Result<Child> {
 }
 
 fn clone_with(keep: &KeptFds, body: impl FnOnce() -> u8) -> io::Result<Pid> {
-    require_one_thread()?;
+    require_quiet()?;
     let blocked = AllBlocked::new()?;
     let (thread_id, set_thread_id) = match c_library_thread_id() {
         Some(address) => (address, libc::CLONE_CHILD_SETTID | libc::CLONE_CHILD_CLEARTID),
@@ -77,7 +78,8 @@ fn clone_with(keep: &KeptFds, body: impl FnOnce() -> u8) -> io::Result<Pid> {
     // The order of the last two arguments depends on the machine; the one that is not the address
     // of the thread id is not looked at without CLONE_SETTLS, so both may be the same.
     // SAFETY: without CLONE_VM and with no new stack this is a fork: the child goes on with a copy
-    // of everything. One thread, as just checked, so every lock is free in it; it ends in `live`.
+    // of everything. Other threads are quiet, as just checked, so every lock it may ask for is free.
+    // It ends in `live`.
     let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, thread_id, thread_id) };
     match pid {
         0 => live(blocked, keep, body),
@@ -112,6 +114,7 @@ fn live(blocked: AllBlocked, keep: &KeptFds, body: impl FnOnce() -> u8) -> ! {
     // Ends the child also when something below panics: the unwinding stops here.
     let end = End(PANICKED);
     // First the handlers, then the mask: until then a signal would run a handler of the parent.
+    quiet::forget();
     signal::restore_defaults_in_child();
     drop(blocked);
     let status = match fd::close_all_except(keep) {
@@ -139,10 +142,10 @@ impl Drop for End {
     }
 }
 
-fn require_one_thread() -> io::Result<()> {
-    if single_threaded() {
+fn require_quiet() -> io::Result<()> {
+    if kinship::may_fork() {
         Ok(())
     } else {
-        Err(io::Error::other("this process has other threads, or /proc is not mounted"))
+        Err(io::Error::other("this process has other threads that are not quiet, or /proc is not mounted"))
     }
 }

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::process::Signal as RawSignal;
 
 use super::status::{How, Whose, wait};
-use super::{ExitStatus, Pid, own_pid, parent_pid};
+use super::{ExitStatus, Pid, own_pid, parent_pid, quiet};
 
 /// A thread that has ended is still counted for a moment, even after it was joined.
 const THREAD_COUNT_TRIES: u32 = 100;
@@ -104,10 +104,20 @@ pub fn set_nice(nice: i32) -> io::Result<()> {
 
 /// Whether this process has one thread only; false also if that cannot be told.
 pub fn single_threaded() -> bool {
+    has_threads(1)
+}
+
+/// Whether all other threads are quiet ones; false also if that cannot be told.
+pub(super) fn may_fork() -> bool {
+    has_threads(1 + quiet::count())
+}
+
+/// Whether this process has at most so many threads.
+fn has_threads(most: u32) -> bool {
     for _ in 0..THREAD_COUNT_TRIES {
         // A directory's link count is 2 and one for each directory in it: one for each thread.
         match rustix::fs::stat("/proc/self/task") {
-            Ok(found) if found.st_nlink == 3 => return true,
+            Ok(found) if found.st_nlink <= (2 + most).into() => return true,
             Ok(_) => rustix::thread::sched_yield(),
             Err(_) => return false,
         }

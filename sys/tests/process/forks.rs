@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tally_sys::fd::pipe;
 use tally_sys::process::{
-    Child, ExitStatus, Pid, clone_sibling, clone_sibling_with, fork_child, fork_child_with, own_pid,
-    parent_pid,
+    Child, ExitStatus, Pid, QuietThread, clone_sibling, clone_sibling_with, fork_child, fork_child_with,
+    own_pid, parent_pid, single_threaded,
 };
 use tally_sys::signal::{self, Signal};
 use tally_sys::socket::{packet_pair, receive_packet, send_packet};
@@ -33,6 +33,7 @@ crate::checks!("forks":
     handed_descriptors_belong_to_the_child_alone,
     a_dropped_child_that_has_ended_leaves_no_zombie,
     a_process_with_threads_may_not_fork,
+    a_quiet_thread_is_in_no_forks_way,
     a_sibling_is_a_child_of_the_grandparent,
     a_sibling_survives_its_maker,
     a_sibling_ends_by_panic_and_by_abort_without_harm_to_its_maker,
@@ -206,6 +207,27 @@ fn a_process_with_threads_may_not_fork() {
     clone_sibling(&[], || 0).unwrap_err();
     drop(gone);
     thread.join().unwrap();
+    fork_child(&[], || 0).unwrap().reap().unwrap();
+}
+
+fn a_quiet_thread_is_in_no_forks_way() {
+    let (go, gone) = pipe().unwrap();
+    let quiet = QuietThread::start("quiet", move || read_byte(&go)).unwrap();
+    // The child has one thread, and may fork in its turn.
+    let mut child = fork_child(&[], || {
+        let alone = single_threaded();
+        let mut grandchild = fork_child(&[], || 5).unwrap();
+        u8::from(!(alone && grandchild.reap().unwrap() == ExitStatus::Exited(5)))
+    })
+    .unwrap();
+    assert_eq!(child.reap().unwrap(), ExitStatus::Exited(0));
+    let (wait, waited) = pipe().unwrap();
+    let loud = std::thread::spawn(move || read_byte(&wait));
+    fork_child(&[], || 0).unwrap_err();
+    drop(waited);
+    loud.join().unwrap();
+    drop(gone);
+    quiet.join().unwrap();
     fork_child(&[], || 0).unwrap().reap().unwrap();
 }
 

@@ -2,6 +2,7 @@
 //! process of its own, started from this program; no check can disturb another one.
 #![expect(clippy::print_stdout, reason = "the report of the checks")]
 
+mod confined;
 mod descriptors;
 mod forks;
 mod kin;
@@ -35,7 +36,8 @@ macro_rules! checks {
 }
 pub(crate) use checks;
 
-const ALL: [&[Check]; 7] = [
+const ALL: [&[Check]; 8] = [
+    confined::CHECKS,
     descriptors::CHECKS,
     forks::CHECKS,
     kin::CHECKS,

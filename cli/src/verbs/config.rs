@@ -1,0 +1,146 @@
+//! `config show`, `config check`, `config default`: settings, with where each came from.
+//!
+//! What a running daemon has is the daemon's to say; without one, what one started now would have.
+
+use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::settings::{ConfigView, SettingView};
+
+use super::Context;
+use crate::exit_code;
+use crate::meaning::ConfigAsk;
+use crate::place::Reach;
+use crate::report::one_line;
+use crate::roles::{SettingsOptions, SettingsReading};
+use crate::show::json::{Document, Raw, ToJson};
+
+pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, asked: &ConfigAsk) -> Result<u8, Failure> {
+    match asked {
+        ConfigAsk::Show(file) => {
+            let options = SettingsOptions { config: file.clone(), alone: None };
+            show(context, reach, &options)
+        }
+        ConfigAsk::Check(file) => {
+            let options = SettingsOptions { config: None, alone: file.clone() };
+            check(context, &(context.roles.settings)(&options))
+        }
+        ConfigAsk::Default => {
+            let text = context.roles.built_in_settings;
+            let text = if context.style.json {
+                Document::new("tally.config-default/1").value("text", text).line()
+            } else {
+                text.to_owned()
+            };
+            context.terminal.answer(&text).map(|()| exit_code::ANSWERED)
+        }
+    }
+}
+
+fn show(context: &mut Context<'_, '_>, _reach: &Reach, options: &SettingsOptions) -> Result<u8, Failure> {
+    let reading = (context.roles.settings)(options);
+    if let Some(fault) = reading.faults.first() {
+        let why = format!("could not read the configuration: {}: {}", fault.place, fault.message);
+        return Err(Failure::new(ErrorCode::BadUsage, why).hint("'tally config check' lists all faults"));
+    }
+    warn(context, &reading.view);
+    let text = if context.style.json {
+        document(&reading.view, "new", None)
+    } else {
+        text(&reading.view, "what a daemon started now would have")
+    };
+    context.terminal.answer(&text).map(|()| exit_code::ANSWERED)
+}
+
+/// What is odd is told on standard error.
+fn warn(context: &mut Context<'_, '_>, view: &ConfigView) {
+    if !context.style.json {
+        for warning in &view.warnings {
+            context.terminal.note(&format!("tally: {}\n", one_line(warning)));
+        }
+    }
+}
+
+/// Lines that `config.toml` could have, each with where its value came from.
+fn text(view: &ConfigView, whose: &str) -> String {
+    let lines: Vec<(String, String)> = view.settings.iter().map(|one| (line(one), origin(one))).collect();
+    let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0);
+    let lines = lines.iter().map(|(line, origin)| format!("{line:<width$}  # {origin}\n"));
+    format!("# {}\n{}", one_line(whose), lines.collect::<String>())
+}
+
+fn line(setting: &SettingView) -> String {
+    // Digits that are no number as TOML writes one, a mode for example, are a text.
+    let is_number = setting.value.parse::<u64>().is_ok_and(|number| number.to_string() == setting.value);
+    let value = if is_number { setting.value.clone() } else { setting.value.as_str().to_json() };
+    format!("{} = {value}", setting.key)
+}
+
+fn origin(setting: &SettingView) -> String {
+    setting.place.as_deref().map_or_else(|| setting.origin.clone(), one_line)
+}
+
+fn document(view: &ConfigView, of: &str, socket: Option<&String>) -> String {
+    let document = Document::new("tally.config/1").value("of", of).maybe("socket", socket);
+    document.flattened(view).line()
+}
+
+fn check(context: &mut Context<'_, '_>, reading: &SettingsReading) -> Result<u8, Failure> {
+    let good = reading.faults.is_empty();
+    if context.style.json {
+        let files: Vec<String> = reading.files.iter().map(|path| path.display().to_string()).collect();
+        let faults: Vec<String> = reading
+            .faults
+            .iter()
+            .map(|fault| {
+                let document = Document::nested().value("place", &fault.place);
+                document.value("message", &fault.message).object().0
+            })
+            .collect();
+        let document = Document::new("tally.config-check/1").value("good", &good);
+        let document = document.value("files", files.as_slice());
+        let document = document.value("faults", &Raw(format!("[{}]", faults.join(","))));
+        let document = document.value("warnings", reading.view.warnings.as_slice());
+        context.terminal.answer(&document.line())?;
+    } else {
+        for fault in &reading.faults {
+            context.terminal.error(&one_line(&format!("{}: {}", fault.place, fault.message)));
+            context.terminal.error("\n");
+        }
+        warn(context, &reading.view);
+    }
+    Ok(if good { exit_code::ANSWERED } else { exit_code::USAGE })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setting(key: &str, value: &str, place: Option<&str>) -> SettingView {
+        SettingView {
+            key: key.into(),
+            value: value.into(),
+            origin: "built-in".into(),
+            place: place.map(str::to_owned),
+            default: value.into(),
+            range: String::new(),
+            variable: String::new(),
+            flag: String::new(),
+            reload: "live".into(),
+        }
+    }
+
+    #[test]
+    fn what_is_shown_could_be_a_file() {
+        let settings = vec![
+            setting("workers", "4", Some("/etc/tally/config.toml:2:1")),
+            setting("log", "info", None),
+            setting("metrics_listen", "unix:/a \"b\"\n", Some("TALLY_METRICS_LISTEN")),
+        ];
+        assert_eq!(
+            text(&ConfigView { settings, warnings: vec![] }, "in force"),
+            "# in force\n\
+             workers = 4                         # /etc/tally/config.toml:2:1\n\
+             log = \"info\"                        # built-in\n\
+             metrics_listen = \"unix:/a \\\"b\\\"\\n\"  # TALLY_METRICS_LISTEN\n"
+        );
+    }
+}

@@ -1,0 +1,121 @@
+//! How fast exact sums of floats are on this machine: `cargo run --release -p tally-reduce --example floats`.
+//!
+//! Ratios to reading the same words, measured in turn; nothing checks the figures.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "printing the figures is all this program does")]
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use tally_reduce::FloatSum;
+
+#[expect(clippy::disallowed_methods, reason = "a measurement needs the clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Pseudo-random words (splitmix64).
+struct Words(u64);
+
+impl Words {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = self.0;
+        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        word ^ (word >> 31)
+    }
+
+    /// Uniform in [0, 1).
+    fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 * 2_f64.powi(-53)
+    }
+}
+
+/// Reads every word and does nothing with it that takes time.
+fn read(values: &[f64]) -> u64 {
+    let (groups, rest) = values.as_chunks::<32>();
+    let mut seen = [0_u64; 32];
+    for group in groups {
+        for (seen, value) in seen.iter_mut().zip(group) {
+            *seen |= value.to_bits();
+        }
+    }
+    seen.into_iter().chain(rest.iter().map(|value| value.to_bits())).fold(0, |all, word| all | word)
+}
+
+fn sum(values: &[f64]) -> f64 {
+    let mut sum = FloatSum::new();
+    sum.add_all(values);
+    sum.value()
+}
+
+fn one_at_a_time(values: &[f64]) -> f64 {
+    let mut sum = FloatSum::new();
+    for value in values {
+        sum.add(*value);
+    }
+    sum.value()
+}
+
+/// The medians of seven rounds, the works taking turns, in nanoseconds for each element.
+fn medians(elements: usize, works: &[&dyn Fn()]) -> Vec<f64> {
+    let mut times = vec![Vec::new(); works.len()];
+    for _ in 0..7 {
+        for (work, times) in works.iter().zip(&mut times) {
+            let start = now();
+            work();
+            times.push(start.elapsed().as_secs_f64() * 1e9 / elements as f64);
+        }
+    }
+    times
+        .into_iter()
+        .map(|mut times| {
+            times.sort_by(f64::total_cmp);
+            times[times.len() / 2]
+        })
+        .collect()
+}
+
+fn compare(what: &str, values: &[f64]) {
+    assert_eq!(sum(values).to_bits(), one_at_a_time(values).to_bits());
+    let found = medians(
+        values.len(),
+        &[
+            &|| {
+                black_box(read(black_box(values)));
+            },
+            &|| {
+                black_box(sum(black_box(values)));
+            },
+            &|| {
+                black_box(one_at_a_time(black_box(values)));
+            },
+        ],
+    );
+    let [reading, summing, singly] = found[..] else { return };
+    println!(
+        "{what:<28} reading {reading:.2} ns, exact sum {summing:.2} ns ({:.2} x reading), one at a time {singly:.2} ns ({:.1} x slower)",
+        summing / reading,
+        singly / summing
+    );
+}
+
+fn main() {
+    let mut words = Words(1);
+    let mut column = |value: &mut dyn FnMut(&mut Words) -> f64| -> Vec<f64> {
+        (0..50_000_000).map(|_| value(&mut words)).collect()
+    };
+    compare("uniform in [0, 1)", &column(&mut Words::unit));
+    compare(
+        "around zero, 10^-6 to 10^6",
+        &column(&mut |words| (words.unit() - 0.5) * 10_f64.powf(12.0 * words.unit() - 6.0)),
+    );
+    compare(
+        "exponents 2^-300 to 2^300",
+        &column(&mut |words| {
+            let exponent = words.next() % 601;
+            f64::from_bits((words.next() & (0x800f_ffff_ffff_ffff)) | (1023 - 300 + exponent) << 52)
+        }),
+    );
+}

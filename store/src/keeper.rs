@@ -1,0 +1,130 @@
+//! The thread that owns the store, so that nobody else ever waits for a disk.
+//!
+//! It takes lists of changes with tickets, commits all that wait in one transaction (one wait for the disk serves many),
+//! puts finished tickets into a queue and rings a bell. It logs nothing, holds nothing that others use, and asks for
+//! nothing but its store and its two queues: it is a quiet thread, so the process may fork while it runs, and the child,
+//! in which it does not exist, must not touch the store.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+
+use tally_sys::doorbell::Doorbell;
+use tally_sys::process::QuietThread;
+
+use crate::change::Change;
+use crate::error::CommitError;
+use crate::store::Store;
+
+/// Lists committed in one transaction at most.
+const GROUP_MAX: usize = 1024;
+
+/// The caller's number for a list of changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What became of a list of changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// Which.
+    pub ticket: Ticket,
+    /// On the disk, or why not.
+    pub result: Result<(), CommitError>,
+}
+
+/// The thread, as its owner sees it. Its descriptor polls as readable when tickets are finished. Dropping it waits for
+/// the lists that were handed in.
+#[derive(Debug)]
+pub struct Keeper {
+    inbox: Option<Sender<(Ticket, Vec<Change>)>>,
+    finished: Receiver<Finished>,
+    bell: Arc<Doorbell>,
+    thread: Option<QuietThread<Store>>,
+}
+
+impl Keeper {
+    /// Starts the thread. Signals are to be blocked or handled before: it inherits that.
+    ///
+    /// # Errors
+    /// When the system gives no thread or no descriptor.
+    pub fn start(store: Store) -> io::Result<Self> {
+        let bell = Arc::new(Doorbell::new()?);
+        let (inbox, lists) = mpsc::channel();
+        let (results, finished) = mpsc::channel();
+        let rung = Arc::clone(&bell);
+        let thread = QuietThread::start("tally-store", move || keep(store, &lists, &results, &rung))?;
+        Ok(Self { inbox: Some(inbox), finished, bell, thread: Some(thread) })
+    }
+
+    /// Hands in a list of changes. Lists are committed in this order, each whole or not at all.
+    ///
+    /// # Errors
+    /// The list is not taken when the thread has died, which nothing that it does should bring about.
+    pub fn submit(&self, ticket: Ticket, changes: Vec<Change>) -> Result<(), CommitError> {
+        let gone = || CommitError::Other("its thread has ended".to_owned());
+        self.inbox.as_ref().ok_or_else(gone)?.send((ticket, changes)).map_err(|_| gone())
+    }
+
+    /// Takes the tickets finished since the last call, in order. Never waits.
+    ///
+    /// # Errors
+    /// The bell's, which should not fail.
+    pub fn finished(&self) -> io::Result<Vec<Finished>> {
+        // Before the queue is read: a ring for what comes after is kept.
+        self.bell.answer()?;
+        Ok(self.finished.try_iter().collect())
+    }
+
+    /// Whether the thread has died.
+    pub fn is_dead(&self) -> bool {
+        self.thread.as_ref().is_none_or(QuietThread::is_finished)
+    }
+
+    /// Waits until all that was handed in is finished, and gives the store back with the tickets not yet taken. `None`
+    /// for the store if the thread died.
+    pub fn end(mut self) -> (Option<Store>, Vec<Finished>) {
+        let store = self.join();
+        (store, self.finished.try_iter().collect())
+    }
+
+    fn join(&mut self) -> Option<Store> {
+        self.inbox = None;
+        self.thread.take()?.join()
+    }
+}
+
+impl AsFd for Keeper {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        (*self.bell).as_fd()
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        drop(self.join());
+    }
+}
+
+/// The life of the thread: until nobody can hand anything in and nothing waits.
+fn keep(
+    mut store: Store,
+    lists: &Receiver<(Ticket, Vec<Change>)>,
+    results: &Sender<Finished>,
+    bell: &Doorbell,
+) -> Store {
+    let mut group = Vec::new();
+    while let Ok(first) = lists.recv() {
+        group.push(first);
+        group.extend(lists.try_iter().take(GROUP_MAX - 1));
+        let changes: Vec<&[Change]> = group.iter().map(|(_, changes)| changes.as_slice()).collect();
+        let result = store.commit_all(&changes);
+        for (ticket, _) in group.drain(..) {
+            // The owner may be gone already; the changes are made all the same.
+            drop(results.send(Finished { ticket, result: result.clone() }));
+        }
+        // A bell that cannot be rung has no listener.
+        drop(bell.ring());
+    }
+    store
+}

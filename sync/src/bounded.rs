@@ -1,0 +1,48 @@
+//! TestAndSet with bounded waiting: the one who leaves names the next.
+//!
+//! Silberschatz, Galvin, Gagne: Operating System Concepts, "Bounded-waiting mutual exclusion with TestAndSet". Each of n
+//! participants has a place. Who leaves looks through the places after its own, in a circle, and hands the lock to the
+//! first one that waits; so at most n - 1 others go before anybody who has said that it waits. A killed holder leaves it
+//! locked for ever, and so does a killed waiter to whom it is handed.
+
+use crate::{Lock, Spin, Word};
+
+const FREE: u32 = 0;
+const HELD: u32 = 1;
+
+/// The lock in one word, and one word for each participant; zeros are "free" and "does not wait".
+#[derive(Debug)]
+pub struct BoundedTestAndSetLock<'a, W> {
+    lock: &'a W,
+    waiting: &'a [W],
+    me: usize,
+}
+
+impl<'a, W: Word> BoundedTestAndSetLock<'a, W> {
+    /// The lock in these words for participant `me`; `None` if there is no such place.
+    pub fn new(lock: &'a W, waiting: &'a [W], me: usize) -> Option<Self> {
+        (me < waiting.len()).then_some(Self { lock, waiting, me })
+    }
+}
+
+impl<W: Word> Lock for BoundedTestAndSetLock<'_, W> {
+    fn acquire(&self) {
+        let mine = &self.waiting[self.me];
+        let mut spin = Spin::default();
+        mine.store(1);
+        // Until the lock was free, or the one who left has handed it over.
+        while mine.load() == 1 && self.lock.swap(HELD) == HELD {
+            mine.relax(&mut spin);
+        }
+        mine.store(0);
+    }
+
+    fn release(&self) {
+        let places = self.waiting.len();
+        let others = (1..places).map(|step| &self.waiting[(self.me + step) % places]);
+        match others.into_iter().find(|place| place.load() == 1) {
+            Some(next) => next.store(0),
+            None => self.lock.store(FREE),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Privileges a long-lived process gives up, for good.
+//!
+//! Whatever is started afterwards has no more than what is left here.
+
+use std::io;
+
+use rustix::process::{DumpableBehavior, Resource, Rlimit, setrlimit};
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+/// What a service of root keeps: to be nicer or less nice (`--nice -5`), and to have message queues and open files
+/// beyond an ordinary user's bounds. Acting as other users is not among them; nothing here does so.
+const KEPT: CapabilitySet = CapabilitySet::SYS_NICE.union(CapabilitySet::SYS_RESOURCE);
+
+/// The highest capability there may be.
+const CAPABILITIES_MAX: u32 = 63;
+
+/// Gives up all this process does not need as a service, whoever it runs as: new privileges by exec, capabilities but
+/// two, memory images on disk, rights for others on files it makes.
+///
+/// # Errors
+/// The first thing that could not be given up, as a fragment after "could not".
+pub fn shed() -> Result<(), String> {
+    bound_capabilities()?;
+    shed_capabilities()?;
+    let image = Rlimit { current: Some(0), maximum: Some(0) };
+    setrlimit(Resource::Core, image).map_err(|why| format!("forbid memory images: {why}"))?;
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    Ok(())
+}
+
+/// The part of [`shed`] that matters to a process that only starts others: `no_new_privs`, without which a program of
+/// root's would have all capabilities again, and the capabilities of now.
+///
+/// # Errors
+/// As there.
+pub fn shed_capabilities() -> Result<(), String> {
+    rustix::thread::set_no_new_privs(true).map_err(|why| format!("forbid new privileges: {why}"))?;
+    let sets = capabilities()?;
+    // Of the three sets only what is held now can stay: this never adds one.
+    let kept = sets.permitted.intersection(KEPT);
+    let kept = CapabilitySets {
+        effective: sets.effective.intersection(kept),
+        permitted: kept,
+        inheritable: CapabilitySet::empty(),
+    };
+    rustix::thread::set_capabilities(None, kept).map_err(|why| format!("give up capabilities: {why}"))
+}
+
+/// Takes what is not kept out of the set that bounds all later programs. Only who may change that set has one worth
+/// changing.
+fn bound_capabilities() -> Result<(), String> {
+    if !capabilities()?.effective.contains(CapabilitySet::SETPCAP) {
+        return Ok(());
+    }
+    for capability in (0..=CAPABILITIES_MAX).map(|number| CapabilitySet::from_bits_retain(1 << number)) {
+        // Beyond the last one that the kernel knows there is nothing to give up.
+        if !KEPT.contains(capability)
+            && rustix::thread::capability_is_in_bounding_set(capability).unwrap_or(false)
+        {
+            rustix::thread::remove_capability_from_bounding_set(capability)
+                .map_err(|why| format!("bound its capabilities: {why}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn capabilities() -> Result<CapabilitySets, String> {
+    rustix::thread::capabilities(None).map_err(|why| format!("learn its own capabilities: {why}"))
+}
+
+/// Has the system refuse others of the same user a look into this process's memory. Its `/proc` is root's afterwards.
+///
+/// # Errors
+/// The system refuses.
+pub fn hide_memory() -> io::Result<()> {
+    Ok(rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+}

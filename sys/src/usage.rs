@@ -1,0 +1,42 @@
+//! What processes use: memory, descriptors, processor time. Read from the system, never kept.
+
+use std::fs;
+use std::io;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+
+/// Bytes of memory that a process holds in RAM; `None` when it is gone or not ours to look at.
+pub fn resident_bytes(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+/// How many descriptors this process has open.
+pub fn open_descriptors() -> io::Result<u64> {
+    // The one that reads the directory is among them.
+    Ok((fs::read_dir("/proc/self/fd")?.count() as u64).saturating_sub(1))
+}
+
+/// Nanoseconds of processor time this process has used, in user mode and in the system.
+pub fn processor_ns() -> io::Result<u64> {
+    let usage = getrusage(UsageWho::RUSAGE_SELF)?;
+    let both = [usage.user_time(), usage.system_time()];
+    Ok(both.iter().map(|time| u64::try_from(time.num_nanoseconds()).unwrap_or(0)).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_uses_something() {
+        assert!(resident_bytes(std::process::id()).is_some_and(|bytes| bytes > 1 << 16));
+        assert_eq!(resident_bytes(u32::MAX), None);
+        assert!(processor_ns().unwrap() > 0);
+        let before = open_descriptors().unwrap();
+        assert!(before >= 3);
+    }
+}

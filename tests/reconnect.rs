@@ -1,0 +1,94 @@
+//! Commands whose daemon goes away in the middle: they wait for the next one and ask again, and say so.
+#![forbid(unsafe_code)]
+
+use serde_json::json;
+use tally_sys::signal::Signal;
+use tally_tests::{Daemon, Running, World, until};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_tally");
+
+/// About a second of work.
+const LONG: &str = "0..8e8";
+const LONG_SUM: &str = "319999999600000000\n";
+
+/// A command to this world's daemon that goes on while the test does.
+fn begin(world: &World, arguments: &[&str]) -> Running {
+    let mut command = world.command(arguments);
+    command.env("TALLY_SOCKET", world.socket());
+    Running::start(command)
+}
+
+fn await_running(daemon: &Daemon) {
+    let mut client = daemon.client();
+    until("a running job", || {
+        let status = client.call("io.tally.Status", &json!({}));
+        (status["status"]["running"] == 1).then_some(())
+    });
+}
+
+#[test]
+fn an_attached_job_survives_its_daemon() {
+    let world = World::new(BINARY);
+    for (signal, flags) in
+        [(Signal::Kill, &[][..]), (Signal::Term, &["--drain-ms", "0"]), (Signal::Quit, &[])]
+    {
+        let flags = [&["--workers", "2"], flags].concat();
+        let first = world.daemon(&flags);
+        let command = begin(&world, &["sum", LONG]);
+        await_running(&first);
+        first.signal(signal);
+        drop(first.finish());
+        let second = world.daemon(&["--workers", "2"]);
+        let finished = command.finish();
+        assert_eq!(
+            (finished.code(), finished.stdout.as_str()),
+            (0, LONG_SUM),
+            "{signal}: {}",
+            finished.stderr
+        );
+        let socket = world.socket();
+        let note = format!("tally: the daemon at {} went away; waiting for the next\n", socket.display());
+        assert_eq!(finished.stderr, note, "{signal}");
+        second.stop();
+    }
+    world.finish();
+}
+
+#[test]
+fn a_wait_without_an_end_is_none() {
+    let world = World::new(BINARY);
+    for (patience, code, text) in
+        [("200ms", 3, "went away and none came back within"), ("0", 1, "hung up before it answered")]
+    {
+        let daemon = world.daemon(&["--workers", "1"]);
+        let command = begin(&world, &["sum", LONG, "-q", "--reconnect", patience]);
+        await_running(&daemon);
+        daemon.signal(Signal::Kill);
+        assert_eq!(daemon.finish().code(), 137);
+        let finished = command.finish();
+        assert_eq!(finished.code(), code, "{}", finished.stderr);
+        assert!(
+            finished.stderr.contains(text) && finished.stderr.lines().count() == 1,
+            "{}",
+            finished.stderr
+        );
+    }
+    // Started and stopped once more, so that nothing of the killed ones is left.
+    world.daemon(&["--workers", "1"]).stop();
+    world.finish();
+}
+
+#[test]
+fn an_interrupt_ends_the_wait() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1"]);
+    let command = begin(&world, &["sum", LONG]);
+    await_running(&daemon);
+    daemon.signal(Signal::Kill);
+    assert_eq!(daemon.finish().code(), 137);
+    command.await_line("went away");
+    command.signal(Signal::Int);
+    assert_eq!(command.finish().code(), 130);
+    world.daemon(&["--workers", "1"]).stop();
+    world.finish();
+}

@@ -1,0 +1,167 @@
+//! The installed units under a real systemd: start, status, reload, stop, deaths, the socket that stays.
+#![forbid(unsafe_code)]
+
+use std::io::Read as _;
+use std::process::Stdio;
+
+use tally_sys::signal::Signal;
+use tally_tests::{Booted, proc, run, until};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_tally");
+const SERVICE: &str = "tally.service";
+
+/// Two workers, and a watchdog that barks soon.
+const SMALL: &str =
+    "[Unit]\nStartLimitIntervalSec=0\n[Service]\nEnvironment=TALLY_WORKERS=2\nWatchdogSec=2\n";
+
+fn micros(booted: &Booted, name: &str) -> u64 {
+    booted.property(SERVICE, name).parse().expect("a time")
+}
+
+fn main_pid(booted: &Booted) -> u32 {
+    booted.property(SERVICE, "MainPID").parse().expect("a pid")
+}
+
+/// A process by its pid inside the booted system.
+fn strike(booted: &Booted, pid: u32, signal: Signal) {
+    booted.must(&["kill", &format!("-{}", signal.raw()), &pid.to_string()]);
+}
+
+fn sum(booted: &Booted) {
+    assert_eq!(booted.must(&["tally", "sum", "0..1000"]), "499500\n");
+}
+
+#[test]
+fn the_unit_files_are_right_and_keep_the_daemon_in() {
+    let Some(booted) = Booted::new(BINARY) else { return };
+    for unit in ["system/tally.service", "system/tally.socket"] {
+        let told = booted.run(&["systemd-analyze", "verify", &format!("/usr/lib/systemd/{unit}")]);
+        assert_eq!((told.stdout.as_str(), told.stderr.as_str()), ("", ""), "{unit}");
+    }
+    for unit in ["user/tally.service", "user/tally.socket"] {
+        let told = booted.run(&[
+            "env",
+            "XDG_RUNTIME_DIR=/run",
+            "systemd-analyze",
+            "--user",
+            "verify",
+            &format!("/usr/lib/systemd/{unit}"),
+        ]);
+        assert_eq!((told.stdout.as_str(), told.stderr.as_str()), ("", ""), "{unit}");
+    }
+    // In tenths: at most 2.0.
+    booted.must(&[
+        "systemd-analyze",
+        "security",
+        "--offline=yes",
+        "--threshold=20",
+        "/usr/lib/systemd/system/tally.service",
+    ]);
+}
+
+#[test]
+fn it_starts_tells_how_it_is_reloads_and_stops() {
+    let Some(booted) = Booted::new(BINARY) else { return };
+    booted.drop_in(SMALL);
+    booted.must(&["systemctl", "start", "tally.socket", SERVICE]);
+    let took =
+        micros(&booted, "ActiveEnterTimestampMonotonic") - micros(&booted, "InactiveExitTimestampMonotonic");
+    // Told, not measured: the promise is under a second on a machine that has nothing else to do.
+    assert!(took < 5_000_000, "active after {took} us");
+    report(&format!("active after {took} us"));
+    sum(&booted);
+    booted.await_property(SERVICE, "StatusText", |text| {
+        text.starts_with("2 of 2 workers ready, 0 jobs running")
+    });
+    // Records of its own, with fields, and nothing of the sort of '<6>' in them.
+    let record =
+        booted.must(&["journalctl", "--no-pager", "-o", "json", "-u", SERVICE, "SYSLOG_IDENTIFIER=tally"]);
+    assert!(record.contains("listening on /run/tally/tally.sock"), "{record}");
+    assert!(record.contains("\"PRIORITY\":\"6\""), "{record}");
+
+    let pid = main_pid(&booted);
+    booted.must(&["systemctl", "reload", SERVICE]);
+    assert_eq!((booted.property(SERVICE, "ActiveState").as_str(), main_pid(&booted)), ("active", pid));
+    sum(&booted);
+    // A worker that dies leaves a record with its slot.
+    let worker = *booted
+        .processes_of(SERVICE)
+        .iter()
+        .find(|&&pid| proc::look(pid).is_some_and(|one| one.name == "tally-worker"))
+        .expect("a worker");
+    run::send(worker, Signal::Kill);
+    until("the record of a death", || {
+        let told =
+            booted.run(&["journalctl", "--no-pager", "-o", "cat", "TALLY_SLOT=0", "+", "TALLY_SLOT=1"]);
+        told.stdout.contains("killed by SIGKILL").then_some(())
+    });
+
+    let long = booted.command(&["tally", "sum", "0..1e15", "--detach"]).output().expect("it runs");
+    assert!(long.status.success());
+    booted.must(&["systemctl", "restart", SERVICE]);
+    sum(&booted);
+    booted.must(&["systemctl", "stop", "tally.socket", SERVICE]);
+    assert_eq!(booted.property(SERVICE, "Result"), "success");
+    assert_eq!(booted.processes_of(SERVICE), [0_u32; 0]);
+    assert_eq!(booted.run(&["tally", "status"]).code, Some(3));
+}
+
+#[test]
+fn the_socket_starts_it_and_outlives_it() {
+    let Some(booted) = Booted::new(BINARY) else { return };
+    booted.drop_in(SMALL);
+    booted.must(&["systemctl", "start", "tally.socket"]);
+    assert_eq!(booted.property(SERVICE, "ActiveState"), "inactive");
+    sum(&booted);
+    assert_eq!(booted.property(SERVICE, "ActiveState"), "active");
+    // Clients come all the while, one after the other; each is answered.
+    let mut load = booted
+        .command(&[
+            "bash",
+            "-c",
+            "n=0; while [[ ! -e /run/enough ]]; do tally sum 0..1000 || exit 1; n=$((n+1)); done; echo $n",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a shell runs");
+    for _ in 0..3 {
+        booted.must(&["systemctl", "restart", SERVICE]);
+        sum(&booted);
+        booted.must(&["systemctl", "reload", SERVICE]);
+    }
+    let before = main_pid(&booted);
+    strike(&booted, before, Signal::Kill);
+    sum(&booted);
+    booted.await_property(SERVICE, "MainPID", |pid| pid != "0" && pid != before.to_string());
+    std::fs::write(booted.root().join("run/enough"), "").expect("a file can be written");
+    let mut errors = String::new();
+    load.stderr.take().expect("a pipe").read_to_string(&mut errors).expect("text");
+    assert!(load.wait().expect("it ends").success(), "{errors}\n{}", booted.journal());
+    // A stopped service starts again with the next client; the socket file was never away.
+    booted.must(&["systemctl", "stop", SERVICE]);
+    sum(&booted);
+}
+
+#[test]
+fn a_daemon_that_stands_still_is_started_anew() {
+    let Some(booted) = Booted::new(BINARY) else { return };
+    booted.drop_in(SMALL);
+    booted.must(&["systemctl", "start", "tally.socket", SERVICE]);
+    sum(&booted);
+    let before = main_pid(&booted);
+    // It lives through several times the watchdog's limit while it is well, idle or not.
+    strike(&booted, before, Signal::Stop);
+    let after = booted.await_property(SERVICE, "MainPID", |pid| pid != "0" && pid != before.to_string());
+    booted.await_property(SERVICE, "ActiveState", |state| state == "active");
+    assert_eq!(booted.property(SERVICE, "NRestarts"), "1", "{}", booted.journal());
+    let journal = booted.must(&["journalctl", "--no-pager", "-o", "cat", "-u", SERVICE]);
+    assert!(journal.contains("Watchdog timeout"), "{journal}");
+    sum(&booted);
+    assert_ne!(after, before.to_string());
+}
+
+#[expect(clippy::print_stderr, reason = "a figure for whoever reads")]
+fn report(text: &str) {
+    eprintln!("{text}");
+}
