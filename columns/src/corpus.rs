@@ -23,7 +23,10 @@ fn cells(text: &str, dialect: Dialect, block: usize) -> Result<(Vec<String>, Vec
                 break;
             }
             let text = |column: &Column, row| match column {
-                Column::Text(texts) => String::from_utf8_lossy(texts.get(rest, row).unwrap()).into_owned(),
+                Column::Text(texts) => {
+                    assert_eq!(texts.get(rest, row), texts.iter(rest).nth(row));
+                    String::from_utf8_lossy(texts.get(rest, row).unwrap()).into_owned()
+                }
                 _ => panic!("texts were asked for"),
             };
             found.extend(
@@ -136,6 +139,11 @@ fn lines_are_a_table_of_one_column() {
     let Column::Integer(integers) = &batch.columns()[0] else { panic!("integers were asked for") };
     assert_eq!(integers.values, [1, 2, -3, 0, 5]);
     assert_eq!(integers.wide, [(3, "40000000000000000000".parse().unwrap())]);
+    let exact = integers.exact(2..5);
+    assert_eq!(
+        exact,
+        ["-3", "40000000000000000000", "5"].map(|text| text.parse::<tally_reduce::Integer>().unwrap())
+    );
     let numbers: Vec<_> = (0..batch.rows()).map(|row| batch.row_number(row)).collect();
     assert_eq!(numbers, [1, 2, 4, 5, 6]);
 }
