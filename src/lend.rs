@@ -8,6 +8,7 @@ use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::{JobSpec, StartMethod, Transport};
 use tally_reduce::Partial;
 use tally_supervisor::config::Sources;
+use tally_worker::Fault;
 
 /// Pieces for each thread, where the user does not say: small enough that all threads end together.
 const PIECES_PER_THREAD: u64 = 32;
@@ -52,7 +53,8 @@ fn fold(job: &JobSpec, mode: FoldMode, progress: &mut ProgressFn<'_>) -> Result<
         FoldMode::Threads(threads) => (usize::from(threads), u64::from(threads) * PIECES_PER_THREAD),
     };
     let pieces = job.request.partitions.unwrap_or(pieces);
-    let shares = tally_worker::fold_here(&job.kernel, threads, pieces, progress)
+    let shares = tally_worker::fold_here(&job.kernel, &|| None, threads, pieces, progress)
+        .map_err(failed)?
         .ok_or_else(|| Failure::new(ErrorCode::Cancelled, "the fold was stopped"))?;
     let mut whole = Partial::identity(&job.kernel.reductions);
     for share in &shares {
@@ -65,6 +67,12 @@ fn fold(job: &JobSpec, mode: FoldMode, progress: &mut ProgressFn<'_>) -> Result<
         .map(|share| Share { ranges: share.ranges, partial: share.partial, busy_ns: share.busy_ns })
         .collect();
     Ok(FoldOutcome { partial: whole, shares })
+}
+
+/// What a kernel found wrong, as a worker would have told it.
+fn failed(fault: Fault) -> Failure {
+    let failure = Failure::new(ErrorCode::KernelFailed, format!("could not {}", fault.message));
+    Failure { place: fault.place, hint: fault.hint, ..failure }
 }
 
 fn settings(options: &SettingsOptions) -> SettingsReading {

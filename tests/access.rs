@@ -1,5 +1,6 @@
 //! Who may come in and do what: real second users, real groups, and clients that want more than their share.
 #![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "a test says what it skips")]
 
 use std::fs;
 use std::os::fd::AsFd;
@@ -232,5 +233,21 @@ fn a_directory_that_others_cannot_pass_is_told() {
     let line = running.await_line("others cannot reach the socket");
     assert!(line.contains("does not let them pass"), "{line}");
     tally_tests::Daemon::over(running, socket).stop();
+    world.finish();
+}
+
+#[test]
+fn a_stranger_who_may_connect_may_not_operate() {
+    if !is_root() {
+        return;
+    }
+    let world = world();
+    let daemon = world.daemon(&["--workers", "1", "--socket-mode", "0666"]);
+    daemon.client().submit(&json!({ "reductions": ["sum"], "sources": ["0..1e12"], "detach": true }), false);
+    assert_ne!(world.ask_as(STRANGER, STRANGER, ["cancel", "j1"]).code(), 0);
+    assert_eq!(world.ask_as(STRANGER, STRANGER, ["stop"]).code(), 6);
+    assert_eq!(world.ask_as(STRANGER, STRANGER, ["drain"]).code(), 6);
+    assert_eq!(world.ask(["cancel", "j1"]).code(), 0);
+    daemon.stop();
     world.finish();
 }

@@ -1,5 +1,6 @@
 //! Workers confined: what they try beyond their work fails or ends them, and the death says so; memory has its bounds.
 #![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "a test says what it skips")]
 
 use serde_json::{Value, json};
 use tally_tests::{World, until};

@@ -107,3 +107,18 @@ fn a_list_of_jobs_stays_short() {
     daemon.stop();
     world.finish();
 }
+
+#[test]
+fn what_cannot_be_meant_is_refused_with_the_reason() {
+    let world = World::new(BINARY);
+    let finished = world.run(["sum", "0..10", "--local", "--memory-limit", "11M"]);
+    finished.failed(
+        2,
+        "tally: could not read --memory-limit '11M': it can be 12M to 128T: a worker needs some, and no process has more",
+    );
+    world.run(["sum", "0..10", "--mode", "threads", "--socket", "/nowhere"]).failed(
+        2,
+        "tally: could not use the daemon of --socket: --mode threads computes in this very process",
+    );
+    world.finish();
+}

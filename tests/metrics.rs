@@ -195,3 +195,15 @@ fn only_this_machine_is_served() {
     );
     world.finish();
 }
+
+#[test]
+fn the_control_socket_tells_the_same() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1"]);
+    let told = world.ask(["metrics"]);
+    assert_eq!((told.code(), told.stderr.as_str()), (0, ""));
+    let families = openmetrics::parse(&told.stdout).unwrap_or_else(|why| panic!("{why}\n{}", told.stdout));
+    assert_eq!(families["tally_worker_slots"].value(""), Some(1.0));
+    daemon.stop();
+    world.finish();
+}

@@ -176,3 +176,79 @@ fn a_socket_that_cannot_be_made_is_one_line() {
     );
     world.finish();
 }
+
+/// A stopped daemon is not waited for: its sign of life has a deadline.
+#[test]
+fn a_stopped_daemon_gives_no_sign_of_life() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1"]);
+    daemon.signal(Signal::Stop);
+    let told = world.ask(["ping", "--timeout", "100ms"]);
+    told.failed(
+        5,
+        &format!(
+            "tally: could not ping the daemon: the daemon, process {}, did not answer within 0.1s",
+            daemon.pid()
+        ),
+    );
+    daemon.signal(Signal::Cont);
+    world.ask(["ping"]).answered("pong\n");
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
+fn status_tells_what_is_near_its_limit() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1", "--jobs-open-max", "5", "--memory-limit-mib", "1000"]);
+    let mut client = daemon.client();
+    for _ in 0..4 {
+        client.submit(&json!({ "reductions": ["sum"], "sources": ["0..1e15"], "detach": true }), false);
+    }
+    let told = world.ask(["status"]);
+    let line = told.stdout.lines().find(|line| line.starts_with("near limit"));
+    assert_eq!(line.map(|line| line.contains("open jobs 4 of 5")), Some(true), "{}", told.stdout);
+    let told: serde_json::Value =
+        serde_json::from_str(&world.ask(["status", "--json"]).stdout).expect("it is JSON");
+    let limits = told["limits"].as_array().expect("a list");
+    let names: Vec<_> = limits.iter().map(|limit| limit["name"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["descriptors", "clients", "open-jobs", "worker-memory-bytes"]);
+    assert_eq!(limits[2], json!({ "name": "open-jobs", "used": 4, "most": 5, "near": true }));
+    assert!(limits[3]["used"].as_u64().is_some_and(|bytes| bytes > 1 << 20), "{told}");
+    assert_eq!(told["busy"], 1);
+    client.call("io.tally.Stop", &json!({ "now": true }));
+    assert_eq!(daemon.finish().code(), 0);
+    world.finish();
+}
+
+/// What an operator reads: the start, readiness, a death with who, at what and why, the end of a job, the end.
+#[test]
+fn the_log_tells_what_happens() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1"]);
+    daemon.await_line("ready: all 1 workers are");
+    let mut client = daemon.client();
+    client.submit(&json!({ "reductions": ["sum"], "sources": ["0..1e15"], "detach": true }), false);
+    until("the worker to be busy", || {
+        let status = client.call("io.tally.Status", &json!({}));
+        (status["status"]["busy"] == 1).then_some(())
+    });
+    let worker = world.named("tally-worker")[0].pid;
+    tally_tests::run::send(worker, Signal::Kill);
+    let line = daemon.await_line("killed by SIGKILL");
+    assert!(line.contains("WARN"), "{line}");
+    assert!(line.contains(&format!("worker 0 (process {worker}) killed by SIGKILL")), "{line}");
+    assert!(line.contains(" at ") && line.contains(" of j1"), "{line}");
+    client.call("io.tally.Cancel", &json!({ "jobs": ["j1"] }));
+    let line = daemon.await_line("j1 cancelled after");
+    assert!(line.contains("a client asked for it"), "{line}");
+    client.ask("io.tally.Stop", &json!({}), false);
+    daemon.await_line("asks to stop");
+    daemon.await_line("stopping: ");
+    let finished = daemon.finish();
+    assert_eq!(finished.code(), 0);
+    let start = finished.stderr.lines().find(|line| line.contains(" starts as process "));
+    let start = start.expect("the start is told");
+    assert!(start.contains("1 workers, forkserver shm; settings: built-in"), "{start}");
+    world.finish();
+}

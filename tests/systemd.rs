@@ -73,6 +73,9 @@ fn it_starts_tells_how_it_is_reloads_and_stops() {
     booted.await_property(SERVICE, "StatusText", |text| {
         text.starts_with("2 of 2 workers ready, 0 jobs running")
     });
+    // What the unit forbids does not keep workers from being shut in further.
+    let workers = booted.must(&["tally", "workers", "--json"]);
+    assert!(workers.contains("\"confined\":[\"seccomp\","), "{workers}");
     // Records of its own, with fields, and nothing of the sort of '<6>' in them.
     let record =
         booted.must(&["journalctl", "--no-pager", "-o", "json", "-u", SERVICE, "SYSLOG_IDENTIFIER=tally"]);

@@ -160,7 +160,17 @@ pub(crate) enum Command {
     Workers,
     /// Ask the daemon for a sign of life
     #[command(before_long_help = help::PING)]
-    Ping,
+    Ping {
+        /// Give up after this time [default: 5s]
+        #[arg(long, value_name = "TIME", value_parser = values::duration)]
+        timeout: Option<u64>,
+    },
+    /// Let the daemon read its configuration again
+    #[command(before_long_help = help::RELOAD)]
+    Reload,
+    /// Print the daemon's counters and figures as OpenMetrics text
+    #[command(before_long_help = help::METRICS)]
+    Metrics,
     /// Let the daemon finish the open jobs, take no new ones, then end
     #[command(before_long_help = help::DRAIN)]
     Drain,
@@ -386,6 +396,18 @@ pub(crate) struct SettingArgs {
     /// Who may connect: 0600, 0660, 0666
     #[arg(long, value_name = "MODE", hide_short_help = true)]
     socket_mode: Option<String>,
+    /// Where detached jobs are kept: auto, none, or a directory
+    #[arg(long, value_name = "DIR", hide_short_help = true)]
+    state_dir: Option<String>,
+    /// Milliseconds between two writes of a job's progress
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    checkpoint_ms: Option<u64>,
+    /// Ended jobs that are remembered
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    jobs_ended_max: Option<u64>,
+    /// Days for which ended jobs are remembered, or none
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    jobs_ended_days: Option<String>,
     /// The group of the socket
     #[arg(long, value_name = "GROUP", hide_short_help = true)]
     socket_group: Option<String>,
@@ -421,6 +443,8 @@ impl SettingArgs {
             ("partition_most_ms", self.partition_most_ms),
             ("leases_max", self.leases_max),
             ("jobs_open_max", self.jobs_open_max),
+            ("checkpoint_ms", self.checkpoint_ms),
+            ("jobs_ended_max", self.jobs_ended_max),
             ("clients_max", self.clients_max),
             ("connections_per_user", self.connections_per_user),
         ];
@@ -431,6 +455,8 @@ impl SettingArgs {
             ("socket_group", &self.socket_group),
             ("operator_groups", &self.operator_groups),
             ("reader_groups", &self.reader_groups),
+            ("state_dir", &self.state_dir),
+            ("jobs_ended_days", &self.jobs_ended_days),
             ("metrics_listen", &self.metrics_listen),
         ];
         let numbers = numbers.into_iter().filter_map(|(key, value)| Some((key, value?.to_string())));

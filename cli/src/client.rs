@@ -71,6 +71,11 @@ impl Client {
         self.socket.as_deref()
     }
 
+    /// The process at the other end, where the system tells.
+    pub(crate) fn peer_pid(&self) -> Option<i32> {
+        tally_sys::socket::peer(&self.stream).ok()?.pid.map(tally_sys::process::Pid::raw)
+    }
+
     /// Asks and waits for the one reply.
     ///
     /// # Errors

@@ -44,6 +44,7 @@ pub(crate) fn job_running() -> JobView {
         elements_done: "5".into(),
         elapsed_ms: 250,
         submitted_at_ms: 1_700_000_000_000,
+        ended_at_ms: None,
         rate_per_s: Some(20),
         eta_ms: Some(250),
         partitions: PartitionCounts { done: 1, leased: 1, queued: 0, total: None },
@@ -56,6 +57,8 @@ pub(crate) fn job_running() -> JobView {
         start: StartMethod::Forkserver,
         mode: "processes".into(),
         incidents: Vec::new(),
+        uid: None,
+        stored: None,
     }
 }
 

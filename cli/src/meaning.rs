@@ -20,6 +20,9 @@ use crate::roles::{DaemonOptions, FoldMode, PrivateOptions};
 use crate::suggest;
 use crate::surroundings::Surroundings;
 
+/// How long a sign of life may take.
+const PING_MS: u64 = 5_000;
+
 /// How the command speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Style {
@@ -96,7 +99,9 @@ pub(crate) enum Ask {
     Retry(JobId),
     Status,
     Workers,
-    Ping,
+    Ping { timeout_ms: u64 },
+    Reload,
+    Metrics,
     Drain,
     Stop { now: bool },
     Dump,
@@ -119,7 +124,7 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
     let verbose = common.verbose;
     let socket = common.socket;
     let reduce = |reduction: Reduction, args: ReductionArgs, socket| {
-        plan(&[reduction], false, args, verbose, Reach::of(socket, around))
+        plan(&[reduction], false, args, verbose, Socket::of(socket, around))
     };
     let ask = match command {
         None => return Ok(Verb::Help(None)),
@@ -132,7 +137,7 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         Some(Command::Variance(args)) => return reduce(Reduction::Variance, args, socket),
         Some(Command::Stddev(args)) => return reduce(Reduction::Stddev, args, socket),
         Some(Command::Reduce(ReduceArgs { list, rest })) => {
-            return plan(&reductions(&list)?, true, rest, verbose, Reach::of(socket, around));
+            return plan(&reductions(&list)?, true, rest, verbose, Socket::of(socket, around));
         }
         Some(Command::Factorial(args)) => return reduce(Reduction::Product, factorial(args)?, socket),
         Some(Command::Daemon(args)) => return Ok(Verb::Daemon(daemon(*args, socket, around))),
@@ -152,7 +157,9 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         Some(Command::Retry(one)) => Ask::Retry(one.job),
         Some(Command::Status) => Ask::Status,
         Some(Command::Workers) => Ask::Workers,
-        Some(Command::Ping) => Ask::Ping,
+        Some(Command::Ping { timeout }) => Ask::Ping { timeout_ms: timeout.unwrap_or(PING_MS) },
+        Some(Command::Reload) => Ask::Reload,
+        Some(Command::Metrics) => Ask::Metrics,
         Some(Command::Drain) => Ask::Drain,
         Some(Command::Stop { now }) => Ask::Stop { now },
         Some(Command::Dump) => Ask::Dump,
@@ -204,16 +211,40 @@ fn absolute(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).to_string_lossy().into_owned()
 }
 
+/// Where a daemon may be, and whether the command line says so itself.
+struct Socket {
+    reach: Reach,
+    flag: bool,
+}
+
+impl Socket {
+    fn of(flag: Option<PathBuf>, around: &Surroundings) -> Self {
+        Self { flag: flag.is_some(), reach: Reach::of(flag, around) }
+    }
+}
+
+/// A daemon that is named on the command line is meant to do the work.
+fn check_company(options: &ReductionOptions, socket: &Socket) -> Result<(), Failure> {
+    let why = match options.mode {
+        Some(Mode::Threads) => "--mode threads computes in this very process",
+        Some(Mode::Inline) => "--mode inline computes in this very process",
+        _ if options.local => "--local never uses a daemon",
+        _ => return Ok(()),
+    };
+    if socket.flag { Err(bad(format!("could not use the daemon of --socket: {why}"))) } else { Ok(()) }
+}
+
 fn plan(
     reductions: &[Reduction],
     names: bool,
     args: ReductionArgs,
     verbose: bool,
-    reach: Reach,
+    socket: Socket,
 ) -> Result<Verb, Failure> {
     let ReductionArgs { sources, options } = args;
     sources.iter().try_for_each(|source| check_source(source))?;
-    let place = place_of(&options, reach)?;
+    check_company(&options, &socket)?;
+    let place = place_of(&options, socket.reach)?;
     let progress = options.progress.unwrap_or_default();
     let request = JobRequest {
         reductions: reductions.iter().map(|one| one.name().to_owned()).collect(),

@@ -9,11 +9,14 @@ use crate::terminal::{Paint, Terminal};
 const LINES_MORE_MAX: usize = 3;
 /// Lines of a worker's standard error.
 const STDERR_LINES_MAX: usize = 2;
+/// Characters of a message; a source can be of any length, and is in it.
+const MESSAGE_CHARS_MAX: usize = 1_000;
 /// Characters of one indented line.
 const LINE_CHARS_MAX: usize = 200;
 
 /// Tells a failure on standard error.
 pub(crate) fn failure(terminal: &mut Terminal<'_>, failure: &Failure, json: bool) {
+    let failure = &Failure { message: shortened(&failure.message), ..failure.clone() };
     if json {
         terminal.error(&Document::new("tally.error/1").value("error", failure).line());
         return;
@@ -23,6 +26,17 @@ pub(crate) fn failure(terminal: &mut Terminal<'_>, failure: &Failure, json: bool
     for line in further_lines(failure) {
         terminal.error(&format!("         {line}\n"));
     }
+}
+
+/// Without the middle, where it is too long: what was tried stands in front, and why it failed at the end.
+fn shortened(message: &str) -> String {
+    let count = message.chars().count();
+    if count <= MESSAGE_CHARS_MAX {
+        return message.to_owned();
+    }
+    let half = MESSAGE_CHARS_MAX / 2;
+    let (front, back) = (message.chars().take(half), message.chars().skip(count - half));
+    front.chain("...".chars()).chain(back).collect()
 }
 
 /// A refusal as it is told by a verb: "no job j9" becomes "could not show j9: no job j9".
@@ -42,7 +56,8 @@ fn further_lines(failure: &Failure) -> Vec<String> {
     let hint = failure.hint.iter().flat_map(|hint| hint.lines()).map(str::to_owned);
     let said =
         said[said.len().saturating_sub(STDERR_LINES_MAX)..].iter().map(|line| format!("stderr: {line}"));
-    let lines = said.chain(hint.map(|line| line.trim().to_owned()));
+    let place = failure.place.iter().flat_map(|place| place.lines()).map(str::to_owned);
+    let lines = place.chain(said).chain(hint.map(|line| line.trim().to_owned()));
     lines.map(|line| printable(&line, LINE_CHARS_MAX)).take(LINES_MORE_MAX).collect()
 }
 
@@ -99,6 +114,19 @@ mod tests {
         assert_eq!(about("show j9", no_job()).message, "could not show j9: no job j9");
         let twice = about("show j9", about("read j9", no_job()));
         assert_eq!(twice.message, "could not read j9: no job j9");
+    }
+
+    #[test]
+    fn a_message_of_any_length_fits_a_screen() {
+        let why = format!("could not read the source '{}': it is no range", "x".repeat(500_000));
+        let text = told(&Failure::new(ErrorCode::BadUsage, why.clone()), false);
+        assert!(text.len() < 1_100, "{}", text.len());
+        assert!(
+            text.starts_with("tally: could not read the source 'xxx") && text.contains("xxx...xxx"),
+            "{text}"
+        );
+        assert!(text.ends_with("xxx': it is no range\n"), "{text}");
+        assert!(told(&Failure::new(ErrorCode::BadUsage, why), true).len() < 1_200);
     }
 
     #[test]

@@ -302,8 +302,7 @@ fn every_question_has_json_with_its_schema_first() {
         paused: 0,
         ended: 0,
         clients: 1,
-        restarts: 0,
-        late: 0,
+        ..StatusView::default()
     };
     let reasons = vec!["it is paused".to_owned()];
     let explanation = Reply::Explanation { job: Box::new(fake::job_running()), reasons };

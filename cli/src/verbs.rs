@@ -12,8 +12,10 @@ mod follow;
 pub(crate) mod help;
 mod here;
 mod jobs;
+mod metrics;
 mod ping;
 mod reduce;
+mod reload;
 mod result;
 mod show;
 mod status;
@@ -72,7 +74,9 @@ pub(crate) fn run(
                 Ask::Retry(job) => change::run(context, &reach, change::Change::Retry, job),
                 Ask::Status => status::run(context, &reach),
                 Ask::Workers => workers::run(context, &reach),
-                Ask::Ping => ping::run(context, &reach),
+                Ask::Ping { timeout_ms } => ping::run(context, &reach, timeout_ms),
+                Ask::Reload => reload::run(context, &reach),
+                Ask::Metrics => metrics::run(context, &reach),
                 Ask::Drain => stop::drain(context, &reach),
                 Ask::Stop { now } => stop::stop(context, &reach, now),
                 Ask::Dump => dump::run(context, &reach),

@@ -116,7 +116,11 @@ impl World {
             Action::Reply { reply: Reply::Job(view), .. } => {
                 self.done = view.results.first().map(|result| result.value.clone());
             }
-            Action::Send { .. } | Action::Signal { .. } | Action::Reply { .. } | Action::Exit => {}
+            Action::Send { .. }
+            | Action::Signal { .. }
+            | Action::Reply { .. }
+            | Action::Record { .. }
+            | Action::Exit => {}
         }
     }
 

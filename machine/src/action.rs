@@ -3,6 +3,7 @@
 
 use tally_protocol::control::Reply;
 use tally_protocol::job::{StartMethod, Transport};
+use tally_protocol::record::Change;
 use tally_protocol::work::ToWorker;
 use tally_protocol::{ClientId, SlotId, WorkerId};
 
@@ -27,6 +28,10 @@ pub enum Blow {
     /// SIGKILL.
     Kill,
 }
+
+/// The name of one list of changes to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
 
 /// One thing to do, in the order given.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +70,14 @@ pub enum Action {
         /// Whether more replies to the same request follow.
         continues: bool,
     },
-    /// End the process: every job is over and every worker gone. Always the last action.
+    /// Write changes to the store: all of them or none, and after those of earlier tickets. Answered by `Recorded` once
+    /// they survive a loss of power, or by `NotRecorded`. Never given unless `Settings::durable`.
+    Record {
+        /// What the answer names.
+        ticket: Ticket,
+        /// What changes, in this order.
+        changes: Vec<Change>,
+    },
+    /// End the process: no job runs, every worker is gone, and no record is outstanding. Always the last action.
     Exit,
 }

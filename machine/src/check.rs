@@ -17,6 +17,10 @@ use crate::worker::{Slot, SlotState, Worker};
 #[cfg(any(debug_assertions, test))]
 const CHEAP: u64 = 256;
 
+/// Beyond it, each event pays for the check of so many jobs.
+#[cfg(any(debug_assertions, test))]
+const SELDOM: u64 = 16;
+
 /// The leases that count, with their holder and what it says it has folded.
 type Held = BTreeMap<(JobId, PartitionId), (SlotId, u64)>;
 
@@ -30,6 +34,7 @@ impl Machine {
         self.crew.slots().iter().for_each(|slot| self.check_slot(slot));
         self.check_queue();
         self.check_clients();
+        self.check_ledger();
         self.check_phase();
     }
 
@@ -38,7 +43,7 @@ impl Machine {
     pub(crate) fn check_now_and_then(&mut self) {
         let size = (self.jobs.open_count() + self.jobs.ended_count()) as u64;
         self.unchecked += 1;
-        if size <= CHEAP || self.unchecked * CHEAP > size {
+        if size <= CHEAP || self.unchecked * SELDOM > size {
             self.unchecked = 0;
             self.check();
         }
@@ -47,9 +52,19 @@ impl Machine {
     fn check_job(&self, job: &Job, held: &Held) {
         job.work.check();
         assert!(job.work.covered() <= job.spec.elements, "{} covers too much", job.id);
-        assert_eq!(job.partial.elements(), job.work.covered(), "{}: partial and coverage disagree", job.id);
+        if job.spec.kernel.counts_positions() {
+            assert_eq!(
+                job.partial.elements(),
+                job.work.covered(),
+                "{}: partial and coverage disagree",
+                job.id
+            );
+        }
         self.check_leases_of(job, held);
         let want = job.wants_workers() && !job.is_full();
+        if job.past.is_some() {
+            assert!(!job.is_open(), "{} is open and past", job.id);
+        }
         assert_eq!(want, job.filed.is_some(), "{} is not where it should be in the queue", job.id);
         match &job.state {
             State::Queued => assert_eq!(job.work.accepted(), 0, "{} is queued and has partials", job.id),
@@ -63,12 +78,9 @@ impl Machine {
     }
 
     fn check_open(&self, job: &Job) {
-        assert_eq!(
-            self.alarms.when(Alarm::Job(job.id)).is_some(),
-            job.deadline.is_some(),
-            "{}: alarm",
-            job.id
-        );
+        let rings = self.alarms.when(Alarm::Job(job.id)).is_some();
+        let silent = self.phase == Phase::Stopped;
+        assert!(silent || rings == job.deadline.is_some(), "{}: alarm", job.id);
         if let Some(owner) = job.owner {
             assert!(job.watchers.contains(&owner), "the owner of {} does not wait for it", job.id);
         }
@@ -178,6 +190,15 @@ impl Machine {
         for (&client, place) in &self.clients {
             let jobs: &[JobId] = match &place.pending {
                 Pending::Nothing => &[],
+                Pending::Arrival { job } => {
+                    assert!(self.ledger.is_arriving(*job, client), "client {client} waits for no submission");
+                    &[]
+                }
+                Pending::Record { job } => {
+                    let asked = self.jobs.get(*job).is_some_and(|job| job.paper.is_asked_by(client));
+                    assert!(asked, "client {client} waits for no record");
+                    &[]
+                }
                 Pending::End { job } => std::slice::from_ref(job),
                 Pending::Stream { job, .. } => {
                     let quiet = self.jobs.get(*job).is_some_and(|job| job.quiet.contains(&client));
@@ -190,9 +211,9 @@ impl Machine {
             let watched = |id: &JobId| self.jobs.get(*id).is_some_and(|job| job.watchers.contains(&client));
             assert!(jobs.iter().all(watched), "client {client} waits for a job that does not know it");
             let each: BTreeSet<JobId> = jobs.iter().copied().collect();
-            let open = each.iter().filter(|&&id| self.jobs.get(id).is_some_and(Job::is_open)).count();
+            let open = each.iter().filter(|&&id| self.jobs.get(id).is_some_and(|job| !job.is_over())).count();
             match &place.pending {
-                Pending::Nothing => {}
+                Pending::Nothing | Pending::Arrival { .. } | Pending::Record { .. } => {}
                 Pending::End { .. } | Pending::Stream { .. } => {
                     assert_eq!(open, 1, "client {client} waits for a job that is over");
                 }
@@ -213,7 +234,7 @@ impl Machine {
         match self.phase {
             Phase::Running => {}
             Phase::Draining { until } => {
-                assert!(self.jobs.open_count() > 0, "draining with no open job");
+                assert!(!self.is_drained(), "draining with nothing left to drain");
                 assert_eq!(
                     self.alarms.when(Alarm::Drain).is_some(),
                     until.is_some(),
@@ -221,8 +242,10 @@ impl Machine {
                 );
             }
             Phase::Stopping => {
-                assert_eq!(self.jobs.open_count(), 0, "stopping with open jobs");
-                assert!(!self.crew.is_deserted(), "stopping with nobody left");
+                let records = self.settings.durable;
+                let fleeting = self.jobs.count(|job| !job.kept || !records);
+                assert_eq!(fleeting, 0, "stopping with open jobs");
+                assert!(!self.crew.is_deserted() || !self.is_written(), "stopping with nobody left");
                 for slot in self.crew.slots() {
                     let goes = match slot.state {
                         SlotState::Empty | SlotState::BackingOff { .. } | SlotState::Stopping { .. } => true,

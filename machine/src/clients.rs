@@ -10,11 +10,14 @@ use crate::Machine;
 use crate::action::Action;
 use crate::deadline::Alarm;
 use crate::finish::cancelled;
+use crate::job::Job;
 use crate::moment::Moment;
+use crate::permission::Who;
 
 /// A client that has spoken and is not gone.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
+    pub(crate) who: Who,
     pub(crate) pending: Pending,
 }
 
@@ -34,6 +37,16 @@ pub(crate) enum Pending {
         job: JobId,
         /// When it was last told.
         told: Moment,
+    },
+    /// That its submission is recorded.
+    Arrival {
+        /// The job to be.
+        job: JobId,
+    },
+    /// That what it did to a job is recorded.
+    Record {
+        /// Which.
+        job: JobId,
     },
     /// The end of several jobs.
     Ends {
@@ -60,6 +73,9 @@ impl Machine {
 
     /// Lets a client wait for the end of an open job, and tells it where the job stands if it reads progress.
     pub(crate) fn watch(&mut self, client: ClientId, id: JobId, more: bool) {
+        if self.is_left(id) {
+            return self.answer(client, Reply::Refused(goes_on(id)));
+        }
         let Some(job) = self.jobs.get_mut(id) else { return };
         job.watchers.insert(client);
         let pending = if more {
@@ -77,7 +93,10 @@ impl Machine {
     /// Lets a client wait until all of these jobs have ended; at once, if they have.
     pub(crate) fn watch_all(&mut self, client: ClientId, jobs: Vec<JobId>) {
         let each: BTreeSet<JobId> = jobs.iter().copied().collect();
-        let open = each.iter().filter(|&&id| self.jobs.get(id).is_some_and(crate::job::Job::is_open)).count();
+        if let Some(&id) = each.iter().find(|&&id| self.is_left(id)) {
+            return self.answer(client, Reply::Refused(goes_on(id)));
+        }
+        let open = each.iter().filter(|&&id| self.jobs.get(id).is_some_and(|job| !job.is_over())).count();
         if open == 0 {
             let views = self.views_of(&jobs);
             return self.answer(client, Reply::Jobs(views));
@@ -90,7 +109,7 @@ impl Machine {
         self.wait_for(client, Pending::Ends { jobs, open });
     }
 
-    fn wait_for(&mut self, client: ClientId, pending: Pending) {
+    pub(crate) fn wait_for(&mut self, client: ClientId, pending: Pending) {
         if let Some(client) = self.clients.get_mut(&client) {
             client.pending = pending;
         }
@@ -112,7 +131,14 @@ impl Machine {
         for client in std::mem::take(&mut job.quiet) {
             let told = match self.clients.get(&client).map(|client| &client.pending) {
                 Some(Pending::Stream { told, .. }) => *told,
-                Some(Pending::Nothing | Pending::End { .. } | Pending::Ends { .. }) | None => continue,
+                Some(
+                    Pending::Nothing
+                    | Pending::End { .. }
+                    | Pending::Ends { .. }
+                    | Pending::Arrival { .. }
+                    | Pending::Record { .. },
+                )
+                | None => continue,
             };
             self.alarms.set(Alarm::Progress(client), told + self.settings.progress);
         }
@@ -121,7 +147,8 @@ impl Machine {
     /// A client has waited long enough for news.
     pub(crate) fn progress_due(&mut self, client: ClientId) {
         let now = self.now;
-        let Some(Client { pending: Pending::Stream { job, told } }) = self.clients.get_mut(&client) else {
+        let Some(Client { pending: Pending::Stream { job, told }, .. }) = self.clients.get_mut(&client)
+        else {
             return;
         };
         *told = now;
@@ -140,7 +167,7 @@ impl Machine {
             std::mem::take(&mut job.watchers).into_iter().partition(|client| {
                 self.clients.get(client).is_some_and(|client| match client.pending {
                     Pending::Nothing | Pending::End { .. } | Pending::Stream { .. } => true,
-                    Pending::Ends { .. } => false,
+                    Pending::Ends { .. } | Pending::Arrival { .. } | Pending::Record { .. } => false,
                 })
             });
         // They stay watchers until they are answered, so that the job is not forgotten before.
@@ -159,14 +186,14 @@ impl Machine {
     pub(crate) fn one_more_open(&mut self, id: JobId) {
         let Some(job) = self.jobs.get(id) else { return };
         for client in &job.watchers {
-            if let Some(Client { pending: Pending::Ends { open, .. } }) = self.clients.get_mut(client) {
+            if let Some(Client { pending: Pending::Ends { open, .. }, .. }) = self.clients.get_mut(client) {
                 *open += 1;
             }
         }
     }
 
     fn one_less(&mut self, client: ClientId) {
-        let Some(Client { pending: Pending::Ends { open, .. } }) = self.clients.get_mut(&client) else {
+        let Some(Client { pending: Pending::Ends { open, .. }, .. }) = self.clients.get_mut(&client) else {
             return;
         };
         *open -= 1;
@@ -179,23 +206,44 @@ impl Machine {
     }
 
     /// Takes a client from the watchers of whatever it waits for.
-    fn stop_waiting(&mut self, client: ClientId) -> Option<Pending> {
+    pub(crate) fn stop_waiting(&mut self, client: ClientId) -> Option<Pending> {
         let place = self.clients.get_mut(&client)?;
         let pending = std::mem::replace(&mut place.pending, Pending::Nothing);
         self.crowded = true;
         self.alarms.clear(Alarm::Progress(client));
         let jobs: &[JobId] = match &pending {
             Pending::Nothing => &[],
-            Pending::End { job } | Pending::Stream { job, .. } => std::slice::from_ref(job),
+            Pending::Arrival { job } => {
+                self.ledger.forget_arriver(*job);
+                &[]
+            }
+            Pending::End { job } | Pending::Stream { job, .. } | Pending::Record { job } => {
+                std::slice::from_ref(job)
+            }
             Pending::Ends { jobs, .. } => jobs,
         };
         for &id in jobs {
             if let Some(job) = self.jobs.get_mut(id) {
                 job.watchers.remove(&client);
                 job.quiet.remove(&client);
+                job.paper.forget_asker(client);
             }
         }
         Some(pending)
+    }
+
+    /// Whether a job is open and will not go on before the next start.
+    fn is_left(&self, id: JobId) -> bool {
+        !self.phase.works() && self.jobs.get(id).is_some_and(Job::is_open)
+    }
+
+    /// A job is left open by a supervisor that stops: those who wait for its end hear of that.
+    pub(crate) fn send_watchers_away(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(id) else { return };
+        for client in job.watchers.clone() {
+            self.stop_waiting(client);
+            self.answer(client, Reply::Refused(goes_on(id)));
+        }
     }
 
     /// A client is gone, and with it the job that was attached to it. The last one takes a private supervisor along.
@@ -211,4 +259,10 @@ impl Machine {
             self.finish(id, cancelled(id, "its client went away"));
         }
     }
+}
+
+/// Why nobody will hear of the end of a job here.
+fn goes_on(id: JobId) -> Failure {
+    let message = format!("could not wait for {id}: the daemon is stopping; {id} goes on at its next start");
+    Failure::new(ErrorCode::Stopping, message)
 }

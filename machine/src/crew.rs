@@ -109,10 +109,15 @@ impl Crew {
 
     /// The name of the next worker, which will fill this slot.
     pub(crate) fn hire(&mut self, slot: SlotId) -> WorkerId {
-        self.hired += 1;
+        self.hired = self.hired.saturating_add(1);
         let worker = WorkerId(self.hired);
         self.by_worker.insert(worker, slot);
         worker
+    }
+
+    /// Names up to this one were given by an earlier supervisor.
+    pub(crate) fn skip_names(&mut self, last: WorkerId) {
+        self.hired = self.hired.max(last.0);
     }
 
     /// A worker is gone for good.

@@ -20,6 +20,12 @@ pub(crate) enum Alarm {
     Job(JobId),
     /// The next progress reply to a client.
     Progress(ClientId),
+    /// The next record of a job's progress.
+    Record(JobId),
+    /// The next try of a store that refuses.
+    Store,
+    /// The oldest ended job has been remembered for long enough.
+    Forget,
 }
 
 /// All alarms that are set.

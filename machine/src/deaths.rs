@@ -200,7 +200,7 @@ impl Death {
     /// As it is remembered by a job, with the lease that ran.
     pub(crate) fn incident(&self, job: &Job, now: Moment, held: Option<&Held>) -> Incident {
         Incident {
-            after_ms: now.since(job.submitted).as_ms(),
+            after_ms: job.age_ms(now),
             slot: self.slot,
             pid: self.pid,
             range: held.map(|held| job.spec.kernel.describe(held.position, held.count)),

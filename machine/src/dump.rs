@@ -22,7 +22,7 @@ impl Machine {
             json.text("settings", &format!("{:?}", self.settings));
             json.list("slots", self.crew.slots(), slot);
             json.list("jobs", self.jobs.all(), job);
-            json.list("clients", self.clients.iter(), |json, (id, Client { pending })| {
+            json.list("clients", self.clients.iter(), |json, (id, Client { pending, .. })| {
                 json.number("client", id);
                 json.text("pending", &format!("{pending:?}"));
             });

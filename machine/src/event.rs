@@ -4,11 +4,20 @@ use tally_protocol::control::Request;
 use tally_protocol::work::FromWorker;
 use tally_protocol::{ClientId, WorkerId};
 
+use crate::action::Ticket;
+use crate::permission::Who;
 use crate::settings::Settings;
 
 /// One thing that happened. The shell has already decoded it and knows that the sender is who it says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
+    /// A client connected. Comes before anything it says.
+    ClientCame {
+        /// The connection.
+        client: ClientId,
+        /// Who speaks over it, as the system says, and what it may do.
+        who: Who,
+    },
     /// A client made a request. A client has at most one unanswered request at a time: the shell keeps the next
     /// one back until the machine has answered with a last reply.
     ClientSaid {
@@ -65,6 +74,18 @@ pub enum Event {
     StopRequested,
     /// SIGQUIT came, or the one client of a private supervisor is gone: stop at once.
     StopNow,
+    /// The store has these changes, and they survive a loss of power.
+    Recorded {
+        /// Which.
+        ticket: Ticket,
+    },
+    /// The store has none of these changes and will not have them.
+    NotRecorded {
+        /// Which.
+        ticket: Ticket,
+        /// Why, as a fragment that stands alone: "no space left on device".
+        why: String,
+    },
     /// A new configuration was read.
     Reload(Box<Settings>),
 }

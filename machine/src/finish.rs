@@ -2,7 +2,7 @@
 //! only one that answers those who wait for it.
 
 use tally_protocol::JobId;
-use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::error::{ErrorCode, Failure, STOPPING};
 use tally_protocol::view::ResultView;
 
 use crate::Machine;
@@ -13,14 +13,24 @@ impl Machine {
     /// Ends an open job: takes its leases back, answers its clients, remembers it.
     pub(crate) fn finish(&mut self, id: JobId, outcome: Outcome) {
         let Some(job) = self.jobs.get_mut(id).filter(|job| job.is_open()) else { return };
-        job.state = State::Ended { at: self.now, outcome };
+        let at_ms = self.settings.wall_ms(self.now);
+        job.state = State::Ended { at: self.now, at_ms, outcome };
         job.owner = None;
         self.refile(id);
         self.alarms.clear(Alarm::Job(id));
         self.revoke(id);
+        self.remember_end(id);
         self.jobs.close(id);
         self.crowded = true;
-        self.answer_watchers(id);
+        self.report(id, |news| {
+            news.end = true;
+            news.urgent = true;
+        });
+        match self.jobs.get_mut(id).filter(|job| job.paper.news.end) {
+            // Those who wait hear of it when the store has it.
+            Some(job) => job.paper.unannounced = true,
+            None => self.answer_watchers(id),
+        }
     }
 
     /// Ends a job whose last position has been accepted.
@@ -71,6 +81,12 @@ fn timed_out(job: &Job) -> Failure {
     let (done, all) = (job.work.covered(), job.spec.elements);
     let message = format!("{} passed its deadline of {ms} ms with {done} of {all} elements done", job.id);
     Failure::new(ErrorCode::TimedOut, message)
+}
+
+/// The failure of a job that ends with its supervisor. Its client may ask for it again elsewhere.
+pub(crate) fn stopped(id: JobId) -> Outcome {
+    let failure = Failure::new(ErrorCode::Stopping, format!("{id} was cancelled: {STOPPING}"));
+    Outcome::Cancelled(Failure { exit: ErrorCode::Cancelled.exit(), ..failure })
 }
 
 /// The failure of a job that somebody ended.

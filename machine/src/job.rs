@@ -8,17 +8,20 @@
 //! | Ended   |               |        |                   |             |               | Queued or Running |
 //!
 //! Ended carries the outcome. Retry is refused to a job that is done. Every end goes through `Machine::finish`.
+//! A job that is recorded (`ledger`) is shown as running after its end until the store has its outcome.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tally_protocol::error::Failure;
 use tally_protocol::job::{JobSpec, JobState};
-use tally_protocol::view::{Incident, ResultView};
+use tally_protocol::view::{Incident, JobView, ResultView};
 use tally_protocol::{ClientId, JobId, SlotId, WorkerId};
 use tally_reduce::{Partial, Reduction};
 
 use crate::action::Profile;
 use crate::coverage::Coverage;
+use crate::jobs::Standing;
+use crate::ledger::Paper;
 use crate::moment::Moment;
 use crate::pace::{Meter, Pace};
 use crate::partition::Work;
@@ -44,7 +47,13 @@ pub(crate) struct Job {
     /// The client it ends with.
     pub(crate) owner: Option<ClientId>,
     pub(crate) detached: bool,
+    /// Whose it is.
+    pub(crate) uid: u32,
     pub(crate) submitted: Moment,
+    /// The same in Unix milliseconds.
+    pub(crate) submitted_at_ms: u64,
+    /// How long it had lived when its supervisor started, where it is older than that.
+    pub(crate) earlier_ms: u64,
     pub(crate) deadline: Option<Moment>,
     pub(crate) state: State,
     pub(crate) work: Work,
@@ -71,6 +80,14 @@ pub(crate) struct Job {
     pub(crate) misjudged_ns: i64,
     /// Where it stands in the queue of jobs that want workers.
     pub(crate) filed: Option<Key>,
+    /// As what it is counted among the open jobs.
+    pub(crate) standing: Option<Standing>,
+    /// What the store knows of it.
+    pub(crate) paper: Paper,
+    /// All that is known of an ended job since before a restart.
+    pub(crate) past: Option<Box<JobView>>,
+    /// Its request means nothing to this program: it can never go on.
+    pub(crate) lame: bool,
 }
 
 /// Where a job is in its life.
@@ -86,6 +103,8 @@ pub(crate) enum State {
     Ended {
         /// Since when.
         at: Moment,
+        /// The same in Unix milliseconds.
+        at_ms: u64,
         /// How.
         outcome: Outcome,
     },
@@ -150,6 +169,7 @@ impl Job {
         id: JobId,
         spec: JobSpec,
         owner: Option<ClientId>,
+        uid: u32,
         now: Moment,
         settings: &Settings,
     ) -> Self {
@@ -168,7 +188,10 @@ impl Job {
             priority: request.priority.unwrap_or(0),
             owner,
             detached: request.detach,
+            uid,
             submitted: now,
+            submitted_at_ms: settings.wall_ms(now),
+            earlier_ms: 0,
             deadline: None,
             state: State::Queued,
             work: Work::new(spec.elements, request.partitions),
@@ -187,6 +210,10 @@ impl Job {
             served_ns: 0,
             misjudged_ns: 0,
             filed: None,
+            standing: None,
+            paper: Paper::default(),
+            past: None,
+            lame: spec.kernel.reductions.is_empty(),
             spec,
         }
     }
@@ -196,6 +223,34 @@ impl Job {
             State::Queued | State::Running | State::Paused => true,
             State::Ended { .. } => false,
         }
+    }
+
+    /// Whether it has ended and everybody may know.
+    pub(crate) fn is_over(&self) -> bool {
+        !self.is_open() && !self.paper.unannounced
+    }
+
+    /// Its state, as everybody may know it.
+    pub(crate) fn shown_state(&self) -> JobState {
+        if self.paper.unannounced { JobState::Running } else { self.state.name() }
+    }
+
+    /// Whether nobody waits for it and the store knows all of it.
+    pub(crate) fn is_forgettable(&self) -> bool {
+        self.watchers.is_empty() && !self.paper.is_busy()
+    }
+
+    /// When it ended, in Unix milliseconds; never, while it is open.
+    pub(crate) fn ended_at_ms(&self) -> u64 {
+        match self.state {
+            State::Queued | State::Running | State::Paused => u64::MAX,
+            State::Ended { at_ms, .. } => at_ms,
+        }
+    }
+
+    /// Milliseconds from its submission to some later time.
+    pub(crate) fn age_ms(&self, at: Moment) -> u64 {
+        self.earlier_ms.saturating_add(at.since(self.submitted).as_ms())
     }
 
     /// Whether a piece of it may be leased to somebody.
@@ -223,7 +278,8 @@ impl Job {
             return 1;
         }
         let workers = self.workers_max(settings.slots);
-        self.pace.next_size(settings, self.spec.elements, self.work.uncut(), workers)
+        let size = self.pace.next_size(settings, self.spec.elements, self.work.uncut(), workers);
+        size.max(self.spec.kernel.source.grain())
     }
 
     /// A worker took one more lease.

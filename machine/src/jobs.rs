@@ -3,8 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tally_protocol::JobId;
+use tally_protocol::job::JobState;
 
 use crate::job::Job;
+
+/// As what an open job is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Standing {
+    pub(crate) state: JobState,
+    /// It survives the supervisor.
+    pub(crate) kept: bool,
+}
 
 /// The table of jobs.
 #[derive(Clone, Debug, Default)]
@@ -15,15 +24,22 @@ pub(crate) struct Jobs {
     ended: BTreeSet<(u64, JobId)>,
     /// When each of these ended, as a count of ends.
     ended_as: BTreeMap<JobId, u64>,
+    /// Open jobs by how they stand; looked at often, so that nobody counts them one by one.
+    counts: BTreeMap<Standing, u64>,
+    /// Open jobs by user.
+    by_user: BTreeMap<u32, usize>,
+    /// Ends in order, those before a restart too.
+    order: u64,
     /// Jobs that ended since the start.
     pub(crate) ends: u64,
-    named: u64,
+    /// The last id that was given out.
+    pub(crate) named: u64,
 }
 
 impl Jobs {
     /// The next id, counting from 1.
     pub(crate) fn name(&mut self) -> JobId {
-        self.named += 1;
+        self.named = self.named.saturating_add(1);
         JobId(self.named)
     }
 
@@ -60,10 +76,51 @@ impl Jobs {
 
     /// An open job has ended.
     pub(crate) fn close(&mut self, job: JobId) {
-        self.open.remove(&job);
         self.ends += 1;
-        self.ended.insert((self.ends, job));
-        self.ended_as.insert(job, self.ends);
+        self.close_quietly(job);
+    }
+
+    /// A job ended before this supervisor was.
+    pub(crate) fn close_quietly(&mut self, job: JobId) {
+        self.open.remove(&job);
+        self.order += 1;
+        self.ended.insert((self.order, job));
+        self.ended_as.insert(job, self.order);
+    }
+
+    /// Counts a job as what it is now.
+    pub(crate) fn recount(&mut self, id: JobId) {
+        let Some(job) = self.all.get_mut(&id) else { return };
+        let now = job.is_open().then(|| Standing { state: job.state.name(), kept: job.paper.kept });
+        let before = std::mem::replace(&mut job.standing, now);
+        if now == before {
+            return;
+        }
+        if let Some(count) = before.and_then(|before| self.counts.get_mut(&before)) {
+            *count -= 1;
+        }
+        if let Some(now) = now {
+            *self.counts.entry(now).or_default() += 1;
+        }
+        let user = self.by_user.entry(job.uid).or_default();
+        match (before, now) {
+            (None, Some(_)) => *user += 1,
+            (Some(_), None) => *user -= 1,
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+        if *user == 0 {
+            self.by_user.remove(&job.uid);
+        }
+    }
+
+    /// How many open jobs stand like this.
+    pub(crate) fn count(&self, like: impl Fn(Standing) -> bool) -> u64 {
+        self.counts.iter().filter(|&(&standing, _)| like(standing)).map(|(_, count)| count).sum()
+    }
+
+    /// How many open jobs a user has.
+    pub(crate) fn count_of(&self, uid: u32) -> usize {
+        self.by_user.get(&uid).copied().unwrap_or(0)
     }
 
     /// An ended job goes on.
@@ -74,23 +131,41 @@ impl Jobs {
         }
     }
 
-    /// Forgets the oldest ended jobs until `most` are left; those with watchers stay.
-    pub(crate) fn forget_beyond(&mut self, most: usize) {
-        let Some(surplus) = self.ended.len().checked_sub(most).filter(|&surplus| surplus > 0) else { return };
-        let free = |&&(_, id): &&(u64, JobId)| self.get(id).is_none_or(|job| job.watchers.is_empty());
-        let old: Vec<_> = self.ended.iter().filter(free).take(surplus).copied().collect();
-        for (end, id) in old {
-            self.ended.remove(&(end, id));
-            self.ended_as.remove(&id);
+    /// Ended jobs that nobody waits for and that have no business with the store, the oldest first.
+    fn free(&self) -> impl Iterator<Item = &Job> {
+        self.ended.iter().filter_map(|&(_, id)| self.get(id)).filter(|job| job.is_forgettable())
+    }
+
+    /// Forgets the oldest ended jobs until `most` are left, and those that ended at `before_ms` or earlier, but for
+    /// those that can't be forgotten yet. Says which of them the store has.
+    pub(crate) fn forget(&mut self, most: usize, before_ms: Option<u64>) -> Vec<JobId> {
+        let surplus = self.ended.len().saturating_sub(most);
+        let old = |job: &Job| before_ms.is_some_and(|before| job.ended_at_ms() <= before);
+        let gone: Vec<(JobId, bool)> = self
+            .free()
+            .enumerate()
+            .take_while(|(at, job)| *at < surplus || old(job))
+            .map(|(_, job)| (job.id, job.paper.in_store))
+            .collect();
+        for &(id, _) in &gone {
+            if let Some(order) = self.ended_as.remove(&id) {
+                self.ended.remove(&(order, id));
+            }
             self.all.remove(&id);
         }
+        gone.into_iter().filter(|&(_, stored)| stored).map(|(id, _)| id).collect()
+    }
+
+    /// When the oldest job that can be forgotten ended, in Unix milliseconds.
+    pub(crate) fn oldest_end_ms(&self) -> Option<u64> {
+        self.free().next().map(Job::ended_at_ms)
     }
 
     /// Panics unless open and ended jobs are where they should be, and no more than `most` are remembered for nobody.
     pub(crate) fn check(&self, most: usize) {
-        let unwatched = |id: &&JobId| self.get(**id).is_some_and(|job| job.watchers.is_empty());
-        let idle = self.ended_as.keys().filter(unwatched).count();
+        let idle = self.ended_as.keys().filter(|&&id| self.get(id).is_some_and(Job::is_forgettable)).count();
         assert!(idle <= most, "{idle} ended jobs are remembered, {most} are allowed");
+        self.check_counts();
         for job in self.all() {
             assert_eq!(job.is_open(), self.open.contains(&job.id), "{} is in the wrong list", job.id);
             assert_eq!(job.is_open(), !self.ended_as.contains_key(&job.id), "{} has ended twice", job.id);
@@ -101,5 +176,18 @@ impl Jobs {
             "the order of ends is wrong"
         );
         assert_eq!(self.ended.len(), self.ended_as.len(), "a job has ended twice");
+    }
+
+    fn check_counts(&self) {
+        let mut counts: BTreeMap<Standing, u64> = self.counts.keys().map(|&standing| (standing, 0)).collect();
+        let mut by_user: BTreeMap<u32, usize> = BTreeMap::new();
+        for job in self.open() {
+            let standing = Standing { state: job.state.name(), kept: job.paper.kept };
+            *counts.entry(standing).or_default() += 1;
+            *by_user.entry(job.uid).or_default() += 1;
+            assert_eq!(job.standing, Some(standing), "{} is counted as something else", job.id);
+        }
+        assert_eq!(counts, self.counts, "the counts of open jobs");
+        assert_eq!(by_user, self.by_user, "the counts of users");
     }
 }

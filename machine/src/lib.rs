@@ -5,7 +5,8 @@
 //!
 //! Where to go next: `requests` (what clients ask), `words` (what workers say), `schedule` (who gets which partition
 //! next), `lease` (what a lease goes through), `staff` (which workers are started and ended), `deaths` (what a death
-//! costs, and whom), `finish` (how a job ends), `check` (what must always hold), `sim` (the seeded worlds it is tested
+//! costs, and whom), `finish` (how a job ends),
+//! `ledger` (what survives the supervisor), `restore` (how the next one goes on), `permission` (who may do what), `check` (what must always hold), `sim` (the seeded worlds it is tested
 //! in).
 #![forbid(unsafe_code)]
 
@@ -17,17 +18,21 @@ mod crew;
 mod deadline;
 mod deaths;
 mod dump;
+mod ends;
 pub mod event;
 mod explain;
 mod finish;
 mod job;
 mod jobs;
 mod lease;
+mod ledger;
 pub mod moment;
 mod pace;
 mod partition;
+pub mod permission;
 pub mod phase;
 mod requests;
+mod restore;
 mod schedule;
 pub mod settings;
 mod staff;
@@ -47,8 +52,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tally_protocol::{ClientId, SlotId};
 
 pub use action::Action;
+pub use ends::JobEnd;
 pub use event::Event;
 pub use moment::Moment;
+pub use permission::{Rights, Who};
 pub use phase::Phase;
 pub use settings::Settings;
 pub use vitals::Vitals;
@@ -59,6 +66,7 @@ use crew::Crew;
 use deadline::{Alarm, Alarms};
 use deaths::Drought;
 use jobs::Jobs;
+use ledger::Ledger;
 use schedule::Queue;
 
 /// The supervisor's state. Feed it events, perform its actions, wake it at its deadline.
@@ -72,6 +80,8 @@ pub struct Machine {
     queue: Queue,
     crew: Crew,
     clients: BTreeMap<ClientId, Client>,
+    /// What is under way to the store.
+    ledger: Ledger,
     alarms: Alarms,
     actions: VecDeque<Action>,
     /// Starts that failed in a row, by kind of worker.
@@ -79,6 +89,8 @@ pub struct Machine {
     random: u64,
     late: u64,
     restarts: u64,
+    /// Ends of jobs that the shell has not asked for.
+    ends: Vec<ends::JobEnd>,
     /// Slots whose worker may want another lease; looked at when the event has been taken in.
     stirred: BTreeSet<SlotId>,
     /// New pieces wait that any worker may take.
@@ -96,6 +108,12 @@ impl Machine {
     /// A supervisor without jobs and clients. An eager one starts its workers at once: its first actions are ready.
     #[must_use]
     pub fn new(now: Moment, settings: Settings) -> Self {
+        let mut machine = Self::bare(now, settings);
+        machine.settle();
+        machine
+    }
+
+    fn bare(now: Moment, settings: Settings) -> Self {
         let mut machine = Self {
             now,
             phase: Phase::Running,
@@ -103,12 +121,14 @@ impl Machine {
             queue: Queue::default(),
             crew: Crew::default(),
             clients: BTreeMap::new(),
+            ledger: Ledger::new(1),
             alarms: Alarms::default(),
             actions: VecDeque::new(),
             droughts: BTreeMap::new(),
             random: settings.seed,
             late: 0,
             restarts: 0,
+            ends: Vec::new(),
             stirred: BTreeSet::new(),
             feed: false,
             prowl: false,
@@ -118,7 +138,6 @@ impl Machine {
             settings,
         };
         machine.crew.grow(machine.settings.slots);
-        machine.settle();
         machine
     }
 
@@ -136,6 +155,7 @@ impl Machine {
 
     fn take_in(&mut self, event: Event) {
         match event {
+            Event::ClientCame { client, who } => self.client_came(client, who),
             Event::ClientSaid { client, request, more } => self.client_said(client, request, more),
             Event::ClientGone { client } => self.client_gone(client),
             Event::Spawned { worker, pid } => self.spawned(worker, pid),
@@ -147,6 +167,8 @@ impl Machine {
             Event::WorkerExited { worker, how, stderr } => self.worker_gone(worker, &how, stderr),
             Event::StopRequested => self.stop_requested(),
             Event::StopNow => self.stop_now(false),
+            Event::Recorded { ticket } => self.recorded(ticket),
+            Event::NotRecorded { ticket, why } => self.not_recorded(ticket, &why),
             Event::Reload(settings) => self.reload(*settings),
         }
     }
@@ -160,6 +182,9 @@ impl Machine {
                 Alarm::Slot(slot) => self.slot_due(slot),
                 Alarm::Job(job) => self.job_due(job),
                 Alarm::Progress(client) => self.progress_due(client),
+                Alarm::Record(job) => self.record_due(job),
+                Alarm::Store => self.store_due(),
+                Alarm::Forget => self.crowded = true,
             }
             self.settle();
         }
@@ -177,8 +202,10 @@ impl Machine {
         self.advance_phase();
         // Not before all who are to hear of an end have been told.
         if std::mem::take(&mut self.crowded) {
-            self.jobs.forget_beyond(self.settings.jobs_ended_max);
+            self.forget();
         }
+        self.keep_books();
+        self.exit_when_done();
         #[cfg(any(debug_assertions, test))]
         self.check_now_and_then();
     }
@@ -198,6 +225,20 @@ impl Machine {
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.phase
+    }
+
+    /// Forgets ended jobs that are too many or too old.
+    fn forget(&mut self) {
+        let wall_ms = self.settings.wall_ms(self.now);
+        let age = self.settings.jobs_ended_age.map(moment::Span::as_ms);
+        let before_ms = age.and_then(|age| wall_ms.checked_sub(age));
+        let gone = self.jobs.forget(self.settings.jobs_ended_max, before_ms);
+        self.forgotten(gone);
+        self.alarms.clear(Alarm::Forget);
+        if let Some((end, age)) = self.jobs.oldest_end_ms().zip(age) {
+            let due = self.settings.moment_of(end.saturating_add(age));
+            self.alarms.set(Alarm::Forget, due);
+        }
     }
 
     fn act(&mut self, action: Action) {

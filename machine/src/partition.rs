@@ -2,13 +2,14 @@
 //!
 //! | state                               | leased           | accepted | given back | killed its worker too often |
 //! |-------------------------------------|------------------|----------|------------|-----------------------------|
-//! | uncut (beyond the frontier)         | cut, then Leased |          |            |                             |
+//! | uncut                               | cut, then Leased |          |            |                             |
 //! | Queued                              | Leased           |          |            | two Queued halves           |
 //! | Leased { worker, attempt, until }   |                  | Done     | Queued     |                             |
 //! | Done                                |                  |          |            |                             |
 //!
 //! Done partitions are not kept: their positions are in the coverage. The law: at any time each position of the source
-//! is in exactly one place, beyond the frontier, in a live partition, or in the coverage.
+//! is in exactly one place: uncut, in a live partition, or in the coverage. What is uncut is one range in a new job; in
+//! one that was restored it is whatever lies between the covered ranges.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,7 +53,7 @@ pub(crate) struct Partition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Plan {
     /// Into so many pieces of the same size, give or take one; partition `i` is piece `i`.
-    Equal { pieces: u64, next: u64 },
+    Equal { pieces: u64 },
     /// Into sizes that follow the measured pace.
     Measured,
 }
@@ -103,8 +104,12 @@ impl Turn {
 pub(crate) struct Work {
     elements: u64,
     plan: Plan,
-    /// First position not cut yet.
-    frontier: u64,
+    /// Ranges not cut yet, as (start, end), the first one last. None touches the next.
+    uncut: Vec<(u64, u64)>,
+    /// How many positions that is.
+    uncut_count: u64,
+    /// Into how many pieces it will be cut, where the plan says so.
+    planned: u64,
     /// Next id for a piece that the plan does not number.
     fresh: u64,
     live: BTreeMap<PartitionId, Partition>,
@@ -120,25 +125,82 @@ impl Work {
         let (plan, fresh) = match pieces {
             Some(pieces) => {
                 let pieces = pieces.clamp(1, elements.max(1));
-                (Plan::Equal { pieces, next: 0 }, pieces)
+                (Plan::Equal { pieces }, pieces)
             }
             None => (Plan::Measured, 0),
         };
-        Self {
+        let mut work = Self {
             elements,
             plan,
-            frontier: 0,
+            uncut: Vec::new(),
+            uncut_count: 0,
+            planned: 0,
             fresh,
             live: BTreeMap::new(),
             queued: BTreeSet::new(),
             coverage: Coverage::default(),
             accepted: 0,
+        };
+        work.leave_uncut(0, elements);
+        work
+    }
+
+    /// The same with these ranges covered already, by so many partitions; nothing, if they cannot be.
+    pub(crate) fn restored(
+        elements: u64,
+        pieces: Option<u64>,
+        covered: &[(u64, u64)],
+        accepted: u64,
+    ) -> Option<Self> {
+        let mut work = Self::new(elements, pieces);
+        for &(position, count) in covered {
+            let fits = position.checked_add(count).is_some_and(|end| end <= elements);
+            if !fits || !work.coverage.add(position, count) {
+                return None;
+            }
+        }
+        (work.uncut, work.uncut_count, work.planned) = (Vec::new(), 0, 0);
+        let runs: Vec<(u64, u64)> = work.coverage.runs().collect();
+        let mut end = elements;
+        for (position, count) in runs.into_iter().rev() {
+            work.leave_uncut(position + count, end);
+            end = position;
+        }
+        work.leave_uncut(0, end);
+        work.accepted = accepted;
+        Some(work)
+    }
+
+    /// Adds a range that lies before all others that are uncut.
+    fn leave_uncut(&mut self, start: u64, end: u64) {
+        if start >= end {
+            return;
+        }
+        self.uncut.push((start, end));
+        self.uncut_count += end - start;
+        if let Plan::Equal { pieces } = self.plan {
+            self.planned += self.piece_at(pieces, end - 1).0 - self.piece_at(pieces, start).0 + 1;
+        }
+    }
+
+    /// The piece of an equal cut that a position belongs to: its number, start and end.
+    fn piece_at(&self, pieces: u64, position: u64) -> (u64, u64, u64) {
+        let (small, larger) = (self.elements / pieces, self.elements % pieces);
+        // The first `larger` pieces have one element more.
+        let first_small = larger * (small + 1);
+        if position < first_small {
+            let number = position / (small + 1);
+            (number, number * (small + 1), (number + 1) * (small + 1))
+        } else {
+            let number = (position - first_small) / small;
+            let start = first_small + number * small;
+            (larger + number, start, start + small)
         }
     }
 
     /// Positions not cut yet.
     pub(crate) fn uncut(&self) -> u64 {
-        self.elements - self.frontier
+        self.uncut_count
     }
 
     /// Whether the sizes follow the measured pace.
@@ -176,12 +238,10 @@ impl Work {
     }
 
     fn next_cut(&self, size: u64) -> u64 {
+        let Some(&(start, end)) = self.uncut.last() else { return 0 };
         match self.plan {
-            Plan::Equal { pieces, next } if next < pieces => {
-                self.elements / pieces + u64::from(next < self.elements % pieces)
-            }
-            Plan::Equal { .. } => 0,
-            Plan::Measured => size.min(self.uncut()),
+            Plan::Equal { pieces } => self.piece_at(pieces, start).2.min(end) - start,
+            Plan::Measured => size.min(end - start),
         }
     }
 
@@ -198,21 +258,26 @@ impl Work {
         Some(Taken { partition, attempt, position: piece.position, count: piece.count })
     }
 
-    /// Cuts one piece from the frontier; the caller leases it at once.
+    /// Cuts one piece from the first uncut range; the caller leases it at once.
     fn cut(&mut self, size: u64) -> Option<PartitionId> {
         let count = self.next_cut(size);
-        if count == 0 {
-            return None;
+        let (start, end) = self.uncut.pop().filter(|_| count > 0)?;
+        if start + count < end {
+            self.uncut.push((start + count, end));
         }
-        let partition = match &mut self.plan {
-            Plan::Equal { next, .. } => {
-                *next += 1;
-                PartitionId(*next - 1)
+        self.uncut_count -= count;
+        let partition = match self.plan {
+            Plan::Equal { pieces } => {
+                self.planned -= 1;
+                // What is left of a piece after a restart is not that piece.
+                match self.piece_at(pieces, start) {
+                    (number, from, to) if (from, to) == (start, start + count) => PartitionId(number),
+                    _ => self.fresh_id(),
+                }
             }
             Plan::Measured => self.fresh_id(),
         };
-        self.live.insert(partition, Partition::new(self.frontier, count, false));
-        self.frontier += count;
+        self.live.insert(partition, Partition::new(start, count, false));
         Some(partition)
     }
 
@@ -344,7 +409,7 @@ impl Work {
     /// Pieces of the plan not cut yet, where their number is known.
     pub(crate) fn planned(&self) -> Option<u64> {
         match self.plan {
-            Plan::Equal { pieces, next } if self.uncut() > 0 => Some(pieces - next),
+            Plan::Equal { .. } if self.uncut() > 0 => Some(self.planned),
             Plan::Measured if self.uncut() > 0 => None,
             Plan::Equal { .. } | Plan::Measured => Some(0),
         }
@@ -370,8 +435,13 @@ impl Work {
         }
         let waiting = self.live.values().filter(|piece| piece.state == PartitionState::Queued).count();
         assert_eq!(waiting, self.queued.len(), "a queued partition is gone");
-        assert!(all.is_whole(self.frontier), "positions before the frontier are lost");
-        assert!(self.frontier <= self.elements, "the frontier ran over the end");
+        let mut uncut = 0;
+        for &(start, end) in &self.uncut {
+            assert!(end > start && all.add(start, end - start), "{start}..{end} is uncut and somewhere else");
+            uncut += end - start;
+        }
+        assert_eq!(uncut, self.uncut_count, "how many are uncut");
+        assert!(all.is_whole(self.elements), "positions are lost");
     }
 }
 
@@ -498,7 +568,7 @@ mod tests {
 
     impl PartialEq for Work {
         fn eq(&self, other: &Self) -> bool {
-            self.covered() == other.covered() && self.frontier == other.frontier
+            self.covered() == other.covered() && self.uncut == other.uncut
         }
     }
 

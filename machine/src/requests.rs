@@ -11,6 +11,8 @@
 //! | Follow           | any          | any                                       | at its end          |
 //! | Wait             | any          | any                                       | when all have ended |
 //! | everything else  | any          | any                                       | at once             |
+//!
+//! What is done to a recorded job is answered when the store has it (`ledger`).
 
 use tally_protocol::control::{Reply, Request};
 use tally_protocol::error::{ErrorCode, Failure};
@@ -24,11 +26,14 @@ use crate::deadline::Alarm;
 use crate::finish::cancelled;
 use crate::job::{Job, State};
 use crate::moment::Span;
+use crate::permission::Who;
 
 impl Machine {
     /// A client made a request.
     pub(crate) fn client_said(&mut self, client: ClientId, request: Request, more: bool) {
-        let known = self.clients.entry(client).or_insert(Client { pending: Pending::Nothing });
+        let who = self.nobody();
+        let known = self.clients.entry(client).or_insert(Client { who, pending: Pending::Nothing });
+        let who = known.who;
         if known.pending != Pending::Nothing {
             return self.refuse(
                 client,
@@ -38,7 +43,7 @@ impl Machine {
         }
         match request {
             Request::Hello(spoken) => self.hello(client, spoken),
-            Request::Submit(spec) => self.submit(client, *spec, more),
+            Request::Submit(spec) => self.submit(client, who, *spec, more),
             Request::Jobs { all } => self.list(client, all),
             Request::Show(job) => self.show(client, job),
             Request::Explain(job) => self.explain(client, job),
@@ -65,6 +70,10 @@ impl Machine {
                 self.stop_now(false);
             }
             Request::Dump => self.answer(client, Reply::Dump(self.dump(self.now))),
+            // The shell answers these itself, as they are about files and the system.
+            Request::Reload | Request::Config | Request::Metrics => {
+                self.refuse(client, ErrorCode::WrongState, "there is no shell here to answer this");
+            }
         }
     }
 
@@ -89,32 +98,22 @@ impl Machine {
             return Some(Failure::new(ErrorCode::Stopping, "the daemon is stopping and takes no new jobs"));
         }
         let most = self.settings.jobs_open_max;
-        (self.jobs.open_count() >= most).then(|| {
+        (self.jobs.open_count() + self.ledger.arriving_count() >= most).then(|| {
             let failure =
                 Failure::new(ErrorCode::TooMany, format!("could not take one more job: {most} are open"));
             failure.hint("wait for some to end, or cancel some")
         })
     }
 
-    fn submit(&mut self, client: ClientId, spec: JobSpec, more: bool) {
+    fn submit(&mut self, client: ClientId, who: Who, spec: JobSpec, more: bool) {
         if let Some(failure) = self.shut() {
             return self.answer(client, Reply::Refused(failure));
         }
-        let detached = spec.request.detach;
-        let id = self.jobs.name();
-        let owner = (!detached).then_some(client);
-        self.jobs.insert(Job::new(id, spec, owner, self.now, &self.settings));
-        if detached {
-            self.open(id);
-            self.tell(client, id, false);
-        } else {
-            self.watch(client, id, more);
-            self.open(id);
-        }
+        self.receive(client, who.uid, spec, more);
     }
 
     /// Lets an open job run: one that is new, or goes on.
-    fn open(&mut self, id: JobId) {
+    pub(crate) fn open(&mut self, id: JobId) {
         self.set_deadline(id);
         self.level(id);
         self.refile(id);
@@ -156,7 +155,7 @@ impl Machine {
     }
 
     fn state_of(&self, id: JobId) -> Option<JobState> {
-        self.jobs.get(id).map(|job| job.state.name())
+        self.jobs.get(id).map(Job::shown_state)
     }
 
     fn show(&mut self, client: ClientId, id: JobId) {
@@ -219,8 +218,7 @@ impl Machine {
         for &id in &ids {
             self.finish(id, cancelled(id, "a client asked for it"));
         }
-        let views = self.views_of(&ids);
-        self.answer(client, Reply::Jobs(views));
+        self.watch_all(client, ids);
     }
 
     fn pause(&mut self, client: ClientId, id: JobId) {
@@ -242,14 +240,16 @@ impl Machine {
         }
         let Some(job) = self.jobs.get_mut(id) else { return };
         if !job.is_open() {
-            let why = format!("could not {verb} {id}: it is {} already", job.state.name());
+            let how =
+                if job.is_over() { format!("{} already", job.state.name()) } else { "ending".to_owned() };
+            let why = format!("could not {verb} {id}: it is {how}");
             return self.refuse(client, ErrorCode::WrongState, why);
         }
         change(job);
         self.refile(id);
         self.note(id);
         self.feed = true;
-        self.tell(client, id, false);
+        self.tell_recorded(client, id);
     }
 
     fn retry(&mut self, client: ClientId, id: JobId) {
@@ -267,22 +267,32 @@ impl Machine {
         if let Some(failure) = self.shut() {
             return self.answer(client, Reply::Refused(failure));
         }
+        if self.jobs.get(id).is_some_and(|job| job.lame) {
+            let why = format!("could not retry {id}: what it was asked means nothing to this program");
+            return self.refuse(client, ErrorCode::WrongState, why);
+        }
         self.jobs.reopen(id);
         self.one_more_open(id);
         if let Some(job) = self.jobs.get_mut(id) {
             job.work.forgive();
             job.detached = true;
+            job.past = None;
+            job.paper.kept = self.settings.durable;
+            if job.paper.kept {
+                job.paper.reopen();
+            }
             job.meter = crate::pace::Meter::new(self.now);
             job.unpause();
         }
+        self.report(id, |news| news.progress = true);
         self.open(id);
-        self.tell(client, id, false);
+        self.tell_recorded(client, id);
     }
 }
 
 impl Job {
     /// The state of an open job that is not paused.
-    fn unpause(&mut self) {
+    pub(crate) fn unpause(&mut self) {
         let begun = self.holders > 0 || self.work.accepted() > 0 || self.work.returned() > 0;
         self.state = if begun { State::Running } else { State::Queued };
     }

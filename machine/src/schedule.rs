@@ -98,6 +98,7 @@ impl Job {
 impl Machine {
     /// Puts a job where it belongs in the queue, after anything about it has changed.
     pub(crate) fn refile(&mut self, id: JobId) {
+        self.jobs.recount(id);
         let Some(job) = self.jobs.get_mut(id) else { return };
         let want = (job.wants_workers() && !job.is_full()).then(|| job.key());
         if want == job.filed {

@@ -3,9 +3,9 @@
 use tally_protocol::limits;
 
 use crate::action::Profile;
-use crate::moment::Span;
+use crate::moment::{Moment, Span};
 
-/// Settings of a supervisor. All can be changed while it runs, except the seed and the wall clock.
+/// Settings of a supervisor. All can be changed while it runs, except the seed, the wall clock and `durable`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// How many workers at the most, 1 to `limits::WORKERS_MAX`.
@@ -46,8 +46,20 @@ pub struct Settings {
     pub leases_max: usize,
     /// Jobs open at once.
     pub jobs_open_max: usize,
+    /// Open jobs of one user, for users without the right to operate.
+    pub jobs_open_per_user_max: usize,
     /// Ended jobs remembered.
     pub jobs_ended_max: usize,
+    /// Ended jobs are remembered for so long; without end, when absent.
+    pub jobs_ended_age: Option<Span>,
+    /// There is a store: detached jobs are recorded and survive the daemon. Fixed from the start.
+    pub durable: bool,
+    /// The least time between two records of one job's progress. Large partials wait longer, by their size.
+    pub checkpoint: Span,
+    /// Job ids that are reserved ahead in the store, so that none is given out twice.
+    pub ids_ahead: u64,
+    /// A client that was not announced by `ClientCame` is the supervisor's maker and may do everything.
+    pub trusting: bool,
     /// Pause between two progress replies to one client.
     pub progress: Span,
     /// Source of the jitter of back-offs.
@@ -63,11 +75,23 @@ pub struct Settings {
 pub struct Identity {
     /// The supervisor's process.
     pub pid: u32,
+    /// Its user.
+    pub uid: u32,
     /// The control socket, where there is one.
     pub socket: Option<String>,
 }
 
 impl Settings {
+    /// A moment in Unix milliseconds.
+    pub(crate) fn wall_ms(&self, at: Moment) -> u64 {
+        self.wall_ms_at_zero.saturating_add(at.since(Moment(0)).as_ms())
+    }
+
+    /// Unix milliseconds as a moment; the first one, for what lies before it.
+    pub(crate) fn moment_of(&self, wall_ms: u64) -> Moment {
+        Moment(0) + Span::ms(wall_ms.saturating_sub(self.wall_ms_at_zero))
+    }
+
     /// The defaults of `config.toml` for a number of slots.
     #[must_use]
     pub fn new(slots: u16, profile: Profile) -> Self {
@@ -91,7 +115,13 @@ impl Settings {
             ahead: Span::ms(2),
             leases_max: 64,
             jobs_open_max: limits::JOBS_OPEN_MAX,
+            jobs_open_per_user_max: limits::JOBS_OPEN_PER_USER_MAX,
             jobs_ended_max: limits::JOBS_ENDED_MAX,
+            jobs_ended_age: None,
+            durable: false,
+            checkpoint: Span::ms(100),
+            ids_ahead: 100,
+            trusting: false,
             progress: Span::ms(100),
             seed: 0,
             wall_ms_at_zero: 0,

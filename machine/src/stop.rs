@@ -1,14 +1,15 @@
 //! How the supervisor ends: drain, stop, kill; and how it takes new settings.
 //!
-//! `phase` has the table. The first request to stop drains within a limit, the second one stops, one more kills.
+//! `phase` has the table. Recorded jobs are not ended by a stop: the next supervisor goes on with them.
+//! The first request to stop drains within a limit, the second one stops, one more kills.
 
-use tally_protocol::error::STOPPING;
+use tally_protocol::job::JobState;
 use tally_protocol::{JobId, SlotId};
 
 use crate::Machine;
 use crate::action::Action;
 use crate::deadline::Alarm;
-use crate::finish::cancelled;
+use crate::finish::stopped;
 use crate::phase::Phase;
 use crate::settings::Settings;
 use crate::worker::{Leaving, SlotState};
@@ -57,11 +58,24 @@ impl Machine {
     fn end_all_jobs(&mut self) {
         let ids: Vec<JobId> = self.jobs.open().map(|job| job.id).collect();
         for id in ids {
-            self.finish(id, cancelled(id, STOPPING));
+            if self.records() && self.jobs.get(id).is_some_and(|job| job.paper.kept) {
+                self.leave(id);
+            } else {
+                self.finish(id, stopped(id));
+            }
         }
+        self.close_books();
+    }
+
+    /// A recorded job stays open in the store, for the next supervisor.
+    fn leave(&mut self, id: JobId) {
+        self.revoke(id);
+        self.refile(id);
+        self.send_watchers_away(id);
     }
 
     fn kill_all(&mut self) {
+        self.abandon_store();
         self.for_all_slots(|machine, slot| match machine.crew.get(slot).map(|place| &place.state) {
             Some(SlotState::Starting { .. } | SlotState::Idle { .. } | SlotState::Busy { .. }) => {
                 machine.kill(slot, Leaving::Dismissed);
@@ -90,26 +104,43 @@ impl Machine {
         }
     }
 
-    /// Goes to the next phase when nothing is left to do in this one.
+    /// Stops when nothing is left to drain.
     pub(crate) fn advance_phase(&mut self) {
-        match self.phase {
-            Phase::Draining { .. } if self.jobs.open_count() == 0 => {
-                self.stop_now(false);
-                self.advance_phase();
-            }
-            Phase::Stopping if self.crew.is_deserted() => {
-                self.phase = Phase::Stopped;
-                self.alarms.silence();
-                self.act(Action::Exit);
-            }
-            Phase::Running | Phase::Draining { .. } | Phase::Stopping | Phase::Stopped => {}
+        if self.is_drained() {
+            self.stop_now(false);
         }
+    }
+
+    /// Recorded jobs can go on later: nobody waits for them who wants to end soon, and nobody at all for paused ones.
+    pub(crate) fn is_drained(&self) -> bool {
+        let open = match self.phase {
+            Phase::Draining { until: Some(_) } => self.jobs.count(|job| !job.kept),
+            Phase::Draining { until: None } => {
+                self.jobs.count(|job| !(job.kept && job.state == JobState::Paused))
+            }
+            Phase::Running | Phase::Stopping | Phase::Stopped => return false,
+        };
+        open == 0
+    }
+
+    /// Ends the process when every worker is gone and the store has answered.
+    pub(crate) fn exit_when_done(&mut self) {
+        if self.phase == Phase::Stopping && self.crew.is_deserted() && self.is_written() {
+            self.phase = Phase::Stopped;
+            self.alarms.silence();
+            self.act(Action::Exit);
+        }
+    }
+
+    /// Whether nobody waits for the store.
+    pub(crate) fn is_written(&self) -> bool {
+        !self.records() || self.ledger.is_quiet()
     }
 
     /// New settings hold for everything decided from now on. Surplus workers finish what they have.
     pub(crate) fn reload(&mut self, settings: Settings) {
-        let (seed, wall_ms_at_zero) = (self.settings.seed, self.settings.wall_ms_at_zero);
-        self.settings = Settings { seed, wall_ms_at_zero, ..settings };
+        let Settings { seed, wall_ms_at_zero, durable, .. } = self.settings;
+        self.settings = Settings { seed, wall_ms_at_zero, durable, ..settings };
         let slots = self.settings.slots;
         self.crew.grow(slots);
         self.for_all_slots(|machine, slot| {

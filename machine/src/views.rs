@@ -12,11 +12,32 @@ use crate::pace::eta_ms;
 use crate::worker::{Slot, SlotState};
 
 impl Machine {
-    /// A job as it is now.
+    /// A job as everybody may know it: one whose end is not recorded yet still runs.
     pub(crate) fn view(&self, job: &Job) -> JobView {
+        let view = self.full_view(job);
+        if !job.paper.unannounced {
+            return view;
+        }
+        let elapsed_ms = job.age_ms(self.now);
+        JobView {
+            state: job.shown_state(),
+            results: Vec::new(),
+            error: None,
+            ended_at_ms: None,
+            elapsed_ms,
+            ..view
+        }
+    }
+
+    /// A job as it is now.
+    pub(crate) fn full_view(&self, job: &Job) -> JobView {
+        let stored = job.paper.is_refused().then_some(false);
+        if let Some(past) = &job.past {
+            return JobView { stored, ..JobView::clone(past) };
+        }
         let (ended, results, error) = match &job.state {
             State::Queued | State::Running | State::Paused => (None, Vec::new(), None),
-            State::Ended { at, outcome } => match outcome {
+            State::Ended { at, outcome, .. } => match outcome {
                 Outcome::Done(results) => (Some(*at), results.clone(), None),
                 Outcome::Failed(why) | Outcome::Cancelled(why) | Outcome::TimedOut(why) => {
                     (Some(*at), Vec::new(), Some(why.clone()))
@@ -36,8 +57,9 @@ impl Machine {
             error,
             elements: job.spec.elements.to_string(),
             elements_done: done.to_string(),
-            elapsed_ms: ended.unwrap_or(self.now).since(job.submitted).as_ms(),
-            submitted_at_ms: self.wall_ms(job.submitted),
+            elapsed_ms: job.age_ms(ended.unwrap_or(self.now)),
+            submitted_at_ms: job.submitted_at_ms,
+            ended_at_ms: ended.map(|_| job.ended_at_ms()),
             rate_per_s: rate,
             eta_ms: rate.and_then(|rate| eta_ms(job.spec.elements - done, rate)),
             partitions: job.partitions(),
@@ -50,6 +72,8 @@ impl Machine {
             start: job.profile.start,
             mode: "processes".to_owned(),
             incidents: job.incidents.iter().cloned().collect(),
+            uid: Some(job.uid),
+            stored,
         }
     }
 
@@ -60,10 +84,6 @@ impl Machine {
         }
     }
 
-    fn wall_ms(&self, at: Moment) -> u64 {
-        self.settings.wall_ms_at_zero.saturating_add(at.since(Moment(0)).as_ms())
-    }
-
     /// Those of these jobs that are remembered.
     pub(crate) fn views_of(&self, ids: &[JobId]) -> Vec<JobView> {
         ids.iter().filter_map(|&id| self.jobs.get(id)).map(|job| self.view(job)).collect()
@@ -72,16 +92,7 @@ impl Machine {
     /// The supervisor as a whole.
     #[must_use]
     pub fn status(&self) -> StatusView {
-        let mut states = [0_u64; 3];
-        for job in self.jobs.open() {
-            match job.state.name() {
-                JobState::Queued => states[0] += 1,
-                JobState::Running => states[1] += 1,
-                JobState::Paused => states[2] += 1,
-                JobState::Done | JobState::Failed | JobState::Cancelled | JobState::TimedOut => {}
-            }
-        }
-        let [queued, running, paused] = states;
+        let count = |state: JobState| self.jobs.count(|job| job.state == state);
         StatusView {
             version: version::PROGRAM.to_owned(),
             pid: self.settings.identity.pid,
@@ -90,13 +101,17 @@ impl Machine {
             socket: self.settings.identity.socket.clone(),
             slots: u64::from(self.settings.slots),
             workers: self.crew.slots().iter().filter(|slot| slot.ready().is_some()).count() as u64,
-            queued,
-            running,
-            paused,
+            queued: count(JobState::Queued),
+            running: count(JobState::Running),
+            paused: count(JobState::Paused),
             ended: self.jobs.ends,
             clients: self.clients.len() as u64,
             restarts: self.restarts,
             late: self.late,
+            durable: self.settings.durable,
+            unrecorded: self.ledger.held_count(),
+            store_error: self.ledger.failing.clone(),
+            ..StatusView::default()
         }
     }
 

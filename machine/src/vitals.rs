@@ -29,18 +29,17 @@ impl Machine {
         Span(self.settings.lease.0.max(self.settings.start.0).saturating_add(self.settings.grace.0))
     }
 
-    /// How it is. Takes a look at every slot and open job: not for every turn.
+    /// How it is. Takes a look at every slot: not for every turn.
     #[must_use]
     pub fn vitals(&self) -> Vitals {
-        let mut vitals = Vitals { slots: u64::from(self.settings.slots), ..Vitals::default() };
-        for job in self.jobs.open() {
-            match job.state.name() {
-                JobState::Queued => vitals.queued += 1,
-                JobState::Running => vitals.running += 1,
-                JobState::Paused => vitals.paused += 1,
-                JobState::Done | JobState::Failed | JobState::Cancelled | JobState::TimedOut => {}
-            }
-        }
+        let count = |state: JobState| self.jobs.count(|job| job.state == state);
+        let mut vitals = Vitals {
+            slots: u64::from(self.settings.slots),
+            queued: count(JobState::Queued),
+            running: count(JobState::Running),
+            paused: count(JobState::Paused),
+            ..Vitals::default()
+        };
         for slot in self.crew.slots() {
             vitals.workers += u64::from(slot.ready().is_some());
             vitals.leases += slot.worker().map_or(0, |worker| worker.leases.len() as u64);

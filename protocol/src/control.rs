@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::error::{ErrorCode, Failure};
 use crate::ids::JobId;
 use crate::job::{JobRequest, JobSpec};
+use crate::settings::{ConfigView, ReloadView};
 use crate::varlink::{Call, ReplyMessage};
 use crate::version::Spoken;
 use crate::view::{JobView, StatusView, WorkerView};
@@ -70,6 +71,12 @@ pub enum Request {
     },
     /// The whole state, for people who look for a defect.
     Dump,
+    /// Read the configuration again. Answered by the shell, as the next two.
+    Reload,
+    /// The settings in force.
+    Config,
+    /// Counters and figures.
+    Metrics,
 }
 
 /// What the machine answers.
@@ -94,6 +101,12 @@ pub enum Reply {
     Workers(Vec<WorkerView>),
     /// To `Dump`.
     Dump(String),
+    /// To `Reload`.
+    Reloaded(ReloadView),
+    /// To `Config`.
+    Config(ConfigView),
+    /// To `Metrics`: OpenMetrics text.
+    Metrics(String),
     /// To `Ping`, `Drain`, `Stop`.
     Done,
     /// It could not be done.
@@ -195,6 +208,9 @@ impl Request {
             "Drain" => none(Self::Drain, parameters),
             "Stop" => read::<StopHow>(parameters).map(|how| Self::Stop { now: how.now }),
             "Dump" => none(Self::Dump, parameters),
+            "Reload" => none(Self::Reload, parameters),
+            "Config" => none(Self::Config, parameters),
+            "Metrics" => none(Self::Metrics, parameters),
             _ => Err(BadCall::Method(call.method)),
         }
     }
@@ -222,6 +238,9 @@ impl Request {
             Self::Drain => ("Drain", json!({})),
             Self::Stop { now } => ("Stop", json!({ "now": now })),
             Self::Dump => ("Dump", json!({})),
+            Self::Reload => ("Reload", json!({})),
+            Self::Config => ("Config", json!({})),
+            Self::Metrics => ("Metrics", json!({})),
         };
         Call { method: format!("io.tally.{name}"), parameters: object(parameters), more, ..Call::default() }
     }
@@ -277,6 +296,9 @@ impl Reply {
             Self::Status(status) => (None, json!({ "status": status })),
             Self::Workers(workers) => (None, json!({ "workers": workers })),
             Self::Dump(state) => (None, json!({ "state": state })),
+            Self::Reloaded(view) => (None, json!({ "reload": view })),
+            Self::Config(view) => (None, json!({ "config": view })),
+            Self::Metrics(text) => (None, json!({ "text": text })),
             Self::Done => (None, json!({})),
             Self::Refused(failure) => (Some(failure.code.varlink_name()), json!(failure)),
         };
@@ -341,6 +363,9 @@ mod tests {
             Request::Drain,
             Request::Stop { now: true },
             Request::Dump,
+            Request::Reload,
+            Request::Config,
+            Request::Metrics,
         ];
         for request in requests {
             let call = request.to_call(false);

@@ -42,8 +42,10 @@ pub enum ErrorCode {
     WrongState,
     /// A limit is reached: clients, open jobs.
     TooMany,
-    /// The daemon is stopping and takes no new jobs.
+    /// The daemon is stopping: it takes no new jobs, and what it has not recorded ends with it.
     Stopping,
+    /// It could not be written down: the store failed, or is full.
+    StoreFailed,
     /// Interrupted from the keyboard.
     Interrupted,
     /// The system refused something: a file, a socket, a process.
@@ -55,7 +57,7 @@ pub const STOPPING: &str = "the daemon is stopping";
 
 impl ErrorCode {
     /// Every code, in the order of the list.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::WorkerKilled,
         Self::KernelFailed,
         Self::NoAnswer,
@@ -73,6 +75,7 @@ impl ErrorCode {
         Self::WrongState,
         Self::TooMany,
         Self::Stopping,
+        Self::StoreFailed,
         Self::Interrupted,
         Self::System,
     ];
@@ -91,6 +94,7 @@ impl ErrorCode {
             | Self::WrongState
             | Self::TooMany
             | Self::Stopping
+            | Self::StoreFailed
             | Self::VersionMismatch
             | Self::System => 1,
             Self::BadUsage => 2,
@@ -123,6 +127,9 @@ pub struct Failure {
     pub code: ErrorCode,
     /// One line that says all, lowercase, after "tally: ".
     pub message: String,
+    /// Lines that show where, with a caret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -140,7 +147,15 @@ impl Failure {
     /// A failure with its code's exit code and no hint.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, range: None, stderr: None, exit: code.exit() }
+        Self {
+            code,
+            message: message.into(),
+            place: None,
+            hint: None,
+            range: None,
+            stderr: None,
+            exit: code.exit(),
+        }
     }
 
     /// The same failure with a hint.

@@ -10,6 +10,7 @@ use tally_reduce::{Integer, Reduction};
 use crate::error::{ErrorCode, Failure};
 use crate::limits;
 use crate::range::{Progression, parse_integer, parse_range};
+use crate::source::{self, FileSource, Files, Source};
 
 /// Gives an enum of fixed words its name, the way back, and serde by name.
 macro_rules! words {
@@ -107,6 +108,28 @@ words! {
     }
 }
 
+words! {
+    /// What is done about a cell that is no number, or a row with too few cells.
+    OnBad {
+        /// The job fails and names the place: the default.
+        Error = "error",
+        /// The row is left out and counted.
+        Skip = "skip",
+        /// It is a NaN.
+        Nan = "nan",
+    }
+}
+
+words! {
+    /// What is done about an element that is NaN.
+    Nan {
+        /// It is an element, and the answer becomes NaN: the default.
+        Keep = "keep",
+        /// It is left out and counted.
+        Skip = "skip",
+    }
+}
+
 impl JobState {
     /// Whether the job has its outcome.
     #[must_use]
@@ -124,11 +147,42 @@ impl JobState {
 pub struct JobRequest {
     /// Names of reductions: `["sum"]`, `["min", "max"]`.
     pub reductions: Vec<String>,
-    /// Sources as typed: `["0..100"]`.
+    /// Sources as typed: `["0..100"]`. Ranges, or files: then the descriptors come with the request, in this order.
     pub sources: Vec<String>,
     /// Step of every range, decimal text; 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
+    /// What is folded of each element: an expression in `i`, or in the columns of files. The element itself, or the
+    /// only column of numbers, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    /// A condition: elements for which it does not hold are left out.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// Columns that group: one answer for each of their values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<String>,
+    /// What is done about cells that are no numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_bad: Option<OnBad>,
+    /// What is done about elements that are NaN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nan: Option<Nan>,
+    /// Exact decimal arithmetic on the text of cells.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub decimal: bool,
+    /// Whether the sources are files.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub files: bool,
+    /// How files are read: `csv`, `f64le`, ...; by their names when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// What stands between the cells of a row, one character; by the format when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<String>,
+    /// Whether the first row is one of cells and not of names.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub no_header: bool,
     /// Population variance and standard deviation instead of those of a sample.
     #[serde(default, skip_serializing_if = "is_false")]
     pub population: bool,
@@ -178,52 +232,72 @@ pub struct KernelSpec {
     /// The reductions, in the order asked.
     #[serde(with = "reduction_names")]
     pub reductions: Vec<Reduction>,
-    /// The elements. Positions count through all of them in order.
-    pub source: Vec<Progression>,
+    /// The elements.
+    pub source: Source,
+    /// What is folded of each.
+    pub of: Option<String>,
+    /// Which are left out.
+    pub filter: Option<String>,
+    /// What groups them.
+    pub by: Vec<String>,
+    /// What is done about cells that are no numbers.
+    pub on_bad: OnBad,
+    /// What is done about NaN.
+    pub nan: Nan,
+    /// Exact decimal arithmetic.
+    pub decimal: bool,
+    /// What stands between cells.
+    pub delimiter: Option<u8>,
+    /// Whether tables have no row of names.
+    pub no_header: bool,
 }
 
 impl KernelSpec {
-    /// How many elements there are.
+    /// A fold of ranges, element by element.
+    #[must_use]
+    pub fn of_ranges(reductions: Vec<Reduction>, ranges: Vec<Progression>) -> Self {
+        Self {
+            reductions,
+            source: Source::Ranges(ranges),
+            of: None,
+            filter: None,
+            by: Vec::new(),
+            on_bad: OnBad::Error,
+            nan: Nan::Keep,
+            decimal: false,
+            delimiter: None,
+            no_header: false,
+        }
+    }
+
+    /// How many positions there are.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.source.iter().map(|one| one.count).sum()
+        self.source.positions()
     }
 
-    /// The runs of elements that `count` positions from `position` on cover, one for each source touched.
-    /// Positions beyond the end are left out.
+    /// Whether each position is one element of the answer: not of files, and not where some are left out.
+    #[must_use]
+    pub fn counts_positions(&self) -> bool {
+        match self.source {
+            Source::Ranges(_) => self.filter.is_none() && self.nan == Nan::Keep,
+            Source::Files(_) => false,
+        }
+    }
+
+    /// The runs of elements that `count` positions from `position` on cover, one for each range touched; none of files.
     pub fn runs(&self, position: u64, count: u64) -> impl Iterator<Item = Progression> + '_ {
-        let end = position.saturating_add(count);
-        let mut base = 0_u64;
-        self.source.iter().filter_map(move |source| {
-            let from = position.max(base);
-            let to = end.min(base + source.count);
-            let start_of_source = base;
-            base += source.count;
-            (from < to).then(|| Progression {
-                first: source.at(from - start_of_source),
-                step: source.step.clone(),
-                count: to - from,
-            })
-        })
+        let ranges: &[Progression] = match &self.source {
+            Source::Ranges(ranges) => ranges,
+            Source::Files(_) => &[],
+        };
+        source::runs(ranges, position, count)
     }
 
-    /// Positions as a user would write the range: `0..10`, or `0..10 step 2`; several sources joined by commas.
+    /// Positions as a user would name them.
     #[must_use]
     pub fn describe(&self, position: u64, count: u64) -> String {
-        let texts: Vec<String> = self.runs(position, count).map(|run| describe_run(&run)).collect();
-        if texts.is_empty() { "nothing".to_owned() } else { texts.join(", ") }
-    }
-}
-
-fn describe_run(run: &Progression) -> String {
-    let one = Integer::from(1);
-    let up = run.step > Integer::from(0);
-    let last = run.at(run.count - 1);
-    let end = if up { &last + &one } else { &last - &one };
-    if run.step == one {
-        format!("{}..{end}", run.first)
-    } else {
-        format!("{}..{end} step {}", run.first, run.step)
+        self.source.describe(position, count)
     }
 }
 
@@ -232,18 +306,26 @@ fn describe_run(run: &Progression) -> String {
 pub struct JobSpec {
     /// What its workers fold.
     pub kernel: KernelSpec,
-    /// Elements in all.
+    /// Positions in all: elements of ranges, bytes of files.
     pub elements: u64,
     /// The request it was made from, kept for people to read.
     pub request: JobRequest,
 }
 
 impl JobRequest {
-    /// Parses the request.
+    /// Parses a request without files.
     ///
     /// # Errors
     /// `BadUsage`, naming the word, range or number that cannot be.
     pub fn check(self) -> Result<JobSpec, Failure> {
+        self.check_with(0, Vec::new())
+    }
+
+    /// Parses the request. `files` are what its descriptors turned out to be, in order, and `set` names them.
+    ///
+    /// # Errors
+    /// `BadUsage`, naming the word, range or number that cannot be.
+    pub fn check_with(self, set: u64, files: Vec<FileSource>) -> Result<JobSpec, Failure> {
         if self.reductions.is_empty() {
             return Err(bad("could not read the job: no reduction is named"));
         }
@@ -266,13 +348,36 @@ impl JobRequest {
         if self.sources.len() > limits::SOURCES_MAX {
             return Err(bad(format!("could not read the job: more than {} sources", limits::SOURCES_MAX)));
         }
+        self.check_options()?;
+        let source = if self.files { self.files(set, files)? } else { self.ranges()? };
+        let elements = source.positions();
+        let delimiter = self.delimiter.as_deref().map(delimiter).transpose()?;
+        let kernel = KernelSpec {
+            reductions,
+            source,
+            of: self.of.clone(),
+            filter: self.filter.clone(),
+            by: self.by.clone(),
+            on_bad: self.on_bad.unwrap_or(OnBad::Error),
+            nan: self.nan.unwrap_or(Nan::Keep),
+            decimal: self.decimal,
+            delimiter,
+            no_header: self.no_header,
+        };
+        Ok(JobSpec { kernel, elements, request: self })
+    }
+
+    fn ranges(&self) -> Result<Source, Failure> {
         let step = match &self.step {
             None => Integer::from(1),
             Some(text) => {
                 parse_integer(text).map_err(|why| bad(format!("could not read the step '{text}': {why}")))?
             }
         };
-        let mut source = Vec::new();
+        if !self.by.is_empty() {
+            return Err(bad("could not group a range: --by names columns, and a range has none"));
+        }
+        let mut ranges = Vec::new();
         let mut elements = 0_u64;
         for text in &self.sources {
             let range = parse_range(text, &step)
@@ -280,10 +385,29 @@ impl JobRequest {
             elements = elements
                 .checked_add(range.count)
                 .ok_or_else(|| bad("could not read the job: it has more than 2^64-1 elements"))?;
-            source.push(range);
+            ranges.push(range);
         }
-        self.check_options()?;
-        Ok(JobSpec { kernel: KernelSpec { reductions, source }, elements, request: self })
+        Ok(Source::Ranges(ranges))
+    }
+
+    fn files(&self, set: u64, mut files: Vec<FileSource>) -> Result<Source, Failure> {
+        if files.len() != self.sources.len() {
+            let (named, came) = (self.sources.len(), files.len());
+            return Err(bad(format!(
+                "could not read the job: it names {named} files and {came} descriptors came with it"
+            )));
+        }
+        if self.step.is_some() {
+            return Err(bad("could not step through a file: --step is for ranges"));
+        }
+        for (file, name) in files.iter_mut().zip(&self.sources) {
+            file.name.clone_from(name);
+            file.format.clone_from(&self.format);
+        }
+        if files.iter().try_fold(0_u64, |sum, file| sum.checked_add(file.bytes)).is_none() {
+            return Err(bad("could not read the job: it has more than 2^64-1 bytes"));
+        }
+        Ok(Source::Files(Files { set, files, grain: limits::FILE_GRAIN_BYTES }))
     }
 
     fn check_options(&self) -> Result<(), Failure> {
@@ -291,7 +415,12 @@ impl JobRequest {
         within("partitions", self.partitions, 1, limits::PARTITIONS_MAX)?;
         within("retries", self.retries.map(u64::from), 0, u64::from(limits::RETRIES_MAX))?;
         within("timeout_ms", self.timeout_ms, 1, limits::TIMEOUT_MS_MAX)?;
-        within("memory_limit_bytes", self.memory_limit_bytes, 1 << 20, u64::MAX)?;
+        within(
+            "memory_limit_bytes",
+            self.memory_limit_bytes,
+            limits::MEMORY_LIMIT_BYTES_MIN,
+            limits::MEMORY_LIMIT_BYTES_MAX,
+        )?;
         if let Some(nice) = self.nice
             && !(0..=19).contains(&nice)
         {
@@ -307,6 +436,15 @@ fn within(name: &str, value: Option<u64>, least: u64, most: u64) -> Result<(), F
             Err(bad(format!("{name} is {value}; it can be {least} to {most}")))
         }
         Some(_) | None => Ok(()),
+    }
+}
+
+/// A delimiter as typed: one character of one byte, or `\\t`.
+fn delimiter(text: &str) -> Result<u8, Failure> {
+    match text.as_bytes() {
+        b"\\t" => Ok(b'\t'),
+        [byte] if byte.is_ascii() => Ok(*byte),
+        _ => Err(bad(format!("could not use '{text}' as a delimiter: it is not one ASCII character"))),
     }
 }
 

@@ -21,7 +21,9 @@ pub const FRAMES_PER_TURN: usize = 512;
 /// Bytes kept of what a worker writes to its standard error: the tail.
 pub const STDERR_TAIL_BYTES: usize = 4 << 10;
 /// Jobs queued, running or paused at once.
-pub const JOBS_OPEN_MAX: usize = 10_000;
+pub const JOBS_OPEN_MAX: usize = 200_000;
+/// Jobs of one user queued, running or paused at once.
+pub const JOBS_OPEN_PER_USER_MAX: usize = 10_000;
 /// Jobs kept after their end, for `jobs --all`, `show` and `result`.
 pub const JOBS_ENDED_MAX: usize = 1_000;
 /// Worker processes.
@@ -38,13 +40,17 @@ pub const RETRIES_MAX: u32 = 100;
 pub const TIMEOUT_MS_MAX: u64 = 1_000_000_000_000;
 /// Bytes of an error text that a worker reports.
 pub const ERROR_TEXT_BYTES_MAX: usize = 4 << 10;
+/// Bytes of one row of the store.
+pub const ROW_BYTES_MAX: usize = 1 << 30;
 /// Bytes of the set-up packet a worker gets over its lifeline.
 pub const SETUP_BYTES_MAX: usize = 4 << 10;
 /// Bytes of a worker's answer to it: that its link is open, what confines it, and what does not and why.
 pub const OPENED_BYTES_MAX: usize = 512;
 /// Bytes of address space a worker can do with at the least: program, stacks and link.
-pub const MEMORY_LIMIT_BYTES_MIN: u64 = 16 << 20;
+pub const MEMORY_LIMIT_BYTES_MIN: u64 = 12 << 20;
 /// Bytes of address space a process can have at the most on the systems this runs on.
 pub const MEMORY_LIMIT_BYTES_MAX: u64 = 1 << 47;
 /// Bytes of a configuration file.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// Bytes of a file below which a partition is not cut.
+pub const FILE_GRAIN_BYTES: u64 = 64 << 10;

@@ -37,6 +37,9 @@ pub struct JobView {
     pub elapsed_ms: u64,
     /// When it was submitted, Unix milliseconds.
     pub submitted_at_ms: u64,
+    /// When it ended, Unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at_ms: Option<u64>,
     /// Elements a second, lately; only while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_per_s: Option<u64>,
@@ -64,6 +67,13 @@ pub struct JobView {
     /// Deaths and failures on the way, oldest first; at most the last 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incidents: Vec<Incident>,
+    /// Whose it is: a user id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// False when the store has refused its newest state, so that a crash would take that back; absent when all is well,
+    /// and for a job that is not recorded at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<bool>,
 }
 
 /// One answer.
@@ -170,7 +180,7 @@ pub struct WorkerView {
 }
 
 /// The supervisor as a whole.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusView {
     /// Version of the program.
     pub version: String,
@@ -201,4 +211,63 @@ pub struct StatusView {
     pub restarts: u64,
     /// Partials that came too late and were dropped.
     pub late: u64,
+    /// Whether detached jobs are recorded and survive the daemon.
+    #[serde(default)]
+    pub durable: bool,
+    /// Jobs whose newest state the store has refused; it is offered again.
+    #[serde(default)]
+    pub unrecorded: u64,
+    /// Why the store refused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store_error: Option<String>,
+    /// Workers that fold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busy: Option<u64>,
+    /// Workers that are being started, or will be after a delay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarting: Option<u64>,
+    /// Where jobs are kept, where they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreView>,
+    /// What is bounded, and how much of it is used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitView>,
+}
+
+/// Where jobs are kept over the daemon's end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreView {
+    /// Its file.
+    pub path: String,
+    /// Bytes of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Records in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// Its last failure, if it had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<String>,
+}
+
+/// One bounded thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitView {
+    /// `descriptors`, `clients`, `open-jobs` or `worker-memory-bytes`.
+    pub name: String,
+    /// How much is used.
+    pub used: u64,
+    /// How much there may be.
+    pub most: u64,
+    /// At least four fifths are used.
+    pub near: bool,
+}
+
+impl LimitView {
+    /// One of them.
+    #[must_use]
+    pub fn new(name: &str, used: u64, most: u64) -> Self {
+        let near = u128::from(used) * 5 >= u128::from(most) * 4;
+        Self { name: name.to_owned(), used, most, near }
+    }
 }

@@ -3,11 +3,15 @@
 //! Ratios to reading the same words, measured in turn; nothing checks the figures.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "printing the figures is all this program does")]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "random numbers of every width are cut from random words"
+)]
 
 use std::hint::black_box;
 use std::time::Instant;
 
-use tally_reduce::FloatSum;
+use tally_reduce::{FloatSum, Indices, NanPolicy, Partial, Reduction};
 
 #[expect(clippy::disallowed_methods, reason = "a measurement needs the clock")]
 fn now() -> Instant {
@@ -118,4 +122,67 @@ fn main() {
             f64::from_bits((words.next() & (0x800f_ffff_ffff_ffff)) | (1023 - 300 + exponent) << 52)
         }),
     );
+    moments(&column(&mut Words::unit));
+    integers();
+}
+
+fn partial(reductions: &[Reduction], absorb: &dyn Fn(&mut Partial)) -> Partial {
+    let mut partial = Partial::identity(reductions);
+    absorb(&mut partial);
+    partial
+}
+
+/// Several reductions over floats in one pass.
+fn moments(values: &[f64]) {
+    use Reduction::{Max, Mean, Min, Stddev, Sum};
+    let lists: [&[Reduction]; 5] = [&[Sum], &[Mean], &[Min], &[Stddev], &[Sum, Min, Max, Mean, Stddev]];
+    for list in lists {
+        let found = medians(
+            values.len(),
+            &[&|| {
+                black_box(partial(list, &|partial| {
+                    assert!(partial.absorb_f64(values, Indices::From(0), NanPolicy::Keep).is_ok());
+                }));
+            }],
+        );
+        println!("{list:?} of floats: {:.2} ns", found[0]);
+    }
+}
+
+/// Columns of integers beside the loop that wraps.
+fn integers() {
+    macro_rules! width {
+        ($value:ty, $absorb:ident) => {
+            let mut words = Words(2);
+            let column: Vec<$value> =
+                (0..400_000_000 / size_of::<$value>()).map(|_| words.next() as $value).collect();
+            let wrapping = || {
+                let sum = black_box(&column).iter().fold(0_i64, |sum, value| sum.wrapping_add(*value as i64));
+                black_box(sum);
+            };
+            let exact = |list: &[Reduction]| {
+                black_box(partial(list, &|partial| {
+                    assert!(partial.$absorb(&column, Indices::From(0)).is_ok());
+                }));
+            };
+            let all = [Reduction::Sum, Reduction::Min, Reduction::Max];
+            let found = medians(column.len(), &[&wrapping, &|| exact(&[Reduction::Sum]), &|| exact(&all)]);
+            println!(
+                "{:<4} wrapping {:.3} ns, exact sum {:.3} ns ({:.2} x), sum, min and max {:.3} ns",
+                stringify!($value),
+                found[0],
+                found[1],
+                found[1] / found[0],
+                found[2]
+            );
+        };
+    }
+    width!(i64, absorb_i64);
+    width!(u64, absorb_u64);
+    width!(i32, absorb_i32);
+    width!(u32, absorb_u32);
+    width!(i16, absorb_i16);
+    width!(u16, absorb_u16);
+    width!(i8, absorb_i8);
+    width!(u8, absorb_u8);
 }

@@ -5,6 +5,9 @@
 
 use std::fmt;
 
+use dashu_int::Sign;
+
+use crate::radix::decimal_text;
 use crate::{Integer, Reduction};
 
 /// The value of one reduction.
@@ -29,7 +32,10 @@ impl Answer {
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Integer(value) => value.fmt(f),
+            Self::Integer(value) => {
+                let (sign, magnitude) = value.clone().into_parts();
+                f.pad_integral(sign == Sign::Positive, "", &decimal_text(&magnitude))
+            }
             Self::Float(value) => f.pad(&float_text(*value)),
         }
     }

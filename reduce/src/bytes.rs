@@ -79,6 +79,8 @@ pub enum Malformed {
     NotCanonical,
     /// No elements have this state.
     Impossible,
+    /// The groups take more memory than they may.
+    TooManyGroups,
 }
 
 impl fmt::Display for Malformed {
@@ -93,6 +95,7 @@ impl fmt::Display for Malformed {
             Self::Trailing => f.write_str("read a partial: bytes are left after its end"),
             Self::NotCanonical => f.write_str("read a partial: it is not in canonical form"),
             Self::Impossible => f.write_str("read a partial: no elements have this state"),
+            Self::TooManyGroups => f.write_str("read a partial: it has more groups than may be held"),
         }
     }
 }
@@ -260,7 +263,7 @@ fn floats_possible(partial: &Partial) -> bool {
 }
 
 /// Never renumber these: they are on the wire and on disk.
-fn code(reduction: Reduction) -> u8 {
+pub(crate) fn code(reduction: Reduction) -> u8 {
     match reduction {
         Reduction::Sum => 1,
         Reduction::Product => 2,
@@ -273,7 +276,7 @@ fn code(reduction: Reduction) -> u8 {
     }
 }
 
-fn reduction(byte: u8) -> Result<Reduction, Malformed> {
+pub(crate) fn reduction(byte: u8) -> Result<Reduction, Malformed> {
     Reduction::ALL.into_iter().find(|reduction| code(*reduction) == byte).ok_or(Malformed::Reduction(byte))
 }
 
@@ -286,7 +289,7 @@ fn put_section(out: &mut Vec<u8>, number: u8, value: Option<&Integer>) {
     put_integer(out, value);
 }
 
-fn put_integer(out: &mut Vec<u8>, value: Option<&Integer>) {
+pub(crate) fn put_integer(out: &mut Vec<u8>, value: Option<&Integer>) {
     let Some(value) = value else {
         out.push(NONE);
         return;
@@ -352,25 +355,31 @@ fn put_floats(out: &mut Vec<u8>, floats: &Floats) {
 }
 
 /// What is still to be read.
-struct Input<'a>(&'a [u8]);
+pub(crate) struct Input<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Input<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
         let (taken, rest) = self.0.split_at_checked(length).ok_or(Malformed::Truncated)?;
         self.0 = rest;
         Ok(taken)
     }
 
-    fn byte(&mut self) -> Result<u8, Malformed> {
+    pub(crate) fn byte(&mut self) -> Result<u8, Malformed> {
         let (byte, rest) = self.0.split_first().ok_or(Malformed::Truncated)?;
         self.0 = rest;
         Ok(*byte)
     }
 
-    fn number(&mut self) -> Result<u64, Malformed> {
+    pub(crate) fn number(&mut self) -> Result<u64, Malformed> {
         let (number, rest) = self.0.split_first_chunk().ok_or(Malformed::Truncated)?;
         self.0 = rest;
         Ok(u64::from_le_bytes(*number))
+    }
+
+    /// A length and so many bytes.
+    pub(crate) fn text(&mut self) -> Result<&'a [u8], Malformed> {
+        let length = self.length()?;
+        self.take(length)
     }
 
     fn length(&mut self) -> Result<usize, Malformed> {
@@ -405,7 +414,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    fn integer(&mut self) -> Result<Option<Integer>, Malformed> {
+    pub(crate) fn integer(&mut self) -> Result<Option<Integer>, Malformed> {
         match self.value()? {
             None => Ok(None),
             Some(Answer::Integer(value)) => Ok(Some(value)),

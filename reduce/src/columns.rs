@@ -99,10 +99,10 @@ fn unpack<L: LoadInteger>(block: &[L::Raw], lanes: &mut [i64]) -> u64 {
 }
 
 macro_rules! layouts {
-    ($($value:ty, $width:ident, $native:ident, $little:ident, $big:ident;)*) => {$(
+    ($($value:ty, $width:ident, $native:ident, $little:ident $(, $big:ident)?;)*) => {$(
         layouts!(@one $native, $value, $width, |raw: $value| raw);
         layouts!(@one $little, [u8; size_of::<$value>()], $width, <$value>::from_le_bytes);
-        layouts!(@one $big, [u8; size_of::<$value>()], $width, <$value>::from_be_bytes);
+        $(layouts!(@one $big, [u8; size_of::<$value>()], $width, <$value>::from_be_bytes);)?
     )*};
     (@one $name:ident, $raw:ty, $width:ident, $load:expr) => {
         #[derive(Debug)]
@@ -151,11 +151,11 @@ impl Widen for u64 {
 }
 
 layouts! {
-    i8, Short, I8, LittleI8, BigI8;
+    i8, Short, I8, LittleI8;
     i16, Short, I16, LittleI16, BigI16;
     i32, Short, I32, LittleI32, BigI32;
     i64, Signed64, I64, LittleI64, BigI64;
-    u8, Short, U8, LittleU8, BigU8;
+    u8, Short, U8, LittleU8;
     u16, Short, U16, LittleU16, BigU16;
     u32, Short, U32, LittleU32, BigU32;
     u64, Unsigned64, U64, LittleU64, BigU64;

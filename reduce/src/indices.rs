@@ -48,10 +48,9 @@ impl<'a> Indices<'a> {
     pub(crate) fn first_of<T>(self, elements: &[T], mut wanted: impl FnMut(&T) -> bool) -> u64 {
         match self {
             Self::Unknown => NOWHERE,
-            Self::From(_) => elements
-                .iter()
-                .position(|element| wanted(element))
-                .map_or(NOWHERE, |position| self.at(position)),
+            Self::From(_) => {
+                elements.iter().position(&mut wanted).map_or(NOWHERE, |position| self.at(position))
+            }
             Self::Each(_) => {
                 let found = elements.iter().enumerate().filter(|(_, element)| wanted(element));
                 found.map(|(position, _)| self.at(position)).min().unwrap_or(NOWHERE)

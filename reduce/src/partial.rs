@@ -31,14 +31,25 @@ pub enum Mismatch {
     Reductions,
     /// Together they would count 2^64 elements or more.
     Elements,
+    /// The groups would take too much memory.
+    Groups {
+        /// How much they may take.
+        bytes_max: usize,
+    },
 }
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Reductions => "merge partials of different reductions",
-            Self::Elements => "merge partials of 2^64 elements or more",
-        })
+        match self {
+            Self::Reductions => f.write_str("merge partials of different reductions"),
+            Self::Elements => f.write_str("merge partials of 2^64 elements or more"),
+            Self::Groups { bytes_max } => {
+                write!(
+                    f,
+                    "hold so many groups: they need more than the {bytes_max} bytes that groups may take"
+                )
+            }
+        }
     }
 }
 

@@ -5,10 +5,11 @@
 //! nothing but its store and its two queues: it is a quiet thread, so the process may fork while it runs, and the child,
 //! in which it does not exist, must not touch the store.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 
 use tally_sys::doorbell::Doorbell;
 use tally_sys::process::QuietThread;
@@ -39,6 +40,8 @@ pub struct Finished {
 pub struct Keeper {
     inbox: Option<Sender<(Ticket, Vec<Change>)>>,
     finished: Receiver<Finished>,
+    /// Handed in and not finished, in order.
+    open: VecDeque<Ticket>,
     bell: Arc<Doorbell>,
     thread: Option<QuietThread<Store>>,
 }
@@ -52,40 +55,65 @@ impl Keeper {
         let bell = Arc::new(Doorbell::new()?);
         let (inbox, lists) = mpsc::channel();
         let (results, finished) = mpsc::channel();
-        let rung = Arc::clone(&bell);
-        let thread = QuietThread::start("tally-store", move || keep(store, &lists, &results, &rung))?;
-        Ok(Self { inbox: Some(inbox), finished, bell, thread: Some(thread) })
+        let rung = RungAtTheEnd(Arc::clone(&bell));
+        let thread = QuietThread::start("tally-store", move || keep(store, &lists, results, &rung))?;
+        Ok(Self { inbox: Some(inbox), finished, open: VecDeque::new(), bell, thread: Some(thread) })
     }
 
     /// Hands in a list of changes. Lists are committed in this order, each whole or not at all.
     ///
     /// # Errors
     /// The list is not taken when the thread has died, which nothing that it does should bring about.
-    pub fn submit(&self, ticket: Ticket, changes: Vec<Change>) -> Result<(), CommitError> {
-        let gone = || CommitError::Other("its thread has ended".to_owned());
-        self.inbox.as_ref().ok_or_else(gone)?.send((ticket, changes)).map_err(|_| gone())
+    pub fn submit(&mut self, ticket: Ticket, changes: Vec<Change>) -> Result<(), CommitError> {
+        self.inbox.as_ref().ok_or_else(gone)?.send((ticket, changes)).map_err(|_| gone())?;
+        self.open.push_back(ticket);
+        Ok(())
     }
 
-    /// Takes the tickets finished since the last call, in order. Never waits.
+    /// How many lists were handed in and not taken back.
+    pub fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Takes the tickets finished since the last call, in order; all that are open if the thread died. Never waits.
     ///
     /// # Errors
     /// The bell's, which should not fail.
-    pub fn finished(&self) -> io::Result<Vec<Finished>> {
+    pub fn finished(&mut self) -> io::Result<Vec<Finished>> {
         // Before the queue is read: a ring for what comes after is kept.
         self.bell.answer()?;
-        Ok(self.finished.try_iter().collect())
+        Ok(self.take())
     }
 
-    /// Whether the thread has died.
-    pub fn is_dead(&self) -> bool {
-        self.thread.as_ref().is_none_or(QuietThread::is_finished)
+    fn take(&mut self) -> Vec<Finished> {
+        let mut taken = Vec::new();
+        loop {
+            match self.finished.try_recv() {
+                Ok(finished) => {
+                    self.open.pop_front();
+                    taken.push(finished);
+                }
+                Err(TryRecvError::Empty) => return taken,
+                Err(TryRecvError::Disconnected) => {
+                    let lost = self.open.drain(..).map(|ticket| Finished { ticket, result: Err(gone()) });
+                    taken.extend(lost);
+                    return taken;
+                }
+            }
+        }
+    }
+
+    /// Lets the thread be, in a process that is about to end: nobody waits for a disk that does not answer.
+    pub fn abandon(mut self) {
+        drop(self.thread.take());
     }
 
     /// Waits until all that was handed in is finished, and gives the store back with the tickets not yet taken. `None`
     /// for the store if the thread died.
     pub fn end(mut self) -> (Option<Store>, Vec<Finished>) {
         let store = self.join();
-        (store, self.finished.try_iter().collect())
+        let finished = self.take();
+        (store, finished)
     }
 
     fn join(&mut self) -> Option<Store> {
@@ -106,12 +134,26 @@ impl Drop for Keeper {
     }
 }
 
+fn gone() -> CommitError {
+    CommitError::Other("its thread has ended".to_owned())
+}
+
+/// Whatever ends the thread, its owner hears of it.
+#[derive(Debug)]
+struct RungAtTheEnd(Arc<Doorbell>);
+
+impl Drop for RungAtTheEnd {
+    fn drop(&mut self) {
+        drop(self.0.ring());
+    }
+}
+
 /// The life of the thread: until nobody can hand anything in and nothing waits.
 fn keep(
     mut store: Store,
     lists: &Receiver<(Ticket, Vec<Change>)>,
-    results: &Sender<Finished>,
-    bell: &Doorbell,
+    results: Sender<Finished>,
+    bell: &RungAtTheEnd,
 ) -> Store {
     let mut group = Vec::new();
     while let Ok(first) = lists.recv() {
@@ -124,7 +166,9 @@ fn keep(
             drop(results.send(Finished { ticket, result: result.clone() }));
         }
         // A bell that cannot be rung has no listener.
-        drop(bell.ring());
+        drop(bell.0.ring());
     }
+    // Before the bell rings for the last time.
+    drop(results);
     store
 }

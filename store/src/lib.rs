@@ -22,5 +22,6 @@ mod store;
 pub use change::{Change, Row, Table};
 pub use error::{CommitError, OpenError, OpenErrorKind};
 pub use keeper::{Finished, Keeper, Ticket};
+pub use make::make_directory;
 pub use open::{FILE_NAME, Opened, open};
 pub use store::Store;

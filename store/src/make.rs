@@ -28,8 +28,12 @@ pub(crate) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> O
     move |error| OpenError { path: path.to_path_buf(), kind: OpenErrorKind::Io { what, error } }
 }
 
-/// Makes the directory, for its owner only, if it is not there.
-pub(crate) fn make_directory(directory: &Path) -> Result<(), OpenError> {
+/// Makes the directory, for its owner only, if it is not there: for the lock that is taken before a store is
+/// [opened](crate::open).
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_directory(directory: &Path) -> Result<(), OpenError> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)

@@ -12,7 +12,7 @@ use tally_sys::fd::write_some;
 use tally_sys::passed::{self, Taken};
 use tally_sys::poll::Interest;
 
-use crate::rights::Who;
+use tally_machine::Who;
 
 /// The request of a client that the machine has not answered for the last time.
 #[derive(Clone, Copy, Debug)]

@@ -124,8 +124,11 @@ fn serve(
             return Err(failure);
         }
     };
-    let identity =
-        Identity { pid: process::own_pid().raw().unsigned_abs(), socket: Some(path.display().to_string()) };
+    let identity = Identity {
+        pid: process::own_pid().raw().unsigned_abs(),
+        uid: process::own_uid(),
+        socket: Some(path.display().to_string()),
+    };
     let mut settings = daemon_settings(configuration, identity);
     shed(path)?;
     settings.wall_ms_at_zero = clock::wall_ms();
@@ -138,6 +141,7 @@ fn serve(
             supervisor.open_metrics_door(door)?;
             supervisor.listen(listener)?;
             supervisor.service = inherited.service;
+            supervisor.tell_start(configuration);
             tracing::info!("listening on {}", path.display());
             announcer.ready();
             supervisor.run()

@@ -6,6 +6,7 @@
 
 mod autopsy;
 mod background;
+mod chronicle;
 mod client;
 mod clients;
 pub mod config;

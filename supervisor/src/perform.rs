@@ -19,11 +19,16 @@ impl Supervisor {
             Action::Signal { worker, blow } => self.strike(worker, blow),
             Action::Reply { client, mut reply, continues } => {
                 match &mut reply {
-                    Reply::Status(status) => status.clients = self.clients.len() as u64,
+                    Reply::Status(status) => self.complete_status(status),
                     Reply::Workers(workers) => self.tell_confinement(workers),
                     _ => {}
                 }
                 self.reply(client, &reply.to_message(continues));
+            }
+            // Without a store the machine records nothing; should it ever, nothing waits for it.
+            Action::Record { ticket, .. } => {
+                let why = "there is no store".to_owned();
+                self.events.push_back(Event::NotRecorded { ticket, why });
             }
             Action::Exit => self.ended = true,
         }

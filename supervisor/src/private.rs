@@ -76,6 +76,7 @@ fn serve(configuration: &Configuration, stream: OwnedFd, worker: WorkerMain) -> 
     settings.wall_ms_at_zero = clock::wall_ms();
     settings.seed = clock::monotonic_ns();
     settings.identity.pid = process::own_pid().raw().unsigned_abs();
+    settings.identity.uid = process::own_uid();
     let nursery = Nursery { worker_main: worker, forkserver, confine: configuration.confine };
     let mut supervisor = Supervisor::new(clock::monotonic_ns(), settings, nursery)?;
     supervisor.one_request = true;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use tally_machine::{Event, Settings};
 use tally_protocol::error::{ErrorCode, Failure};
-use tally_protocol::settings::ReloadView;
+use tally_protocol::settings::{ConfigView, ReloadView};
 use tracing::Level;
 
 use crate::config::{Configuration, Reading, Sources};
@@ -61,6 +61,24 @@ impl Reloader {
         (self.set_level)(configuration.log);
         Ok((configuration, policy, view))
     }
+
+    /// What is in force.
+    pub(crate) fn view(&self) -> ConfigView {
+        self.reading.view()
+    }
+
+    /// The files that were read.
+    pub(crate) fn files(&self) -> Vec<String> {
+        self.reading.files.iter().map(|path| path.display().to_string()).collect()
+    }
+
+    /// How many jobs may be open, and the address space that workers have by default.
+    pub(crate) fn limits(&self) -> (u64, Option<u64>) {
+        self.reading.configuration().map_or((0, None), |configuration| {
+            let bytes = configuration.memory_limit_mib.map(|mib| mib << 20);
+            (configuration.jobs_open_max as u64, bytes)
+        })
+    }
 }
 
 /// What is wrong with what was read, as one failure; the first fault stands for all.
@@ -85,6 +103,13 @@ pub(crate) fn daemon_settings(
 impl Supervisor {
     /// SIGHUP, or a client asked: takes what the sources say now. The result is in the log in any case.
     pub(crate) fn reload(&mut self) -> Result<ReloadView, Failure> {
+        self.service.reloading();
+        let result = self.take_new_settings();
+        self.service.ready();
+        result
+    }
+
+    fn take_new_settings(&mut self) -> Result<ReloadView, Failure> {
         let Some(reloader) = &mut self.reloader else {
             let why = "could not reload the configuration: a private supervisor keeps what it started with";
             return Err(Failure::new(ErrorCode::WrongState, why));

@@ -16,6 +16,7 @@ use tally_sys::poll::{Interest, Poll, Ready};
 use tally_sys::signal::{Signal, SignalStream};
 use tally_sys::socket::Listener;
 
+use crate::chronicle::Chronicle;
 use crate::clients::Clients;
 use crate::metrics::histogram::Histogram;
 use crate::metrics::scrapers::Scrapers;
@@ -76,6 +77,7 @@ pub(crate) struct Supervisor {
     /// Only a daemon takes new settings.
     pub(crate) reloader: Option<Reloader>,
     pub(crate) scrapers: Scrapers,
+    pub(crate) chronicle: Chronicle,
     /// How long turns take that are not sleep.
     pub(crate) turns: Histogram,
 }
@@ -115,6 +117,7 @@ impl Supervisor {
             identity,
             reloader: None,
             scrapers: Scrapers::default(),
+            chronicle: Chronicle::default(),
             turns: Histogram::default(),
         };
         supervisor.watch_forkserver()?;
@@ -196,6 +199,7 @@ impl Supervisor {
         self.machine.handle_timeout(self.now());
         self.cut_slow_scrapers();
         self.settle();
+        self.tell_news();
         self.turns.add(clock::monotonic_ns().saturating_sub(woken_ns));
         Ok(())
     }

@@ -8,8 +8,17 @@ use nix::sys::time::TimeValLike;
 
 /// Bytes of memory that a process holds in RAM; `None` when it is gone or not ours to look at.
 pub fn resident_bytes(pid: u32) -> Option<u64> {
+    status_bytes(pid, "VmRSS:")
+}
+
+/// Bytes of address space that a process has taken, which is what its memory limit is about.
+pub fn address_space_bytes(pid: u32) -> Option<u64> {
+    status_bytes(pid, "VmSize:")
+}
+
+fn status_bytes(pid: u32, name: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
     kib.checked_mul(1024)
 }
@@ -34,6 +43,7 @@ mod tests {
     #[test]
     fn this_process_uses_something() {
         assert!(resident_bytes(std::process::id()).is_some_and(|bytes| bytes > 1 << 16));
+        assert!(address_space_bytes(std::process::id()) > resident_bytes(std::process::id()));
         assert_eq!(resident_bytes(u32::MAX), None);
         assert!(processor_ns().unwrap() > 0);
         let before = open_descriptors().unwrap();

@@ -56,6 +56,12 @@ impl World {
         self.path().join("run/tally.sock")
     }
 
+    /// Where its daemon keeps jobs.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.path().join("state")
+    }
+
     /// The binary with arguments, in this world and in no other: no file, socket or setting of the machine is seen.
     #[must_use]
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
@@ -69,6 +75,8 @@ impl World {
             .env("HOME", self.path().join("home"))
             .env("XDG_RUNTIME_DIR", self.path().join("run"))
             .env("TMPDIR", self.path().join("tmp"))
+            // Never the machine's own: the tests may be root's.
+            .env("TALLY_STATE_DIR", self.state())
             .env(mark, value)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
@@ -180,6 +188,9 @@ impl World {
         for directory in ["tmp", "home", "run"] {
             left.extend(files(&self.path().join(directory)));
         }
+        // The store is to stay, and the lock of a daemon that was killed.
+        let may_stay = ["jobs.redb", "lock"].map(|name| self.state().join(name));
+        left.extend(files(&self.state()).into_iter().filter(|path| !may_stay.contains(path)));
         for directory in ["/dev/shm", "/dev/mqueue"] {
             left.extend(files(Path::new(directory)).into_iter().filter(|path| is_abandoned(path)));
         }

@@ -1,8 +1,8 @@
 //! What a worker has been told: jobs it may get leases of, and leases it has not begun.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::rc::Rc;
 
+use tally_kernel::Kernel;
 use tally_protocol::JobId;
 use tally_protocol::job::KernelSpec;
 use tally_protocol::work::{LeaseId, ToWorker};
@@ -28,10 +28,21 @@ pub(crate) enum Told {
     Quit,
 }
 
+/// What was told of a job.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// What it folds.
+    Spec(Box<KernelSpec>),
+    /// The same, ready to fold.
+    Ready(Box<Kernel>),
+    /// It is being folded just now.
+    Lent,
+}
+
 /// Jobs and leases, in the order they came.
 #[derive(Debug, Default)]
 pub(crate) struct Leases {
-    jobs: BTreeMap<JobId, Rc<KernelSpec>>,
+    jobs: BTreeMap<JobId, Job>,
     waiting: VecDeque<Lease>,
 }
 
@@ -40,7 +51,7 @@ impl Leases {
     pub(crate) fn take(&mut self, message: ToWorker) -> Told {
         match message {
             ToWorker::Job { job, kernel } => {
-                self.jobs.insert(job, Rc::new(kernel));
+                self.jobs.insert(job, Job::Spec(Box::new(kernel)));
                 Told::Noted
             }
             ToWorker::Lease { lease, position, count } => {
@@ -70,9 +81,16 @@ impl Leases {
         self.waiting.is_empty()
     }
 
-    /// What a job folds. The running fold keeps it even when the job is forgotten meanwhile.
-    pub(crate) fn kernel(&self, job: JobId) -> Option<Rc<KernelSpec>> {
-        self.jobs.get(&job).cloned()
+    /// What a job folds, lent until it is given back; `None` for a job it was not told of.
+    pub(crate) fn borrow(&mut self, job: JobId) -> Option<Job> {
+        Some(std::mem::replace(self.jobs.get_mut(&job)?, Job::Lent))
+    }
+
+    /// Gives it back; one that was forgotten meanwhile is dropped.
+    pub(crate) fn give_back(&mut self, job: JobId, kernel: Box<Kernel>) {
+        if let Some(place) = self.jobs.get_mut(&job) {
+            *place = Job::Ready(kernel);
+        }
     }
 }
 

@@ -11,7 +11,8 @@ mod local;
 mod run;
 mod setup;
 
-pub use local::{Share, fold_here};
+pub use local::{OpenFiles, Share, fold_here};
+pub use tally_kernel::{Bytes, Fault, FileBytes};
 
 use std::io::Write as _;
 use std::os::fd::OwnedFd;

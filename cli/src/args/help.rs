@@ -17,7 +17,7 @@ tally - exact parallel sums and other reductions that survive a dying worker
 
 Compute   sum product min max count mean variance stddev   reduce factorial
 Jobs      jobs show explain wait result follow cancel pause resume retry
-Daemon    daemon status workers ping config drain stop dump
+Daemon    daemon status workers ping metrics reload config drain stop dump
 Learn     help
 
 Often used
@@ -62,7 +62,8 @@ The daemon
   daemon                run it               drain          finish jobs, end
   status                does it run?         stop [--now]   end
   workers               list its workers     dump           its whole state
-  ping                  a sign of life       config          settings
+  ping                  a sign of life       config         settings
+  metrics               counters, figures    reload         new settings
 
 With no daemon at the default socket, a reduction runs under a supervisor of
 its own that lives for this one command. Answers are exact, and the same for any
@@ -138,7 +139,11 @@ examples! {
   tally status -q || tally daemon &";
     WORKERS = "  tally workers
   tally workers --json";
-    PING = "  tally ping                        pong";
+    PING = "  tally ping                        pong
+  tally ping --timeout 500ms        exit 5 when there is no answer in time";
+    RELOAD = "  tally reload                      what has changed, and what needs a restart";
+    METRICS = "  tally metrics
+  tally metrics | grep tally_jobs";
     DRAIN = "  tally drain";
     STOP = "  tally stop                        returns when the daemon has ended
   tally stop --now";
@@ -234,6 +239,8 @@ its schema: {\"schema\":\"tally.result/1\",...}
   tally.ping/1      ping                  tally.dump/1      dump
   tally.drain/1     drain                 tally.stop/1      stop
   tally.config/1    config show           tally.config-check/1  config check
+  tally.reload/1    reload                tally.metrics/1       metrics
+  tally.config-default/1                  config default
   tally.help/1      help                  tally.version/1   --version
   tally.progress/1  --progress json: lines on standard error
   tally.error/1     on standard error, when a request could not be made

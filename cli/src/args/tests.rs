@@ -99,7 +99,7 @@ fn commands_are_read() {
         ("retry j17", Command::Retry(one)),
         ("status", Command::Status),
         ("workers", Command::Workers),
-        ("ping", Command::Ping),
+        ("ping", Command::Ping { timeout: None }),
         ("drain", Command::Drain),
         ("stop", Command::Stop { now: false }),
         ("stop --now", Command::Stop { now: true }),
@@ -154,10 +154,7 @@ fn every_refusal_is_one_line_that_says_all() {
             "--workers 3 sum 0..10",
             "could not read '--workers': no such option | it goes after the command: tally sum 0..100 --workers",
         ),
-        (
-            "daemon --daemonize",
-            "could not read '--daemonize': no such option | 'tally daemon --help' lists them",
-        ),
+        ("daemon --zebra", "could not read '--zebra': no such option | 'tally daemon --help' lists them"),
         ("sum", "could not run 'tally sum': SOURCE is missing | for example: tally sum 0..100"),
         ("sum --workers 3", "could not run 'tally sum': SOURCE is missing | for example: tally sum 0..100"),
         (

@@ -270,7 +270,15 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
         _ => return Err(SHAPE.to_owned()),
     };
     let bytes = scaled(&number.replace('_', ""), 1 << shift).ok_or_else(|| SHAPE.to_owned())?;
-    if bytes < 1 << 20 { Err("it can be 1M (1 MiB) or more".to_owned()) } else { Ok(bytes) }
+    let (least, most) = (limits::MEMORY_LIMIT_BYTES_MIN, limits::MEMORY_LIMIT_BYTES_MAX);
+    if (least..=most).contains(&bytes) {
+        return Ok(bytes);
+    }
+    Err(format!(
+        "it can be {}M to {}T: a worker needs some, and no process has more",
+        least >> 20,
+        most >> 40
+    ))
 }
 
 #[cfg(test)]
@@ -315,10 +323,10 @@ mod tests {
             ("512MiB", 512 << 20),
             ("2G", 2 << 30),
             ("1.5G", 3 << 29),
-            ("2048K", 2 << 20),
+            ("20480K", 20 << 20),
             ("1T", 1 << 40),
-            ("1048576", 1 << 20),
-            ("4_194_304", 4 << 20),
+            ("104857600", 100 << 20),
+            ("12_582_912", 12 << 20),
         ] {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
@@ -329,7 +337,10 @@ mod tests {
                 "{text}"
             );
         }
-        assert_eq!(size("12K"), Err("it can be 1M (1 MiB) or more".to_owned()));
+        let range = "it can be 12M to 128T: a worker needs some, and no process has more";
+        for text in ["12K", "11M", "129T", "999999999999999T"] {
+            assert_eq!(size(text), Err(range.to_owned()), "{text}");
+        }
     }
 
     #[test]

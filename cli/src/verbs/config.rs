@@ -2,10 +2,11 @@
 //!
 //! What a running daemon has is the daemon's to say; without one, what one started now would have.
 
+use tally_protocol::control::{Request, part};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::settings::{ConfigView, SettingView};
 
-use super::Context;
+use super::{Context, answer_to, talk_to};
 use crate::exit_code;
 use crate::meaning::ConfigAsk;
 use crate::place::Reach;
@@ -35,7 +36,24 @@ pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, asked: &ConfigAs
     }
 }
 
-fn show(context: &mut Context<'_, '_>, _reach: &Reach, options: &SettingsOptions) -> Result<u8, Failure> {
+fn show(context: &mut Context<'_, '_>, reach: &Reach, options: &SettingsOptions) -> Result<u8, Failure> {
+    // A file that is named is not the daemon's.
+    if options.config.is_none()
+        && let Some(client) = reach.connect_if_there()?
+    {
+        let socket = client.socket().map(|socket| socket.display().to_string());
+        let mut talk = talk_to(client)?;
+        let reply = answer_to(context, &mut talk, &Request::Config, "read the daemon's configuration");
+        talk.end();
+        let view: ConfigView = part(reply?, "config")?;
+        warn(context, &view);
+        let text = if context.style.json {
+            document(&view, "daemon", socket.as_ref())
+        } else {
+            text(&view, &format!("in force in the daemon at {}", socket.unwrap_or_default()))
+        };
+        return context.terminal.answer(&text).map(|()| exit_code::ANSWERED);
+    }
     let reading = (context.roles.settings)(options);
     if let Some(fault) = reading.faults.first() {
         let why = format!("could not read the configuration: {}: {}", fault.place, fault.message);

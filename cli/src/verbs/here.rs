@@ -118,6 +118,7 @@ fn blank(plan: &Plan, mode: FoldMode) -> JobView {
         elements_done: "0".to_owned(),
         elapsed_ms: 0,
         submitted_at_ms: 0,
+        ended_at_ms: None,
         rate_per_s: None,
         eta_ms: None,
         partitions: PartitionCounts::default(),
@@ -133,6 +134,8 @@ fn blank(plan: &Plan, mode: FoldMode) -> JobView {
             FoldMode::Threads(_) => "threads".to_owned(),
         },
         incidents: Vec::new(),
+        uid: None,
+        stored: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use tally_protocol::control::{Request, part};
 use tally_protocol::error::Failure;
 use tally_protocol::version::PROGRAM;
-use tally_protocol::view::StatusView;
+use tally_protocol::view::{LimitView, StatusView, StoreView};
 
 use super::{Context, ask};
 use crate::place::Reach;
@@ -34,12 +34,64 @@ fn facts_of(status: &StatusView) -> Vec<(&'static str, String)> {
     ];
     facts.extend(status.socket.clone().map(|socket| ("socket", socket)));
     let StatusView { queued, running, paused, ended, .. } = status;
+    let mut workers = format!("{} of {} ready", status.workers, status.slots);
+    for (count, word) in [(status.busy, "busy"), (status.restarting, "restarting")] {
+        if let Some(count) = count.filter(|count| *count > 0) {
+            workers.push_str(&format!(", {count} {word}"));
+        }
+    }
     facts.extend([
-        ("workers", format!("{} of {} ready", status.workers, status.slots)),
+        ("workers", workers),
         ("jobs", format!("{running} running, {queued} queued, {paused} paused, {ended} ended")),
         ("clients", status.clients.to_string()),
         ("restarts", number::grouped(&status.restarts.to_string())),
         ("late", number::grouped(&status.late.to_string())),
     ]);
+    facts.extend(status.store.as_ref().map(|store| ("store", store_fact(store))));
+    let near = status.limits.iter().filter(|limit| limit.near);
+    facts.extend(near.map(|limit| ("near limit", limit_fact(limit))));
     facts
+}
+
+fn store_fact(store: &StoreView) -> String {
+    let mut text = store.path.clone();
+    for (count, unit) in [(store.rows, "rows"), (store.bytes, "bytes")] {
+        if let Some(count) = count {
+            text.push_str(&format!(", {} {unit}", number::grouped(&count.to_string())));
+        }
+    }
+    if let Some(why) = &store.last_failure {
+        text.push_str(&format!("; last failure: {why}"));
+    }
+    text
+}
+
+fn limit_fact(limit: &LimitView) -> String {
+    let grouped = |count: u64| number::grouped(&count.to_string());
+    format!("{} {} of {}", limit.name.replace('-', " "), grouped(limit.used), grouped(limit.most))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_near_its_limit_is_told_and_nothing_else() {
+        let status = StatusView {
+            workers: 3,
+            slots: 4,
+            busy: Some(2),
+            restarting: Some(1),
+            store: Some(StoreView { path: "/s".into(), rows: Some(1_000), ..StoreView::default() }),
+            limits: vec![LimitView::new("clients", 79, 100), LimitView::new("open-jobs", 8_000, 10_000)],
+            ..StatusView::default()
+        };
+        let facts = facts_of(&status);
+        let of = |name: &str| {
+            facts.iter().filter(|(key, _)| *key == name).map(|(_, fact)| fact.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(of("workers"), ["3 of 4 ready, 2 busy, 1 restarting"]);
+        assert_eq!(of("store"), ["/s, 1,000 rows"]);
+        assert_eq!(of("near limit"), ["open jobs 8,000 of 10,000"]);
+    }
 }

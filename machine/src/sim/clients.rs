@@ -78,12 +78,17 @@ impl World {
         self.tell(Event::ClientSaid { client, request, more });
     }
 
+    /// The highest id that may have been given out.
+    fn last_id(&self) -> u64 {
+        self.submitted.max(self.machine.jobs.named)
+    }
+
     fn request(&mut self) -> (Request, bool) {
         if !self.rng.chance(self.scenario.chatter) || self.submitted == 0 {
             return (self.submission(), self.rng.chance(400));
         }
         let unknown = u64::from(self.rng.chance(100));
-        let job = JobId(self.rng.between(1, self.submitted + unknown));
+        let job = JobId(self.rng.between(1, self.last_id() + unknown));
         let request = match self.rng.below(22) {
             0..=2 => Request::Cancel { jobs: vec![job], all: false },
             3 => Request::Cancel { jobs: Vec::new(), all: true },
@@ -92,7 +97,7 @@ impl World {
             7 | 8 => Request::Resume(job),
             9 | 10 => Request::Retry(job),
             11 | 12 => Request::Follow(job),
-            13 => Request::Wait((1..=self.submitted).map(JobId).collect()),
+            13 => self.wait_for_all(),
             14 => Request::Wait(vec![job, job]),
             15 => Request::Explain(job),
             16 => Request::Result(job),
@@ -103,6 +108,13 @@ impl World {
             _ => self.rare(),
         };
         (request, self.rng.chance(500))
+    }
+
+    fn wait_for_all(&self) -> Request {
+        if self.scenario.settings.durable {
+            return Request::Wait(self.machine.jobs.all().map(|job| job.id).collect());
+        }
+        Request::Wait((1..=self.submitted).map(JobId).collect())
     }
 
     fn rare(&mut self) -> Request {

@@ -36,7 +36,11 @@ impl World {
         let (ready, quit) = (process.ready, process.quit);
         match message {
             ToWorker::Quit => process.quit = true,
-            ToWorker::Lease { lease, count, .. } => self.judge_lease(*lease, *count),
+            ToWorker::Lease { lease, position, count } => {
+                let (lease, position, count) = (*lease, *position, *count);
+                self.judge_new_work(lease.job, position, count);
+                self.judge_lease(lease, count);
+            }
             ToWorker::Job { .. } | ToWorker::Cancel { .. } | ToWorker::Forget { .. } => {}
         }
         if !ready {
@@ -142,6 +146,7 @@ impl World {
     }
 
     fn judge_last(&mut self, client: ClientId, request: &Request, reply: &Reply) {
+        self.judge_told(request, reply);
         let over = |view: &JobView| view.state.is_over();
         let good = match (request, reply) {
             (_, Reply::Refused(failure)) => may_refuse(request, failure.code),
@@ -174,12 +179,16 @@ impl World {
             | Reply::Status(_)
             | Reply::Workers(_)
             | Reply::Dump(_)
+            | Reply::Reloaded(_)
+            | Reply::Config(_)
+            | Reply::Metrics(_)
             | Reply::Done
             | Reply::Refused(_) => {}
         }
     }
 
     fn judge_view(&mut self, view: &JobView) {
+        self.judge_stored(view);
         let Some(kernel) = kernel_of(view) else {
             return self.fail(format!("{} shows no source", view.job));
         };
@@ -200,7 +209,8 @@ impl World {
         match (&view.state, &view.error) {
             (JobState::Done, None) => self.judge_answer(view, &kernel),
             (JobState::Failed, Some(failure)) => self.judge_failure(view, &kernel, failure),
-            (JobState::Cancelled, Some(failure)) if failure.code == ErrorCode::Cancelled => {}
+            (JobState::Cancelled, Some(failure))
+                if matches!(failure.code, ErrorCode::Cancelled | ErrorCode::Stopping) => {}
             (JobState::TimedOut, Some(failure)) if failure.code == ErrorCode::TimedOut => {}
             (JobState::Queued | JobState::Running | JobState::Paused, None) if view.results.is_empty() => {}
             (state, error) => self.fail(format!("{} is {state} with {error:?}", view.job)),
@@ -229,11 +239,15 @@ impl World {
         }
         let parts = view.workers.iter().filter_map(|share| share.results.first());
         let parts: Vec<Integer> = parts.filter_map(|result| result.value.parse().ok()).collect();
-        if !parts.is_empty() && parts.iter().fold(Integer::from(0), |sum, part| sum + part).to_string() != sum
-        {
+        // The parts of an earlier daemon's workers are not kept.
+        let complete = parts.len() == view.workers.len() && !parts.is_empty();
+        if complete && parts.iter().fold(Integer::from(0), |sum, part| sum + part).to_string() != sum {
             self.fail(format!("{}: the parts of its workers are not its sum", view.job));
         }
-        self.answers.insert(view.job, value);
+        // What the store has refused may be taken back by a crash.
+        if view.stored != Some(false) && self.machine.records() == self.scenario.settings.durable {
+            self.answers.insert(view.job, value);
+        }
     }
 
     fn judge_failure(&mut self, view: &JobView, kernel: &KernelSpec, failure: &Failure) {
@@ -286,7 +300,7 @@ impl World {
         if !self.all_settled() {
             return Err("a process is neither started nor given up".to_owned());
         }
-        Ok(())
+        self.judge_acknowledged()
     }
 
     /// The world is over: the machine must have exited, everybody must have been answered.
@@ -306,7 +320,19 @@ impl World {
 
 fn may_refuse(request: &Request, code: ErrorCode) -> bool {
     match code {
-        ErrorCode::Stopping | ErrorCode::TooMany => matches!(request, Request::Submit(_) | Request::Retry(_)),
+        ErrorCode::TooMany => matches!(request, Request::Submit(_) | Request::Retry(_)),
+        ErrorCode::Stopping => matches!(
+            request,
+            Request::Submit(_)
+                | Request::Retry(_)
+                | Request::Follow(_)
+                | Request::Wait(_)
+                | Request::Pause(_)
+                | Request::Resume(_)
+        ),
+        ErrorCode::StoreFailed => {
+            matches!(request, Request::Submit(_) | Request::Retry(_) | Request::Pause(_) | Request::Resume(_))
+        }
         ErrorCode::WrongState => {
             matches!(
                 request,
@@ -334,7 +360,7 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
 
 fn kernel_of(view: &JobView) -> Option<KernelSpec> {
     let source = view.sources.iter().map(|text| parse_range(text, &Integer::from(1)).ok());
-    Some(KernelSpec { reductions: vec![Reduction::Sum], source: source.collect::<Option<_>>()? })
+    Some(KernelSpec::of_ranges(vec![Reduction::Sum], source.collect::<Option<_>>()?))
 }
 
 fn number(text: &str) -> u64 {

@@ -131,6 +131,19 @@ pub(super) enum Operator {
     StopNow,
     /// Other settings.
     Reload,
+    /// SIGKILL; the daemon is started again.
+    Kill,
+}
+
+/// How the store fares.
+#[derive(Clone, Debug, Default)]
+pub(super) struct StoreScenario {
+    /// The longest time a record takes to get there, and its news to come back.
+    pub(super) delay: Span,
+    /// Of a thousand records, so many are refused.
+    pub(super) refuses: u64,
+    /// It is full from then to then.
+    pub(super) full: Option<(Moment, Moment)>,
 }
 
 /// A kind of world.
@@ -156,12 +169,19 @@ pub(super) struct Scenario {
     pub(super) kinds: bool,
     /// The longest delay of a message.
     pub(super) delay: Span,
+    pub(super) store: StoreScenario,
+    /// Unix milliseconds when the world begins.
+    pub(super) wall_ms: u64,
+    /// Of a thousand jobs, so many are detached.
+    detached: u64,
 }
 
 const MS: u64 = 1_000_000;
+/// So many seeds in a row give worlds without a store, then as many with one.
+const STORELESS: u64 = 2_500;
 
 impl Scenario {
-    pub(super) fn new(rng: &mut Rng) -> Self {
+    pub(super) fn new(rng: &mut Rng, seed: u64) -> Self {
         let mut settings = settings(rng);
         let barren = rng.chance(20);
         // An eager one lets detached jobs wait for better times, which never come here.
@@ -182,7 +202,7 @@ impl Scenario {
         } else {
             rng.pick(&[Ending::Stop, Ending::StopNow, Ending::Drain, Ending::StopRequest])
         };
-        Self {
+        let mut scenario = Self {
             faults: faults(rng),
             calm,
             clients: rng.between(1, 4),
@@ -195,7 +215,39 @@ impl Scenario {
             barren,
             kinds: rng.chance(250),
             delay: Span(rng.pick(&[1_000, 50_000, MS, 5 * MS])),
+            store: StoreScenario::default(),
+            wall_ms: 0,
+            detached: 250,
             settings,
+        };
+        // Every other stretch of seeds has a store.
+        if seed / STORELESS % 2 == 1 {
+            scenario.get_store(rng);
+        }
+        scenario
+    }
+
+    fn get_store(&mut self, rng: &mut Rng) {
+        self.wall_ms = 1_700_000_000_000;
+        self.settings.wall_ms_at_zero = self.wall_ms;
+        self.settings.until_clients_gone = false;
+        self.settings.durable = true;
+        self.settings.checkpoint = Span::ms(rng.pick(&[0, 1, 5, 100]));
+        self.settings.ids_ahead = rng.pick(&[1, 2, 5, 100]);
+        self.settings.jobs_ended_age = rng.chance(300).then(|| Span::ms(rng.between(1, 5_000)));
+        if self.ending == Ending::ClientsGo {
+            self.ending = Ending::Stop;
+        }
+        self.detached = rng.pick(&[300, 700, 1000]);
+        self.store.delay = Span(rng.pick(&[50_000, 2 * MS, 20 * MS]));
+        self.store.refuses = rng.pick(&[0, 0, 0, 50, 400]);
+        if rng.chance(200) {
+            let from = rng.below(self.calm.0);
+            let to = from + rng.below(self.calm.0 - from + 1);
+            self.store.full = Some((Moment(from), Moment(to)));
+        }
+        for _ in 0..rng.pick(&[0, 1, 1, 2, 4]) {
+            self.operator.push((Moment(rng.below(self.calm.0)), Operator::Kill));
         }
     }
 
@@ -204,6 +256,10 @@ impl Scenario {
         Settings {
             eager: self.settings.eager,
             until_clients_gone: self.settings.until_clients_gone,
+            durable: self.settings.durable,
+            checkpoint: self.settings.checkpoint,
+            ids_ahead: self.settings.ids_ahead,
+            jobs_ended_age: self.settings.jobs_ended_age,
             ..settings(rng)
         }
     }
@@ -239,6 +295,7 @@ fn settings(rng: &mut Rng) -> Settings {
         jobs_open_max: usize::try_from(rng.pick(&[1, 3, 100, 100])).unwrap_or(100),
         jobs_ended_max: usize::try_from(rng.pick(&[0, 1, 5, 100])).unwrap_or(100),
         progress: Span::ms(rng.between(1, 20)),
+        trusting: true,
         seed: rng.next(),
         ..Settings::new(slots, profile)
     }
@@ -310,7 +367,7 @@ pub(super) fn job(scenario: &Scenario, rng: &mut Rng, n: u64) -> (JobRequest, Op
         timeout_ms: rng.chance(150).then(|| rng.between(1, 300)),
         priority: rng.chance(300).then(|| i32::try_from(rng.below(3)).unwrap_or(0)),
         nice: (scenario.kinds && rng.chance(400)).then(|| i32::try_from(rng.between(1, 2)).unwrap_or(1)),
-        detach: rng.chance(250),
+        detach: rng.chance(scenario.detached),
         breakdown: rng.chance(150),
         ..JobRequest::default()
     };

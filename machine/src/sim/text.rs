@@ -2,6 +2,7 @@
 
 use tally_protocol::control::{Reply, Request};
 use tally_protocol::job::JobSpec;
+use tally_protocol::record::{Change, Table};
 use tally_protocol::view::JobView;
 use tally_protocol::work::{FromWorker, LeaseId, ToWorker};
 
@@ -12,6 +13,7 @@ use crate::event::Event;
 #[must_use]
 pub fn event(event: &Event) -> String {
     match event {
+        Event::ClientCame { client, who } => format!("c{client}: came as {}, {:?}", who.uid, who.rights),
         Event::ClientSaid { client, request, more } => {
             format!("c{client}: {}{}", self::request(request), if *more { ", more" } else { "" })
         }
@@ -23,6 +25,8 @@ pub fn event(event: &Event) -> String {
         Event::WorkerExited { worker, how, .. } => format!("w{worker}: {how}"),
         Event::StopRequested => "stop requested".to_owned(),
         Event::StopNow => "stop now".to_owned(),
+        Event::Recorded { ticket } => format!("recorded {}", ticket.0),
+        Event::NotRecorded { ticket, why } => format!("not recorded {}: {why}", ticket.0),
         Event::Reload(settings) => format!("reload with {} slots", settings.slots),
     }
 }
@@ -48,6 +52,9 @@ fn request(request: &Request) -> String {
         Request::Drain => "drain".to_owned(),
         Request::Stop { now } => format!("stop{}", if *now { " --now" } else { "" }),
         Request::Dump => "dump".to_owned(),
+        Request::Reload => "reload".to_owned(),
+        Request::Config => "config".to_owned(),
+        Request::Metrics => "metrics".to_owned(),
     }
 }
 
@@ -111,7 +118,19 @@ pub fn action(action: &Action) -> String {
         Action::Reply { client, reply: what, continues } => {
             format!("c{client} <- {}{}", reply(what), if *continues { " ..." } else { "" })
         }
+        Action::Record { ticket, changes } => {
+            let changes: Vec<String> = changes.iter().map(change).collect();
+            format!("record {}: {}", ticket.0, changes.join(", "))
+        }
         Action::Exit => "exit".to_owned(),
+    }
+}
+
+fn change(change: &Change) -> String {
+    match change {
+        Change::Put(Table::Meta, ..) => "ids".to_owned(),
+        Change::Put(table, key, _) => format!("{table} j{key}"),
+        Change::Delete(table, key) => format!("no {table} j{key}"),
     }
 }
 
@@ -126,6 +145,9 @@ fn reply(reply: &Reply) -> String {
             workers.iter().map(|worker| worker.state.clone()).collect::<Vec<_>>().join(", ")
         }
         Reply::Dump(_) => "dump".to_owned(),
+        Reply::Reloaded(view) => format!("reloaded: {}", view.summary()),
+        Reply::Config(_) => "config".to_owned(),
+        Reply::Metrics(_) => "metrics".to_owned(),
         Reply::Done => "done".to_owned(),
         Reply::Refused(failure) => format!("refused: {}", failure.message),
     }

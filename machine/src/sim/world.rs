@@ -3,22 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tally_protocol::control::Request;
+use tally_protocol::record::Change;
 use tally_protocol::work::{FromWorker, LeaseId, ToWorker};
 use tally_protocol::{ClientId, JobId, SlotId, WorkerId};
 
 use super::clients::Caller;
 use super::rng::Rng;
 use super::scenario::{Ending, Operator, Poison, Scenario};
+use super::store::Store;
 use super::text;
 use super::workers::{Life, Process};
-use crate::action::{Action, Blow};
+use crate::action::{Action, Blow, Ticket};
 use crate::event::Event;
 use crate::moment::{Moment, Span};
 use crate::settings::Settings;
 use crate::{Machine, Phase};
 
 /// Events after which a world that still goes on is taken to run in circles.
-const EVENTS_MAX: u64 = 60_000;
+const EVENTS_MAX: u64 = 200_000;
 /// Events at one moment after which time is taken to stand still.
 const STILL_MAX: u64 = 5_000;
 /// How often somebody looks after what was left open.
@@ -39,6 +41,10 @@ pub(super) enum Happening {
     Die(WorkerId, u64),
     Caller(ClientId),
     Operator(Operator),
+    /// A record comes to the store.
+    Apply(Ticket, Vec<Change>),
+    /// A daemon that ended starts again.
+    Start,
 }
 
 /// A world in motion.
@@ -48,7 +54,12 @@ pub(super) struct World {
     pub(super) scenario: Scenario,
     pub(super) rng: Rng,
     pub(super) now: Moment,
-    plans: BTreeMap<(Moment, u64), Happening>,
+    /// When the daemon was started.
+    pub(super) zero: Moment,
+    pub(super) store: Store,
+    /// The end of the world: who exits now is not started again.
+    over: bool,
+    pub(super) plans: BTreeMap<(Moment, u64), Happening>,
     planned: u64,
     pub(super) processes: BTreeMap<WorkerId, Process>,
     pub(super) callers: BTreeMap<ClientId, Caller>,
@@ -82,7 +93,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(seed: u64, traced: bool) -> Self {
         let mut rng = Rng::new(seed);
-        let scenario = Scenario::new(&mut rng);
+        let scenario = Scenario::new(&mut rng, seed);
         let machine = Machine::new(Moment(0), scenario.settings.clone());
         Self {
             machine,
@@ -90,6 +101,9 @@ impl World {
             scenario,
             rng,
             now: Moment(0),
+            zero: Moment(0),
+            store: Store::default(),
+            over: false,
             plans: BTreeMap::new(),
             planned: 0,
             processes: BTreeMap::new(),
@@ -154,6 +168,7 @@ impl World {
         if self.exited {
             return Ok(());
         }
+        self.over = true;
         self.note(|world| format!("the end: {:?}", world.scenario.ending));
         match self.scenario.ending {
             Ending::Stop => self.tell(Event::StopRequested),
@@ -187,7 +202,7 @@ impl World {
     /// One thing happens. False when nothing is left to happen.
     fn turn(&mut self) -> bool {
         let plan = self.plans.first_key_value().map(|(&(at, _), _)| at);
-        let alarm = self.machine.next_deadline();
+        let alarm = self.machine.next_deadline().map(|due| due + Span(self.zero.0));
         let (next, wakes) = match (plan, alarm) {
             (None, None) => return false,
             (Some(plan), None) => (plan, false),
@@ -201,7 +216,7 @@ impl World {
         self.pass_time(next);
         if wakes {
             self.note(|_| "time".to_owned());
-            self.machine.handle_timeout(self.now);
+            self.machine.handle_timeout(self.clock());
             self.after_event();
         } else if let Some((_, happening)) = self.plans.pop_first() {
             self.happen(happening);
@@ -232,6 +247,9 @@ impl World {
             Happening::Operator(Operator::Stop) => self.tell(Event::StopRequested),
             Happening::Operator(Operator::StopNow) => self.tell(Event::StopNow),
             Happening::Operator(Operator::Reload) => self.reload(),
+            Happening::Operator(Operator::Kill) => self.kill_daemon(),
+            Happening::Apply(ticket, changes) => self.apply(ticket, changes),
+            Happening::Start => self.start_again(),
         }
     }
 
@@ -260,7 +278,7 @@ impl World {
         self.note(|_| text::event(&event));
         let worked_in = self.learn(&event);
         let stops = matches!(event, Event::StopRequested);
-        self.machine.handle(self.now, event);
+        self.machine.handle(self.clock(), event);
         self.after_event();
         self.judge_restart(worked_in);
         if stops {
@@ -282,19 +300,22 @@ impl World {
                 return process.filter(|process| process.worked).map(|process| process.slot);
             }
             Event::ClientSaid { request: Request::Submit(_), .. } => self.submitted += 1,
-            Event::ClientSaid { .. }
+            Event::ClientSaid { request, .. } => self.expect_changes(request),
+            Event::ClientCame { .. }
             | Event::ClientGone { .. }
             | Event::Spawned { .. }
             | Event::WorkerSaid { .. }
             | Event::LinkBroken { .. }
             | Event::StopRequested
             | Event::StopNow
+            | Event::Recorded { .. }
+            | Event::NotRecorded { .. }
             | Event::Reload(_) => {}
         }
         None
     }
 
-    fn after_event(&mut self) {
+    pub(super) fn after_event(&mut self) {
         // Debug builds check by themselves.
         if !cfg!(debug_assertions) {
             self.machine.check();
@@ -333,6 +354,7 @@ impl World {
             Action::Reply { client, reply, continues } => {
                 self.judge_reply(client, &reply, continues);
             }
+            Action::Record { ticket, changes } => self.record(ticket, changes),
             Action::Exit => self.exit(),
         }
     }
@@ -344,6 +366,9 @@ impl World {
         }
         if self.machine.phase() != Phase::Stopped {
             self.fail("it exits and is not stopped".to_owned());
+        }
+        if self.scenario.settings.durable && !self.over {
+            return self.start_later();
         }
         // What is still planned happens to nobody.
         self.plans.clear();

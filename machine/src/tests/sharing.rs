@@ -160,7 +160,7 @@ fn a_lease_that_was_taken_back_too_late_counts() {
 
 #[test]
 fn ten_thousand_queued_jobs_are_served_in_order() {
-    let mut bench = Bench::new(settings(1));
+    let mut bench = Bench::new(Settings { jobs_open_max: 10_000, ..settings(1) });
     for client in 1..=10_000 {
         let lines = bench.submit_unchecked(client, request("0..1", 1));
         assert!(lines.len() <= 1, "{lines:?}");

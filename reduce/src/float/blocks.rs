@@ -74,6 +74,10 @@ struct State<const LEVELS: usize> {
     rest: [u64; LANES],
 }
 
+#[expect(
+    clippy::needless_range_loop,
+    reason = "arrays side by side, by lane; the compiler makes vectors of them"
+)]
 impl<const LEVELS: usize> State<LEVELS> {
     #[inline(always)]
     fn add(&mut self, group: [f64; LANES], anchors: [f64; LEVELS]) {

@@ -85,7 +85,6 @@ fn spill<const N: usize>(field: usize, sum: i64, digits: &mut Digits<N>) {
 }
 /// The field of the exponent, below 2048.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "eleven bits")]
 pub(crate) fn field(bits: u64) -> usize {
     (bits >> 52) as usize & 0x7ff
 }

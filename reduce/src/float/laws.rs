@@ -157,6 +157,7 @@ proptest! {
     }
 
     #[test]
+    #[expect(clippy::cast_possible_truncation, reason = "the nearest f32 is what is wanted")]
     fn layouts_agree(values in column(3_000), cut in 0..7_usize) {
         let values = &values[cut.min(values.len())..];
         let wanted = singly(values).to_bytes();

@@ -4,8 +4,8 @@
 //! powers are added, and the product is rounded once, at the end. Together the odd numbers may have 2^24 bits:
 //! that is 316,000 values with all 53 bits, and any number of powers of two. Whether a product is too long
 //! depends on its values only, so it is too long for every cut and order, or for none.
-//! NaN, or zero times infinity, gives NaN; else zeros give zero and infinities infinity, with the sign of the rule;
-//! among the integers of a mixed column a zero makes their product 0, which has no sign.
+//! NaN, or zero times infinity, gives NaN; else a zero gives zero and an infinity infinity. The sign is that of
+//! all signs multiplied; but integers in a mixed column are multiplied first, and their product 0 has no sign.
 
 use dashu_int::Sign;
 

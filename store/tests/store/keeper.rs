@@ -10,7 +10,7 @@ fn tickets_come_back_in_order_and_share_their_commits() {
     let place = directory();
     let (store, _) = open(place.path());
     let (_, syncs_before) = store.cost();
-    let keeper = Keeper::start(store).unwrap();
+    let mut keeper = Keeper::start(store).unwrap();
     let (_held, lifeline) = std::os::unix::net::UnixStream::pair().unwrap();
     for ticket in 0..500 {
         keeper.submit(Ticket(ticket), vec![put(Table::Jobs, ticket, "job")]).unwrap();
@@ -35,12 +35,12 @@ fn tickets_come_back_in_order_and_share_their_commits() {
 #[test]
 fn what_was_handed_in_is_kept_when_the_owner_goes() {
     let place = directory();
-    let keeper = Keeper::start(open(place.path()).0).unwrap();
+    let mut keeper = Keeper::start(open(place.path()).0).unwrap();
     for ticket in 0..50 {
         keeper.submit(Ticket(ticket), vec![put(Table::Progress, ticket, "x")]).unwrap();
     }
     drop(keeper);
-    let keeper = Keeper::start(open(place.path()).0).unwrap();
+    let mut keeper = Keeper::start(open(place.path()).0).unwrap();
     keeper.submit(Ticket(7), vec![put(Table::Progress, 50, "x")]).unwrap();
     let (store, finished) = keeper.end();
     assert_eq!(finished.len(), 1);

@@ -8,6 +8,7 @@ use tally_protocol::limits;
 
 use super::access;
 use super::address::MetricsAddress;
+use super::state_dir::StateDir;
 
 /// One setting.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +88,10 @@ pub(crate) const KEYS: &[Key] = &[
     ms("partition_most_ms", 1),
     key("leases_max", Kind::Number(1, 1_024), Reload::Live),
     key("jobs_open_max", Kind::Number(1, limits::JOBS_OPEN_MAX as u64), Reload::Live),
+    key("state_dir", Kind::Text(StateDir::FORM, StateDir::check), Reload::Restart),
+    key("checkpoint_ms", Kind::Number(0, MS_MAX), Reload::Live),
+    key("jobs_ended_max", Kind::Number(0, limits::JOBS_ENDED_MAX as u64), Reload::Live),
+    key("jobs_ended_days", Kind::NumberOr("none", 1, 36_500), Reload::Live),
     key("clients_max", Kind::Number(4, limits::CLIENTS_MAX as u64), Reload::Live),
     key("confine", Kind::Word(|| vec!["true", "false"]), Reload::NewWorkers),
     key("socket_mode", Kind::Word(access::socket_modes), Reload::Restart),
@@ -190,7 +195,7 @@ mod tests {
             ("workers", "auto"),
             ("workers", "1_000"),
             ("memory_limit_mib", "none"),
-            ("memory_limit_mib", "16"),
+            ("memory_limit_mib", "12"),
             ("log", "debug"),
             ("metrics_listen", "127.0.0.1:9184"),
         ] {
@@ -200,8 +205,8 @@ mod tests {
         assert_eq!(check("retries", "-1").unwrap_err(), "retries is -1; it can be 0 to 100");
         assert_eq!(check("retries", "").unwrap_err(), "retries is ''; it can be 0 to 100");
         assert_eq!(check("retries", "_").unwrap_err(), "retries is '_'; it can be 0 to 100");
-        let error = check("memory_limit_mib", "15").unwrap_err();
-        assert_eq!(error, "memory_limit_mib is 15; it can be none, or 16 to 134217728");
+        let error = check("memory_limit_mib", "11").unwrap_err();
+        assert_eq!(error, "memory_limit_mib is 11; it can be none, or 12 to 134217728");
         assert_eq!(
             check("start", "spwan").unwrap_err(),
             "start is 'spwan'; it can be forkserver, spawn, fork; did you mean 'spawn'?"

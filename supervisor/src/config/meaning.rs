@@ -13,6 +13,7 @@ use super::access::Access;
 use super::address::MetricsAddress;
 use super::keys::number;
 use super::layers::{BadSetting, Layers, Origin};
+use super::state_dir::StateDir;
 
 /// The settings in force. The meaning of each is in `config.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,10 @@ pub struct Configuration {
     pub partition_most_ms: u64,
     pub leases_max: usize,
     pub jobs_open_max: usize,
+    pub state_dir: StateDir,
+    pub checkpoint_ms: u64,
+    pub jobs_ended_max: usize,
+    pub jobs_ended_days: Option<u64>,
     pub clients_max: usize,
     pub confine: bool,
     pub access: Access,
@@ -73,6 +78,10 @@ impl Configuration {
             partition_most_ms: long("partition_most_ms")?,
             leases_max: count("leases_max")?,
             jobs_open_max: count("jobs_open_max")?,
+            state_dir: text(layers, "state_dir", StateDir::of)?,
+            checkpoint_ms: long("checkpoint_ms")?,
+            jobs_ended_max: count("jobs_ended_max")?,
+            jobs_ended_days: number_of(layers, "jobs_ended_days")?,
             clients_max: count("clients_max")?,
             confine: word(layers, "confine", &[true, false], |yes| if yes { "true" } else { "false" })?,
             access: Access::of(layers, count("connections_per_user")?)?,
@@ -107,6 +116,7 @@ impl Configuration {
             partition_most: Span::ms(self.partition_most_ms),
             leases_max: self.leases_max,
             jobs_open_max: self.jobs_open_max,
+            jobs_ended_max: self.jobs_ended_max,
             ..Settings::new(self.workers, profile)
         }
     }

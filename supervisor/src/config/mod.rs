@@ -12,6 +12,7 @@ mod layers;
 mod meaning;
 mod show;
 mod sources;
+mod state_dir;
 mod suggest;
 
 pub use access::Access;
@@ -19,6 +20,7 @@ pub use address::MetricsAddress;
 pub use layers::{BadSetting, Layers};
 pub use meaning::Configuration;
 pub use sources::{Reading, Sources};
+pub use state_dir::StateDir;
 
 /// The built-in layer.
 pub const BUILT_IN: &str = include_str!("../../../config.toml");

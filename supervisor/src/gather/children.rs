@@ -32,8 +32,10 @@ impl Supervisor {
         self.unread.remove(&id);
         let stderr = worker.stderr.text();
         let how = how.map_or_else(|why| why, |status| self.autopsy(status, &worker, &stderr));
-        tracing::info!(worker = id.0, "worker {how}");
-        self.feed(Event::WorkerExited { worker: id, how, stderr });
+        let pid = worker.child.as_ref().map(|child| child.pid().raw().unsigned_abs());
+        let before = self.last_seen(pid);
+        self.feed(Event::WorkerExited { worker: id, how: how.clone(), stderr: stderr.clone() });
+        self.tell_death(before.as_ref(), &how, &stderr);
     }
 
     fn autopsy(&mut self, status: ExitStatus, worker: &Worker, stderr: &str) -> String {

@@ -10,7 +10,6 @@ use tally_sys::{clock, socket};
 
 use crate::client::{Fate, Input};
 use crate::clients::Admission;
-use crate::rights::Rights;
 use crate::token::Token;
 use crate::turn::Supervisor;
 
@@ -63,6 +62,7 @@ impl Supervisor {
                 id
             }
             Admission::Refused(stream, why) => {
+                self.chronicle.refused(&why.message);
                 turn_away(&stream, why);
                 return;
             }
@@ -71,7 +71,10 @@ impl Supervisor {
         if let Err(why) = self.poll.watch(&*client, Token::Client(id).key(), client.watched) {
             tracing::warn!("could not watch a client: {why}");
             self.clients.remove(id);
+            return;
         }
+        // Before anything it says.
+        self.events.push_back(Event::ClientCame { client: id, who: client.who });
     }
 
     pub(crate) fn gather_client(&mut self, id: ClientId, ready: Ready) {
@@ -129,7 +132,11 @@ impl Supervisor {
             Input::Call(call) => match self.answer_here(&call) {
                 Some(message) => message,
                 None => match self.request(id, call) {
+                    Ok(Event::ClientSaid { request, .. }) if Self::is_ours_to_answer(&request) => {
+                        self.answer_ourselves(&request)
+                    }
                     Ok(event) => {
+                        self.tell_request(&event);
                         self.feed(event);
                         return;
                     }
@@ -141,10 +148,14 @@ impl Supervisor {
     }
 
     fn request(&mut self, id: ClientId, call: Call) -> Result<Event, BadCall> {
-        let allowed = self.clients.get_mut(id).is_some_and(|client| client.who.rights == Rights::Operate);
+        // Until the machine judges each request by its client's rights, nothing less than all of them is let through.
+        let allowed = self
+            .clients
+            .get_mut(id)
+            .is_some_and(|client| client.who.rights == tally_machine::Rights::Operate);
         if !allowed {
             let failure =
-                Failure::new(ErrorCode::NotPermitted, "not permitted: this daemon serves its own user only");
+                Failure::new(ErrorCode::NotPermitted, "not permitted: this daemon serves its operators only");
             return Err(BadCall::Meaning(failure));
         }
         let request = Request::from_call(call)?;

@@ -2,6 +2,7 @@
 
 mod children;
 mod clients;
+mod house;
 mod links;
 mod scrapers;
 mod signals;

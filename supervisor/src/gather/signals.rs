@@ -17,7 +17,9 @@ impl Supervisor {
         for signal in signals {
             match signal {
                 Signal::Term | Signal::Int => {
-                    tracing::info!("{signal}: stopping");
+                    tracing::info!(
+                        "{signal}: stopping; open jobs may end within the drain time, a second signal ends at once"
+                    );
                     self.feed(Event::StopRequested);
                 }
                 Signal::Quit => {
@@ -25,11 +27,9 @@ impl Supervisor {
                     self.feed(Event::StopNow);
                 }
                 Signal::Hup => {
-                    self.service.reloading();
                     tracing::info!("{signal}: reading the configuration again");
                     // What came of it is in the log.
                     self.reload().ok();
-                    self.service.ready();
                 }
                 Signal::Usr1 => {
                     let state = self.machine.dump(self.now());

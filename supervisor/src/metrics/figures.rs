@@ -20,6 +20,8 @@ impl Supervisor {
         text.one("tally_clients", Kind::Gauge, "Clients connected to the control socket.", clients);
         let most = self.clients.most();
         text.one("tally_clients_max", Kind::Gauge, "Clients that may be connected.", most);
+        let refused = self.chronicle.refusals();
+        text.one("tally_clients_refused", Kind::Counter, "Clients that were turned away.", refused);
         text.histogram("tally_turn_seconds", "Time of a turn of the loop without its sleep.", &self.turns);
         process(&mut text, clock::monotonic_ns().saturating_sub(self.zero));
         text.end()

@@ -75,17 +75,20 @@ pub fn confine(refused: &mut Vec<(&'static str, io::Error)>) -> Confined {
         Confined::LANDLOCK,
         no_new_privileges.map_err(Into::into).and_then(|()| landlock::shut()),
     );
-    // A user of root's power without root's powers; an ordinary user has none to lose.
-    let none = CapabilitySet::empty();
-    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
-    note(
-        "no capabilities",
-        Confined::default(),
-        rustix::thread::set_capabilities(None, sets).map_err(Into::into),
-    );
+    note("no capabilities", Confined::default(), drop_capabilities());
     // Last: the calls above are not on its list.
     note("seccomp", Confined::SECCOMP, seccomp::filter());
     done
+}
+
+/// Root's user without root's powers. An ordinary user has none to lose, and may be forbidden the call.
+fn drop_capabilities() -> io::Result<()> {
+    let none = CapabilitySet::empty();
+    let none = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    if rustix::thread::capabilities(None)? != none {
+        rustix::thread::set_capabilities(None, none)?;
+    }
+    Ok(())
 }
 
 fn limit() -> io::Result<()> {

@@ -1,0 +1,36 @@
+//! What an expression made of a chunk of elements goes into the partial.
+
+use tally_expr::{Chunk, Values};
+use tally_protocol::job::Nan;
+use tally_reduce::{Indices, NanPolicy, Partial};
+
+use crate::Fault;
+
+/// The policy as the partial knows it.
+pub(crate) fn policy(nan: Nan) -> NanPolicy {
+    match nan {
+        Nan::Keep => NanPolicy::Keep,
+        Nan::Skip => NanPolicy::Skip,
+    }
+}
+
+/// Too many elements to count.
+pub(crate) fn too_many(_: tally_reduce::Mismatch) -> Fault {
+    Fault::new("count 2^64 elements or more")
+}
+
+/// Folds the answers of a chunk. Conditions count as 0 and 1.
+pub(crate) fn absorb(partial: &mut Partial, chunk: &Chunk<'_>, nan: NanPolicy) -> Result<(), Fault> {
+    let nowhere = Indices::Unknown;
+    match chunk.values {
+        Values::I64(values) => partial.absorb_i64(values, nowhere),
+        Values::I128(values) => partial.absorb_i128(values, nowhere),
+        Values::Big(values) => values.iter().try_for_each(|value| partial.absorb_integer(value, None)),
+        Values::F64(values) => partial.absorb_f64(values, nowhere, nan),
+        Values::Bool(values) => {
+            let bits: Vec<u8> = values.iter().map(|&bit| u8::from(bit)).collect();
+            partial.absorb_u8(&bits, nowhere)
+        }
+    }
+    .map_err(too_many)
+}

@@ -1,0 +1,90 @@
+//! What a job folds: any part of its source becomes a partial.
+//!
+//! The same code in a worker process, on a thread and inline. Pure: it sees files through [`FileBytes`], asks for no time,
+//! and stops when it is told to. Whatever the cut into parts, the partials of all parts merge into the same bytes.
+//!
+//! Where to go next: `range` (integers, with an expression or without), `numbers` (npy and raw), `table` (rows of cells),
+//! `chunk` (what an expression made of a chunk goes into the partial), `place` (where rows begin).
+#![forbid(unsafe_code)]
+
+mod chunk;
+mod fault;
+mod files;
+mod numbers;
+mod place;
+mod plan;
+mod range;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+use tally_protocol::job::KernelSpec;
+use tally_protocol::source::Source;
+use tally_reduce::Partial;
+
+pub use fault::Fault;
+pub use files::{Bytes, FileBytes};
+pub use plan::check;
+
+use plan::Plan;
+
+/// A kernel that is ready to fold: expressions compiled, headers read.
+pub struct Kernel {
+    spec: KernelSpec,
+    plan: Plan,
+}
+
+impl std::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kernel").field("spec", &self.spec).finish_non_exhaustive()
+    }
+}
+
+/// How a fold ended.
+#[derive(Debug)]
+pub enum Folded {
+    /// With this partial.
+    Whole(Partial),
+    /// It was told to stop.
+    Stopped,
+}
+
+/// Says whether to go on; told the positions done so far, about once a millisecond.
+pub type KeepGoing<'a> = dyn FnMut(u64) -> bool + 'a;
+
+impl Kernel {
+    /// Makes a kernel ready. `files` are those of the spec.
+    ///
+    /// # Errors
+    /// What is wrong with an expression, a header or a file.
+    pub fn prepare(spec: KernelSpec, files: Option<Box<dyn FileBytes>>) -> Result<Self, Fault> {
+        let plan = Plan::of(&spec, files)?;
+        Ok(Self { spec, plan })
+    }
+
+    /// Folds `count` positions from `position` on.
+    ///
+    /// # Errors
+    /// An element that has no answer, a cell that is no number, a file that has changed.
+    pub fn fold(
+        &mut self,
+        position: u64,
+        count: u64,
+        keep_going: &mut KeepGoing<'_>,
+    ) -> Result<Folded, Fault> {
+        let mut partial = Partial::identity(&self.spec.reductions);
+        let whole = match (&mut self.plan, &self.spec.source) {
+            (Plan::Range(range), Source::Ranges(ranges)) => {
+                range.fold(ranges, position, count, &mut partial, keep_going)?
+            }
+            (Plan::Files(plan), Source::Files(files)) => {
+                plan.fold(files, position, count, &mut partial, keep_going)?
+            }
+            (Plan::Range(_), Source::Files(_)) | (Plan::Files(_), Source::Ranges(_)) => {
+                return Err(Fault::new("fold a source of another kind"));
+            }
+        };
+        Ok(if whole { Folded::Whole(partial) } else { Folded::Stopped })
+    }
+}

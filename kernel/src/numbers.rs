@@ -1,0 +1,179 @@
+//! Numbers of fixed width: npy and raw files.
+//!
+//! A number belongs to the part of the file in which its first byte lies.
+
+use tally_columns::{Buffer, Fixed, Format, Npy, NpyError, Slice};
+use tally_expr::{Column, Evaluator, Kind, LANES, Program, Schema};
+use tally_protocol::job::{KernelSpec, Nan};
+use tally_protocol::source::{Files, Part};
+use tally_reduce::{Indices, Partial};
+
+use crate::chunk::{absorb, policy, too_many};
+use crate::files::FileBytes;
+use crate::plan::compile;
+use crate::{Fault, KeepGoing};
+
+/// What expressions call the number.
+pub(crate) const NAME: &str = "value";
+
+/// Bytes between two questions whether to go on.
+const BETWEEN: u64 = 1 << 20;
+/// Bytes of an npy header that are enough nearly always.
+const HEAD_BYTES: u64 = 4 << 10;
+
+/// Files of numbers.
+pub(crate) struct Numbers {
+    files: Vec<Fixed>,
+    names: Vec<String>,
+    program: Option<Program>,
+    of: String,
+    filter: Option<String>,
+    nan: Nan,
+}
+
+impl Numbers {
+    pub(crate) fn read(
+        spec: &KernelSpec,
+        files: &Files,
+        formats: &[Format],
+        bytes: &dyn FileBytes,
+    ) -> Result<Self, Fault> {
+        if !spec.by.is_empty() {
+            return Err(Fault::new("group an array: --by names columns of a table"));
+        }
+        if spec.decimal {
+            return Err(Fault::new("add an array as decimals: --decimal reads text"));
+        }
+        let mut fixed = Vec::new();
+        for (at, (file, format)) in files.files.iter().zip(formats).enumerate() {
+            let wrong = |why: String| Fault::new(format!("read {}: {why}", file.name));
+            fixed.push(match format {
+                Format::Raw { element, skip } => {
+                    Fixed::raw(*element, *skip, file.bytes).map_err(|why| wrong(why.to_string()))?
+                }
+                _ => npy(at, file.bytes, bytes, &wrong)?,
+            });
+        }
+        let is_float = |fixed: &Fixed| fixed.element.number.is_float();
+        let of = spec.of.clone().unwrap_or_else(|| NAME.to_owned());
+        let program = if spec.of.is_none() && spec.filter.is_none() {
+            None
+        } else {
+            let mixed = fixed.iter().any(is_float) && !fixed.iter().all(is_float);
+            if mixed {
+                return Err(Fault::new("compute an expression over files of integers and files of floats")
+                    .hint("convert one of them, or sum them without --of"));
+            }
+            let kind = if fixed.iter().any(is_float) { Kind::Float } else { Kind::Integer };
+            let schema = Schema::columns([(NAME.to_owned(), kind)]);
+            Some(compile(&of, spec.filter.as_deref(), &schema)?)
+        };
+        let names = files.files.iter().map(|file| file.name.clone()).collect();
+        Ok(Self { files: fixed, names, program, of, filter: spec.filter.clone(), nan: spec.nan })
+    }
+
+    /// False when it was told to stop.
+    pub(crate) fn fold(
+        &self,
+        bytes: &dyn FileBytes,
+        part: Part,
+        partial: &mut Partial,
+        keep_going: &mut KeepGoing<'_>,
+    ) -> Result<bool, Fault> {
+        let fixed = &self.files[part.file];
+        // The numbers whose first byte lies in the part.
+        let number_at =
+            |offset: u64| offset.saturating_sub(fixed.first).div_ceil(fixed.stride).min(fixed.count);
+        let (mut from, to) = (number_at(part.from), number_at(part.to));
+        let step = (BETWEEN / fixed.stride).max(1);
+        let (start, end) = fixed.range(from, to);
+        let all = if from < to { Some(bytes.part(part.file, start, end)?) } else { None };
+        let mut buffer = Buffer::default();
+        while let Some(all) = all.as_ref().filter(|_| from < to) {
+            let until = (from + step).min(to);
+            let (low, high) = fixed.range(from, until);
+            let at = |offset: u64| usize::try_from(offset - start).unwrap_or(usize::MAX);
+            let window = all.get(at(low)..at(high)).ok_or_else(|| {
+                Fault::new(format!("read {}: it is shorter than it was", self.names[part.file]))
+            })?;
+            let slice = fixed.slice(window, &mut buffer);
+            match &self.program {
+                None => self.absorb(slice, partial)?,
+                Some(program) => self.compute(program, slice, from, partial)?,
+            }
+            from = until;
+            if from < to && !keep_going((high - start).min(part.to - part.from)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn absorb(&self, slice: Slice<'_>, partial: &mut Partial) -> Result<(), Fault> {
+        let (nowhere, nan) = (Indices::Unknown, policy(self.nan));
+        match slice {
+            Slice::I8(values) => partial.absorb_i8(values, nowhere),
+            Slice::I16(values) => partial.absorb_i16(values, nowhere),
+            Slice::I32(values) => partial.absorb_i32(values, nowhere),
+            Slice::I64(values) => partial.absorb_i64(values, nowhere),
+            Slice::U8(values) => partial.absorb_u8(values, nowhere),
+            Slice::U16(values) => partial.absorb_u16(values, nowhere),
+            Slice::U32(values) => partial.absorb_u32(values, nowhere),
+            Slice::U64(values) => partial.absorb_u64(values, nowhere),
+            Slice::F32(values) => partial.absorb_f32(values, nowhere, nan),
+            Slice::F64(values) => partial.absorb_f64(values, nowhere, nan),
+        }
+        .map_err(too_many)
+    }
+
+    fn compute(
+        &self,
+        program: &Program,
+        slice: Slice<'_>,
+        first: u64,
+        partial: &mut Partial,
+    ) -> Result<(), Fault> {
+        let mut evaluator = Evaluator::new(program);
+        let all = slice.len();
+        for from in (0..all).step_by(LANES) {
+            let to = (from + LANES).min(all);
+            let column = match slice {
+                Slice::I8(values) => Column::I8(&values[from..to]),
+                Slice::I16(values) => Column::I16(&values[from..to]),
+                Slice::I32(values) => Column::I32(&values[from..to]),
+                Slice::I64(values) => Column::I64(&values[from..to]),
+                Slice::U8(values) => Column::U8(&values[from..to]),
+                Slice::U16(values) => Column::U16(&values[from..to]),
+                Slice::U32(values) => Column::U32(&values[from..to]),
+                Slice::U64(values) => Column::U64(&values[from..to]),
+                Slice::F32(values) => Column::F32(&values[from..to]),
+                Slice::F64(values) => Column::F64(&values[from..to]),
+            };
+            let chunk = evaluator
+                .run_columns(std::slice::from_ref(&column), to - from, first + from as u64)
+                .map_err(|error| Fault::of_element(&self.of, self.filter.as_deref(), &error))?;
+            absorb(partial, &chunk, policy(self.nan))?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads the header of an npy file.
+fn npy(
+    file: usize,
+    length: u64,
+    bytes: &dyn FileBytes,
+    wrong: &dyn Fn(String) -> Fault,
+) -> Result<Fixed, Fault> {
+    let mut size = HEAD_BYTES.min(length);
+    loop {
+        let head = bytes.part(file, 0, size)?;
+        match Npy::read(&head) {
+            Ok(npy) => return npy.fixed(None, length).map_err(|why| wrong(why.to_string())),
+            Err(NpyError::Need(more)) if (more as u64) > size && (more as u64) <= length => {
+                size = more as u64
+            }
+            Err(why) => return Err(wrong(why.to_string())),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! From the words of a job to something that folds: what is compiled, which files are read how.
+
+use std::path::Path;
+
+use tally_columns::{Dialect, Format};
+use tally_expr::{Program, Schema, WhichFault};
+use tally_protocol::job::KernelSpec;
+use tally_protocol::source::{FileSource, Files, Source, parts};
+use tally_reduce::Partial;
+
+use crate::files::FileBytes;
+use crate::numbers::Numbers;
+use crate::range::{RangePlan, parse};
+use crate::table::Tables;
+use crate::{Fault, KeepGoing};
+
+/// What folds.
+pub(crate) enum Plan {
+    Range(RangePlan),
+    Files(FilesPlan),
+}
+
+/// Files of one kind.
+pub(crate) struct FilesPlan {
+    bytes: Box<dyn FileBytes>,
+    reader: FileReader,
+}
+
+enum FileReader {
+    /// Numbers of fixed width: npy and raw.
+    Numbers(Numbers),
+    /// Rows of cells: CSV, TSV, one number a line.
+    Tables(Tables),
+}
+
+impl Plan {
+    pub(crate) fn of(spec: &KernelSpec, bytes: Option<Box<dyn FileBytes>>) -> Result<Self, Fault> {
+        match (&spec.source, bytes) {
+            (Source::Ranges(_), _) => Ok(Self::Range(RangePlan::of(spec)?)),
+            (Source::Files(files), Some(bytes)) => {
+                let formats = files
+                    .files
+                    .iter()
+                    .map(|file| format_of(file, spec))
+                    .collect::<Result<Vec<Format>, Fault>>()?;
+                let tabular = |format: &Format| matches!(format, Format::Csv { .. } | Format::Lines);
+                let fixed = |format: &Format| matches!(format, Format::Npy | Format::Raw { .. });
+                let reader = if formats.iter().all(fixed) {
+                    FileReader::Numbers(Numbers::read(spec, files, &formats, &*bytes)?)
+                } else if formats.iter().all(tabular) {
+                    FileReader::Tables(Tables::read(spec, files, &formats, &*bytes)?)
+                } else {
+                    return Err(Fault::new("fold tables and arrays in one job")
+                        .hint("all files of a job are either csv, tsv and txt, or npy and raw"));
+                };
+                Ok(Self::Files(FilesPlan { bytes, reader }))
+            }
+            (Source::Files(_), None) => Err(Fault::new("fold files that did not come with the job")),
+        }
+    }
+}
+
+impl FilesPlan {
+    pub(crate) fn fold(
+        &mut self,
+        files: &Files,
+        position: u64,
+        count: u64,
+        partial: &mut Partial,
+        keep_going: &mut KeepGoing<'_>,
+    ) -> Result<bool, Fault> {
+        let mut base = 0;
+        for part in parts(files, position, count) {
+            let more = &mut |done: u64| keep_going(base + done);
+            let whole = match &mut self.reader {
+                FileReader::Numbers(numbers) => numbers.fold(&*self.bytes, part, partial, more)?,
+                FileReader::Tables(tables) => tables.fold(&*self.bytes, part, partial, more)?,
+            };
+            if !whole {
+                return Ok(false);
+            }
+            base += part.to - part.from;
+        }
+        Ok(true)
+    }
+}
+
+/// How a file is read, from what the user said and from its name.
+fn format_of(file: &FileSource, spec: &KernelSpec) -> Result<Format, Fault> {
+    let format = match &file.format {
+        Some(word) => Format::from_word(word),
+        None => Format::from_name(&file.name),
+    };
+    let format = format.map_err(|why| Fault::new(format!("read {}: {why}", file.name)))?;
+    match format {
+        Format::Csv { dialect, header } => {
+            let dialect = match spec.delimiter {
+                Some(byte) => Dialect::new(byte, dialect.quote())
+                    .map_err(|why| Fault::new(format!("read {}: {why}", file.name)))?,
+                None => dialect,
+            };
+            Ok(Format::Csv { dialect, header: header && !spec.no_header })
+        }
+        Format::Parquet => Err(Fault::new(format!("read {}: this build has no Parquet", file.name))
+            .hint("build it with --features parquet")),
+        Format::Lines | Format::Npy | Format::Raw { .. } => Ok(format),
+    }
+}
+
+/// Compiles an expression and, perhaps, a filter against what there is to name.
+pub(crate) fn compile(of: &str, filter: Option<&str>, schema: &Schema) -> Result<Program, Fault> {
+    let ast = parse("--of", of)?;
+    let Some(filter) = filter else {
+        return Program::compile(&ast, schema).map_err(|fault| Fault::of_text("--of", of, &fault));
+    };
+    let condition = parse("--where", filter)?;
+    Program::compile_filtered(&ast, &condition, schema).map_err(|which| match which {
+        WhichFault::Of(fault) => Fault::of_text("--of", of, &fault),
+        WhichFault::Where(fault) => Fault::of_text("--where", filter, &fault),
+    })
+}
+
+/// Finds what is wrong with a job over ranges, or with the texts of one over files, before it is submitted.
+///
+/// # Errors
+/// The first fault.
+pub fn check(spec: &KernelSpec) -> Result<(), Fault> {
+    match &spec.source {
+        Source::Ranges(_) => RangePlan::of(spec).map(|_| ()),
+        Source::Files(files) => {
+            if let Some(of) = &spec.of {
+                parse("--of", of)?;
+            }
+            if let Some(filter) = &spec.filter {
+                parse("--where", filter)?;
+            }
+            files.files.iter().try_for_each(|file| format_of(file, spec).map(|_| ()))
+        }
+    }
+}
+
+/// The last part of a path, which is enough in an error about a cell.
+pub(crate) fn short(name: &str) -> &str {
+    Path::new(name).file_name().and_then(|name| name.to_str()).unwrap_or(name)
+}

@@ -1,0 +1,54 @@
+//! Ends of jobs, kept until the shell has told of them. Nothing is decided from these.
+
+use tally_protocol::JobId;
+use tally_protocol::job::JobState;
+
+use crate::Machine;
+use crate::job::{Job, Outcome, State};
+
+/// Ends that are kept for a shell that does not ask.
+const ENDS_MAX: usize = 1_000;
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobEnd {
+    /// Which.
+    pub job: JobId,
+    /// In which state.
+    pub state: JobState,
+    /// Whether it had no client.
+    pub detached: bool,
+    /// Milliseconds since its submission.
+    pub elapsed_ms: u64,
+    /// Why it has no answer.
+    pub why: Option<String>,
+}
+
+impl Machine {
+    /// The ends since the last call, in their order.
+    pub fn take_ends(&mut self) -> Vec<JobEnd> {
+        std::mem::take(&mut self.ends)
+    }
+
+    pub(crate) fn remember_end(&mut self, id: JobId) {
+        if self.ends.len() < ENDS_MAX
+            && let Some(job) = self.jobs.get(id)
+        {
+            self.ends.push(end_of(job));
+        }
+    }
+}
+
+fn end_of(job: &Job) -> JobEnd {
+    let (at, why) = match &job.state {
+        State::Ended { at, outcome: Outcome::Done(_), .. } => (*at, None),
+        State::Ended {
+            at,
+            outcome: Outcome::Failed(why) | Outcome::Cancelled(why) | Outcome::TimedOut(why),
+            ..
+        } => (*at, Some(why.message.clone())),
+        State::Queued | State::Running | State::Paused => (job.submitted, None),
+    };
+    let elapsed_ms = at.since(job.submitted).as_ms();
+    JobEnd { job: job.id, state: job.state.name(), detached: job.detached, elapsed_ms, why }
+}

@@ -1,0 +1,154 @@
+//! Where the elements of a job come from: ranges of integers, or files that the client has opened.
+//!
+//! A job counts its source in positions: elements of ranges, bytes of files. Positions are what is cut into partitions,
+//! leased and covered; how many elements lie in the bytes of a file is known when they have been folded.
+
+use serde::{Deserialize, Serialize};
+use tally_reduce::Integer;
+
+use crate::range::Progression;
+
+/// What a job folds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Source {
+    /// Integers. Positions count their elements, through all of them in order.
+    Ranges(Vec<Progression>),
+    /// Files. Positions count their bytes, through all of them in order.
+    Files(Files),
+}
+
+/// Files that belong together, as descriptors that travel beside the words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Files {
+    /// Names the descriptors in this supervisor's life.
+    pub set: u64,
+    /// The files, in the order of the descriptors.
+    pub files: Vec<FileSource>,
+    /// Bytes of a partition below which a cut costs more than it brings.
+    pub grain: u64,
+}
+
+/// One file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileSource {
+    /// As the user called it; for people only.
+    pub name: String,
+    /// Its bytes when the job came.
+    pub bytes: u64,
+    /// What tells that it is still the same file.
+    pub identity: FileIdentity,
+    /// How it is read: a word of `--format`; by its name when absent.
+    pub format: Option<String>,
+}
+
+/// What changes when somebody writes to a file or puts another one in its place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileIdentity {
+    /// The device it is on.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its last change, in nanoseconds since 1970.
+    pub modified_ns: i128,
+}
+
+impl Source {
+    /// How many positions there are.
+    #[must_use]
+    pub fn positions(&self) -> u64 {
+        match self {
+            Self::Ranges(ranges) => ranges.iter().map(|one| one.count).sum(),
+            Self::Files(files) => files.files.iter().map(|one| one.bytes).sum(),
+        }
+    }
+
+    /// Positions of the smallest partition that is worth its while.
+    #[must_use]
+    pub fn grain(&self) -> u64 {
+        match self {
+            Self::Ranges(_) => 1,
+            Self::Files(files) => files.grain,
+        }
+    }
+
+    /// Positions as a person finds them: `0..10`, `0..10 step 2`, `bytes 0..65536 of data.csv`; several joined by commas.
+    #[must_use]
+    pub fn describe(&self, position: u64, count: u64) -> String {
+        let texts: Vec<String> = match self {
+            Self::Ranges(ranges) => runs(ranges, position, count).map(|run| describe_run(&run)).collect(),
+            Self::Files(files) => parts(files, position, count)
+                .map(|part| format!("bytes {}..{} of {}", part.from, part.to, files.files[part.file].name))
+                .collect(),
+        };
+        if texts.is_empty() { "nothing".to_owned() } else { texts.join(", ") }
+    }
+}
+
+/// The runs of elements that `count` positions from `position` on cover, one for each range touched. Positions beyond
+/// the end are left out.
+pub fn runs(ranges: &[Progression], position: u64, count: u64) -> impl Iterator<Item = Progression> + '_ {
+    let lengths = ranges.iter().map(|range| range.count);
+    touched(lengths, position, count).map(|part| {
+        let range = &ranges[part.file];
+        Progression { first: range.at(part.from), step: range.step.clone(), count: part.to - part.from }
+    })
+}
+
+/// The parts of files that `count` positions from `position` on cover.
+pub fn parts(files: &Files, position: u64, count: u64) -> impl Iterator<Item = Part> + '_ {
+    touched(files.files.iter().map(|file| file.bytes), position, count)
+}
+
+/// A part of one of several things that lie one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Which, counted from 0.
+    pub file: usize,
+    /// Its first position in that one.
+    pub from: u64,
+    /// The position after its last.
+    pub to: u64,
+}
+
+fn touched(lengths: impl Iterator<Item = u64>, position: u64, count: u64) -> impl Iterator<Item = Part> {
+    let end = position.saturating_add(count);
+    let mut base = 0_u64;
+    lengths.enumerate().filter_map(move |(file, length)| {
+        let start = base;
+        base = base.saturating_add(length);
+        let (from, to) = (position.max(start), end.min(base));
+        (from < to).then(|| Part { file, from: from - start, to: to - start })
+    })
+}
+
+fn describe_run(run: &Progression) -> String {
+    let one = Integer::from(1);
+    let up = run.step > Integer::from(0);
+    let last = run.at(run.count - 1);
+    let end = if up { &last + &one } else { &last - &one };
+    if run.step == one {
+        format!("{}..{end}", run.first)
+    } else {
+        format!("{}..{end} step {}", run.first, run.step)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str, bytes: u64) -> FileSource {
+        FileSource { name: name.into(), bytes, identity: FileIdentity::default(), format: None }
+    }
+
+    #[test]
+    fn positions_of_files_are_their_bytes() {
+        let files = vec![file("a.csv", 100), file("empty.csv", 0), file("b.csv", 50)];
+        let source = Source::Files(Files { set: 1, files, grain: 10 });
+        assert_eq!(source.positions(), 150);
+        assert_eq!(source.describe(90, 20), "bytes 90..100 of a.csv, bytes 0..10 of b.csv");
+        assert_eq!(source.describe(150, 1), "nothing");
+    }
+}

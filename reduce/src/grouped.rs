@@ -1,0 +1,304 @@
+//! A partial for each group of elements.
+//!
+//! Groups are found by the bytes of their key and sorted only when they are written or answered, so nothing
+//! depends on the order in which they came. Memory is bounded by what the groups cost, worked out from the
+//! keys and the list of reductions alone: a job has too many groups however it was cut, or has not.
+
+use std::collections::HashMap;
+
+use crate::bytes::{Input, code, reduction};
+use crate::key::{GroupKey, KeyPart, parts};
+use crate::{Malformed, Mismatch, Partial, Reduction};
+
+const VERSION: u8 = 1;
+
+/// The mergeable answers for some elements in groups.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Grouped {
+    reductions: Vec<Reduction>,
+    bytes_max: usize,
+    bytes: usize,
+    groups: HashMap<Box<[u8]>, Partial>,
+}
+
+impl Grouped {
+    /// No groups. All of them together may cost `bytes_max` bytes of memory, roughly.
+    pub fn new(reductions: &[Reduction], bytes_max: usize) -> Self {
+        Self { reductions: reductions.to_vec(), bytes_max, bytes: 0, groups: HashMap::new() }
+    }
+
+    /// The reductions this is for, in the order asked.
+    pub fn reductions(&self) -> &[Reduction] {
+        &self.reductions
+    }
+
+    /// How many groups there are.
+    pub fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Whether there are no groups.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// How many elements were folded, in all groups.
+    pub fn elements(&self) -> u64 {
+        self.groups.values().fold(0, |all, partial| all.saturating_add(partial.elements()))
+    }
+
+    /// How many elements were left out, in all groups.
+    pub fn skipped(&self) -> u64 {
+        self.groups.values().fold(0, |all, partial| all.saturating_add(partial.skipped()))
+    }
+
+    /// The partial of a group, which is made if it is new. A key has as many parts as every other.
+    ///
+    /// # Errors
+    /// If a new group would cost too much memory; then there is no such group.
+    pub fn group(&mut self, key: &GroupKey) -> Result<&mut Partial, Mismatch> {
+        let key = key.as_bytes();
+        if !self.groups.contains_key(key) {
+            let bytes = self.room_for(self.cost(key))?;
+            self.groups.insert(key.into(), Partial::identity(&self.reductions));
+            self.bytes = bytes;
+        }
+        // It is there: either it was, or it was just put there.
+        self.groups.get_mut(key).ok_or(Mismatch::Groups { bytes_max: self.bytes_max })
+    }
+
+    /// Adds the groups of another. Commutative and associative.
+    ///
+    /// # Errors
+    /// If the two do not fit together, or not in memory; then `self` is as it was.
+    pub fn merge(&mut self, other: Self) -> Result<(), Mismatch> {
+        if self.reductions != other.reductions {
+            return Err(Mismatch::Reductions);
+        }
+        let mut more = 0_usize;
+        for (key, partial) in &other.groups {
+            match self.groups.get(key) {
+                Some(mine) if mine.elements().checked_add(partial.elements()).is_none() => {
+                    return Err(Mismatch::Elements);
+                }
+                Some(_) => {}
+                None => more = more.saturating_add(self.cost(key)),
+            }
+        }
+        self.bytes = self.room_for(more)?;
+        for (key, partial) in other.groups {
+            match self.groups.get_mut(&key) {
+                Some(mine) => mine.merge(partial)?,
+                None => {
+                    self.groups.insert(key, partial);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The groups in the order of their keys.
+    pub fn groups(&self) -> Vec<(Vec<KeyPart>, &Partial)> {
+        self.sorted().into_iter().map(|(key, partial)| (parts(key).unwrap_or_default(), partial)).collect()
+    }
+
+    /// The canonical bytes: equal groups have equal bytes.
+    ///
+    /// Version 1; how many reductions, in 8 bytes, and a byte for each; how many groups, in 8 bytes; for each, in
+    /// the order of the keys, the length of the key in 8 bytes and the key, and the same of its partial.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        put(&mut out, &self.reductions.iter().map(|reduction| code(*reduction)).collect::<Vec<_>>());
+        out.extend((self.groups.len() as u64).to_le_bytes());
+        for (key, partial) in self.sorted() {
+            put(&mut out, key);
+            put(&mut out, &partial.to_bytes());
+        }
+        out
+    }
+
+    /// Reads what [`Grouped::to_bytes`] wrote, and nothing else.
+    ///
+    /// # Errors
+    /// If the bytes are not exactly one text in canonical form, or the groups cost more than `bytes_max`.
+    pub fn from_bytes(bytes: &[u8], bytes_max: usize) -> Result<Self, Malformed> {
+        let mut input = Input(bytes);
+        match input.byte()? {
+            VERSION => {}
+            version => return Err(Malformed::Version(version)),
+        }
+        let codes = input.text()?;
+        let reductions = codes.iter().map(|byte| reduction(*byte)).collect::<Result<Vec<_>, _>>()?;
+        let mut grouped = Self::new(&reductions, bytes_max);
+        let mut last: Option<&[u8]> = None;
+        for _ in 0..input.number()? {
+            let key = input.text()?;
+            if last.is_some_and(|last| last >= key) || parts(key).is_none() {
+                return Err(Malformed::NotCanonical);
+            }
+            last = Some(key);
+            let partial = Partial::from_bytes(input.text()?)?;
+            if partial.reductions() != reductions {
+                return Err(Malformed::NotCanonical);
+            }
+            grouped.bytes = grouped.room_for(grouped.cost(key)).map_err(|_| Malformed::TooManyGroups)?;
+            grouped.groups.insert(key.into(), partial);
+        }
+        if input.0.is_empty() { Ok(grouped) } else { Err(Malformed::Trailing) }
+    }
+
+    fn sorted(&self) -> Vec<(&[u8], &Partial)> {
+        let mut sorted: Vec<_> = self.groups.iter().map(|(key, partial)| (&**key, partial)).collect();
+        sorted.sort_unstable_by_key(|(key, _)| *key);
+        sorted
+    }
+
+    /// What a group costs if there are floats in it; products may grow beyond this.
+    fn cost(&self, key: &[u8]) -> usize {
+        const TABLE: usize = 64;
+        const FLOATS: usize = 2_304;
+        key.len() + TABLE + size_of::<Partial>() + self.reductions.len() + FLOATS
+    }
+
+    fn room_for(&self, more: usize) -> Result<usize, Mismatch> {
+        let bytes = self.bytes.saturating_add(more);
+        if bytes > self.bytes_max { Err(Mismatch::Groups { bytes_max: self.bytes_max }) } else { Ok(bytes) }
+    }
+}
+
+fn put(out: &mut Vec<u8>, text: &[u8]) {
+    out.extend((text.len() as u64).to_le_bytes());
+    out.extend_from_slice(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Answer, Indices, Integer, NanPolicy};
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
+    const ROOMY: usize = 1 << 30;
+    const LIST: [Reduction; 3] = [Reduction::Sum, Reduction::Min, Reduction::Count];
+
+    fn add(grouped: &mut Grouped, row: &(i8, String, f64), index: u64) {
+        let mut key = GroupKey::new();
+        key.push_text(row.1.as_bytes());
+        key.push_integer(&Integer::from(row.0));
+        let partial = grouped.group(&key).unwrap();
+        partial.absorb_f64(&[row.2], Indices::From(index), NanPolicy::Keep).unwrap();
+    }
+
+    fn of(rows: &[(u64, (i8, String, f64))]) -> Grouped {
+        let mut grouped = Grouped::new(&LIST, ROOMY);
+        for (index, row) in rows {
+            add(&mut grouped, row, *index);
+        }
+        grouped
+    }
+
+    fn rows() -> impl Strategy<Value = Vec<(u64, (i8, String, f64))>> {
+        vec((-2_i8..2, "[ab]{0,2}", -1e3..1e3), 0..60)
+            .prop_map(|rows| rows.into_iter().enumerate().map(|(at, row)| (at as u64, row)).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_order_and_grouping_change_nothing(rows in rows(), cuts in vec(any::<Index>(), 0..6), choices in vec(any::<Index>(), 1..9)) {
+            let whole = of(&rows);
+            let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(rows.len() + 1)).collect();
+            ends.extend([0, rows.len()]);
+            ends.sort_unstable();
+            let mut parts: Vec<Grouped> = ends
+                .windows(2)
+                .map(|ends| of(&rows[ends[0]..ends[1]]))
+                .map(|part| Grouped::from_bytes(&part.to_bytes(), ROOMY).unwrap())
+                .collect();
+            let mut choices = choices.iter().cycle();
+            while parts.len() > 1 {
+                let other = parts.swap_remove(choices.next().unwrap().index(parts.len()));
+                let into = choices.next().unwrap().index(parts.len());
+                parts[into].merge(other).unwrap();
+            }
+            prop_assert_eq!(parts[0].to_bytes(), whole.to_bytes());
+            prop_assert_eq!(&parts[0], &whole);
+            prop_assert_eq!(whole.elements(), rows.len() as u64);
+            for (key, partial) in whole.groups() {
+                let [KeyPart::Text(text), KeyPart::Integer(number)] = &key[..] else { panic!("{key:?}") };
+                let mine = rows.iter().filter(|(_, row)| row.1.as_bytes() == text && Integer::from(row.0) == *number);
+                let least = mine.clone().map(|(_, row)| row.2).fold(f64::INFINITY, f64::min);
+                let answers = partial.finish(false);
+                prop_assert_eq!(&answers[1].1, &Ok(Answer::Float(least)));
+                prop_assert_eq!(&answers[2].1, &Ok(Answer::Integer(mine.count().into())));
+            }
+        }
+
+        #[test]
+        fn damage_is_refused_or_means_one_thing(rows in rows(), damage in vec((any::<Index>(), any::<u8>(), 0..4_u8), 1..4)) {
+            let mut bytes = of(&rows[..rows.len().min(5)]).to_bytes();
+            for (at, byte, how) in damage {
+                if bytes.is_empty() {
+                    break;
+                }
+                let at = at.index(bytes.len());
+                match how {
+                    0 => bytes[at] = byte,
+                    1 => bytes[at] ^= 1 << (byte % 8),
+                    2 => bytes.truncate(at),
+                    _ => bytes.insert(at, byte),
+                }
+            }
+            if let Ok(mut grouped) = Grouped::from_bytes(&bytes, ROOMY) {
+                prop_assert_eq!(grouped.to_bytes(), bytes);
+                let copy = grouped.clone();
+                if grouped.merge(copy).is_ok() {
+                    grouped.groups();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn groups_come_in_the_order_of_their_keys() {
+        let mut grouped = Grouped::new(&[Reduction::Count], ROOMY);
+        let integer = |value: i64| KeyPart::Integer(value.into());
+        let text = |text: &str| KeyPart::Text(text.as_bytes().to_vec());
+        for part in [text("b"), integer(10), text("a"), integer(-10), integer(9), text("")] {
+            let mut key = GroupKey::new();
+            key.push(&part);
+            grouped.group(&key).unwrap();
+        }
+        let keys: Vec<_> = grouped.groups().into_iter().flat_map(|(key, _)| key).collect();
+        assert_eq!(keys, [integer(-10), integer(9), integer(10), text(""), text("a"), text("b")]);
+    }
+
+    #[test]
+    fn memory_is_bounded_the_same_for_every_cut() {
+        let key = |value: i64| {
+            let mut key = GroupKey::new();
+            key.push_integer(&value.into());
+            key
+        };
+        let bytes_max = 3 * Grouped::new(&LIST, 0).cost(key(1).as_bytes());
+        let full = Mismatch::Groups { bytes_max };
+        let mut one = Grouped::new(&LIST, bytes_max);
+        for value in [1, 2, 1, 3, 2] {
+            one.group(&key(value)).unwrap();
+        }
+        assert_eq!(one.group(&key(4)).unwrap_err(), full);
+        assert_eq!(one.len(), 3);
+        let mut other = Grouped::new(&LIST, bytes_max);
+        other.group(&key(4)).unwrap();
+        let before = one.clone();
+        assert_eq!(one.merge(other.clone()), Err(full));
+        assert_eq!(one, before);
+        assert_eq!(one.merge(Grouped::new(&[], bytes_max)), Err(Mismatch::Reductions));
+        assert_eq!(Grouped::from_bytes(&one.to_bytes(), bytes_max - 1), Err(Malformed::TooManyGroups));
+        assert_eq!(Grouped::from_bytes(&one.to_bytes(), bytes_max), Ok(one));
+        assert_eq!(
+            Mismatch::Groups { bytes_max: 10 }.to_string(),
+            "hold so many groups: they need more than the 10 bytes that groups may take"
+        );
+    }
+}

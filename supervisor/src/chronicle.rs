@@ -1,0 +1,157 @@
+//! The log lines of a daemon's life that somebody can act on: ready, deaths, delays, ends of jobs, refusals, the end.
+//!
+//! Told from what the machine shows; nothing is decided here. A private supervisor has no log, and tells nothing.
+
+use tally_machine::{Event, Machine, Phase};
+use tally_protocol::control::Request;
+use tally_protocol::job::JobState;
+use tally_protocol::view::WorkerView;
+
+use crate::config::Configuration;
+use crate::reload::Reloader;
+use crate::turn::Supervisor;
+
+/// Characters of a worker's standard error in a line of the log.
+const STDERR_CHARS_MAX: usize = 300;
+
+/// What has been told.
+#[derive(Debug, Default)]
+pub(crate) struct Chronicle {
+    phase: &'static str,
+    all_were_ready: bool,
+    refused: u64,
+}
+
+impl Chronicle {
+    /// A client was turned away: told the first time and whenever the number has doubled, lest a flood fills the log.
+    pub(crate) fn refused(&mut self, why: &str) {
+        self.refused += 1;
+        if self.refused.is_power_of_two() {
+            tracing::warn!("refused a client, the {}. so far: {why}", self.refused);
+        }
+    }
+
+    /// Clients turned away since the start.
+    pub(crate) fn refusals(&self) -> u64 {
+        self.refused
+    }
+}
+
+impl Supervisor {
+    /// What has been started, and from which files.
+    pub(crate) fn tell_start(&self, configuration: &Configuration) {
+        let files = self.reloader.as_ref().map(Reloader::files).unwrap_or_default();
+        let files = if files.is_empty() { "built-in".to_owned() } else { files.join(", ") };
+        tracing::info!(
+            "tally {} starts as process {} of user {}: {} workers, {} {}; settings: {files}",
+            tally_protocol::version::PROGRAM,
+            tally_sys::process::own_pid(),
+            tally_sys::process::own_uid(),
+            configuration.workers,
+            configuration.start.name(),
+            configuration.transport.name(),
+        );
+    }
+
+    /// After the machine has settled: what is new.
+    pub(crate) fn tell_news(&mut self) {
+        for end in self.machine.take_ends() {
+            let why = end.why.as_deref().map(|why| format!(": {}", one_line(why))).unwrap_or_default();
+            let job = end.job;
+            match end.state {
+                JobState::Failed => {
+                    tracing::warn!(job = %job, "{job} failed after {} ms{why}", end.elapsed_ms)
+                }
+                JobState::Done if !end.detached => {
+                    tracing::debug!(job = %job, "{job} done after {} ms", end.elapsed_ms)
+                }
+                state => tracing::info!(job = %job, "{job} {state} after {} ms{why}", end.elapsed_ms),
+            }
+        }
+        let phase = self.machine.phase();
+        if phase.name() != self.chronicle.phase {
+            if !self.chronicle.phase.is_empty() {
+                tell_phase(&self.machine, phase);
+            }
+            self.chronicle.phase = phase.name();
+        }
+        if !self.chronicle.all_were_ready && !self.one_request {
+            let workers = self.machine.workers();
+            let ready = |worker: &WorkerView| matches!(worker.state.as_str(), "idle" | "busy");
+            if !workers.is_empty() && workers.iter().all(ready) {
+                self.chronicle.all_were_ready = true;
+                tracing::info!("ready: all {} workers are", workers.len());
+            }
+        }
+    }
+
+    /// What a worker was at, before the machine hears of its end.
+    pub(crate) fn last_seen(&self, pid: Option<u32>) -> Option<WorkerView> {
+        pid.and_then(|pid| self.machine.workers().into_iter().find(|worker| worker.pid == Some(pid)))
+    }
+
+    /// A worker has ended, and the machine has been told.
+    pub(crate) fn tell_death(&self, before: Option<&WorkerView>, how: &str, stderr: &str) {
+        let Some(before) = before else {
+            tracing::info!("a worker that was not needed any more {how}");
+            return;
+        };
+        let (slot, pid) = (before.slot.0, before.pid.unwrap_or(0));
+        if before.state == "stopping" {
+            tracing::debug!(slot, "worker {slot} (process {pid}) {how}, as it was told to");
+            return;
+        }
+        let at = match (&before.job, &before.range) {
+            (Some(job), Some(range)) => format!(" at {range} of {job}"),
+            _ => format!(" while {}", before.state),
+        };
+        let said = match one_line(stderr) {
+            said if said.is_empty() => String::new(),
+            said => format!("; stderr: {said}"),
+        };
+        tracing::warn!(slot, "worker {slot} (process {pid}) {how}{at}{said}");
+        let after = self.machine.workers().into_iter().find(|worker| worker.slot == before.slot);
+        if let Some(delay) = after.and_then(|after| after.backoff_ms) {
+            tracing::warn!(slot, "worker {slot} keeps dying: the next one starts in {delay} ms");
+        }
+    }
+
+    /// A client asks for something that concerns everybody.
+    pub(crate) fn tell_request(&self, event: &Event) {
+        let Event::ClientSaid { client, request, .. } = event else { return };
+        let client = client.0;
+        match request {
+            Request::Drain => tracing::info!("client {client} asks to drain"),
+            Request::Stop { now: false } => tracing::info!("client {client} asks to stop"),
+            Request::Stop { now: true } => tracing::info!("client {client} asks to stop at once"),
+            Request::Cancel { all: true, .. } => tracing::info!("client {client} cancels every job"),
+            Request::Submit(spec) => {
+                let (what, of) = (spec.request.reductions.join(","), spec.request.sources.join(" "));
+                tracing::debug!("client {client} submits {what} of {}", one_line(&of));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn tell_phase(machine: &Machine, phase: Phase) {
+    let status = machine.status();
+    let open = status.queued + status.running + status.paused;
+    match phase {
+        Phase::Running => {}
+        Phase::Draining { until: Some(_) } => {
+            tracing::info!(
+                "draining: {open} open jobs have until the drain time is over, then they are cancelled"
+            );
+        }
+        Phase::Draining { until: None } => tracing::info!("draining: ends when {open} open jobs have ended"),
+        Phase::Stopping | Phase::Stopped => tracing::info!("stopping: {} workers are ended", status.workers),
+    }
+}
+
+/// The end of a text of others, on one line and not too long.
+fn one_line(text: &str) -> String {
+    let text = text.trim().replace(char::is_control, " ");
+    let surplus = text.chars().count().saturating_sub(STDERR_CHARS_MAX);
+    if surplus == 0 { text } else { format!("...{}", text.chars().skip(surplus).collect::<String>()) }
+}
