@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "it prints a table of ratios")]
 
 mod add;
+mod csv;
 mod expr;
 mod float_sum;
 mod floor;
@@ -32,6 +33,7 @@ const ALL: &[Bench] = &[
     ("add-job", add::add_job),
     ("idle", idle::a_minute),
     ("float-sum", float_sum::columns),
+    ("csv", csv::columns),
 ];
 
 fn main() -> ExitCode {
