@@ -59,6 +59,7 @@ pub(crate) fn job_running() -> JobView {
         incidents: Vec::new(),
         uid: None,
         stored: None,
+        note: None,
     }
 }
 

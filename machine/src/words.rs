@@ -147,6 +147,7 @@ impl Machine {
         job.work.accept(held.lease.partition);
         let who = (slot, worker.id, worker.pid.unwrap_or(0));
         job.credit(who, Accepted { position: held.position, count: held.count, busy_ns, partial: copy });
+        job.links.insert(worker.transport.unwrap_or(worker.profile.transport));
         job.in_flight -= held.done;
         job.hand_in(slot);
         job.pace.measured(held.count, busy_ns);

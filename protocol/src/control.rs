@@ -77,7 +77,14 @@ pub enum Request {
     },
     /// The whole state, for people who look for a defect.
     Dump,
-    /// Read the configuration again. Answered by the shell, as the next two.
+    /// Another priority for an open job.
+    Reprioritize {
+        /// Which.
+        job: JobId,
+        /// Higher goes first.
+        priority: i32,
+    },
+    /// Read the configuration again.
     Reload,
     /// The settings in force.
     Config,
@@ -90,7 +97,7 @@ pub enum Request {
 pub enum Reply {
     /// To `Hello`: the version both will speak.
     Hello(u32),
-    /// To `Submit`, `Show`, `Result`, `Follow`, `Pause`, `Resume`, `Retry`: the job as it is now.
+    /// To `Submit`, `Show`, `Result`, `Follow`, `Pause`, `Resume`, `Retry`, `Reprioritize`: the job as it is now.
     Job(Box<JobView>),
     /// To `Jobs`, `Wait`, `Cancel`: the jobs as they are now.
     Jobs(Vec<JobView>),
@@ -107,13 +114,13 @@ pub enum Reply {
     Workers(Vec<WorkerView>),
     /// To `Dump`.
     Dump(String),
-    /// To `Reload`.
+    /// To `Reload`: what has changed.
     Reloaded(ReloadView),
     /// To `Config`.
     Config(ConfigView),
     /// To `Metrics`: OpenMetrics text.
     Metrics(String),
-    /// To `Ping`, `Drain`, `Stop`.
+    /// To `Ping`, `Drain`, `Stop`, `Upgrade`.
     Done,
     /// It could not be done.
     Refused(Failure),
@@ -180,6 +187,13 @@ struct UpgradeHow {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct JobPriority {
+    job: JobId,
+    priority: i32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct SubmitJob {
     request: JobRequest,
 }
@@ -240,6 +254,8 @@ impl Request {
             "Stop" => read::<StopHow>(parameters).map(|how| Self::Stop { now: how.now }),
             "Upgrade" => read::<UpgradeHow>(parameters).map(|how| Self::Upgrade { binary: how.binary }),
             "Dump" => none(Self::Dump, parameters),
+            "Reprioritize" => read::<JobPriority>(parameters)
+                .map(|one| Self::Reprioritize { job: one.job, priority: one.priority }),
             "Reload" => none(Self::Reload, parameters),
             "Config" => none(Self::Config, parameters),
             "Metrics" => none(Self::Metrics, parameters),
@@ -273,6 +289,9 @@ impl Request {
                 ("Upgrade", binary.as_ref().map_or(json!({}), |binary| json!({ "binary": binary })))
             }
             Self::Dump => ("Dump", json!({})),
+            Self::Reprioritize { job, priority } => {
+                ("Reprioritize", json!({ "job": job, "priority": priority }))
+            }
             Self::Reload => ("Reload", json!({})),
             Self::Config => ("Config", json!({})),
             Self::Metrics => ("Metrics", json!({})),
@@ -331,8 +350,8 @@ impl Reply {
             Self::Status(status) => (None, json!({ "status": status })),
             Self::Workers(workers) => (None, json!({ "workers": workers })),
             Self::Dump(state) => (None, json!({ "state": state })),
-            Self::Reloaded(view) => (None, json!({ "reload": view })),
-            Self::Config(view) => (None, json!({ "config": view })),
+            Self::Reloaded(reload) => (None, json!({ "reload": reload })),
+            Self::Config(config) => (None, json!({ "config": config })),
             Self::Metrics(text) => (None, json!({ "text": text })),
             Self::Done => (None, json!({})),
             Self::Refused(failure) => (Some(failure.code.varlink_name()), json!(failure)),
@@ -400,6 +419,7 @@ mod tests {
             Request::Upgrade { binary: Some("/usr/bin/tally".to_owned()) },
             Request::Upgrade { binary: None },
             Request::Dump,
+            Request::Reprioritize { job: JobId(1), priority: -2 },
             Request::Reload,
             Request::Config,
             Request::Metrics,

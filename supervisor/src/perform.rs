@@ -5,6 +5,7 @@ use std::io::Write as _;
 use tally_machine::Event;
 use tally_machine::action::{Action, Blow, Profile};
 use tally_protocol::control::Reply;
+use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::source::Source;
 use tally_protocol::work::ToWorker;
 use tally_protocol::{SlotId, WorkerId};
@@ -27,6 +28,18 @@ impl Supervisor {
                 self.reply(client, &reply.to_message(continues));
             }
             Action::Record { ticket, changes } => self.record(ticket, changes),
+            Action::Reload { client } => {
+                let result = self.reload();
+                self.events.push_back(Event::Reloaded { client, result });
+            }
+            Action::Config { client } => self.tell_config(client),
+            Action::Metrics { client } => self.tell_metrics(client),
+            // The supervisor takes this request before the machine does.
+            Action::Upgrade { client } => {
+                let why = "could not upgrade: this daemon cannot be followed by another program";
+                let result = Err(Failure::new(ErrorCode::WrongState, why));
+                self.events.push_back(Event::UpgradeReady { client, result });
+            }
             Action::Exit => self.ended = true,
         }
     }

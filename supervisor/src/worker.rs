@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use tally_protocol::frame::{Assembler, encode};
+use tally_protocol::job::Transport;
 use tally_protocol::work::{FromWorker, ToWorker};
 use tally_protocol::{JobId, SlotId, limits};
 use tally_sys::confine::Confined;
@@ -16,6 +17,8 @@ pub(crate) struct Worker {
     /// Its process; none while the forkserver has been asked and has not answered.
     pub(crate) child: Option<Child>,
     pub(crate) link: Box<dyn SupervisorLink>,
+    /// What kind of link that is.
+    pub(crate) transport: Transport,
     /// Our end: one byte comes when the worker has opened its link, then nothing until the end.
     pub(crate) lifeline: OwnedFd,
     pub(crate) stderr: StderrTail,
@@ -43,6 +46,7 @@ impl Worker {
     pub(crate) fn new(
         slot: SlotId,
         link: Box<dyn SupervisorLink>,
+        transport: Transport,
         lifeline: OwnedFd,
         stderr: OwnedFd,
         memory_limit_bytes: Option<u64>,
@@ -52,6 +56,7 @@ impl Worker {
             slot,
             job: None,
             link,
+            transport,
             lifeline,
             stderr: StderrTail::new(stderr),
             memory_limit_bytes,

@@ -136,6 +136,7 @@ fn blank(plan: &Plan, mode: FoldMode) -> JobView {
         incidents: Vec::new(),
         uid: None,
         stored: None,
+        note: None,
     }
 }
 

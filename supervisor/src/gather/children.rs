@@ -76,7 +76,8 @@ impl Supervisor {
             });
         worker.child = Some(child);
         tracing::debug!(worker = id.0, "worker is process {pid}");
-        self.events.push_back(Event::Spawned { worker: id, pid: pid.raw().unsigned_abs() });
+        let transport = worker.transport;
+        self.events.push_back(Event::Spawned { worker: id, pid: pid.raw().unsigned_abs(), transport });
         if let Err(why) = watched {
             self.events.push_back(Event::LinkBroken { worker: id, why: format!("watch it: {why}") });
         }
