@@ -94,6 +94,8 @@ pub struct Machine {
     figures: Figures,
     /// Ends of jobs that the shell has not asked for.
     ends: Vec<ends::JobEnd>,
+    /// Sets of files that the shell may close.
+    released: Vec<u64>,
     /// Slots whose worker may want another lease; looked at when the event has been taken in.
     stirred: BTreeSet<SlotId>,
     /// New pieces wait that any worker may take.
@@ -133,6 +135,7 @@ impl Machine {
             restarts: 0,
             figures: Figures::default(),
             ends: Vec::new(),
+            released: Vec::new(),
             stirred: BTreeSet::new(),
             feed: false,
             prowl: false,
@@ -174,7 +177,6 @@ impl Machine {
             Event::Recorded { ticket } => self.recorded(ticket),
             Event::NotRecorded { ticket, why } => self.not_recorded(ticket, &why),
             Event::Reloaded { client, result } => self.reloaded(client, result),
-            Event::UpgradeReady { client, result } => self.upgrade_ready(client, result),
             Event::Reload(settings) => self.reload(*settings),
         }
     }

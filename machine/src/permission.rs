@@ -102,7 +102,7 @@ impl Machine {
             Request::Reload => may_operate(who, "reload the configuration"),
             Request::Drain => may_operate(who, "drain the daemon"),
             Request::Stop { .. } => may_operate(who, "stop the daemon"),
-            Request::Upgrade => may_operate(who, "upgrade the daemon"),
+            Request::Upgrade { .. } => may_operate(who, "upgrade the daemon"),
             Request::Dump => may_operate(who, "dump the state of the daemon"),
         }
     }

@@ -198,7 +198,7 @@ impl Machine {
         job.remember(incident);
         let mut failure = Failure::new(ErrorCode::KernelFailed, message);
         failure.range = Some(range);
-        failure.place = place.map(|place| shortened(place).to_owned());
+        failure.place = place.map(|place| shortened(place).into());
         self.finish(lease.job, Outcome::Failed(failure));
     }
 

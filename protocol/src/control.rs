@@ -11,6 +11,7 @@ use crate::error::{ErrorCode, Failure};
 use crate::ids::JobId;
 use crate::job::{JobRequest, JobSpec};
 use crate::settings::{ConfigView, ReloadView};
+use crate::source::FileSource;
 use crate::varlink::{Call, ReplyMessage};
 use crate::version::Spoken;
 use crate::view::{JobView, StatusView, WorkerView};
@@ -69,6 +70,11 @@ pub enum Request {
         /// Without letting leased partitions finish.
         now: bool,
     },
+    /// Another binary takes the daemon over.
+    Upgrade {
+        /// Its path; the daemon's own where there is none.
+        binary: Option<String>,
+    },
     /// The whole state, for people who look for a defect.
     Dump,
     /// Another priority for an open job.
@@ -84,8 +90,6 @@ pub enum Request {
     Config,
     /// Counters and figures.
     Metrics,
-    /// End, and let the program that is installed now go on in this one's place.
-    Upgrade,
 }
 
 /// What the machine answers.
@@ -176,6 +180,13 @@ struct StopHow {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct UpgradeHow {
+    #[serde(default)]
+    binary: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct JobPriority {
     job: JobId,
     priority: i32,
@@ -187,12 +198,29 @@ struct SubmitJob {
     request: JobRequest,
 }
 
+/// Files that came with a call.
+#[derive(Clone, Debug, Default)]
+pub struct Passed {
+    /// What their descriptors are known by.
+    pub set: u64,
+    /// What they turned out to be, in their order.
+    pub files: Vec<FileSource>,
+}
+
 impl Request {
     /// Parses a call of `io.tally`.
     ///
     /// # Errors
     /// With the varlink error that names what is wrong.
     pub fn from_call(call: Call) -> Result<Self, BadCall> {
+        Self::from_call_with(call, Passed::default())
+    }
+
+    /// Parses a call that came with descriptors, which are files if it is a job.
+    ///
+    /// # Errors
+    /// With the varlink error that names what is wrong.
+    pub fn from_call_with(call: Call, files: Passed) -> Result<Self, BadCall> {
         let Some(method) = call.method.strip_prefix("io.tally.") else {
             let interface =
                 call.method.rsplit_once('.').map_or(call.method.as_str(), |(interface, _)| interface);
@@ -205,7 +233,8 @@ impl Request {
             "Hello" => Ok(Self::Hello(read(parameters)?)),
             "Submit" => {
                 let submit: SubmitJob = read(parameters)?;
-                submit.request.check().map(|spec| Self::Submit(Box::new(spec))).map_err(BadCall::Meaning)
+                let checked = submit.request.check_with(files.set, files.files);
+                checked.map(|spec| Self::Submit(Box::new(spec))).map_err(BadCall::Meaning)
             }
             "Jobs" => read::<AllJobs>(parameters).map(|jobs| Self::Jobs { all: jobs.all }),
             "Show" => one(Self::Show, parameters),
@@ -223,13 +252,13 @@ impl Request {
             "Ping" => none(Self::Ping, parameters),
             "Drain" => none(Self::Drain, parameters),
             "Stop" => read::<StopHow>(parameters).map(|how| Self::Stop { now: how.now }),
+            "Upgrade" => read::<UpgradeHow>(parameters).map(|how| Self::Upgrade { binary: how.binary }),
             "Dump" => none(Self::Dump, parameters),
             "Reprioritize" => read::<JobPriority>(parameters)
                 .map(|one| Self::Reprioritize { job: one.job, priority: one.priority }),
             "Reload" => none(Self::Reload, parameters),
             "Config" => none(Self::Config, parameters),
             "Metrics" => none(Self::Metrics, parameters),
-            "Upgrade" => none(Self::Upgrade, parameters),
             _ => Err(BadCall::Method(call.method)),
         }
     }
@@ -256,6 +285,9 @@ impl Request {
             Self::Ping => ("Ping", json!({})),
             Self::Drain => ("Drain", json!({})),
             Self::Stop { now } => ("Stop", json!({ "now": now })),
+            Self::Upgrade { binary } => {
+                ("Upgrade", binary.as_ref().map_or(json!({}), |binary| json!({ "binary": binary })))
+            }
             Self::Dump => ("Dump", json!({})),
             Self::Reprioritize { job, priority } => {
                 ("Reprioritize", json!({ "job": job, "priority": priority }))
@@ -263,7 +295,6 @@ impl Request {
             Self::Reload => ("Reload", json!({})),
             Self::Config => ("Config", json!({})),
             Self::Metrics => ("Metrics", json!({})),
-            Self::Upgrade => ("Upgrade", json!({})),
         };
         Call { method: format!("io.tally.{name}"), parameters: object(parameters), more, ..Call::default() }
     }
@@ -385,12 +416,13 @@ mod tests {
             Request::Ping,
             Request::Drain,
             Request::Stop { now: true },
+            Request::Upgrade { binary: Some("/usr/bin/tally".to_owned()) },
+            Request::Upgrade { binary: None },
             Request::Dump,
             Request::Reprioritize { job: JobId(1), priority: -2 },
             Request::Reload,
             Request::Config,
             Request::Metrics,
-            Request::Upgrade,
         ];
         for request in requests {
             let call = request.to_call(false);

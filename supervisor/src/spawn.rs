@@ -63,7 +63,7 @@ impl Nursery {
         send_setup(&ours, &setup, &offer.fds)?;
         let child = self.make(id, profile.start, theirs, stderr_end)?;
         Ok(Newborn {
-            worker: Worker::new(link, transport, ours, stderr, profile.memory_limit_bytes),
+            worker: Worker::new(slot, link, transport, ours, stderr, profile.memory_limit_bytes),
             child,
             fallback,
         })

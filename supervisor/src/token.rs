@@ -7,6 +7,8 @@ use tally_protocol::{ClientId, WorkerId};
 pub(crate) enum Token {
     /// The signal stream.
     Signals,
+    /// The bell of the store's thread.
+    Store,
     /// The control socket.
     Listener,
     /// The forkserver's socket.
@@ -25,6 +27,8 @@ pub(crate) enum Token {
     Door,
     /// A scraper's connection.
     Scraper(u64),
+    /// A new binary on trial: its pidfd.
+    Trial,
 }
 
 const KINDS: u64 = 16;
@@ -43,6 +47,8 @@ impl Token {
             Self::Stderr(worker) => (7, worker.0),
             Self::Door => (8, 0),
             Self::Scraper(scraper) => (9, scraper),
+            Self::Trial => (10, 0),
+            Self::Store => (11, 0),
         };
         usize::try_from(id * KINDS + kind).unwrap_or(usize::MAX - 1)
     }
@@ -62,6 +68,8 @@ impl Token {
             7 => Some(Self::Stderr(WorkerId(id))),
             8 => Some(Self::Door),
             9 => Some(Self::Scraper(id)),
+            10 => Some(Self::Trial),
+            11 => Some(Self::Store),
             _ => None,
         }
     }
@@ -84,6 +92,8 @@ mod tests {
             Token::Stderr(WorkerId(1 << 40)),
             Token::Door,
             Token::Scraper(7),
+            Token::Trial,
+            Token::Store,
         ];
         for token in tokens {
             assert_eq!(Token::of(token.key()), Some(token));

@@ -3,13 +3,18 @@
 //! Answers are buffered. They are committed before each fold, so that `Started` is out before a kernel can kill the
 //! process, and flushed before the worker sleeps, so that a stream of tiny partitions wakes nobody for each.
 
-use tally_kernel::{Fault, Folded, Kernel};
+use std::os::fd::OwnedFd;
+
+use tally_kernel::{Fault, FileBytes, Folded, Kernel};
+use tally_protocol::JobId;
 use tally_protocol::frame::{Assembler, FrameError, encode};
+use tally_protocol::source::Source;
 use tally_protocol::work::{FromWorker, LeaseId, ToWorker};
-use tally_sys::{clock, crash};
+use tally_sys::{clock, crash, socket};
 use tally_transport::{LinkError, Received, Wait, WorkerLink};
 
 use crate::leases::{Job, Lease, Leases, Told};
+use crate::maps::Maps;
 use crate::setup::Worker;
 
 /// Between two signs of life from a long fold.
@@ -44,6 +49,7 @@ impl From<FrameError> for End {
 pub(crate) fn serve(worker: Worker) -> Result<(), String> {
     let mut worker = Running {
         link: worker.link,
+        lifeline: worker.lifeline,
         leases: Leases::default(),
         assembler: Assembler::new(),
         frame: Vec::new(),
@@ -57,6 +63,7 @@ pub(crate) fn serve(worker: Worker) -> Result<(), String> {
 
 struct Running {
     link: Box<dyn WorkerLink>,
+    lifeline: OwnedFd,
     leases: Leases,
     assembler: Assembler,
     /// Reused for each frame that comes.
@@ -99,10 +106,23 @@ impl Running {
                 Told::Noted => {}
                 Told::Dropped(lease) => self.say(&FromWorker::Cancelled { lease })?,
                 Told::CancelRunning(lease) => cancelled |= running == Some(lease),
+                Told::FilesCome(job) => self.take_files(job)?,
                 Told::Quit => return Err(End::Quietly),
             }
             wait = Wait::Never;
         }
+    }
+
+    /// Takes the descriptors of a job's files, which were sent before the job was told of.
+    fn take_files(&mut self, job: JobId) -> Result<(), End> {
+        let mut mark = [0; 1];
+        let packet = socket::receive_packet(&self.lifeline, &mut mark)
+            .map_err(|why| End::Because(format!("take the files of {job}: {why}")))?;
+        if packet.length == 0 {
+            return Err(End::Quietly);
+        }
+        self.leases.take_files(job, packet.fds);
+        Ok(())
     }
 
     fn fold(&mut self, lease: Lease) -> Result<(), End> {
@@ -193,7 +213,13 @@ impl Running {
 fn ready(job: Job) -> Result<Box<Kernel>, Fault> {
     match job {
         Job::Ready(kernel) => Ok(kernel),
-        Job::Spec(spec) => Kernel::prepare(*spec, None).map(Box::new),
+        Job::Spec(spec, fds) => {
+            let files: Option<Box<dyn FileBytes>> = match &spec.source {
+                Source::Files(files) => Some(Box::new(Maps::new(files, fds)?)),
+                Source::Ranges(_) => None,
+            };
+            Kernel::prepare(*spec, files).map(Box::new)
+        }
         Job::Lent => Err(Fault::new("fold a job that is being folded")),
     }
 }

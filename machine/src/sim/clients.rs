@@ -143,7 +143,7 @@ impl World {
             6 => Request::Reload,
             7 => Request::Config,
             8 => Request::Metrics,
-            9 => Request::Upgrade,
+            9 => Request::Upgrade { binary: None },
             10..=13 => {
                 let job = JobId(self.rng.between(1, self.last_id()));
                 Request::Reprioritize { job, priority: i32::try_from(self.rng.below(4)).unwrap_or(0) - 1 }

@@ -170,7 +170,10 @@ impl World {
             (Request::Hello(_), Reply::Hello(_)) => true,
             (Request::Status, Reply::Status(_)) | (Request::Workers, Reply::Workers(_)) => true,
             (Request::Dump, Reply::Dump(_)) => true,
-            (Request::Ping | Request::Drain | Request::Stop { .. } | Request::Upgrade, Reply::Done) => true,
+            (
+                Request::Ping | Request::Drain | Request::Stop { .. } | Request::Upgrade { .. },
+                Reply::Done,
+            ) => true,
             (Request::Reload, Reply::Reloaded(_)) => true,
             (Request::Config | Request::Metrics, Reply::Metrics(_)) => true,
             (_, _) => false,
@@ -209,7 +212,7 @@ impl World {
         }
         let grave = matches!(
             request,
-            Request::Drain | Request::Stop { .. } | Request::Dump | Request::Reload | Request::Upgrade
+            Request::Drain | Request::Stop { .. } | Request::Dump | Request::Reload | Request::Upgrade { .. }
         );
         if grave && !refused && who.rights != Rights::Operate {
             self.fail(format!("c{client} is no operator and may {request:?}"));
@@ -378,14 +381,13 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
                         | Request::Follow(_)
                         | Request::Wait(_)
                         | Request::Reload
-                        | Request::Upgrade
+                        | Request::Upgrade { .. }
                 )
         }
         ErrorCode::StoreFailed => changes || matches!(request, Request::Submit(_)),
         ErrorCode::WrongState => changes || matches!(request, Request::Cancel { .. }),
         ErrorCode::NotEnded => matches!(request, Request::Result(_)),
         ErrorCode::BadUsage => matches!(request, Request::Reload),
-        ErrorCode::System => matches!(request, Request::Upgrade),
         ErrorCode::VersionMismatch => matches!(request, Request::Hello(_)),
         ErrorCode::NoSuchJob => !matches!(request, Request::Submit(_) | Request::Jobs { .. } | Request::Ping),
         // Of those that are somebody's, and those that are only the operators'.
@@ -398,7 +400,7 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
                         | Request::Stop { .. }
                         | Request::Dump
                         | Request::Reload
-                        | Request::Upgrade
+                        | Request::Upgrade { .. }
                 )
         }
         ErrorCode::WorkerKilled
@@ -410,6 +412,7 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
         | ErrorCode::NoDaemon
         | ErrorCode::Cancelled
         | ErrorCode::TimedOut
+        | ErrorCode::System
         | ErrorCode::Interrupted => false,
     }
 }

@@ -1,7 +1,6 @@
 //! Events in any order, from anybody, at any time, even back in time: nothing may panic and all invariants hold.
 
 use tally_protocol::control::Request;
-use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::{JobRequest, Transport};
 use tally_protocol::settings::ReloadView;
 use tally_protocol::work::{FromWorker, LeaseId};
@@ -69,7 +68,7 @@ impl Dice {
         let job = self.job();
         match self.below(18) {
             13 => Request::Reload,
-            14 => Request::Upgrade,
+            14 => Request::Upgrade { binary: None },
             15 => Request::Reprioritize { job, priority: 4 },
             16 => Request::Metrics,
             0..=3 => Request::Submit(Box::new(self.submission().check().unwrap())),
@@ -123,10 +122,6 @@ impl Dice {
             22..=25 => Event::Recorded { ticket: Ticket(self.below(20)) },
             26 => Event::NotRecorded { ticket: Ticket(self.below(20)), why: "full".into() },
             27 => Event::Reloaded { client: self.client(), result: Ok(ReloadView::default()) },
-            28 => Event::UpgradeReady {
-                client: self.client(),
-                result: Err(Failure::new(ErrorCode::System, "no")),
-            },
             _ => Event::WorkerSaid { worker, said: self.said() },
         }
     }

@@ -78,7 +78,7 @@ fn only_operators_change_the_daemon() {
         (Request::Drain, "drain the daemon"),
         (Request::Dump, "dump the state of the daemon"),
         (Request::Reload, "reload the configuration"),
-        (Request::Upgrade, "upgrade the daemon"),
+        (Request::Upgrade { binary: None }, "upgrade the daemon"),
     ];
     for (request, what) in grave {
         for (client, user) in [(1, 1000), (3, 1002)] {
@@ -164,16 +164,10 @@ fn a_bad_configuration_is_refused_to_the_one_who_asked() {
 }
 
 #[test]
-fn an_upgrade_stops_when_somebody_can_follow() {
+fn an_upgrade_is_for_the_shell_to_answer() {
     let mut bench = house();
-    assert_eq!(bench.say(4, Request::Upgrade), ["upgrade for c4"]);
-    let no = Failure::new(tally_protocol::error::ErrorCode::System, "could not upgrade: no such file");
-    let told = bench.event(Event::UpgradeReady { client: ClientId(4), result: Err(no) });
-    assert_eq!(told, ["c4 <- refused: could not upgrade: no such file"]);
-    bench.say(4, Request::Upgrade);
-    let lines = bench.event(Event::UpgradeReady { client: ClientId(4), result: Ok(()) });
-    assert_eq!(lines, ["c4 <- done", "term w1"]);
-    assert_eq!(bench.exited(1, "killed by SIGTERM"), ["exit"]);
+    assert_eq!(bench.say(4, Request::Upgrade { binary: None }), ["upgrade for c4"]);
+    assert_eq!(bench.say(4, Request::Ping), ["c4 <- done"]);
 }
 
 #[test]

@@ -35,7 +35,7 @@ impl Supervisor {
         let pid = worker.child.as_ref().map(|child| child.pid().raw().unsigned_abs());
         let before = self.last_seen(pid);
         self.feed(Event::WorkerExited { worker: id, how: how.clone(), stderr: stderr.clone() });
-        self.tell_death(before.as_ref(), &how, &stderr);
+        self.tell_death(&worker, id, before.as_ref(), &how, &stderr);
     }
 
     fn autopsy(&mut self, status: ExitStatus, worker: &Worker, stderr: &str) -> String {
@@ -174,9 +174,11 @@ impl Supervisor {
         }
         self.strays = false;
         let forkserver = self.nursery.forkserver.as_ref().map(crate::forkserver::Forkserver::pid);
+        let trial = self.trial.as_ref().map(crate::upgrade::Trial::pid);
         let workers = &self.workers;
         let known = |pid| {
             forkserver == Some(pid)
+                || trial == Some(pid)
                 || workers.values().any(|one| one.child.as_ref().is_some_and(|child| child.pid() == pid))
         };
         match process::reap_strays(known) {

@@ -1,14 +1,14 @@
 //! What clients say: connections, calls, hang-ups.
 
 use tally_machine::Event;
-use tally_protocol::control::{BadCall, INTERFACE, Reply, Request, SERVICE_INTERFACE};
-use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::control::{BadCall, INTERFACE, Passed, Reply, Request, SERVICE_INTERFACE};
+use tally_protocol::error::Failure;
 use tally_protocol::varlink::{self, Call, ReplyMessage};
 use tally_protocol::{ClientId, version};
 use tally_sys::poll::{Interest, Ready};
 use tally_sys::{clock, socket};
 
-use crate::client::{Fate, Input};
+use crate::client::{Client, Fate, Input};
 use crate::clients::Admission;
 use crate::token::Token;
 use crate::turn::Supervisor;
@@ -145,7 +145,13 @@ impl Supervisor {
     }
 
     fn request(&mut self, id: ClientId, call: Call) -> Result<Event, BadCall> {
-        let request = Request::from_call(call)?;
+        let passed = self.clients.get_mut(id).map(Client::take_passed).unwrap_or_default();
+        let passed = match call.method.as_str() {
+            "io.tally.Submit" => self.files.take_in(passed).map_err(BadCall::Meaning)?,
+            _ => Passed::default(),
+        };
+        let set = passed.set;
+        let request = Request::from_call_with(call, passed).inspect_err(|_| self.files.drop_set(set))?;
         let more = self.clients.get_mut(id).is_some_and(|client| client.wants_more());
         Ok(Event::ClientSaid { client: id, request, more })
     }
