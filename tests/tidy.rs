@@ -13,6 +13,7 @@ const LAW: &[(&str, &[&str])] = &[
     ("machine", &["protocol", "reduce"]),
     ("sys", &[]),
     ("sync", &["sys"]),
+    ("lab", &["sync", "sys", "reduce"]),
     ("transport", &["sys"]),
     ("store", &["sys"]),
     ("worker", &["protocol", "reduce", "transport", "sys"]),
