@@ -1,13 +1,15 @@
 //! What the command line borrows from the other roles: a private supervisor, a fold in this process, the daemon.
 
 use tally_cli::{
-    DaemonOptions, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn, Roles,
+    DaemonOptions, FoldMode, FoldOutcome, Inputs, PrivateOptions, PrivateSupervisor, ProgressFn, Roles,
     SettingsOptions, SettingsReading, Share,
 };
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::{JobSpec, StartMethod, Transport};
+use tally_protocol::source::Source;
 use tally_reduce::Partial;
 use tally_supervisor::config::Sources;
+use tally_worker::{Fault, FileBytes, Kernel, Maps};
 
 /// Pieces for each thread, where the user does not say: small enough that all threads end together.
 const PIECES_PER_THREAD: u64 = 32;
@@ -17,6 +19,7 @@ pub(crate) fn roles() -> Roles<'static> {
     Roles {
         private: &private,
         fold: &fold,
+        check: &check,
         daemon: &daemon,
         settings: &settings,
         built_in_settings: tally_supervisor::config::BUILT_IN,
@@ -46,13 +49,34 @@ fn flags(
     .collect()
 }
 
-fn fold(job: &JobSpec, mode: FoldMode, progress: &mut ProgressFn<'_>) -> Result<FoldOutcome, Failure> {
+/// The files of a job as a kernel in this process sees them; none of a job of ranges.
+fn files_of(job: &JobSpec, inputs: &Inputs) -> Option<Box<dyn FileBytes>> {
+    let Source::Files(files) = &job.kernel.source else { return None };
+    let maps = inputs.copies().ok().and_then(|copies| Maps::new(files, copies).ok())?;
+    Some(Box::new(maps))
+}
+
+fn check(job: &JobSpec, inputs: &Inputs) -> Result<(), Failure> {
+    let plain = job.kernel.of.is_none() && job.kernel.filter.is_none();
+    if plain && matches!(job.kernel.source, Source::Ranges(_)) {
+        return Ok(());
+    }
+    Kernel::prepare(job.kernel.clone(), files_of(job, inputs)).map(|_| ()).map_err(failed)
+}
+
+fn fold(
+    job: &JobSpec,
+    inputs: &Inputs,
+    mode: FoldMode,
+    progress: &mut ProgressFn<'_>,
+) -> Result<FoldOutcome, Failure> {
     let (threads, pieces) = match mode {
         FoldMode::Inline => (1, 1),
         FoldMode::Threads(threads) => (usize::from(threads), u64::from(threads) * PIECES_PER_THREAD),
     };
     let pieces = job.request.partitions.unwrap_or(pieces);
-    let shares = tally_worker::fold_here(&job.kernel, threads, pieces, progress)
+    let shares = tally_worker::fold_here(&job.kernel, &|| files_of(job, inputs), threads, pieces, progress)
+        .map_err(failed)?
         .ok_or_else(|| Failure::new(ErrorCode::Cancelled, "the fold was stopped"))?;
     let mut whole = Partial::identity(&job.kernel.reductions);
     for share in &shares {
@@ -65,6 +89,13 @@ fn fold(job: &JobSpec, mode: FoldMode, progress: &mut ProgressFn<'_>) -> Result<
         .map(|share| Share { ranges: share.ranges, partial: share.partial, busy_ns: share.busy_ns })
         .collect();
     Ok(FoldOutcome { partial: whole, shares })
+}
+
+/// What a kernel found wrong, as a worker would have told it.
+fn failed(fault: Fault) -> Failure {
+    let code = if fault.usage { ErrorCode::BadUsage } else { ErrorCode::KernelFailed };
+    let failure = Failure::new(code, format!("could not {}", fault.message));
+    Failure { place: fault.place, hint: fault.hint, ..failure }
 }
 
 fn settings(options: &SettingsOptions) -> SettingsReading {

@@ -235,3 +235,19 @@ fn a_directory_that_others_cannot_pass_is_told() {
     tally_tests::Daemon::over(running, socket).stop();
     world.finish();
 }
+
+#[test]
+fn a_stranger_who_may_connect_may_not_operate() {
+    if !is_root() {
+        return;
+    }
+    let world = world();
+    let daemon = world.daemon(&["--workers", "1", "--socket-mode", "0666"]);
+    daemon.client().submit(&json!({ "reductions": ["sum"], "sources": ["0..1e12"], "detach": true }), false);
+    assert_ne!(world.ask_as(STRANGER, STRANGER, ["cancel", "j1"]).code(), 0);
+    assert_eq!(world.ask_as(STRANGER, STRANGER, ["stop"]).code(), 6);
+    assert_eq!(world.ask_as(STRANGER, STRANGER, ["drain"]).code(), 6);
+    assert_eq!(world.ask(["cancel", "j1"]).code(), 0);
+    daemon.stop();
+    world.finish();
+}

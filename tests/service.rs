@@ -119,6 +119,10 @@ fn an_idle_daemon_never_wakes() {
     let world = World::new(BINARY);
     let daemon = world.daemon(&["--workers", "2"]);
     let mut client = daemon.client();
+    // Once the end of a detached job is told, nothing of the start is on its way to the disk any more.
+    let kept = serde_json::json!({ "reductions": ["sum"], "sources": ["0..10"], "detach": true });
+    let kept = client.submit(&kept, false);
+    client.call("io.tally.Wait", &serde_json::json!({ "jobs": [kept["job"]] }));
     client.await_idle(2);
     // The client stays, silent: its hang-up would be somebody's wake-up.
     // A poll with a timeout would show as one; what is waited for is the state, not a time.

@@ -99,10 +99,42 @@ fn it_starts_tells_how_it_is_reloads_and_stops() {
         told.stdout.contains("killed by SIGKILL").then_some(())
     });
 
-    let long = booted.command(&["tally", "sum", "0..1e15", "--detach"]).output().expect("it runs");
-    assert!(long.status.success());
+    // The same under load, with the job.
+    let job = booted.must(&["tally", "sum", "0..1e15", "--detach"]);
+    let worker = until("a worker at work", || {
+        let workers = booted.must(&["tally", "workers", "--json"]);
+        let workers: serde_json::Value = serde_json::from_str(&workers).expect("JSON");
+        let pid =
+            workers["workers"].as_array()?.iter().find(|one| one["job"] == job.trim())?["pid"].as_u64()?;
+        u32::try_from(pid).ok()
+    });
+    strike(&booted, worker, Signal::Kill);
+    until("the record of a death at work", || {
+        let told =
+            booted.run(&["journalctl", "--no-pager", "-o", "cat", &format!("TALLY_JOB={}", job.trim())]);
+        told.stdout.contains("killed by SIGKILL").then_some(())
+    });
+    booted.must(&["systemctl", "reload", SERVICE]);
+    assert_eq!(main_pid(&booted), pid);
+    booted.must(&["tally", "cancel", job.trim()]);
+    // A new binary on the disk takes over; systemd sees the same process, and no stop.
+    booted.must(&["cp", "/usr/bin/tally", "/usr/bin/tally.next"]);
+    booted.must(&["mv", "/usr/bin/tally.next", "/usr/bin/tally"]);
+    booted.must(&["tally", "upgrade"]);
+    assert_eq!((booted.property(SERVICE, "ActiveState").as_str(), main_pid(&booted)), ("active", pid));
+    assert_eq!(booted.property(SERVICE, "NRestarts"), "0");
+    sum(&booted);
+    // An attached job goes through a restart.
+    let attached =
+        booted.command(&["tally", "sum", "0..6e8"]).stdout(Stdio::piped()).spawn().expect("it runs");
+    until("a running job", || {
+        let status = booted.must(&["tally", "status", "--json"]);
+        status.contains("\"running\":1").then_some(())
+    });
     booted.must(&["systemctl", "restart", SERVICE]);
     sum(&booted);
+    let attached = attached.wait_with_output().expect("it ends");
+    assert_eq!(String::from_utf8_lossy(&attached.stdout), "179999999700000000\n", "{}", booted.journal());
     booted.must(&["systemctl", "stop", "tally.socket", SERVICE]);
     assert_eq!(booted.property(SERVICE, "Result"), "success");
     assert_eq!(booted.processes_of(SERVICE), [0_u32; 0]);

@@ -5,6 +5,10 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "it prints a table of ratios")]
 
+mod add;
+mod csv;
+mod expr;
+mod float_sum;
 mod floor;
 mod idle;
 mod kill;
@@ -19,13 +23,17 @@ use std::process::{Command, ExitCode};
 /// A benchmark: its name, and what it measures.
 type Bench = (&'static str, fn(&str));
 
-const ALL: [Bench; 6] = [
+const ALL: &[Bench] = &[
+    ("expr", expr::expressions),
     ("pool", pool::one_element_partitions),
     ("round-trip", floor::round_trips),
     ("start", start::warm_start),
     ("scale", scale::two_workers),
     ("kill", kill::replacement),
+    ("add-job", add::add_job),
     ("idle", idle::a_minute),
+    ("float-sum", float_sum::columns),
+    ("csv", csv::columns),
 ];
 
 fn main() -> ExitCode {

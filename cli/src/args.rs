@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tally_protocol::error::Failure;
 use tally_protocol::ids::JobId;
-use tally_protocol::job::{StartMethod, Transport};
+use tally_protocol::job::{Nan, OnBad, StartMethod, Transport};
 
 use values::{ConfigWhat, Mode, Partitions, ProgressWhen, When};
 
@@ -181,6 +181,13 @@ pub(crate) enum Command {
         #[arg(long)]
         now: bool,
     },
+    /// Have a new binary take the daemon over, on the same socket
+    #[command(before_long_help = help::UPGRADE)]
+    Upgrade {
+        /// Which [default: the one that is now where the daemon's was]
+        #[arg(long, value_name = "PATH", value_parser = values::paths())]
+        binary: Option<PathBuf>,
+    },
     /// Print the daemon's whole state, to look for a defect
     #[command(before_long_help = help::DUMP)]
     Dump,
@@ -238,6 +245,33 @@ pub(crate) struct FactorialArgs {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Options")]
 pub(crate) struct ReductionOptions {
+    /// What is folded of each element: an expression in i, or in the columns of a file
+    #[arg(long, value_name = "EXPR", value_parser = values::text)]
+    pub(crate) of: Option<String>,
+    /// Leave out the elements for which this is false
+    #[arg(long = "where", value_name = "EXPR", value_parser = values::text)]
+    pub(crate) filter: Option<String>,
+    /// One answer for each value of these columns
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',', hide_short_help = true)]
+    pub(crate) by: Vec<String>,
+    /// Cells that are no numbers: error, skip, nan
+    #[arg(long, value_name = "WHAT", hide_short_help = true, value_parser = values::on_bad)]
+    pub(crate) on_bad: Option<OnBad>,
+    /// Elements that are NaN: keep, skip
+    #[arg(long, value_name = "WHAT", hide_short_help = true, value_parser = values::nan)]
+    pub(crate) nan: Option<Nan>,
+    /// Read and add decimal text exactly
+    #[arg(long, hide_short_help = true)]
+    pub(crate) decimal: bool,
+    /// How files are read: csv, tsv, lines, npy, f64le, i32be, u8, ...
+    #[arg(long, value_name = "FORMAT", hide_short_help = true, value_parser = values::text)]
+    pub(crate) format: Option<String>,
+    /// What stands between the cells of a row
+    #[arg(long, value_name = "CHAR", hide_short_help = true, value_parser = values::text)]
+    pub(crate) delimiter: Option<String>,
+    /// The first row of a table has cells, not names
+    #[arg(long, hide_short_help = true)]
+    pub(crate) no_header: bool,
     /// Every N-th number; a negative step walks down
     #[arg(long, value_name = "N", value_parser = values::step)]
     pub(crate) step: Option<String>,

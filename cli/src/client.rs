@@ -126,13 +126,33 @@ impl Client {
 
     /// Sends a request without waiting for its reply; `more` asks for a stream of replies.
     pub(crate) fn send(&mut self, request: &Request, more: bool) -> Result<(), Failure> {
+        self.send_with(request, more, &[])
+    }
+
+    /// The same with descriptors that belong to the request.
+    pub(crate) fn send_with(
+        &mut self,
+        request: &Request,
+        more: bool,
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<(), Failure> {
         let mut bytes = Vec::new();
         if self.greeting == Greeting::Unsaid {
             encode(&Request::Hello(CONTROL), false, &mut bytes)?;
             self.greeting = Greeting::Unanswered;
         }
         encode(request, more, &mut bytes)?;
-        self.write(&bytes)
+        if fds.is_empty() {
+            return self.write(&bytes);
+        }
+        // They arrive with the first byte: before the request that they belong to is whole.
+        match tally_sys::passed::pass(&self.stream, &bytes, fds) {
+            Ok(sent) => self.write(&bytes[sent..]),
+            Err(why) if matches!(why.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+                Ok(())
+            }
+            Err(why) => Err(self.gone(&format!(": {}", place::reason(&why)))),
+        }
     }
 
     /// The next reply if it is here as a whole. A reply that is an error comes as the failure it reports.

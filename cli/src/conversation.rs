@@ -14,6 +14,7 @@ use tally_sys::process::Child;
 use tally_sys::signal::{Signal, SignalStream};
 
 use crate::client::Client;
+use crate::inputs::Inputs;
 use crate::place;
 
 /// How long a private supervisor may take to end once its client has hung up.
@@ -34,6 +35,8 @@ pub(crate) fn interrupts() -> Result<SignalStream, Failure> {
 #[derive(Debug)]
 pub(crate) struct Conversation {
     client: Client,
+    /// Files that go with a job.
+    inputs: Inputs,
     child: Option<Child>,
     signals: SignalStream,
     poll: Poll,
@@ -63,7 +66,7 @@ impl Conversation {
             Ok(poll)
         };
         let poll = watch().map_err(|why| system("wait for events", &why))?;
-        Ok(Self { client, child, signals, poll, ready: Vec::new() })
+        Ok(Self { client, inputs: Inputs::default(), child, signals, poll, ready: Vec::new() })
     }
 
     /// The client, for an exchange that nobody needs to interrupt.
@@ -71,9 +74,17 @@ impl Conversation {
         &mut self.client
     }
 
+    /// From now on a job is sent with these files.
+    pub(crate) fn carry(&mut self, inputs: Inputs) {
+        self.inputs = inputs;
+    }
+
     /// Sends a request; `more` asks for a stream of replies.
     pub(crate) fn ask(&mut self, request: &Request, more: bool) -> Result<(), Failure> {
-        self.client.send(request, more)
+        match request {
+            Request::Submit(_) => self.client.send_with(request, more, &self.inputs.fds()),
+            _ => self.client.send(request, more),
+        }
     }
 
     /// Waits until something happens, or until `until_ns` on the monotonic clock.

@@ -59,6 +59,7 @@ pub(crate) fn job_running() -> JobView {
         incidents: Vec::new(),
         uid: None,
         stored: None,
+        note: None,
     }
 }
 
@@ -138,7 +139,8 @@ fn listen(stream: &mut UnixStream, splitter: &mut Splitter) -> Option<Request> {
 pub(crate) fn roles() -> Roles<'static> {
     Roles {
         private: &|_| panic!("nobody asked for a supervisor"),
-        fold: &|_, _, _| panic!("nobody asked for a fold"),
+        check: &|_, _| Ok(()),
+        fold: &|_, _, _, _| panic!("nobody asked for a fold"),
         daemon: &|_| panic!("nobody asked for a daemon"),
         settings: &|_| SettingsReading::default(),
         built_in_settings: "workers = 1\n",

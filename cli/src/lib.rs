@@ -10,6 +10,7 @@ mod args;
 mod client;
 mod conversation;
 pub mod exit_code;
+mod inputs;
 mod meaning;
 mod place;
 mod reconnect;
@@ -27,6 +28,7 @@ mod fake;
 use std::ffi::OsString;
 
 pub use client::Client;
+pub use inputs::Inputs;
 pub use place::default_socket;
 pub use roles::{
     DaemonOptions, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn, Roles,

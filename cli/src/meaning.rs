@@ -15,6 +15,7 @@ use crate::args::values::{ConfigWhat, Mode, Partitions, ProgressWhen, When};
 use crate::args::{
     Command, Common, ConfigArgs, DaemonArgs, FactorialArgs, Line, ReduceArgs, ReductionArgs, ReductionOptions,
 };
+use crate::inputs::{self, Inputs};
 use crate::place::{self, Reach};
 use crate::roles::{DaemonOptions, FoldMode, PrivateOptions};
 use crate::suggest;
@@ -69,6 +70,8 @@ pub(crate) struct Plan {
     pub(crate) progress: ProgressWhen,
     /// Answers are printed with the names of their reductions.
     pub(crate) names: bool,
+    /// Its files.
+    pub(crate) inputs: Inputs,
 }
 
 /// Where a reduction is computed.
@@ -104,6 +107,7 @@ pub(crate) enum Ask {
     Metrics,
     Drain,
     Stop { now: bool },
+    Upgrade { binary: Option<PathBuf> },
     Dump,
 }
 
@@ -162,6 +166,7 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         Some(Command::Metrics) => Ask::Metrics,
         Some(Command::Drain) => Ask::Drain,
         Some(Command::Stop { now }) => Ask::Stop { now },
+        Some(Command::Upgrade { binary }) => Ask::Upgrade { binary },
         Some(Command::Dump) => Ask::Dump,
     };
     Ok(Verb::Ask(Reach::of(socket, around), ask))
@@ -242,13 +247,36 @@ fn plan(
     socket: Socket,
 ) -> Result<Verb, Failure> {
     let ReductionArgs { sources, options } = args;
-    sources.iter().try_for_each(|source| check_source(source))?;
+    let ranges = sources.iter().filter(|source| inputs::is_range(source)).count();
+    let opened = match ranges {
+        0 => Some(inputs::open(&sources)?),
+        _ if ranges == sources.len() => None,
+        _ => return Err(bad("could not fold ranges and files in one job").hint("run one command for each")),
+    };
+    let sources = opened.as_ref().map_or(sources, |opened| opened.names.clone());
+    if options.detach && sources.iter().any(|source| source == "-") {
+        return Err(bad(
+            "could not detach the job: standard input would be gone after a restart of the daemon",
+        ));
+    }
     check_company(&options, &socket)?;
     let place = place_of(&options, socket.reach)?;
     let progress = options.progress.unwrap_or_default();
     let request = JobRequest {
         reductions: reductions.iter().map(|one| one.name().to_owned()).collect(),
         sources,
+        of: options.of,
+        filter: options.filter,
+        by: options.by,
+        on_bad: options.on_bad,
+        nan: options.nan,
+        decimal: options.decimal,
+        files: opened.is_some(),
+        format: options
+            .format
+            .or_else(|| opened.as_ref().and_then(|opened| opened.format).map(str::to_owned)),
+        delimiter: options.delimiter,
+        no_header: options.no_header,
         step: options.step,
         population: options.population,
         workers: options.workers,
@@ -263,18 +291,8 @@ fn plan(
         detach: options.detach,
         breakdown: verbose,
     };
-    Ok(Verb::Reduce(Box::new(Plan { spec: request.check()?, place, progress, names })))
-}
-
-/// Files and other sources are not ranges; say so rather than complain about their form.
-fn check_source(source: &str) -> Result<(), Failure> {
-    let meant_as_range =
-        source.contains("..") && source.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+');
-    if meant_as_range {
-        return Ok(());
-    }
-    let message = format!("could not read the source '{source}': this version reads ranges only");
-    Err(bad(message).hint("a range looks like 0..100 or 1..=100"))
+    let (inputs, facts) = opened.map(|opened| (opened.inputs, opened.facts)).unwrap_or_default();
+    Ok(Verb::Reduce(Box::new(Plan { spec: request.check_with(0, facts)?, place, progress, names, inputs })))
 }
 
 fn place_of(options: &ReductionOptions, reach: Reach) -> Result<Place, Failure> {

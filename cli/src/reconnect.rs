@@ -59,6 +59,11 @@ impl Absence {
         }
     }
 
+    /// One that is expected, and not told.
+    pub(crate) fn quiet(talk: &mut Conversation, wait_ms: Option<u64>) -> Self {
+        Self { told: true, ..Self::new(talk, wait_ms.filter(|&ms| ms > 0)) }
+    }
+
     /// A daemon answered: the next absence is another one.
     pub(crate) fn over(&mut self) {
         self.was_heard = true;

@@ -56,7 +56,8 @@ fn further_lines(failure: &Failure) -> Vec<String> {
     let hint = failure.hint.iter().flat_map(|hint| hint.lines()).map(str::to_owned);
     let said =
         said[said.len().saturating_sub(STDERR_LINES_MAX)..].iter().map(|line| format!("stderr: {line}"));
-    let lines = said.chain(hint.map(|line| line.trim().to_owned()));
+    let place = failure.place.iter().flat_map(|place| place.lines()).map(str::to_owned);
+    let lines = place.chain(said).chain(hint.map(|line| line.trim().to_owned()));
     lines.map(|line| printable(&line, LINE_CHARS_MAX)).take(LINES_MORE_MAX).collect()
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
+use crate::inputs::Inputs;
 use tally_protocol::error::Failure;
 use tally_protocol::job::{JobSpec, StartMethod, Transport};
 use tally_protocol::settings::{ConfigView, FaultView};
@@ -22,7 +23,9 @@ pub struct Roles<'a> {
     /// Forks a private supervisor that lives for this one command and ends when its client hangs up.
     pub private: &'a dyn Fn(&PrivateOptions) -> Result<PrivateSupervisor, Failure>,
     /// Folds in this very process. A fold that was stopped early is an `Err` of code `Cancelled`.
-    pub fold: &'a dyn Fn(&JobSpec, FoldMode, &mut ProgressFn<'_>) -> Result<FoldOutcome, Failure>,
+    pub fold: &'a dyn Fn(&JobSpec, &Inputs, FoldMode, &mut ProgressFn<'_>) -> Result<FoldOutcome, Failure>,
+    /// Finds what is wrong with a job's expressions, columns and formats, without folding anything.
+    pub check: &'a dyn Fn(&JobSpec, &Inputs) -> Result<(), Failure>,
     /// Runs the daemon in this process until it ends.
     pub daemon: &'a dyn Fn(DaemonOptions) -> Result<(), Failure>,
     /// Reads the settings that a daemon started now would have.

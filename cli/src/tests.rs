@@ -42,7 +42,12 @@ fn no_daemon(_: DaemonOptions) -> Result<(), Failure> {
 }
 
 /// Folds all in one go, telling half of it on the way.
-fn fold(job: &JobSpec, mode: FoldMode, progress: &mut ProgressFn<'_>) -> Result<FoldOutcome, Failure> {
+fn fold(
+    job: &JobSpec,
+    _: &crate::Inputs,
+    mode: FoldMode,
+    progress: &mut ProgressFn<'_>,
+) -> Result<FoldOutcome, Failure> {
     if !progress(job.elements / 2) {
         return Err(Failure::new(ErrorCode::Cancelled, "it was stopped"));
     }

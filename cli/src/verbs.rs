@@ -20,6 +20,7 @@ mod result;
 mod show;
 mod status;
 mod stop;
+mod upgrade;
 mod wait;
 mod workers;
 
@@ -79,6 +80,7 @@ pub(crate) fn run(
                 Ask::Metrics => metrics::run(context, &reach),
                 Ask::Drain => stop::drain(context, &reach),
                 Ask::Stop { now } => stop::stop(context, &reach, now),
+                Ask::Upgrade { binary } => upgrade::run(context, &reach, binary),
                 Ask::Dump => dump::run(context, &reach),
             }
         }

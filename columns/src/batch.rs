@@ -1,6 +1,8 @@
 //! A run of rows as columns: what a reader fills and a kernel folds. Kept from run to run, so that nothing is
 //! allocated in the loop.
 
+use std::ops::Range;
+
 use tally_reduce::Integer;
 
 use crate::cell::Decimal;
@@ -45,6 +47,18 @@ pub struct Integers {
     pub wide: Vec<(usize, Integer)>,
 }
 
+impl Integers {
+    /// The integers of some rows, all as big ones: for the rare run that has wide ones.
+    pub fn exact(&self, rows: Range<usize>) -> Vec<Integer> {
+        let mut exact: Vec<Integer> =
+            self.values[rows.clone()].iter().map(|value| Integer::from(*value)).collect();
+        for (row, wide) in self.wide.iter().filter(|(row, _)| rows.contains(row)) {
+            exact[row - rows.start].clone_from(wide);
+        }
+        exact
+    }
+}
+
 /// Decimals, nearly all short.
 #[derive(Clone, Default, Debug)]
 pub struct Decimals {
@@ -75,6 +89,11 @@ impl Texts {
         let span = self.spans.get(row)?;
         let from = if span.unescaped { &self.unescaped } else { bytes };
         from.get(span.start as usize..span.end as usize)
+    }
+
+    /// All of them in order; `bytes` are those that the reader read this batch from.
+    pub fn iter<'a>(&'a self, bytes: &'a [u8]) -> impl ExactSizeIterator<Item = &'a [u8]> {
+        (0..self.len()).map(move |row| self.get(bytes, row).unwrap_or(b""))
     }
 
     /// How many there are.

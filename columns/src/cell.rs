@@ -70,7 +70,8 @@ pub(crate) fn small_integer(bytes: &[u8], start: usize, end: usize) -> Option<i6
         return None;
     }
     let size = i64::try_from(number(bytes, first, end)?).ok()?;
-    Some(if minus { -size } else { size })
+    let sign = -i64::from(minus);
+    Some((size ^ sign) - sign)
 }
 
 /// Any other cell of a column of integers.

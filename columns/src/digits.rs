@@ -14,40 +14,49 @@ const ZEROS: u64 = 0x3030_3030_3030_3030;
 pub(crate) fn number(bytes: &[u8], start: usize, end: usize) -> Option<u64> {
     let length = end - start;
     if length <= 8 {
-        return eight(bytes, start, end);
-    }
-    if length <= 16 {
-        return Some(eight(bytes, start, end - 8)? * 100_000_000 + whole(bytes, end)?);
+        return match bytes.get(..end)?.last_chunk() {
+            Some(chunk) => word(masked(chunk, length)),
+            None => plain(&bytes[start..end]),
+        };
     }
     if length > DIGITS_MAX {
         return None;
     }
-    let high = eight(bytes, start, end - 16)? * 100_000_000 + whole(bytes, end - 8)?;
-    Some(high * 100_000_000 + whole(bytes, end)?)
+    // Always three words, so that lengths that change from cell to cell are no surprise to the processor.
+    let Some(chunk) = bytes.get(..end)?.last_chunk::<24>() else { return plain(&bytes[start..end]) };
+    let ([high, rest @ ..], length) = (halves(chunk), length - 8);
+    let high = word(masked(&high, length.saturating_sub(8)))?;
+    let middle = word(masked(&rest[0], length.min(8)))?;
+    let low = word(u64::from_le_bytes(rest[1]))?;
+    Some((high * 100_000_000 + middle) * 100_000_000 + low)
 }
 
-/// The number of at most eight digits that end at `end`.
 #[inline(always)]
-fn eight(bytes: &[u8], start: usize, end: usize) -> Option<u64> {
-    match bytes.get(..end)?.last_chunk() {
-        Some(chunk) => {
-            let foreign = (8 - (end - start)) * 8;
-            let mask = u64::MAX.checked_shl(u32::try_from(foreign).ok()?).unwrap_or(0);
-            word(u64::from_le_bytes(*chunk) & mask | ZEROS & !mask)
-        }
-        None => plain(&bytes[start..end]),
+fn halves(chunk: &[u8; 24]) -> [[u8; 8]; 3] {
+    bytemuck::cast(*chunk)
+}
+
+/// The last `length` bytes, at most eight, after as many zeros as are missing.
+#[inline(always)]
+pub(crate) fn masked(chunk: &[u8; 8], length: usize) -> u64 {
+    let mask = MASKS[length.min(8)];
+    u64::from_le_bytes(*chunk) & mask | ZEROS & !mask
+}
+
+/// For each number of digits, all ones where they are.
+const MASKS: [u64; 9] = {
+    let mut masks = [0; 9];
+    let mut length = 1;
+    while length <= 8 {
+        masks[length] = u64::MAX << (64 - 8 * length);
+        length += 1;
     }
-}
-
-/// The number of exactly eight digits that end at `end`.
-#[inline(always)]
-fn whole(bytes: &[u8], end: usize) -> Option<u64> {
-    bytes.get(..end)?.last_chunk().and_then(|chunk| word(u64::from_le_bytes(*chunk)))
-}
+    masks
+};
 
 /// Eight digits, the first in the lowest byte: pairs, then fours, then all.
 #[inline(always)]
-fn word(text: u64) -> Option<u64> {
+pub(crate) fn word(text: u64) -> Option<u64> {
     const HIGH: u64 = 0xf0f0_f0f0_f0f0_f0f0;
     let above_nine = text.wrapping_add(0x0606_0606_0606_0606) & HIGH;
     if (text & HIGH) | (above_nine >> 4) != 0x3333_3333_3333_3333 {

@@ -1,11 +1,10 @@
 //! A decimal text as the nearest double, ties to even.
 //!
 //! The way most cells go: up to 19 digits around a point become an integer `m` and a count `p` of decimals, and the
-//! double nearest to `m / 10^p` is found by one division where that is exact, else by one multiplication by a 64-bit
-//! reciprocal whose error is bounded: if the bound leaves the rounding open, and for every other spelling, the
-//! general reader decides. Both give the correctly rounded value always.
+//! double nearest to `m / 10^p` is found by one multiplication by a 64-bit reciprocal whose error is bounded. If the bound
+//! leaves the rounding open, and for every other spelling, the general reader decides. Both give the correctly rounded value always.
 
-use crate::digits::{DIGITS_MAX, number};
+use crate::digits::{DIGITS_MAX, masked, number, word};
 
 /// The double nearest to the cell `bytes[start..end]`, if it is a plain decimal of at most 19 digits.
 #[inline(always)]
@@ -14,13 +13,19 @@ pub(crate) fn plain(bytes: &[u8], start: usize, end: usize) -> Option<f64> {
     let first = start + usize::from(minus);
     let (mantissa, decimals) = mantissa(bytes, first, end)?;
     let size = quotient(mantissa, decimals)?;
-    Some(if minus { -size } else { size })
+    Some(f64::from_bits(size.to_bits() | u64::from(minus) << 63))
 }
 
 /// The digits without their point, and how many stood after it.
 #[inline(always)]
 pub(crate) fn mantissa(bytes: &[u8], first: usize, end: usize) -> Option<(u64, usize)> {
-    if first >= end {
+    let length = end.checked_sub(first)?;
+    if length <= 8
+        && let Some(chunk) = bytes.get(..end)?.last_chunk()
+    {
+        return short_mantissa(masked(chunk, length), length);
+    }
+    if length == 0 {
         return None;
     }
     let point = point(bytes, first, end);
@@ -29,20 +34,42 @@ pub(crate) fn mantissa(bytes: &[u8], first: usize, end: usize) -> Option<(u64, u
         return Some((whole, 0));
     }
     let decimals = end - point - 1;
-    if end - first - 1 > DIGITS_MAX || end - first == 1 {
+    if length - 1 > DIGITS_MAX || length == 1 {
         return None;
     }
     let fraction = number(bytes, point + 1, end)?;
     Some((whole * INTEGER_TENS[decimals] + fraction, decimals))
 }
 
+/// The same for the `length` last bytes of a word, the others being zeros: what is before the point is moved over it.
+#[inline(always)]
+fn short_mantissa(text: u64, length: usize) -> Option<(u64, usize)> {
+    let points = points(text);
+    if length == usize::from(points != 0) {
+        return None;
+    }
+    if points == 0 {
+        return Some((word(text)?, 0));
+    }
+    // The lowest bit of the byte that is the point, and all bits below it.
+    let point = (points & points.wrapping_neg()) >> 7;
+    let before = point - 1;
+    let moved = text & !(before | point.wrapping_mul(0xff)) | (text & before) << 8 | u64::from(b'0');
+    Some((word(moved)?, 7 - (point.trailing_zeros() / 8) as usize))
+}
+
+/// The highest bit of each byte that is a point; above the lowest of them, others may be set too.
+#[inline(always)]
+fn points(text: u64) -> u64 {
+    let odd = text ^ 0x2e2e_2e2e_2e2e_2e2e;
+    odd.wrapping_sub(0x0101_0101_0101_0101) & !odd & 0x8080_8080_8080_8080
+}
+
 /// Where the point is, or `end`. The first eight bytes are looked at at once: it is nearly always there.
 #[inline(always)]
 fn point(bytes: &[u8], first: usize, end: usize) -> usize {
     if let Some(chunk) = bytes.get(first..).and_then(|rest| rest.first_chunk()) {
-        let odd = u64::from_le_bytes(*chunk) ^ 0x2e2e_2e2e_2e2e_2e2e;
-        let zeros = odd.wrapping_sub(0x0101_0101_0101_0101) & !odd & 0x8080_8080_8080_8080;
-        let at = first + (zeros.trailing_zeros() / 8) as usize;
+        let at = first + (points(u64::from_le_bytes(*chunk)).trailing_zeros() / 8) as usize;
         if at < first + 8 || at >= end {
             return at.min(end);
         }
@@ -56,15 +83,11 @@ fn later_point(bytes: &[u8], first: usize, end: usize) -> usize {
 }
 
 /// `mantissa / 10^decimals`, correctly rounded, or `None` where that is not certain.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "exact up to 2^53; above, rounding to the nearest is what is asked for"
-)]
+#[expect(clippy::cast_precision_loss, reason = "rounding to the nearest is what is asked for")]
 #[inline(always)]
 fn quotient(mantissa: u64, decimals: usize) -> Option<f64> {
-    if mantissa <= 1 << 53 || decimals == 0 {
-        // Both exact, so that one operation rounds once.
-        return Some(mantissa as f64 / FLOAT_TENS[decimals]);
+    if mantissa == 0 || decimals == 0 {
+        return Some(mantissa as f64);
     }
     let (reciprocal, width) = RECIPROCALS[decimals];
     let shift = mantissa.leading_zeros();
@@ -91,17 +114,6 @@ pub(crate) const INTEGER_TENS: [u64; DIGITS_MAX + 1] = {
     let mut power = 1;
     while power <= DIGITS_MAX {
         tens[power] = tens[power - 1] * 10;
-        power += 1;
-    }
-    tens
-};
-
-/// The same as doubles: exact up to 10^22.
-const FLOAT_TENS: [f64; DIGITS_MAX + 1] = {
-    let mut tens = [1.0; DIGITS_MAX + 1];
-    let mut power = 1;
-    while power <= DIGITS_MAX {
-        tens[power] = tens[power - 1] * 10.0;
         power += 1;
     }
     tens

@@ -19,6 +19,8 @@ pub(crate) struct Index {
     cells: usize,
     /// How many of them end a row.
     pub(crate) rows: usize,
+    /// Line feeds, also those within quotes.
+    pub(crate) feeds: usize,
     /// Whether any byte of the window is a quote.
     pub(crate) quotes: bool,
     /// Whether the window ends inside quotes.
@@ -39,44 +41,76 @@ impl Index {
             self.ends.resize(room, 0);
         }
         self.ends[0] = u32::MAX;
-        (self.cells, self.rows, self.quotes, self.misplaced) = (0, 0, false, None);
+        // Where there were quotes there will be more.
         let (delimiter, quote) = (dialect.delimiter(), dialect.quote());
-        let mut inside = 0_u64;
-        // What the byte before the 64 was: an end of a cell, a quote, a quote that closed, a
-        // carriage return after one.
-        let mut before = Before { end: 1, quote: 0, closed: 0, returned: 0 };
-        for at in (0..window.len()).step_by(LANES) {
-            let lanes = lanes_at(window, at);
-            let feeds = lanes.equal(b'\n');
-            let mut ends = feeds | lanes.equal(delimiter);
-            let mut row_ends = feeds;
-            let quotes = quote.map_or(0, |quote| lanes.equal(quote));
-            if quotes | inside | before.closed | before.returned != 0 {
-                self.quotes = true;
-                let quoted = parity_so_far(quotes) ^ inside;
-                inside = (quoted.cast_signed() >> 63).cast_unsigned();
-                ends &= !quoted;
-                row_ends &= !quoted;
-                let returns = lanes.equal(b'\r');
-                let beyond = u64::MAX.checked_shl(saturated(window.len() - at)).unwrap_or(0);
-                let wrong = before.misplaced(quotes, quoted, ends | beyond, returns);
-                if wrong != 0 {
-                    let bit = wrong.trailing_zeros();
-                    self.misplaced = Some(at + bit as usize);
-                    let sound = (1 << bit) - 1;
-                    self.push(at, ends & sound, row_ends & sound);
-                    break;
-                }
+        let inside = match quote {
+            Some(quote) if self.quotes => self.quoted(window, delimiter, quote),
+            Some(mark) if !self.unquoted(window, delimiter, quote) => self.quoted(window, delimiter, mark),
+            Some(_) => false,
+            None => {
+                let _always = self.unquoted(window, delimiter, None);
+                false
             }
-            before.end = ends >> 63;
-            self.push(at, ends, row_ends);
-        }
-        self.inside = inside != 0 && self.misplaced.is_none();
+        };
+        self.inside = inside && self.misplaced.is_none();
         let begun = self.cells.checked_sub(1).map_or(0, |cell| self.end(cell) + 1);
         let open = begun < window.len() || begun > 0 && window[begun - 1] != b'\n';
         if last && open && !self.inside && self.misplaced.is_none() {
             self.push_end(window.len());
         }
+    }
+
+    fn clear(&mut self) {
+        (self.cells, self.rows, self.feeds, self.quotes, self.misplaced) = (0, 0, 0, false, None);
+    }
+
+    /// Finds the cells if there are no quotes; says whether that was so.
+    fn unquoted(&mut self, window: &[u8], delimiter: u8, quote: Option<u8>) -> bool {
+        self.clear();
+        for at in (0..window.len()).step_by(LANES) {
+            let lanes = lanes_at(window, at);
+            let feeds = lanes.equal(b'\n');
+            if quote.is_some_and(|quote| lanes.equal(quote) != 0) {
+                return false;
+            }
+            self.push(at, feeds | lanes.equal(delimiter), feeds);
+        }
+        self.feeds = self.rows;
+        true
+    }
+
+    /// Finds the cells, with quotes or without, and says whether the window ends inside quotes.
+    fn quoted(&mut self, window: &[u8], delimiter: u8, quote: u8) -> bool {
+        self.clear();
+        let mut inside = 0_u64;
+        // What the byte before the 64 was: an end of a cell, a quote, a quote that closed, a carriage return after one.
+        let mut before = Before { end: 1, quote: 0, closed: 0, returned: 0 };
+        let mut any = 0;
+        for at in (0..window.len()).step_by(LANES) {
+            let lanes = lanes_at(window, at);
+            let feeds = lanes.equal(b'\n');
+            let quotes = lanes.equal(quote);
+            any |= quotes;
+            let quoted = parity_so_far(quotes) ^ inside;
+            inside = (quoted.cast_signed() >> 63).cast_unsigned();
+            let ends = (feeds | lanes.equal(delimiter)) & !quoted;
+            let row_ends = feeds & !quoted;
+            let beyond = u64::MAX.checked_shl(saturated(window.len() - at)).unwrap_or(0);
+            let wrong = before.misplaced(quotes, quoted, ends | beyond, lanes.equal(b'\r'));
+            if wrong != 0 {
+                let bit = wrong.trailing_zeros();
+                self.misplaced = Some(at + bit as usize);
+                let sound = (1 << bit) - 1;
+                self.feeds += (feeds & sound).count_ones() as usize;
+                self.push(at, ends & sound, row_ends & sound);
+                break;
+            }
+            before.end = ends >> 63;
+            self.feeds += feeds.count_ones() as usize;
+            self.push(at, ends, row_ends);
+        }
+        self.quotes = any != 0;
+        inside != 0
     }
 
     /// The offset at which a cell ends.

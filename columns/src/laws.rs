@@ -243,6 +243,35 @@ proptest! {
     }
 
     #[test]
+    fn a_limit_may_be_anywhere(text in text(false, 1..=3), limits in vec(any::<Index>(), 1..6)) {
+        let table = table(&text, false);
+        let mut reader = Reader::new(&table, &all(&table, Kind::Text), OnBad::Skip);
+        let one = read_all(&text, &[whole(&text, &table)], &mut reader).unwrap();
+        let (mut reading, mut batch, mut place) = (Reading::default(), Batch::default(), table.body());
+        let mut limits: Vec<u64> = limits.iter().map(|at| at.index(text.len()) as u64).collect();
+        limits.sort_unstable();
+        limits.push(text.len() as u64);
+        for limit in limits {
+            while place.offset < limit {
+                let begun = place.offset;
+                let rest = &text[usize::try_from(begun).unwrap()..];
+                reader.read(rest, usize::try_from(limit - begun).unwrap(), true, &mut place, &mut batch).unwrap();
+                reading.take(&batch, rest);
+                if place.offset == begun {
+                    break;
+                }
+                if place.offset > limit {
+                    // The last row taken began before the limit.
+                    let row = &text[usize::try_from(begun).unwrap()..usize::try_from(place.offset - 1).unwrap()];
+                    let inner = BlockScan::of(row, Dialect::CSV);
+                    prop_assert!(begun < limit && inner.rows() == 0);
+                }
+            }
+        }
+        prop_assert_eq!(reading, one);
+    }
+
+    #[test]
     fn floats_are_those_of_str_parse(text in text(false, 1..=3), column in 0_usize..3) {
         let table = table(&text, false);
         let wanted = [Wanted { column, kind: Kind::Float }];

@@ -3,13 +3,13 @@
 //! The only place that knows about vector registers; everything above works on 64-bit words. The lowest bit is the
 //! first byte.
 
-use wide::{CmpEq, i8x16};
+use wide::u8x16;
 
 /// Bytes that are looked at together.
 pub(crate) const LANES: usize = 64;
 
 /// Sixty-four bytes in registers.
-pub(crate) struct Lanes([i8x16; 4]);
+pub(crate) struct Lanes([u8x16; 4]);
 
 impl Lanes {
     #[inline(always)]
@@ -20,8 +20,8 @@ impl Lanes {
     /// The bits of the bytes that equal `byte`.
     #[inline(always)]
     pub(crate) fn equal(&self, byte: u8) -> u64 {
-        let wanted = i8x16::splat(byte.cast_signed());
-        let bits = |lane: i8x16| u64::from(lane.cmp_eq(wanted).move_mask().cast_unsigned());
+        let wanted = u8x16::splat(byte);
+        let bits = |lane: u8x16| u64::from(lane.simd_eq(wanted).to_bitmask());
         bits(self.0[0]) | bits(self.0[1]) << 16 | bits(self.0[2]) << 32 | bits(self.0[3]) << 48
     }
 }

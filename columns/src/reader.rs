@@ -188,7 +188,11 @@ impl Reader {
         if !self.bad.is_empty() {
             self.settle(window, *place, batch)?;
         }
-        place.line += if self.index.quotes { feeds(&window[..taken]) } else { rows as u64 };
+        place.line += if rows == self.index.rows && self.index.misplaced.is_none() {
+            self.index.feeds as u64 - feeds(&window[taken..])
+        } else {
+            feeds(&window[..taken])
+        };
         place.offset += taken as u64;
         place.row += rows as u64;
         Ok(taken)
@@ -377,7 +381,8 @@ fn shown(cell: &[u8]) -> String {
     text
 }
 
-/// The cells of one column of one window.
+/// The cells of one column of one window. Each kind has a loop of its own, which is not inlined so that it has all
+/// registers.
 struct Cells<'a> {
     window: &'a [u8],
     /// Whether a carriage return at the end belongs to the end of the row.
@@ -414,7 +419,7 @@ impl Cells<'_> {
         cell::trimmed(&self.window[start..end], self.quote)
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn integers(mut self, cells: impl Iterator<Item = Option<(u32, u32)>>, into: &mut Integers) {
         for (row, cell) in cells.enumerate() {
             let Some(cell) = cell else {
@@ -443,7 +448,7 @@ impl Cells<'_> {
         0
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn floats(mut self, cells: impl Iterator<Item = Option<(u32, u32)>>, into: &mut Vec<f64>) {
         for (row, cell) in cells.enumerate() {
             let Some(cell) = cell else {
@@ -468,7 +473,7 @@ impl Cells<'_> {
         })
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn texts(mut self, cells: impl Iterator<Item = Option<(u32, u32)>>, into: &mut Texts) {
         for (row, cell) in cells.enumerate() {
             let (start, end) = match cell {
@@ -482,7 +487,7 @@ impl Cells<'_> {
         }
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn decimals(mut self, cells: impl Iterator<Item = Option<(u32, u32)>>, into: &mut Decimals) {
         for (row, cell) in cells.enumerate() {
             let Some(cell) = cell else {

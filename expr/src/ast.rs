@@ -92,6 +92,7 @@ pub(crate) enum Unary {
     Not,
 }
 
+#[cfg(test)]
 impl Unary {
     pub(crate) fn sign(self) -> &'static str {
         match self {
@@ -153,6 +154,7 @@ pub(crate) enum Comparison {
 }
 
 impl Comparison {
+    #[cfg(test)]
     pub(crate) fn sign(self) -> &'static str {
         match self {
             Self::Eq => "==",

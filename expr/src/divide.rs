@@ -1,7 +1,7 @@
 //! Division by a constant without a division: a multiplication and a shift.
 //!
-//! For dividends below `2^n` and a divisor `d` with `2^(s-1) < d <= 2^s`, the multiplier `ceil(2^(n+s) / d)` exceeds
-//! `2^(n+s) / d` by less than `2^s / d * 2^-…` that matters: `x * multiplier >> (n+s)` is the quotient rounded down.
+//! For a divisor `d` with `2^(s-1) < d <= 2^s`, the multiplier `m = ceil(2^(n+s) / d)` has `m * d - 2^(n+s) < d <= 2^s`.
+//! So for every `x < 2^n`, `x * m / 2^(n+s)` exceeds `x / d` by less than `1 / d`, and has the same whole part.
 
 /// Dividends below 2^31: the multiplier has 32 bits, so a product of two 32-bit halves is enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,6 @@ impl Long {
     }
 
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "the high half of a product of two halves")]
     pub(crate) fn quotient(self, x: u64) -> u64 {
         ((u128::from(x) * u128::from(self.multiplier)) >> 64) as u64 >> self.shift
     }

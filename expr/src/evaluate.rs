@@ -6,10 +6,10 @@
 use std::error::Error;
 use std::fmt;
 
-use pulp::Arch;
 use tally_reduce::Integer;
 
 use crate::column::{Column, IndexRange, Input};
+use crate::cpu::Cpu;
 use crate::fault::Span;
 use crate::graph::Id;
 use crate::interval::Interval;
@@ -112,7 +112,7 @@ struct Answers {
 #[derive(Clone, Debug)]
 pub struct Evaluator<'p> {
     program: &'p Program,
-    arch: Arch,
+    cpu: Cpu,
     banks: Banks,
     answers: Answers,
     slow: Slow,
@@ -129,7 +129,7 @@ impl<'p> Evaluator<'p> {
     pub fn new(program: &'p Program) -> Self {
         Self {
             program,
-            arch: Arch::new(),
+            cpu: Cpu::best(),
             banks: Banks::default(),
             answers: Answers::default(),
             slow: Slow::default(),
@@ -142,7 +142,7 @@ impl<'p> Evaluator<'p> {
     /// The same, without the instructions that not every processor has. The answers are the same bits.
     #[must_use]
     pub fn portable(program: &'p Program) -> Self {
-        Self { arch: Arch::Scalar, ..Self::new(program) }
+        Self { cpu: Cpu::Portable, ..Self::new(program) }
     }
 
     /// Evaluates `count` numbers of a range, from an offset on. At most [`LANES`] are taken.
@@ -298,7 +298,7 @@ impl<'p> Evaluator<'p> {
                 if steps.first().is_some_and(|step| is_text(step, nodes)) {
                     steps.iter().all(|step| run_text(step, nodes, banks, input, lanes))
                 } else {
-                    self.arch.dispatch(Run { nodes, steps, banks, input, lanes })
+                    self.cpu.run(Run { nodes, steps, banks, input, lanes })
                 }
             })
         };

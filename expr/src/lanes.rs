@@ -3,11 +3,11 @@
 //! A plan has proved that no integer leaves its width, so nothing is checked here and additions may wrap in name
 //! only. Every function that loops is compiled twice, plainly and for AVX2, and computes the same bits in both.
 
-use pulp::NullaryFnOnce;
 use tally_reduce::Integer;
 
 use crate::ast::Comparison;
 use crate::column::{Column, Input};
+use crate::cpu::Work;
 use crate::exact;
 use crate::float;
 use crate::graph::{Node, Op, holds, without_fraction};
@@ -54,7 +54,7 @@ pub(crate) struct Run<'a> {
     pub(crate) lanes: usize,
 }
 
-impl NullaryFnOnce for Run<'_> {
+impl Work for Run<'_> {
     type Output = bool;
 
     #[inline(always)]
@@ -187,11 +187,21 @@ impl<'a> Sources<'a> {
 #[derive(Clone, Copy)]
 struct Text<'a>(&'a [u8]);
 
+// Plain loops: what an iterator adaptor does out of line would not be compiled for AVX2.
+
 #[inline(always)]
 fn map1<A: Copy, T>(to: &mut [T], a: Source<'_, A>, f: impl Fn(A) -> T) {
     match a {
-        Source::Lanes(a) => to.iter_mut().zip(a).for_each(|(to, a)| *to = f(*a)),
-        Source::Same(a) => to.iter_mut().for_each(|to| *to = f(a)),
+        Source::Lanes(a) => {
+            for (to, a) in to.iter_mut().zip(a) {
+                *to = f(*a);
+            }
+        }
+        Source::Same(a) => {
+            for to in to {
+                *to = f(a);
+            }
+        }
     }
 }
 
@@ -199,16 +209,58 @@ fn map1<A: Copy, T>(to: &mut [T], a: Source<'_, A>, f: impl Fn(A) -> T) {
 fn map2<A: Copy, B: Copy, T>(to: &mut [T], a: Source<'_, A>, b: Source<'_, B>, f: impl Fn(A, B) -> T) {
     match (a, b) {
         (Source::Lanes(a), Source::Lanes(b)) => {
-            to.iter_mut().zip(a).zip(b).for_each(|((to, a), b)| *to = f(*a, *b));
+            for ((to, a), b) in to.iter_mut().zip(a).zip(b) {
+                *to = f(*a, *b);
+            }
         }
-        (Source::Lanes(a), Source::Same(b)) => to.iter_mut().zip(a).for_each(|(to, a)| *to = f(*a, b)),
-        (Source::Same(a), Source::Lanes(b)) => to.iter_mut().zip(b).for_each(|(to, b)| *to = f(a, *b)),
-        (Source::Same(a), Source::Same(b)) => to.iter_mut().for_each(|to| *to = f(a, b)),
+        (Source::Lanes(a), Source::Same(b)) => {
+            for (to, a) in to.iter_mut().zip(a) {
+                *to = f(*a, b);
+            }
+        }
+        (Source::Same(a), Source::Lanes(b)) => {
+            for (to, b) in to.iter_mut().zip(b) {
+                *to = f(a, *b);
+            }
+        }
+        (Source::Same(a), Source::Same(b)) => {
+            for to in to {
+                *to = f(a, b);
+            }
+        }
+    }
+}
+
+/// Numbers of 64 bits between which a condition chooses without a branch.
+trait Blend: Copy {
+    fn blend(holds: bool, a: Self, b: Self) -> Self;
+}
+
+impl Blend for i64 {
+    #[inline(always)]
+    fn blend(holds: bool, a: Self, b: Self) -> Self {
+        // All bits where it holds. A plain `if` is not made a loop of vectors.
+        b ^ ((a ^ b) & -Self::from(holds))
+    }
+}
+
+impl Blend for f64 {
+    #[inline(always)]
+    fn blend(holds: bool, a: Self, b: Self) -> Self {
+        let (a, b) = (a.to_bits(), b.to_bits());
+        Self::from_bits(b ^ ((a ^ b) & u64::from(holds).wrapping_neg()))
+    }
+}
+
+impl Blend for bool {
+    #[inline(always)]
+    fn blend(holds: bool, a: Self, b: Self) -> Self {
+        (a & holds) | (b & !holds)
     }
 }
 
 #[inline(always)]
-fn select<T: Copy>(to: &mut [T], c: Source<'_, bool>, a: Source<'_, T>, b: Source<'_, T>) {
+fn select<T: Blend>(to: &mut [T], c: Source<'_, bool>, a: Source<'_, T>, b: Source<'_, T>) {
     let Source::Lanes(c) = c else {
         let Source::Same(c) = c else { return };
         return map1(to, if c { a } else { b }, |value| value);
@@ -216,34 +268,62 @@ fn select<T: Copy>(to: &mut [T], c: Source<'_, bool>, a: Source<'_, T>, b: Sourc
     match (a, b) {
         (Source::Lanes(a), Source::Lanes(b)) => {
             for (((to, c), a), b) in to.iter_mut().zip(c).zip(a).zip(b) {
-                *to = if *c { *a } else { *b };
+                *to = T::blend(*c, *a, *b);
             }
         }
         (Source::Lanes(a), Source::Same(b)) => {
-            to.iter_mut().zip(c).zip(a).for_each(|((to, c), a)| *to = if *c { *a } else { b });
+            for ((to, c), a) in to.iter_mut().zip(c).zip(a) {
+                *to = T::blend(*c, *a, b);
+            }
         }
         (Source::Same(a), Source::Lanes(b)) => {
-            to.iter_mut().zip(c).zip(b).for_each(|((to, c), b)| *to = if *c { a } else { *b });
+            for ((to, c), b) in to.iter_mut().zip(c).zip(b) {
+                *to = T::blend(*c, a, *b);
+            }
         }
         (Source::Same(a), Source::Same(b)) => {
-            to.iter_mut().zip(c).for_each(|(to, c)| *to = if *c { a } else { b })
+            for (to, c) in to.iter_mut().zip(c) {
+                *to = T::blend(*c, a, b);
+            }
         }
     }
+}
+
+/// The nearest float: both halves are exact, and their sum is rounded once. AVX2 has no instruction for it.
+#[inline(always)]
+fn float_of(x: i64) -> f64 {
+    // 2^52, and 2^84 + 2^63, as the upper bits of floats whose lower bits are a half.
+    const LOW: u64 = 0x4330_0000_0000_0000;
+    const HIGH: u64 = 0x4530_0000_8000_0000;
+    const BOTH: u64 = 0x4530_0000_8010_0000;
+    let low = f64::from_bits((x.cast_unsigned() & 0xffff_ffff) | LOW);
+    let high = f64::from_bits((x.cast_unsigned() >> 32) ^ HIGH);
+    (high - f64::from_bits(BOTH)) + low
 }
 
 /// Whether a failure in any lane where `bad` holds counts.
 #[inline(always)]
 fn fails<A: Copy>(a: Source<'_, A>, guard: Source<'_, bool>, bad: impl Fn(A) -> bool) -> bool {
+    let mut any = false;
     match (a, guard) {
         (Source::Lanes(a), Source::Lanes(guard)) => {
-            a.iter().zip(guard).fold(false, |any, (a, guard)| any | (bad(*a) & *guard))
+            for (a, guard) in a.iter().zip(guard) {
+                any |= bad(*a) & *guard;
+            }
         }
-        (Source::Lanes(a), Source::Same(guard)) => guard && a.iter().fold(false, |any, a| any | bad(*a)),
+        (Source::Lanes(a), Source::Same(guard)) => {
+            for a in a {
+                any |= bad(*a) & guard;
+            }
+        }
         (Source::Same(a), Source::Lanes(guard)) => {
-            bad(a) && guard.iter().fold(false, |any, guard| any | guard)
+            for guard in guard {
+                any |= bad(a) & *guard;
+            }
         }
-        (Source::Same(a), Source::Same(guard)) => bad(a) && guard,
+        (Source::Same(a), Source::Same(guard)) => any = bad(a) && guard,
     }
+    any
 }
 
 #[inline(always)]
@@ -495,7 +575,6 @@ fn to_int_from_wide(step: &Step, node: &Node, to: &mut [i64], sources: Sources<'
     done
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped, or proved by the plan")]
 fn to_wide(step: &Step, node: &Node, to: &mut [i128], sources: Sources<'_>) -> bool {
     let [a, b, c] = step.args;
     if let Kernel::Load(column) = step.kernel {
@@ -548,7 +627,7 @@ fn to_wide(step: &Step, node: &Node, to: &mut [i128], sources: Sources<'_>) -> b
                 return false;
             }
             // An exponent beyond 64 bits is proved to meet nothing but -1, 0 and 1, for which parity is enough.
-            let exponent = |y: i128| u64::try_from(y).unwrap_or(2 + (y & 1) as u64);
+            let exponent = |y: i128| u64::try_from(y).unwrap_or(if y & 1 == 1 { 3 } else { 2 });
             wide2(to, x, y, |x, y| if y < 0 { 0 } else { wrapping_pow(x, exponent(y)) });
         }
         Op::Shl | Op::Shr => {
@@ -593,7 +672,7 @@ fn to_float(step: &Step, node: &Node, to: &mut [f64], sources: Sources<'_>) -> b
     match &node.op {
         Op::ToFloat => match sources.wide(a) {
             WideSource::Wide(lanes) => map1(to, Source::Lanes(lanes), |x| x as f64),
-            WideSource::Int(lanes) => map1(to, Source::Lanes(lanes), |x| x as f64),
+            WideSource::Int(lanes) => map1(to, Source::Lanes(lanes), float_of),
             WideSource::Same(value) => map1(to, Source::Same(value), |x| x as f64),
         },
         Op::Quotient if step.kernel == Kernel::ExactFloat => {
@@ -601,7 +680,7 @@ fn to_float(step: &Step, node: &Node, to: &mut [f64], sources: Sources<'_>) -> b
             if step.guard != Place::None && fails(y, guard, |y| y == 0) {
                 return false;
             }
-            map2(to, x, y, |x, y| x as f64 / y as f64);
+            map2(to, x, y, |x, y| float_of(x) / float_of(y));
         }
         Op::Quotient => {
             let (x, y) = (sources.wide(a), sources.wide(b));
@@ -686,7 +765,6 @@ fn each2(
 }
 
 #[inline(always)]
-#[expect(clippy::cast_precision_loss, reason = "the plan has proved that the integers are floats")]
 fn to_bool(step: &Step, node: &Node, to: &mut [bool], sources: Sources<'_>) -> bool {
     let [a, b, c] = step.args;
     match &node.op {
@@ -700,7 +778,7 @@ fn to_bool(step: &Step, node: &Node, to: &mut [bool], sources: Sources<'_>) -> b
             // Through a stack buffer, so that the comparison is the one of floats.
             let mut floats = [0.0; LANES];
             let floats = &mut floats[..to.len()];
-            map1(floats, sources.int(a), |x| x as f64);
+            map1(floats, sources.int(a), float_of);
             compare(to, *comparison, Source::Lanes(floats), sources.float(b));
         }
         Op::MCompare(comparison) => {
@@ -759,4 +837,30 @@ pub(crate) fn run_text(
 /// Whether a step reads texts.
 pub(crate) fn is_text(step: &Step, nodes: &[Node]) -> bool {
     nodes[step.node].args.iter().any(|id| nodes[*id].kind == Kind::Text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::cast_precision_loss, reason = "it is what is compared")]
+    fn floats_are_the_nearest() {
+        let mut x: i64 = 0;
+        for bit in 0..63 {
+            for near in -3..=3 {
+                for value in
+                    [(1i64 << bit) + near, -(1i64 << bit) + near, i64::MAX - (1 << bit) + near.min(0)]
+                {
+                    assert_eq!(float_of(value).to_bits(), (value as f64).to_bits(), "{value}");
+                }
+            }
+        }
+        for _ in 0..100_000 {
+            x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            assert_eq!(float_of(x).to_bits(), (x as f64).to_bits(), "{x}");
+        }
+        assert_eq!(float_of(0).to_bits(), 0);
+        assert_eq!(float_of(i64::MIN), -(2f64.powi(63)));
+    }
 }

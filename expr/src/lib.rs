@@ -10,6 +10,8 @@
 
 mod ast;
 mod column;
+mod cpu;
+mod decimal;
 mod divide;
 mod evaluate;
 mod exact;
@@ -31,6 +33,7 @@ mod words;
 
 pub use ast::Ast;
 pub use column::{Column, IndexRange};
+pub use decimal::{Decimal, DecimalCell, DecimalProgram, DecimalValue};
 pub use evaluate::{Chunk, EvalError, Evaluator, Values};
 pub use fault::{Fault, Span};
 pub use lanes::LANES;

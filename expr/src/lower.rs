@@ -189,7 +189,11 @@ impl Lowering<'_> {
         }
         let half = self.unrolled_power(a, exponent / 2, span)?;
         let square = self.op(Op::Mul, &[half, half], Kind::Integer, span)?;
-        if exponent % 2 == 0 { Ok(square) } else { self.op(Op::Mul, &[square, a], Kind::Integer, span) }
+        if exponent.is_multiple_of(2) {
+            Ok(square)
+        } else {
+            self.op(Op::Mul, &[square, a], Kind::Integer, span)
+        }
     }
 
     /// `a % modulus`, and beside it the way over the remainders of what `a` is made of: `(x*y) % m` is
@@ -320,7 +324,7 @@ impl Lowering<'_> {
         Err(fault.hint(format!("write `{} != {nothing}` if that is meant", self.source(tree))))
     }
 
-    fn to_float(&mut self, id: Id, span: Span) -> Result<Id, Fault> {
+    fn float(&mut self, id: Id, span: Span) -> Result<Id, Fault> {
         if self.kind(id) == Kind::Float { Ok(id) } else { self.op(Op::ToFloat, &[id], Kind::Float, span) }
     }
 
@@ -371,7 +375,7 @@ impl Lowering<'_> {
             };
             return self.op(op, &[a, b], Kind::Integer, span);
         }
-        let (a, b) = (self.to_float(a, left.span)?, self.to_float(b, right.span)?);
+        let (a, b) = (self.float(a, left.span)?, self.float(b, right.span)?);
         let op = match operator {
             Binary::Add => Op::FAdd,
             Binary::Sub => Op::FSub,
@@ -558,13 +562,12 @@ impl Lowering<'_> {
                 *id = self.op(Op::FromBool, &[*id], Kind::Integer, tree.span)?;
             }
             if kind == Kind::Float {
-                *id = self.to_float(*id, tree.span)?;
+                *id = self.float(*id, tree.span)?;
             }
         }
         match known {
             Some(Value::Bool(true)) => Ok(a),
             Some(_) => Ok(b),
-            None if a == b => Ok(a),
             None => self.add(Op::Select, vec![c, a, b], kind, span),
         }
     }
@@ -584,7 +587,7 @@ impl Lowering<'_> {
                 }
                 let mut floats = Vec::new();
                 for (id, argument) in ids.into_iter().zip(arguments) {
-                    floats.push(self.to_float(id, argument.span)?);
+                    floats.push(self.float(id, argument.span)?);
                 }
                 let op = if function == Function::Min { Op::FMin } else { Op::FMax };
                 self.balanced(&op, floats, Kind::Float, span)
@@ -595,9 +598,9 @@ impl Lowering<'_> {
             Function::Int | Function::Floor | Function::Ceil | Function::Round => {
                 self.op(Op::Whole(function), &[a], Kind::Integer, span)
             }
-            Function::Float => self.to_float(a, span),
+            Function::Float => self.float(a, span),
             _ => {
-                let a = self.to_float(a, arguments[0].span)?;
+                let a = self.float(a, arguments[0].span)?;
                 self.op(Op::FCall(function), &[a], Kind::Float, span)
             }
         }

@@ -138,12 +138,12 @@ impl Plan {
 /// Costs of operations, in lanes of an addition; only their order matters.
 mod cost {
     pub(super) const PLAIN: u32 = 1;
-    pub(super) const MUL_32: u32 = 2;
-    pub(super) const MUL: u32 = 4;
-    pub(super) const MOD_SHORT: u32 = 3;
-    pub(super) const MOD_LONG: u32 = 6;
-    pub(super) const DIVIDE: u32 = 16;
-    pub(super) const WIDE: u32 = 40;
+    pub(super) const MUL_32: u32 = 1;
+    pub(super) const MUL: u32 = 3;
+    pub(super) const MOD_SHORT: u32 = 2;
+    pub(super) const MOD_LONG: u32 = 10;
+    pub(super) const DIVIDE: u32 = 40;
+    pub(super) const WIDE: u32 = 50;
     pub(super) const BIG: u32 = 100_000;
 }
 
@@ -183,7 +183,12 @@ impl<'a> Planner<'a> {
             let bounds = if node.kind == Kind::Integer { self.bounds(node) } else { None };
             let mut known = Known { bounds, chosen: id, cost: 0 };
             let own = self.own_cost(node, bounds);
-            known.cost = node.args.iter().fold(own, |sum, arg| sum.saturating_add(self.known[*arg].cost));
+            known.cost = own;
+            for (at, arg) in node.args.iter().enumerate() {
+                if !node.args[..at].contains(arg) {
+                    known.cost = known.cost.saturating_add(self.known[*arg].cost);
+                }
+            }
             if let Some(other) = node.other_way
                 && self.known[other].cost < known.cost
             {

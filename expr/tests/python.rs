@@ -38,11 +38,8 @@ fn answer(expression: &str, names: &[(String, Held)], rows: usize, portable: boo
         (name.clone(), kind)
     }));
     let ast = Ast::parse(expression).unwrap_or_else(|fault| panic!("{expression}: {fault}"));
-    let program = match Program::compile(&ast, &schema) {
-        Ok(program) => program,
-        // A constant without answer is refused before anything is computed.
-        Err(_) => return error(),
-    };
+    // A constant without answer is refused before anything is computed.
+    let Ok(program) = Program::compile(&ast, &schema) else { return error() };
     let mut integers: Vec<Vec<Integer>> = Vec::new();
     let mut shorts: Vec<Vec<i64>> = Vec::new();
     let mut floats: Vec<Vec<f64>> = Vec::new();

@@ -11,12 +11,19 @@ pub struct Fault {
     pub place: Option<String>,
     /// What to do.
     pub hint: Option<String>,
+    /// It is in what the user typed, not in the data.
+    pub usage: bool,
 }
 
 impl Fault {
     /// One line.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), place: None, hint: None }
+        Self { message: message.into(), place: None, hint: None, usage: false }
+    }
+
+    /// The user's words are wrong.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { usage: true, ..Self::new(message) }
     }
 
     /// With advice.
@@ -32,6 +39,7 @@ impl Fault {
             message: format!("read {option} '{text}': {}", fault.message),
             place: Some(fault.place(text)),
             hint: fault.hint.clone(),
+            usage: true,
         }
     }
 
@@ -42,6 +50,7 @@ impl Fault {
             message: format!("compute '{text}': {error}"),
             place: Some(error.span.place(text)),
             hint: error.hint.map(str::to_owned),
+            usage: false,
         }
     }
 }

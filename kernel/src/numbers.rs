@@ -39,14 +39,14 @@ impl Numbers {
         bytes: &dyn FileBytes,
     ) -> Result<Self, Fault> {
         if !spec.by.is_empty() {
-            return Err(Fault::new("group an array: --by names columns of a table"));
+            return Err(Fault::usage("group an array: --by names columns of a table"));
         }
         if spec.decimal {
-            return Err(Fault::new("add an array as decimals: --decimal reads text"));
+            return Err(Fault::usage("add an array as decimals: --decimal reads text"));
         }
         let mut fixed = Vec::new();
         for (at, (file, format)) in files.files.iter().zip(formats).enumerate() {
-            let wrong = |why: String| Fault::new(format!("read {}: {why}", file.name));
+            let wrong = |why: String| Fault::usage(format!("read {}: {why}", file.name));
             fixed.push(match format {
                 Format::Raw { element, skip } => {
                     Fixed::raw(*element, *skip, file.bytes).map_err(|why| wrong(why.to_string()))?
@@ -61,7 +61,7 @@ impl Numbers {
         } else {
             let mixed = fixed.iter().any(is_float) && !fixed.iter().all(is_float);
             if mixed {
-                return Err(Fault::new("compute an expression over files of integers and files of floats")
+                return Err(Fault::usage("compute an expression over files of integers and files of floats")
                     .hint("convert one of them, or sum them without --of"));
             }
             let kind = if fixed.iter().any(is_float) { Kind::Float } else { Kind::Integer };

@@ -50,7 +50,7 @@ impl Plan {
                 } else if formats.iter().all(tabular) {
                     FileReader::Tables(Tables::read(spec, files, &formats, &*bytes)?)
                 } else {
-                    return Err(Fault::new("fold tables and arrays in one job")
+                    return Err(Fault::usage("fold tables and arrays in one job")
                         .hint("all files of a job are either csv, tsv and txt, or npy and raw"));
                 };
                 Ok(Self::Files(FilesPlan { bytes, reader }))
@@ -91,17 +91,17 @@ fn format_of(file: &FileSource, spec: &KernelSpec) -> Result<Format, Fault> {
         Some(word) => Format::from_word(word),
         None => Format::from_name(&file.name),
     };
-    let format = format.map_err(|why| Fault::new(format!("read {}: {why}", file.name)))?;
+    let format = format.map_err(|why| Fault::usage(format!("read {}: {why}", file.name)))?;
     match format {
         Format::Csv { dialect, header } => {
             let dialect = match spec.delimiter {
                 Some(byte) => Dialect::new(byte, dialect.quote())
-                    .map_err(|why| Fault::new(format!("read {}: {why}", file.name)))?,
+                    .map_err(|why| Fault::usage(format!("read {}: {why}", file.name)))?,
                 None => dialect,
             };
             Ok(Format::Csv { dialect, header: header && !spec.no_header })
         }
-        Format::Parquet => Err(Fault::new(format!("read {}: this build has no Parquet", file.name))
+        Format::Parquet => Err(Fault::usage(format!("read {}: this build has no Parquet", file.name))
             .hint("build it with --features parquet")),
         Format::Lines | Format::Npy | Format::Raw { .. } => Ok(format),
     }

@@ -94,7 +94,7 @@ impl Tables {
             (None, None, []) => Fold::Rows,
             (None, None, [name]) => {
                 if kinds[0] == CellKind::Text {
-                    return Err(Fault::new(format!("fold column '{name}': it has text, no numbers")));
+                    return Err(Fault::usage(format!("fold column '{name}': it has text, no numbers")));
                 }
                 Fold::Column(kinds[0])
             }
@@ -480,9 +480,9 @@ fn only_numeric(tables: &[OneTable], guesses: &[Vec<Sampled>]) -> Result<String,
         names.iter().zip(sampled).filter(|(_, sampled)| sampled.numeric).map(|(name, _)| name).collect();
     match numeric.as_slice() {
         [only] => Ok((*only).clone()),
-        [] => Err(Fault::new(format!("choose a column of {}: none has numbers", table.name))
+        [] => Err(Fault::usage(format!("choose a column of {}: none has numbers", table.name))
             .hint(format!("there are {}", listed(names.iter())))),
-        several => Err(Fault::new(format!("choose a column of {}: several have numbers", table.name))
+        several => Err(Fault::usage(format!("choose a column of {}: several have numbers", table.name))
             .hint(format!("name one with --of: {}", listed(several.iter().copied())))),
     }
 }
@@ -504,7 +504,7 @@ fn quoted(name: &str) -> String {
 }
 
 fn no_column(file: &str, name: &str, why: &NoColumn) -> Fault {
-    let fault = |why: &str| Fault::new(format!("find column '{name}' in {file}: {why}"));
+    let fault = |why: &str| Fault::usage(format!("find column '{name}' in {file}: {why}"));
     match why {
         NoColumn::Unknown(known) => {
             let names: Vec<&str> = known.iter().map(String::as_str).collect();

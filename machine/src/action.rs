@@ -70,6 +70,27 @@ pub enum Action {
         /// Whether more replies to the same request follow.
         continues: bool,
     },
+    /// Read the configuration again; answered by `Reload`, where it is good, and then by `Reloaded`.
+    Reload {
+        /// Who asked.
+        client: ClientId,
+    },
+    /// Answer this client's request with the settings in force: the machine does not know where they come from.
+    Config {
+        /// Whom.
+        client: ClientId,
+    },
+    /// Answer this client's request with the metrics: `Machine::figures` has the machine's part.
+    Metrics {
+        /// Whom.
+        client: ClientId,
+    },
+    /// See whether the program that is installed now can go on in this one's place after `Exit`; answered by
+    /// `UpgradeReady`. If it can, this one stops at once, without waiting for the jobs of clients.
+    Upgrade {
+        /// Who asked.
+        client: ClientId,
+    },
     /// Write changes to the store: all of them or none, and after those of earlier tickets. Answered by `Recorded` once
     /// they survive a loss of power, or by `NotRecorded`. Never given unless `Settings::durable`.
     Record {

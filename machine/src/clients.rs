@@ -48,6 +48,8 @@ pub(crate) enum Pending {
         /// Which.
         job: JobId,
     },
+    /// The shell's answer.
+    Shell,
     /// The end of several jobs.
     Ends {
         /// In the order asked.
@@ -136,7 +138,8 @@ impl Machine {
                     | Pending::End { .. }
                     | Pending::Ends { .. }
                     | Pending::Arrival { .. }
-                    | Pending::Record { .. },
+                    | Pending::Record { .. }
+                    | Pending::Shell,
                 )
                 | None => continue,
             };
@@ -167,7 +170,10 @@ impl Machine {
             std::mem::take(&mut job.watchers).into_iter().partition(|client| {
                 self.clients.get(client).is_some_and(|client| match client.pending {
                     Pending::Nothing | Pending::End { .. } | Pending::Stream { .. } => true,
-                    Pending::Ends { .. } | Pending::Arrival { .. } | Pending::Record { .. } => false,
+                    Pending::Ends { .. }
+                    | Pending::Arrival { .. }
+                    | Pending::Record { .. }
+                    | Pending::Shell => false,
                 })
             });
         // They stay watchers until they are answered, so that the job is not forgotten before.
@@ -212,7 +218,7 @@ impl Machine {
         self.crowded = true;
         self.alarms.clear(Alarm::Progress(client));
         let jobs: &[JobId] = match &pending {
-            Pending::Nothing => &[],
+            Pending::Nothing | Pending::Shell => &[],
             Pending::Arrival { job } => {
                 self.ledger.forget_arriver(*job);
                 &[]

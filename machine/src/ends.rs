@@ -2,6 +2,7 @@
 
 use tally_protocol::JobId;
 use tally_protocol::job::JobState;
+use tally_protocol::source::Source;
 
 use crate::Machine;
 use crate::job::{Job, Outcome, State};
@@ -22,6 +23,8 @@ pub struct JobEnd {
     pub elapsed_ms: u64,
     /// Why it has no answer.
     pub why: Option<String>,
+    /// The set of files it needs no more.
+    pub files: Option<u64>,
 }
 
 impl Machine {
@@ -50,5 +53,9 @@ fn end_of(job: &Job) -> JobEnd {
         State::Queued | State::Running | State::Paused => (job.submitted, None),
     };
     let elapsed_ms = at.since(job.submitted).as_ms();
-    JobEnd { job: job.id, state: job.state.name(), detached: job.detached, elapsed_ms, why }
+    let files = match &job.spec.kernel.source {
+        Source::Files(files) => Some(files.set),
+        Source::Ranges(_) => None,
+    };
+    JobEnd { job: job.id, state: job.state.name(), detached: job.detached, elapsed_ms, why, files }
 }

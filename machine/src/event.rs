@@ -1,6 +1,9 @@
 //! What can happen to a supervisor, as values.
 
 use tally_protocol::control::Request;
+use tally_protocol::error::Failure;
+use tally_protocol::job::Transport;
+use tally_protocol::settings::ReloadView;
 use tally_protocol::work::FromWorker;
 use tally_protocol::{ClientId, WorkerId};
 
@@ -39,6 +42,8 @@ pub enum Event {
         worker: WorkerId,
         /// Its process.
         pid: u32,
+        /// The link it really has: not always the one that was asked for.
+        transport: Transport,
     },
     /// The process of a worker could not be started.
     SpawnFailed {
@@ -85,6 +90,20 @@ pub enum Event {
         ticket: Ticket,
         /// Why, as a fragment that stands alone: "no space left on device".
         why: String,
+    },
+    /// The answer to `Action::Reload`. New settings come as `Reload`, before it.
+    Reloaded {
+        /// Who asked.
+        client: ClientId,
+        /// What has changed, or why nothing has.
+        result: Result<ReloadView, Failure>,
+    },
+    /// The answer to `Action::Upgrade`.
+    UpgradeReady {
+        /// Who asked.
+        client: ClientId,
+        /// Whether somebody can go on in this one's place.
+        result: Result<(), Failure>,
     },
     /// A new configuration was read.
     Reload(Box<Settings>),

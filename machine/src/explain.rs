@@ -5,6 +5,7 @@ use tally_protocol::{ClientId, JobId};
 
 use crate::Machine;
 use crate::job::{Job, State};
+use crate::permission::Who;
 use crate::phase::Phase;
 use crate::worker::{Slot, SlotState};
 
@@ -14,16 +15,22 @@ impl Machine {
             return;
         }
         let Some(job) = self.jobs.get(id) else { return };
-        let reply = Reply::Explanation { job: Box::new(self.view(job)), reasons: self.reasons(job) };
+        let reply = Reply::Explanation {
+            job: Box::new(self.view(job)),
+            reasons: self.reasons(job, self.who(client)),
+        };
         self.answer(client, reply);
     }
 
-    fn reasons(&self, job: &Job) -> Vec<String> {
+    fn reasons(&self, job: &Job, who: Who) -> Vec<String> {
         let mut reasons = Vec::new();
         match &job.state {
+            State::Ended { .. } if !job.is_over() => {
+                reasons.push("it has ended, which is being recorded".to_owned());
+            }
             State::Ended { .. } => reasons.push(format!("it is over: {}", job.state.name())),
             State::Paused => reasons.push(format!("it is paused; 'tally resume {}' lets it go on", job.id)),
-            State::Queued | State::Running => self.why_it_waits(job, &mut reasons),
+            State::Queued | State::Running => self.why_it_waits(job, who, &mut reasons),
         }
         match self.phase {
             Phase::Running => {}
@@ -33,7 +40,7 @@ impl Machine {
         reasons
     }
 
-    fn why_it_waits(&self, job: &Job, reasons: &mut Vec<String>) {
+    fn why_it_waits(&self, job: &Job, who: Who, reasons: &mut Vec<String>) {
         if job.holders > 0 {
             reasons.push(format!("it runs on {}", workers(u64::from(job.holders))));
         }
@@ -43,11 +50,11 @@ impl Machine {
             let most = workers(u64::from(job.holders));
             reasons.push(format!("it may have no more than {most}"));
         } else {
-            self.why_no_worker(job, reasons);
+            self.why_no_worker(job, who, reasons);
         }
     }
 
-    fn why_no_worker(&self, job: &Job, reasons: &mut Vec<String>) {
+    fn why_no_worker(&self, job: &Job, who: Who, reasons: &mut Vec<String>) {
         let ready: Vec<&Slot> = self.crew.slots().iter().filter(|slot| slot.ready().is_some()).collect();
         let of_kind = |slot: &&&Slot| slot.worker().is_some_and(|worker| worker.profile == job.profile);
         if ready.is_empty() {
@@ -57,7 +64,7 @@ impl Machine {
             reasons.push(format!("no worker of its kind ({kind}) is ready: {}", self.why_none_is_ready()));
         }
         if !ready.is_empty() {
-            reasons.push(busy_with(&ready, job));
+            reasons.push(self.busy_with(&ready, job, who));
         }
         if let Some(drought) = self.droughts.get(&job.profile) {
             let times = drought.failures;
@@ -93,22 +100,24 @@ fn workers(count: u64) -> String {
     if count == 1 { "1 worker".to_owned() } else { format!("{count} workers") }
 }
 
-fn busy_with(ready: &[&Slot], job: &Job) -> String {
-    let mut others: Vec<JobId> = ready
-        .iter()
-        .filter_map(|slot| slot.worker())
-        .flat_map(|worker| worker.holding.keys().copied())
-        .filter(|&id| id != job.id)
-        .collect();
-    others.sort_unstable();
-    others.dedup();
-    let count = workers(ready.len() as u64);
-    let jobs: Vec<String> = others.iter().take(5).map(ToString::to_string).collect();
-    match (jobs.is_empty(), job.holders) {
-        (true, 0) => format!("all {count} are stopping or changing over"),
-        (true, _) => format!("all {count} are busy with it"),
-        (false, _) => {
-            format!("all {count} are busy with jobs of higher or equal priority: {}", jobs.join(", "))
+impl Machine {
+    fn busy_with(&self, ready: &[&Slot], job: &Job, who: Who) -> String {
+        let mut others: Vec<JobId> = ready
+            .iter()
+            .filter_map(|slot| slot.worker())
+            .flat_map(|worker| worker.holding.keys().copied())
+            .filter(|&id| id != job.id)
+            .collect();
+        others.sort_unstable();
+        others.dedup();
+        let count = workers(ready.len() as u64);
+        if others.is_empty() {
+            let with = if job.holders == 0 { "stopping or changing over" } else { "busy with it" };
+            return format!("all {count} are {with}");
         }
+        let known = others.into_iter().filter(|&id| self.jobs.get(id).is_some_and(|other| who.sees(other)));
+        let jobs: Vec<String> = known.take(5).map(|id| id.to_string()).collect();
+        let which = if jobs.is_empty() { String::new() } else { format!(": {}", jobs.join(", ")) };
+        format!("all {count} are busy with jobs of higher or equal priority{which}")
     }
 }

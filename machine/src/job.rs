@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tally_protocol::error::Failure;
-use tally_protocol::job::{JobSpec, JobState};
+use tally_protocol::job::{JobSpec, JobState, Transport};
 use tally_protocol::view::{Incident, JobView, ResultView};
 use tally_protocol::{ClientId, JobId, SlotId, WorkerId};
 use tally_reduce::{Partial, Reduction};
@@ -82,6 +82,8 @@ pub(crate) struct Job {
     pub(crate) filed: Option<Key>,
     /// As what it is counted among the open jobs.
     pub(crate) standing: Option<Standing>,
+    /// The links its workers have had.
+    pub(crate) links: BTreeSet<Transport>,
     /// What the store knows of it.
     pub(crate) paper: Paper,
     /// All that is known of an ended job since before a restart.
@@ -185,7 +187,7 @@ impl Job {
             id,
             profile,
             retries_max: request.retries.unwrap_or(settings.retries),
-            priority: request.priority.unwrap_or(0),
+            priority: request.priority.unwrap_or(settings.priority),
             owner,
             detached: request.detach,
             uid,
@@ -211,6 +213,7 @@ impl Job {
             misjudged_ns: 0,
             filed: None,
             standing: None,
+            links: BTreeSet::new(),
             paper: Paper::default(),
             past: None,
             lame: spec.kernel.reductions.is_empty(),
@@ -278,7 +281,8 @@ impl Job {
             return 1;
         }
         let workers = self.workers_max(settings.slots);
-        self.pace.next_size(settings, self.spec.elements, self.work.uncut(), workers)
+        let size = self.pace.next_size(settings, self.spec.elements, self.work.uncut(), workers);
+        size.max(self.spec.kernel.source.grain())
     }
 
     /// A worker took one more lease.

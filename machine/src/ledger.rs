@@ -501,12 +501,11 @@ impl Machine {
     }
 
     fn progress_of(&self, job: &Job) -> Progress {
-        let asked = job.spec.request.priority.unwrap_or(0);
         Progress {
             job: job.id,
             paused: job.state == State::Paused,
             deadline_at_ms: job.deadline.map(|deadline| self.settings.wall_ms(deadline)),
-            priority: (job.priority != asked).then_some(job.priority),
+            priority: (Some(job.priority) != job.spec.request.priority).then_some(job.priority),
             partitions: job.work.accepted(),
             retries: job.retries,
             late: job.late,

@@ -158,7 +158,7 @@ impl Machine {
             Event::ClientCame { client, who } => self.client_came(client, who),
             Event::ClientSaid { client, request, more } => self.client_said(client, request, more),
             Event::ClientGone { client } => self.client_gone(client),
-            Event::Spawned { worker, pid } => self.spawned(worker, pid),
+            Event::Spawned { worker, pid, transport } => self.spawned(worker, pid, transport),
             Event::SpawnFailed { worker, why } => {
                 self.worker_gone(worker, &format!("could not {why}"), String::new());
             }
@@ -169,6 +169,8 @@ impl Machine {
             Event::StopNow => self.stop_now(false),
             Event::Recorded { ticket } => self.recorded(ticket),
             Event::NotRecorded { ticket, why } => self.not_recorded(ticket, &why),
+            Event::Reloaded { client, result } => self.reloaded(client, result),
+            Event::UpgradeReady { client, result } => self.upgrade_ready(client, result),
             Event::Reload(settings) => self.reload(*settings),
         }
     }

@@ -6,10 +6,12 @@
 //! | Retry            | Running      | failed, cancelled or timed out; room      | at once             |
 //! | Pause            | any          | queued, running or paused                 | at once             |
 //! | Resume           | any          | queued, running or paused                 | at once             |
+//! | Reprioritize     | any          | queued, running or paused                 | at once             |
 //! | Cancel           | any          | open, if it is the only one named         | at once             |
 //! | Result           | any          | ended                                     | at once             |
 //! | Follow           | any          | any                                       | at its end          |
 //! | Wait             | any          | any                                       | when all have ended |
+//! | Reload, Upgrade  | any          |                                           | when the shell has answered |
 //! | everything else  | any          | any                                       | at once             |
 //!
 //! What is done to a recorded job is answered when the store has it (`ledger`).
@@ -17,10 +19,12 @@
 use tally_protocol::control::{Reply, Request};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::{JobSpec, JobState};
+use tally_protocol::settings::ReloadView;
 use tally_protocol::version::{CONTROL, Spoken};
 use tally_protocol::{ClientId, JobId, limits};
 
 use crate::Machine;
+use crate::action::Action;
 use crate::clients::{Client, Pending};
 use crate::deadline::Alarm;
 use crate::finish::cancelled;
@@ -41,21 +45,24 @@ impl Machine {
                 "could not take a second request before the first is answered",
             );
         }
+        if let Err(failure) = self.permit(who, &request) {
+            return self.answer(client, Reply::Refused(failure));
+        }
         match request {
             Request::Hello(spoken) => self.hello(client, spoken),
             Request::Submit(spec) => self.submit(client, who, *spec, more),
-            Request::Jobs { all } => self.list(client, all),
+            Request::Jobs { all } => self.list(client, who, all),
             Request::Show(job) => self.show(client, job),
             Request::Explain(job) => self.explain(client, job),
             Request::Wait(jobs) => self.wait(client, jobs),
             Request::Result(job) => self.result(client, job),
             Request::Follow(job) => self.follow(client, job, more),
-            Request::Cancel { jobs, all } => self.cancel(client, &jobs, all),
+            Request::Cancel { jobs, all } => self.cancel(client, who, &jobs, all),
             Request::Pause(job) => self.pause(client, job),
             Request::Resume(job) => self.resume(client, job),
             Request::Retry(job) => self.retry(client, job),
             Request::Status => self.answer(client, Reply::Status(Box::new(self.status()))),
-            Request::Workers => self.answer(client, Reply::Workers(self.workers())),
+            Request::Workers => self.answer(client, Reply::Workers(self.workers_for(who))),
             Request::Ping => self.answer(client, Reply::Done),
             Request::Drain => {
                 self.answer(client, Reply::Done);
@@ -69,11 +76,17 @@ impl Machine {
                 self.answer(client, Reply::Done);
                 self.stop_now(false);
             }
+            Request::Upgrade { .. } => self.refuse(
+                client,
+                ErrorCode::WrongState,
+                "could not upgrade: a private supervisor ends with its command",
+            ),
             Request::Dump => self.answer(client, Reply::Dump(self.dump(self.now))),
-            // The shell answers these itself, as they are about files and the system.
-            Request::Reload | Request::Config | Request::Metrics => {
-                self.refuse(client, ErrorCode::WrongState, "there is no shell here to answer this");
-            }
+            Request::Reprioritize { job, priority } => self.reprioritize(client, job, priority),
+            Request::Reload => self.ask_shell(client, Action::Reload { client }),
+            Request::Upgrade { .. } => self.ask_shell(client, Action::Upgrade { client }),
+            Request::Config => self.act(Action::Config { client }),
+            Request::Metrics => self.act(Action::Metrics { client }),
         }
     }
 
@@ -131,9 +144,13 @@ impl Machine {
         }
     }
 
-    fn list(&mut self, client: ClientId, all: bool) {
-        let mut views: Vec<_> =
-            self.jobs.all().filter(|job| all || job.is_open()).map(|job| self.view(job)).collect();
+    fn list(&mut self, client: ClientId, who: Who, all: bool) {
+        let mut views: Vec<_> = self
+            .jobs
+            .all()
+            .filter(|job| who.sees(job) && (all || !job.is_over()))
+            .map(|job| self.view(job))
+            .collect();
         // A list of a thousand jobs must not carry a thousand answers of a million digits.
         for view in &mut views {
             view.results.retain(|result| result.value.len() <= limits::LISTED_ANSWER_BYTES_MAX);
@@ -145,11 +162,7 @@ impl Machine {
     pub(crate) fn exists(&mut self, client: ClientId, id: JobId) -> bool {
         let found = self.jobs.get(id).is_some();
         if !found {
-            let failure = Failure::new(ErrorCode::NoSuchJob, format!("there is no job {id}"));
-            self.answer(
-                client,
-                Reply::Refused(failure.hint("'tally jobs --all' lists those that are remembered")),
-            );
+            self.refuse_missing(client, id);
         }
         found
     }
@@ -199,8 +212,12 @@ impl Machine {
     }
 
     /// All that are named must exist. Ended ones are left as they are, unless that leaves nothing to cancel.
-    fn cancel(&mut self, client: ClientId, named: &[JobId], all: bool) {
-        let ids: Vec<JobId> = if all { self.jobs.open().map(|job| job.id).collect() } else { named.to_vec() };
+    fn cancel(&mut self, client: ClientId, who: Who, named: &[JobId], all: bool) {
+        let ids: Vec<JobId> = if all {
+            self.jobs.open().filter(|job| who.changes(job)).map(|job| job.id).collect()
+        } else {
+            named.to_vec()
+        };
         for &id in &ids {
             if !self.exists(client, id) {
                 return;
@@ -231,6 +248,50 @@ impl Machine {
         if paused {
             self.level(id);
             self.refile(id);
+        }
+    }
+
+    fn reprioritize(&mut self, client: ClientId, id: JobId, priority: i32) {
+        self.change_open(client, id, "reprioritize", |job| job.priority = priority);
+        self.level(id);
+        self.refile(id);
+    }
+
+    /// Asks for something that only the shell can do; it answers by an event.
+    fn ask_shell(&mut self, client: ClientId, action: Action) {
+        self.wait_for(client, Pending::Shell);
+        self.act(action);
+    }
+
+    /// Whether a client still waits for the shell; not any more, then.
+    fn shell_answered(&mut self, client: ClientId) -> bool {
+        let waits = self.clients.get(&client).is_some_and(|known| known.pending == Pending::Shell);
+        if waits {
+            self.wait_for(client, Pending::Nothing);
+        }
+        waits
+    }
+
+    /// The shell has read the configuration again, or could not.
+    pub(crate) fn reloaded(&mut self, client: ClientId, result: Result<ReloadView, Failure>) {
+        if self.shell_answered(client) {
+            self.answer(client, result.map_or_else(Reply::Refused, Reply::Reloaded));
+        }
+    }
+
+    /// The shell knows whether another program can go on in this one's place. One that can does, even if whoever asked
+    /// has gone.
+    pub(crate) fn upgrade_ready(&mut self, client: ClientId, result: Result<(), Failure>) {
+        let waits = self.shell_answered(client);
+        let reply = match &result {
+            Ok(()) => Reply::Done,
+            Err(failure) => Reply::Refused(failure.clone()),
+        };
+        if waits {
+            self.answer(client, reply);
+        }
+        if result.is_ok() && self.phase.works() {
+            self.stop_now(false);
         }
     }
 

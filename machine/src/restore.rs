@@ -101,7 +101,7 @@ fn take_up(job: &mut Job, progress: Progress, settings: &Settings) {
     let pieces = job.spec.request.partitions;
     let work = Work::restored(job.spec.elements, pieces, &progress.covered, progress.partitions);
     let fits = |work: &Work| {
-        work.covered() == progress.partial.elements()
+        (work.covered() == progress.partial.elements() || !job.spec.kernel.counts_positions())
             && progress.partial.reductions() == job.spec.kernel.reductions
     };
     if let Some(work) = work.filter(fits) {

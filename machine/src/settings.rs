@@ -5,7 +5,8 @@ use tally_protocol::limits;
 use crate::action::Profile;
 use crate::moment::{Moment, Span};
 
-/// Settings of a supervisor. All can be changed while it runs, except the seed, the wall clock and `durable`.
+/// Settings of a supervisor. All can be changed while it runs, except the seed, the wall clock,
+/// `durable` and `trusting`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// How many workers at the most, 1 to `limits::WORKERS_MAX`.
@@ -18,6 +19,8 @@ pub struct Settings {
     pub profile: Profile,
     /// How often a range may kill its worker before it is bisected, for jobs that don't say.
     pub retries: u32,
+    /// The priority of jobs that don't say. Higher goes first.
+    pub priority: i32,
     /// A worker that has leases and says nothing for this long is killed.
     pub lease: Span,
     /// A worker that is not ready this long after its start is killed.
@@ -101,6 +104,7 @@ impl Settings {
             until_clients_gone: false,
             profile,
             retries: 3,
+            priority: 0,
             lease: Span::ms(10_000),
             start: Span::ms(10_000),
             grace: Span::ms(2_000),

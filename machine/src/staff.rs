@@ -4,6 +4,7 @@
 //! not needed is asked to go, and killed if it does not; one that can't be relied on is killed at once. What its death
 //! means is told in `deaths`.
 
+use tally_protocol::job::Transport;
 use tally_protocol::work::ToWorker;
 use tally_protocol::{SlotId, WorkerId};
 
@@ -100,10 +101,11 @@ impl Machine {
     }
 
     /// The process of a worker exists.
-    pub(crate) fn spawned(&mut self, worker: WorkerId, pid: u32) {
+    pub(crate) fn spawned(&mut self, worker: WorkerId, pid: u32, transport: Transport) {
         let Some(slot) = self.crew.slot_of(worker) else { return };
         if let Some(worker) = self.crew.worker_mut(slot) {
             worker.pid = Some(pid);
+            worker.transport = Some(transport);
         }
     }
 

@@ -3,11 +3,13 @@
 //! `phase` has the table. Recorded jobs are not ended by a stop: the next supervisor goes on with them.
 //! The first request to stop drains within a limit, the second one stops, one more kills.
 
+use tally_protocol::error::ErrorCode;
 use tally_protocol::job::JobState;
-use tally_protocol::{JobId, SlotId};
+use tally_protocol::{ClientId, JobId, SlotId};
 
 use crate::Machine;
 use crate::action::Action;
+use crate::clients::{Client, Pending};
 use crate::deadline::Alarm;
 use crate::finish::stopped;
 use crate::phase::Phase;
@@ -126,9 +128,21 @@ impl Machine {
     /// Ends the process when every worker is gone and the store has answered.
     pub(crate) fn exit_when_done(&mut self) {
         if self.phase == Phase::Stopping && self.crew.is_deserted() && self.is_written() {
+            self.send_shell_askers_away();
             self.phase = Phase::Stopped;
             self.alarms.silence();
             self.act(Action::Exit);
+        }
+    }
+
+    /// The shell has not answered them, and now it never will.
+    fn send_shell_askers_away(&mut self) {
+        let waits =
+            |(client, known): (&ClientId, &Client)| (known.pending == Pending::Shell).then_some(*client);
+        let askers: Vec<ClientId> = self.clients.iter().filter_map(waits).collect();
+        for client in askers {
+            self.wait_for(client, Pending::Nothing);
+            self.refuse(client, ErrorCode::Stopping, "the daemon is stopping");
         }
     }
 
@@ -139,8 +153,8 @@ impl Machine {
 
     /// New settings hold for everything decided from now on. Surplus workers finish what they have.
     pub(crate) fn reload(&mut self, settings: Settings) {
-        let Settings { seed, wall_ms_at_zero, durable, .. } = self.settings;
-        self.settings = Settings { seed, wall_ms_at_zero, durable, ..settings };
+        let Settings { seed, wall_ms_at_zero, durable, trusting, .. } = self.settings;
+        self.settings = Settings { seed, wall_ms_at_zero, durable, trusting, ..settings };
         let slots = self.settings.slots;
         self.crew.grow(slots);
         self.for_all_slots(|machine, slot| {

@@ -1,6 +1,6 @@
 //! What the supervisor shows of itself. Nothing is decided from these.
 
-use tally_protocol::job::JobState;
+use tally_protocol::job::{JobState, Transport};
 use tally_protocol::version;
 use tally_protocol::view::{JobView, PartitionCounts, ResultView, StatusView, WorkerShare, WorkerView};
 use tally_protocol::{JobId, SlotId};
@@ -9,6 +9,7 @@ use crate::Machine;
 use crate::job::{Job, Outcome, Share, State};
 use crate::moment::Moment;
 use crate::pace::eta_ms;
+use crate::permission::Who;
 use crate::worker::{Slot, SlotState};
 
 impl Machine {
@@ -68,12 +69,13 @@ impl Machine {
             late: job.late,
             priority: job.priority,
             detached: job.detached,
-            transport: job.profile.transport,
+            transport: job.transport(),
             start: job.profile.start,
             mode: "processes".to_owned(),
             incidents: job.incidents.iter().cloned().collect(),
             uid: Some(job.uid),
             stored,
+            note: job.note(),
         }
     }
 
@@ -121,6 +123,17 @@ impl Machine {
         self.crew.slots().iter().map(|slot| self.worker_view(slot)).collect()
     }
 
+    /// The same for somebody who may not know of all jobs.
+    pub(crate) fn workers_for(&self, who: Who) -> Vec<WorkerView> {
+        let mut views = self.workers();
+        for view in &mut views {
+            if view.job.and_then(|id| self.jobs.get(id)).is_some_and(|job| !who.sees(job)) {
+                (view.job, view.range) = (None, None);
+            }
+        }
+        views
+    }
+
     fn worker_view(&self, slot: &Slot) -> WorkerView {
         let worker = slot.worker();
         let first = worker.and_then(|worker| worker.leases.front());
@@ -144,7 +157,7 @@ impl Machine {
             partitions: worker.map_or(0, |worker| worker.accepted),
             restarts: slot.health.lost,
             backoff_ms: backoff,
-            transport: profile.transport,
+            transport: worker.and_then(|worker| worker.transport).unwrap_or(profile.transport),
             start: profile.start,
             // What confines a process is the shell's to tell.
             confined: None,
@@ -153,6 +166,22 @@ impl Machine {
 }
 
 impl Job {
+    /// The link its workers had; what it asked for, as long as they had none or several.
+    fn transport(&self) -> Transport {
+        match (self.links.first(), self.links.len()) {
+            (Some(&only), 1) => only,
+            (Some(_) | None, _) => self.profile.transport,
+        }
+    }
+
+    fn note(&self) -> Option<String> {
+        if self.links.len() < 2 {
+            return None;
+        }
+        let names: Vec<&str> = self.links.iter().map(|one| one.name()).collect();
+        Some(format!("its workers had links of several kinds: {}", names.join(", ")))
+    }
+
     fn partitions(&self) -> PartitionCounts {
         let (done, leased) = (self.work.accepted(), self.work.leased());
         let planned = self.work.planned();

@@ -136,7 +136,9 @@ impl Machine {
         }
         let partial =
             Partial::from_bytes(&answer.state).map_err(|_| "it sent a partial that cannot be read")?;
-        if answer.elements != held.count || partial.elements() != held.count {
+        if answer.elements != held.count
+            || job.spec.kernel.counts_positions() && partial.elements() != held.count
+        {
             return Err("it sent a partial of another number of elements");
         }
         let busy_ns = answer.busy_ns.min(self.now.since(held.granted).0);
@@ -145,6 +147,7 @@ impl Machine {
         job.work.accept(held.lease.partition);
         let who = (slot, worker.id, worker.pid.unwrap_or(0));
         job.credit(who, Accepted { position: held.position, count: held.count, busy_ns, partial: copy });
+        job.links.insert(worker.transport.unwrap_or(worker.profile.transport));
         job.in_flight -= held.done;
         job.hand_in(slot);
         job.pace.measured(held.count, busy_ns);
@@ -187,12 +190,14 @@ impl Machine {
         let pid = self.crew.worker(slot).and_then(|worker| worker.pid).unwrap_or(0);
         let Some(job) = self.jobs.get_mut(lease.job) else { return };
         let range = job.spec.kernel.describe(held.position, held.count);
+        let (why, place) = why.split_once('\n').map_or((why, None), |(why, place)| (why, Some(place)));
         let what = format!("could not {}", shortened(why));
         let message = format!("{what} (range {range})");
         let incident = Death { slot, pid, what, stderr: String::new() }.incident(job, self.now, Some(&held));
         job.remember(incident);
         let mut failure = Failure::new(ErrorCode::KernelFailed, message);
         failure.range = Some(range);
+        failure.place = place.map(|place| shortened(place).to_owned());
         self.finish(lease.job, Outcome::Failed(failure));
     }
 

@@ -13,6 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use tally_protocol::job::Transport;
 use tally_protocol::work::LeaseId;
 use tally_protocol::{JobId, SlotId, WorkerId};
 
@@ -84,6 +85,8 @@ pub(crate) struct Worker {
     pub(crate) profile: Profile,
     /// For people only; absent before the process exists.
     pub(crate) pid: Option<u32>,
+    /// The link it really has, once its process exists.
+    pub(crate) transport: Option<Transport>,
     pub(crate) ready_at: Option<Moment>,
     /// In the order given, which is the order in which it works them off.
     pub(crate) leases: VecDeque<Held>,
@@ -149,6 +152,7 @@ impl Worker {
             id,
             profile,
             pid: None,
+            transport: None,
             ready_at: None,
             leases: VecDeque::new(),
             running: None,

@@ -11,6 +11,7 @@ use crate::error::{ErrorCode, Failure};
 use crate::ids::JobId;
 use crate::job::{JobRequest, JobSpec};
 use crate::settings::{ConfigView, ReloadView};
+use crate::source::FileSource;
 use crate::varlink::{Call, ReplyMessage};
 use crate::version::Spoken;
 use crate::view::{JobView, StatusView, WorkerView};
@@ -69,9 +70,21 @@ pub enum Request {
         /// Without letting leased partitions finish.
         now: bool,
     },
+    /// Another binary takes the daemon over.
+    Upgrade {
+        /// Its path; the daemon's own where there is none.
+        binary: Option<String>,
+    },
     /// The whole state, for people who look for a defect.
     Dump,
-    /// Read the configuration again. Answered by the shell, as the next two.
+    /// Another priority for an open job.
+    Reprioritize {
+        /// Which.
+        job: JobId,
+        /// Higher goes first.
+        priority: i32,
+    },
+    /// Read the configuration again.
     Reload,
     /// The settings in force.
     Config,
@@ -84,7 +97,7 @@ pub enum Request {
 pub enum Reply {
     /// To `Hello`: the version both will speak.
     Hello(u32),
-    /// To `Submit`, `Show`, `Result`, `Follow`, `Pause`, `Resume`, `Retry`: the job as it is now.
+    /// To `Submit`, `Show`, `Result`, `Follow`, `Pause`, `Resume`, `Retry`, `Reprioritize`: the job as it is now.
     Job(Box<JobView>),
     /// To `Jobs`, `Wait`, `Cancel`: the jobs as they are now.
     Jobs(Vec<JobView>),
@@ -101,13 +114,13 @@ pub enum Reply {
     Workers(Vec<WorkerView>),
     /// To `Dump`.
     Dump(String),
-    /// To `Reload`.
+    /// To `Reload`: what has changed.
     Reloaded(ReloadView),
     /// To `Config`.
     Config(ConfigView),
     /// To `Metrics`: OpenMetrics text.
     Metrics(String),
-    /// To `Ping`, `Drain`, `Stop`.
+    /// To `Ping`, `Drain`, `Stop`, `Upgrade`.
     Done,
     /// It could not be done.
     Refused(Failure),
@@ -167,8 +180,31 @@ struct StopHow {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct UpgradeHow {
+    #[serde(default)]
+    binary: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JobPriority {
+    job: JobId,
+    priority: i32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct SubmitJob {
     request: JobRequest,
+}
+
+/// Files that came with a call.
+#[derive(Clone, Debug, Default)]
+pub struct Passed {
+    /// What their descriptors are known by.
+    pub set: u64,
+    /// What they turned out to be, in their order.
+    pub files: Vec<FileSource>,
 }
 
 impl Request {
@@ -177,6 +213,14 @@ impl Request {
     /// # Errors
     /// With the varlink error that names what is wrong.
     pub fn from_call(call: Call) -> Result<Self, BadCall> {
+        Self::from_call_with(call, Passed::default())
+    }
+
+    /// Parses a call that came with descriptors, which are files if it is a job.
+    ///
+    /// # Errors
+    /// With the varlink error that names what is wrong.
+    pub fn from_call_with(call: Call, files: Passed) -> Result<Self, BadCall> {
         let Some(method) = call.method.strip_prefix("io.tally.") else {
             let interface =
                 call.method.rsplit_once('.').map_or(call.method.as_str(), |(interface, _)| interface);
@@ -189,7 +233,8 @@ impl Request {
             "Hello" => Ok(Self::Hello(read(parameters)?)),
             "Submit" => {
                 let submit: SubmitJob = read(parameters)?;
-                submit.request.check().map(|spec| Self::Submit(Box::new(spec))).map_err(BadCall::Meaning)
+                let checked = submit.request.check_with(files.set, files.files);
+                checked.map(|spec| Self::Submit(Box::new(spec))).map_err(BadCall::Meaning)
             }
             "Jobs" => read::<AllJobs>(parameters).map(|jobs| Self::Jobs { all: jobs.all }),
             "Show" => one(Self::Show, parameters),
@@ -207,7 +252,10 @@ impl Request {
             "Ping" => none(Self::Ping, parameters),
             "Drain" => none(Self::Drain, parameters),
             "Stop" => read::<StopHow>(parameters).map(|how| Self::Stop { now: how.now }),
+            "Upgrade" => read::<UpgradeHow>(parameters).map(|how| Self::Upgrade { binary: how.binary }),
             "Dump" => none(Self::Dump, parameters),
+            "Reprioritize" => read::<JobPriority>(parameters)
+                .map(|one| Self::Reprioritize { job: one.job, priority: one.priority }),
             "Reload" => none(Self::Reload, parameters),
             "Config" => none(Self::Config, parameters),
             "Metrics" => none(Self::Metrics, parameters),
@@ -237,7 +285,13 @@ impl Request {
             Self::Ping => ("Ping", json!({})),
             Self::Drain => ("Drain", json!({})),
             Self::Stop { now } => ("Stop", json!({ "now": now })),
+            Self::Upgrade { binary } => {
+                ("Upgrade", binary.as_ref().map_or(json!({}), |binary| json!({ "binary": binary })))
+            }
             Self::Dump => ("Dump", json!({})),
+            Self::Reprioritize { job, priority } => {
+                ("Reprioritize", json!({ "job": job, "priority": priority }))
+            }
             Self::Reload => ("Reload", json!({})),
             Self::Config => ("Config", json!({})),
             Self::Metrics => ("Metrics", json!({})),
@@ -296,8 +350,8 @@ impl Reply {
             Self::Status(status) => (None, json!({ "status": status })),
             Self::Workers(workers) => (None, json!({ "workers": workers })),
             Self::Dump(state) => (None, json!({ "state": state })),
-            Self::Reloaded(view) => (None, json!({ "reload": view })),
-            Self::Config(view) => (None, json!({ "config": view })),
+            Self::Reloaded(reload) => (None, json!({ "reload": reload })),
+            Self::Config(config) => (None, json!({ "config": config })),
             Self::Metrics(text) => (None, json!({ "text": text })),
             Self::Done => (None, json!({})),
             Self::Refused(failure) => (Some(failure.code.varlink_name()), json!(failure)),
@@ -362,7 +416,10 @@ mod tests {
             Request::Ping,
             Request::Drain,
             Request::Stop { now: true },
+            Request::Upgrade { binary: Some("/usr/bin/tally".to_owned()) },
+            Request::Upgrade { binary: None },
             Request::Dump,
+            Request::Reprioritize { job: JobId(1), priority: -2 },
             Request::Reload,
             Request::Config,
             Request::Metrics,

@@ -127,6 +127,9 @@ pub struct Failure {
     pub code: ErrorCode,
     /// One line that says all, lowercase, after "tally: ".
     pub message: String,
+    /// Lines that show where, with a caret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -144,7 +147,15 @@ impl Failure {
     /// A failure with its code's exit code and no hint.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, range: None, stderr: None, exit: code.exit() }
+        Self {
+            code,
+            message: message.into(),
+            place: None,
+            hint: None,
+            range: None,
+            stderr: None,
+            exit: code.exit(),
+        }
     }
 
     /// The same failure with a hint.

@@ -391,6 +391,9 @@ impl JobRequest {
     }
 
     fn files(&self, set: u64, mut files: Vec<FileSource>) -> Result<Source, Failure> {
+        if self.sources.len() > limits::FILES_MAX {
+            return Err(bad(format!("could not read the job: more than {} files", limits::FILES_MAX)));
+        }
         if files.len() != self.sources.len() {
             let (named, came) = (self.sources.len(), files.len());
             return Err(bad(format!(

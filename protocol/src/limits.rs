@@ -30,6 +30,8 @@ pub const JOBS_ENDED_MAX: usize = 1_000;
 pub const WORKERS_MAX: u16 = 1_024;
 /// Partitions a job may ask for.
 pub const PARTITIONS_MAX: u64 = 1 << 32;
+/// Files of one job: their descriptors travel in one packet.
+pub const FILES_MAX: usize = 128;
 /// Sources of one job.
 pub const SOURCES_MAX: usize = 1_024;
 /// Bytes of the decimal text of one integer in a request.

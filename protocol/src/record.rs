@@ -243,7 +243,8 @@ impl Progress {
         if self.partial.reductions() != spec.kernel.reductions {
             return Some("its partial is of other reductions");
         }
-        (self.partial.elements() != covered).then_some("its partial is not that of its ranges")
+        (spec.kernel.counts_positions() && self.partial.elements() != covered)
+            .then_some("its partial is not that of its ranges")
     }
 }
 
@@ -406,7 +407,7 @@ impl Saved {
 }
 
 fn of_nothing(request: JobRequest) -> JobSpec {
-    JobSpec { kernel: KernelSpec { reductions: Vec::new(), source: Vec::new() }, elements: 0, request }
+    JobSpec { kernel: KernelSpec::of_ranges(Vec::new(), Vec::new()), elements: 0, request }
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ pub struct JobView {
     pub priority: i32,
     /// Whether it goes on without its client.
     pub detached: bool,
-    /// The link of its workers.
+    /// The link of its workers: what they used, once they have, else what was asked for.
     pub transport: Transport,
     /// How its workers are started.
     pub start: StartMethod,
@@ -74,6 +74,9 @@ pub struct JobView {
     /// and for a job that is not recorded at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<bool>,
+    /// What is odd about it without being wrong: that its workers have had several kinds of links.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// One answer.

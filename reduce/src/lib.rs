@@ -18,6 +18,7 @@ mod decimal_sum;
 mod extrema;
 mod float;
 mod grouped;
+mod huge;
 mod indices;
 mod integer_fold;
 mod key;

@@ -8,6 +8,7 @@ use dashu_int::UBig;
 use dashu_int::ops::BitTest;
 
 use crate::Integer;
+use crate::huge::multiply_by;
 
 /// An exact running product.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +36,7 @@ impl Product {
             if last.bit_len() > bits + bits / 2 {
                 break;
             }
-            factor *= last;
+            multiply_by(&mut factor, last);
             self.factors.pop();
         }
         self.factors.push(factor);
@@ -76,7 +77,7 @@ impl Product {
         let Some(smallest) = factors.next() else { return Integer::ONE };
         let mut value = smallest.clone();
         for factor in factors {
-            value *= factor;
+            multiply_by(&mut value, factor);
         }
         value
     }

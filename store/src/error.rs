@@ -82,6 +82,14 @@ pub enum CommitError {
 }
 
 impl CommitError {
+    /// Why, standing alone.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Full => "no space is left on the disk".to_owned(),
+            Self::Other(why) => why.clone(),
+        }
+    }
+
     pub(crate) fn of(kind: Option<io::ErrorKind>, otherwise: String) -> Self {
         match kind {
             Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge) => {
@@ -94,10 +102,7 @@ impl CommitError {
 
 impl fmt::Display for CommitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Full => f.write_str("write to the store: no space is left on the disk"),
-            Self::Other(why) => write!(f, "write to the store: {why}"),
-        }
+        write!(f, "write to the store: {}", self.reason())
     }
 }
 

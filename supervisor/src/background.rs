@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_sys::process::{self, Announcer, Start};
 
-use crate::daemon::DaemonOptions;
+use crate::daemon::{DaemonOptions, failed};
 
 /// Runs `live` in the background and waits until it has announced itself. The caller must have one thread.
 ///
@@ -40,6 +40,16 @@ pub(crate) fn run(
             Err(system(format!("the daemon {how} before it listened")))
         }
     }
+}
+
+/// Goes on in the background where this process is already, after it became another program.
+pub(crate) fn go_on(
+    options: DaemonOptions,
+    live: impl FnOnce(&DaemonOptions, &mut Announcer) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let options = absolute(options)?;
+    std::env::set_current_dir("/").map_err(|why| failed("leave the directory", &why))?;
+    live(&options, &mut Announcer::nobody()).inspect_err(|failure| tracing::error!("{}", failure.message))
 }
 
 /// Its directory will be another one.

@@ -3,6 +3,7 @@
 //! Told from what the machine shows; nothing is decided here. A private supervisor has no log, and tells nothing.
 
 use tally_machine::{Event, Machine, Phase};
+use tally_protocol::WorkerId;
 use tally_protocol::control::Request;
 use tally_protocol::job::JobState;
 use tally_protocol::view::WorkerView;
@@ -10,6 +11,7 @@ use tally_protocol::view::WorkerView;
 use crate::config::Configuration;
 use crate::reload::Reloader;
 use crate::turn::Supervisor;
+use crate::worker::Worker;
 
 /// Characters of a worker's standard error in a line of the log.
 const STDERR_CHARS_MAX: usize = 300;
@@ -56,6 +58,9 @@ impl Supervisor {
     /// After the machine has settled: what is new.
     pub(crate) fn tell_news(&mut self) {
         for end in self.machine.take_ends() {
+            if let Some(set) = end.files {
+                self.files.drop_set(set);
+            }
             let why = end.why.as_deref().map(|why| format!(": {}", one_line(why))).unwrap_or_default();
             let job = end.job;
             match end.state {
@@ -91,14 +96,27 @@ impl Supervisor {
     }
 
     /// A worker has ended, and the machine has been told.
-    pub(crate) fn tell_death(&self, before: Option<&WorkerView>, how: &str, stderr: &str) {
+    pub(crate) fn tell_death(
+        &self,
+        dead: &Worker,
+        id: WorkerId,
+        before: Option<&WorkerView>,
+        how: &str,
+        stderr: &str,
+    ) {
+        let job = dead.job.map(|job| job.to_string());
         let Some(before) = before else {
-            tracing::info!("a worker that was not needed any more {how}");
+            tracing::info!(
+                worker = id.0,
+                slot = dead.slot.0,
+                job,
+                "a worker that was not needed any more {how}"
+            );
             return;
         };
         let (slot, pid) = (before.slot.0, before.pid.unwrap_or(0));
         if before.state == "stopping" {
-            tracing::debug!(slot, "worker {slot} (process {pid}) {how}, as it was told to");
+            tracing::debug!(worker = id.0, slot, "worker {slot} (process {pid}) {how}, as it was told to");
             return;
         }
         let at = match (&before.job, &before.range) {
@@ -109,7 +127,7 @@ impl Supervisor {
             said if said.is_empty() => String::new(),
             said => format!("; stderr: {said}"),
         };
-        tracing::warn!(slot, "worker {slot} (process {pid}) {how}{at}{said}");
+        tracing::warn!(worker = id.0, slot, job, "worker {slot} (process {pid}) {how}{at}{said}");
         let after = self.machine.workers().into_iter().find(|worker| worker.slot == before.slot);
         if let Some(delay) = after.and_then(|after| after.backoff_ms) {
             tracing::warn!(slot, "worker {slot} keeps dying: the next one starts in {delay} ms");

@@ -3,7 +3,7 @@
 //! A client has at most one request in the machine at a time; what it sends meanwhile waits here, unread beyond a
 //! bound. A client that does not read its replies is hung up on when they exceed theirs.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use tally_protocol::limits;
@@ -12,7 +12,7 @@ use tally_sys::fd::write_some;
 use tally_sys::passed::{self, Taken};
 use tally_sys::poll::Interest;
 
-use crate::rights::Who;
+use tally_machine::Who;
 
 /// The request of a client that the machine has not answered for the last time.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,8 @@ struct Pending {
 pub(crate) struct Client {
     stream: UnixStream,
     incoming: Splitter,
+    /// Descriptors that came and belong to the next request.
+    passed: Vec<OwnedFd>,
     /// Encoded replies; those before `sent` are on their way.
     outgoing: Vec<u8>,
     sent: usize,
@@ -73,6 +75,7 @@ impl Client {
             who,
             charged: 0,
             stream,
+            passed: Vec::new(),
             incoming: Splitter::new(limits::REQUEST_BYTES_MAX),
             outgoing: Vec::new(),
             sent: 0,
@@ -106,14 +109,16 @@ impl Client {
     pub(crate) fn read(&mut self, now: u64, buffer: &mut [u8]) -> Fate {
         let mut room = limits::CLIENT_READ_BYTES_PER_TURN;
         while room > 0 {
-            // Descriptors that came along are closed here: no request takes any.
             match passed::take(&self.stream, buffer) {
                 Ok(None) => return Fate::Stays,
                 Ok(Some(Taken { bytes: 0, .. })) => {
                     self.no_more_input = true;
                     return self.fate();
                 }
-                Ok(Some(Taken { bytes: count, .. })) => {
+                Ok(Some(Taken { bytes: count, fds, .. })) => {
+                    // As many as one request can use; the others close here.
+                    let room_for = limits::FILES_MAX.saturating_sub(self.passed.len());
+                    self.passed.extend(fds.into_iter().take(room_for));
                     self.last_heard = now;
                     self.incoming.feed(&buffer[..count]);
                     room = room.saturating_sub(count);
@@ -151,6 +156,11 @@ impl Client {
         self.pending = Some(Pending { oneway: false, more: false });
         self.closing = true;
         Input::Garbage(why)
+    }
+
+    /// The descriptors that came with the call: it takes them, or they close.
+    pub(crate) fn take_passed(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.passed)
     }
 
     /// Whether the pending call asked for several replies.

@@ -15,11 +15,12 @@ use tally_sys::lockfile::{AcquireError, LockFile};
 use tally_sys::process::Announcer;
 use tally_sys::signal::{self, Signal};
 use tally_sys::socket::{self, Listener};
-use tally_sys::{clock, fd, limits, privileges, process};
+use tally_sys::{activation, clock, fd, limits, privileges, process};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::WorkerMain;
 use crate::background;
+use crate::books::OpenedBooks;
 use crate::config::{Access, Configuration, Reading, Sources};
 use crate::doorway;
 use crate::forkserver::Forkserver;
@@ -28,7 +29,9 @@ use crate::metrics::scrapers::Door;
 use crate::reload::{Reloader, daemon_settings, failure_of};
 use crate::rights::Policy;
 use crate::spawn::Nursery;
+use crate::succession::{LOCKS, Succession};
 use crate::turn::Supervisor;
+use crate::upgrade::own_executable;
 
 /// What the command line says about the daemon.
 #[derive(Clone, Debug, Default)]
@@ -60,12 +63,17 @@ pub fn run_daemon(options: &DaemonOptions, worker: WorkerMain) -> Result<(), Fai
     if options.check {
         return Ok(());
     }
-    if options.daemonize {
-        return background::run(options.clone(), |options, announcer| {
-            live(options, &configuration, sources, reading, worker, announcer)
-        });
+    let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let life = |options: &DaemonOptions, announcer: &mut Announcer| {
+        live(options, &configuration, sources, reading, worker, &directory, announcer)
+    };
+    if options.daemonize && activation::is_successor() {
+        background::go_on(options.clone(), life)
+    } else if options.daemonize {
+        background::run(options.clone(), life)
+    } else {
+        life(options, &mut Announcer::nobody())
     }
-    live(options, &configuration, sources, reading, worker, &mut Announcer::nobody())
 }
 
 /// The life of a daemon, wherever it runs.
@@ -75,6 +83,7 @@ fn live(
     sources: Sources,
     reading: Reading,
     worker: WorkerMain,
+    directory: &Path,
     announcer: &mut Announcer,
 ) -> Result<(), Failure> {
     let set_level = start_log(options, configuration)?;
@@ -82,7 +91,7 @@ fn live(
         tracing::warn!("{warning}");
     }
     let reloader = Reloader::new(sources, reading, set_level, configuration.log_file.clone());
-    let inherited = Inheritance::take()?;
+    let mut inherited = Inheritance::take()?;
     signal::ignore(Signal::Pipe).map_err(|why| failed("ignore SIGPIPE", &why))?;
     if let Err(why) = limits::raise_open_files() {
         tracing::warn!("could not raise the limit of open files: {why}");
@@ -94,11 +103,16 @@ fn live(
         StartMethod::Spawn | StartMethod::Fork => None,
     };
     let path = inherited.socket_path(options)?;
-    let locks = lock(&path, options.pid_file.as_deref(), &configuration.access)?;
+    let locks = lock(&path, options.pid_file.as_deref(), &configuration.access, &mut inherited)?;
     let nursery = Nursery { worker_main: worker, forkserver, confine: configuration.confine };
-    let result = serve(&path, inherited, configuration, reloader, nursery, announcer);
-    unlock(locks);
-    result
+    match serve(&path, inherited, configuration, reloader, nursery, announcer) {
+        // The locks stay where they are, in the program that takes over.
+        Ok(Some(succession)) => Err(succession.take_place(locks, directory)),
+        ended => {
+            unlock(locks);
+            ended.map(drop)
+        }
+    }
 }
 
 /// All that happens under the lock.
@@ -109,7 +123,7 @@ fn serve(
     reloader: Reloader,
     nursery: Nursery,
     announcer: &mut Announcer,
-) -> Result<(), Failure> {
+) -> Result<Option<Succession>, Failure> {
     let swept = tally_transport::sweep();
     tracing::debug!("swept: {swept:?}");
     let policy = Policy::of(&configuration.access).map_err(|why| {
@@ -117,6 +131,7 @@ fn serve(
     })?;
     let door = Door::open(&configuration.metrics_listen)
         .map_err(|why| failed(&format!("serve metrics at {}", configuration.metrics_listen), &why))?;
+    let books = OpenedBooks::open(&configuration.state_dir)?;
     let listener = match inherited.listener.map_or_else(|| listen(path, &configuration.access), Ok) {
         Ok(listener) => listener,
         Err(failure) => {
@@ -133,8 +148,13 @@ fn serve(
     shed(path)?;
     settings.wall_ms_at_zero = clock::wall_ms();
     settings.seed = settings.wall_ms_at_zero;
-    Supervisor::new(clock::monotonic_ns(), settings, nursery)
+    settings.durable = books.is_some();
+    let (saved, store) = books.map(OpenedBooks::parts).unzip();
+    Supervisor::new(clock::monotonic_ns(), settings, nursery, saved)
         .and_then(|mut supervisor| {
+            if let Some((lock, store)) = store {
+                supervisor.keep_books(lock, store)?;
+            }
             supervisor.reloader = Some(reloader);
             supervisor.clients.make_room(configuration.workers, configuration.clients_max);
             supervisor.clients.open_to(policy, configuration.access.connections_per_user);
@@ -144,10 +164,14 @@ fn serve(
             supervisor.tell_start(configuration);
             tracing::info!("listening on {}", path.display());
             announcer.ready();
-            supervisor.run()
+            supervisor.executable = own_executable();
+            supervisor.run()?;
+            let service = std::mem::take(&mut supervisor.service);
+            let heir = supervisor.successor.take().zip(supervisor.resting.take());
+            Ok(heir.map(|(binary, listener)| Succession { binary, listener, service }))
         })
         .map_err(|why| failed("run the daemon", &why))
-        .inspect(|()| tracing::info!("ended"))
+        .inspect(|_| tracing::info!("ended"))
 }
 
 /// What the start needed and serving does not is given up before anybody is served.
@@ -209,7 +233,12 @@ fn start_log(
 }
 
 /// Takes the lock beside the socket, and the pid file's. Liveness is the lock, never "the file exists".
-fn lock(socket: &Path, pid_file: Option<&Path>, access: &Access) -> Result<Vec<LockFile>, Failure> {
+fn lock(
+    socket: &Path,
+    pid_file: Option<&Path>,
+    access: &Access,
+    inherited: &mut Inheritance,
+) -> Result<Vec<LockFile>, Failure> {
     if let Some(directory) = socket.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         doorway::make_directory(directory, access)
             .map_err(|why| failed(&format!("make the directory {}", directory.display()), &why))?;
@@ -217,8 +246,9 @@ fn lock(socket: &Path, pid_file: Option<&Path>, access: &Access) -> Result<Vec<L
     let mut beside = socket.as_os_str().to_owned();
     beside.push(".lock");
     let mut locks = Vec::new();
-    for path in std::iter::once(PathBuf::from(beside)).chain(pid_file.map(Path::to_path_buf)) {
-        match LockFile::acquire(&path) {
+    let paths = std::iter::once(PathBuf::from(beside)).chain(pid_file.map(Path::to_path_buf));
+    for (path, name) in paths.zip(LOCKS) {
+        match inherited.lock(name, &path).map_or_else(|| LockFile::acquire(&path), Ok) {
             Ok(lock) => {
                 let written = lock.write_owner();
                 locks.push(lock);

@@ -2,15 +2,17 @@
 //!
 //! Taken out of the environment first thing, so that neither forkserver nor workers see or believe any of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_sys::activation::{self, Passed};
+use tally_sys::lockfile::LockFile;
 use tally_sys::notify::Notifier;
 use tally_sys::socket::Listener;
 
 use crate::daemon::{DaemonOptions, failed};
 use crate::service::Service;
+use crate::succession::{LENT, OWN};
 
 /// What was there before.
 #[derive(Debug, Default)]
@@ -19,6 +21,10 @@ pub(crate) struct Inheritance {
     pub(crate) listener: Option<Listener>,
     /// The manager that started this process.
     pub(crate) service: Service,
+    /// Locks that this process holds, by name.
+    locks: Vec<Passed>,
+    /// This program takes over from another one in the same process.
+    succeeds: bool,
 }
 
 impl Inheritance {
@@ -29,7 +35,25 @@ impl Inheritance {
             tracing::warn!("could not report to the service manager: {why}");
             None
         });
-        Ok(Self { listener: the_only(passed)?, service: Service::new(notifier) })
+        let succeeds = activation::is_successor();
+        let mut kept = activation::take_kept().map_err(|why| failed("take over", &why))?;
+        let control =
+            kept.iter().position(|one| one.name == LENT || one.name == OWN).map(|at| kept.swap_remove(at));
+        let listener = match control {
+            Some(Passed { name, fd }) => {
+                Some(Listener::adopt(fd, name == LENT).map_err(|why| failed("take over the socket", &why))?)
+            }
+            None => the_only(passed)?,
+        };
+        Ok(Self { listener, service: Service::new(notifier), locks: kept, succeeds })
+    }
+
+    /// A lock that this process holds already.
+    pub(crate) fn lock(&mut self, name: &str, path: &Path) -> Option<LockFile> {
+        let at = self.locks.iter().position(|one| one.name == name)?;
+        let held = self.locks.swap_remove(at).fd;
+        let adopted = LockFile::adopt(held, path);
+        adopted.inspect_err(|why| tracing::warn!("could not keep the lock {}: {why}", path.display())).ok()
     }
 
     /// Where the daemon listens: the socket that was named, the one that was passed, the usual one.
@@ -37,7 +61,7 @@ impl Inheritance {
         if let Some(listener) = &self.listener {
             let path = listener.path().to_path_buf();
             return match &options.socket {
-                Some(named) if *named != path => Err(Failure::new(
+                Some(named) if !self.succeeds && *named != path => Err(Failure::new(
                     ErrorCode::BadUsage,
                     format!(
                         "could not use the socket {} that systemd passed: --socket or TALLY_SOCKET names {}",

@@ -6,6 +6,7 @@
 
 mod autopsy;
 mod background;
+mod books;
 mod chronicle;
 mod client;
 mod clients;
@@ -13,6 +14,7 @@ pub mod config;
 mod confined;
 mod daemon;
 mod doorway;
+mod files;
 mod forkserver;
 mod gather;
 mod inherit;
@@ -26,8 +28,10 @@ mod reload;
 mod rights;
 mod service;
 mod spawn;
+mod succession;
 mod token;
 mod turn;
+mod upgrade;
 mod worker;
 
 use std::os::fd::OwnedFd;

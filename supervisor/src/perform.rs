@@ -5,6 +5,8 @@ use std::io::Write as _;
 use tally_machine::Event;
 use tally_machine::action::{Action, Blow, Profile};
 use tally_protocol::control::Reply;
+use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::source::Source;
 use tally_protocol::work::ToWorker;
 use tally_protocol::{SlotId, WorkerId};
 use tally_sys::signal::Signal;
@@ -25,10 +27,18 @@ impl Supervisor {
                 }
                 self.reply(client, &reply.to_message(continues));
             }
-            // Without a store the machine records nothing; should it ever, nothing waits for it.
-            Action::Record { ticket, .. } => {
-                let why = "there is no store".to_owned();
-                self.events.push_back(Event::NotRecorded { ticket, why });
+            Action::Record { ticket, changes } => self.record(ticket, changes),
+            Action::Reload { client } => {
+                let result = self.reload();
+                self.events.push_back(Event::Reloaded { client, result });
+            }
+            Action::Config { client } => self.tell_config(client),
+            Action::Metrics { client } => self.tell_metrics(client),
+            // The supervisor takes this request before the machine does.
+            Action::Upgrade { client } => {
+                let why = "could not upgrade: this daemon cannot be followed by another program";
+                let result = Err(Failure::new(ErrorCode::WrongState, why));
+                self.events.push_back(Event::UpgradeReady { client, result });
             }
             Action::Exit => self.ended = true,
         }
@@ -48,7 +58,7 @@ impl Supervisor {
                 self.oom_kills.begin();
             }
             Err(why) => {
-                tracing::warn!(worker = id.0, "could not {why}");
+                tracing::warn!(worker = id.0, slot = slot.0, "could not {why}");
                 self.events.push_back(Event::SpawnFailed { worker: id, why });
             }
         }
@@ -75,7 +85,14 @@ impl Supervisor {
 
     fn send(&mut self, id: WorkerId, message: &ToWorker) {
         let Some(worker) = self.workers.get_mut(&id).filter(|worker| !worker.broken) else { return };
-        if let Err(why) = worker.send(message, &mut self.scratch) {
+        let handed = match message {
+            ToWorker::Job { kernel, .. } => match &kernel.source {
+                Source::Files(files) => self.files.hand_over(files.set, &worker.lifeline),
+                Source::Ranges(_) => Ok(()),
+            },
+            _ => Ok(()),
+        };
+        if let Err(why) = handed.and_then(|()| worker.send(message, &mut self.scratch)) {
             worker.broken = true;
             self.events.push_back(Event::LinkBroken { worker: id, why });
         }

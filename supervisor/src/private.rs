@@ -73,11 +73,14 @@ fn serve(configuration: &Configuration, stream: OwnedFd, worker: WorkerMain) -> 
     };
     let mut settings = configuration.settings();
     settings.until_clients_gone = true;
+    settings.trusting = true;
+    settings.identity.uid = process::own_uid();
     settings.wall_ms_at_zero = clock::wall_ms();
     settings.seed = clock::monotonic_ns();
     settings.identity.pid = process::own_pid().raw().unsigned_abs();
+    settings.identity.uid = process::own_uid();
     let nursery = Nursery { worker_main: worker, forkserver, confine: configuration.confine };
-    let mut supervisor = Supervisor::new(clock::monotonic_ns(), settings, nursery)?;
+    let mut supervisor = Supervisor::new(clock::monotonic_ns(), settings, nursery, None)?;
     supervisor.one_request = true;
     fd::set_nonblocking(&stream, true)?;
     supervisor.admit(stream.into());

@@ -11,30 +11,11 @@
 
 use std::io;
 
+use tally_machine::{Rights, Who};
 use tally_sys::peers::{self, Credentials};
 use tally_sys::process;
 
 use crate::config::Access;
-
-/// How far a client's word goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Rights {
-    /// Its own jobs only.
-    Own,
-    /// It sees those of others, too.
-    Read,
-    /// Everything.
-    Operate,
-}
-
-/// Who a client is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Who {
-    /// Its user.
-    pub(crate) uid: u32,
-    /// What it may do.
-    pub(crate) rights: Rights,
-}
 
 /// Whom the configuration trusts, by number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -36,6 +36,8 @@ struct Manager {
     pool: Pool,
     /// When to ask for more time; set while it ends.
     extend_ns: Option<u64>,
+    /// The end of this program is not the end of the service.
+    goes_on: bool,
     /// A message was lost, and that was told.
     mute: bool,
 }
@@ -62,6 +64,7 @@ impl Service {
                 ping_ns: every.map_or(u64::MAX, |every| clock::monotonic_ns().saturating_add(every)),
                 pool: Pool::default(),
                 extend_ns: None,
+                goes_on: false,
                 mute: false,
                 notifier,
             }
@@ -81,6 +84,27 @@ impl Service {
         if let Some(manager) = &mut self.manager {
             manager.send(&format!("RELOADING=1\nMONOTONIC_USEC={}", clock::monotonic_ns() / 1_000));
         }
+    }
+
+    /// Another program takes over: to the manager that is a reload, from now until the other one is ready.
+    pub(crate) fn handing_over(&mut self) {
+        self.reloading();
+        if let Some(manager) = &mut self.manager {
+            manager.goes_on = true;
+        }
+    }
+
+    /// It does not after all.
+    pub(crate) fn not_handing_over(&mut self) {
+        self.ready();
+        if let Some(manager) = &mut self.manager {
+            manager.goes_on = false;
+        }
+    }
+
+    /// What the program that takes over needs in its environment.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&'static str, std::ffi::OsString)> + '_ {
+        self.manager.iter().flat_map(|manager| manager.notifier.variables().iter().cloned())
     }
 
     /// When it must be called next, on the monotonic clock, even if nothing happens.
@@ -118,7 +142,7 @@ impl Manager {
             Phase::Running | Phase::Draining { until: None } => false,
             Phase::Draining { until: Some(_) } | Phase::Stopping | Phase::Stopped => true,
         };
-        if !ends || self.extend_ns.is_some_and(|at| at > now_ns) {
+        if !ends || self.goes_on || self.extend_ns.is_some_and(|at| at > now_ns) {
             return;
         }
         let stopping = if self.extend_ns.is_none() { "STOPPING=1\n" } else { "" };

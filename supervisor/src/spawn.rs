@@ -43,7 +43,7 @@ impl Nursery {
     /// Starts one. Errors are fragments after "could not".
     pub(crate) fn start(&mut self, id: WorkerId, slot: SlotId, profile: &Profile) -> Result<Newborn, String> {
         let tag = id.to_string();
-        let Opened { link, offer, fallback } = open_link(profile.transport, &tag)?;
+        let Opened { link, offer, transport, fallback } = open_link(profile.transport, &tag)?;
         let plumb = |why: io::Error| format!("connect a worker: {why}");
         let (ours, theirs) = socket::packet_pair().map_err(plumb)?;
         let (stderr, stderr_end) = fd::pipe().map_err(plumb)?;
@@ -62,7 +62,11 @@ impl Nursery {
         // Before the process exists: the packet waits in the socket for its first read.
         send_setup(&ours, &setup, &offer.fds)?;
         let child = self.make(id, profile.start, theirs, stderr_end)?;
-        Ok(Newborn { worker: Worker::new(link, ours, stderr, profile.memory_limit_bytes), child, fallback })
+        Ok(Newborn {
+            worker: Worker::new(slot, link, transport, ours, stderr, profile.memory_limit_bytes),
+            child,
+            fallback,
+        })
     }
 
     fn make(
@@ -109,11 +113,12 @@ fn send_setup(lifeline: &OwnedFd, setup: &Setup, fds: &[OwnedFd]) -> Result<(), 
 /// Makes the link asked for; when the user's quota of message queues is used up, a pipe in its place.
 fn open_link(wanted: Transport, tag: &str) -> Result<Opened, String> {
     match tally_transport::create(kind(wanted), tag) {
-        Ok((link, offer)) => Ok(Opened { link, offer, fallback: None }),
+        Ok((link, offer)) => Ok(Opened { link, offer, transport: wanted, fallback: None }),
         Err(CreateError::Exhausted { text }) => {
             let (link, offer) = tally_transport::create(tally_transport::Transport::Pipe, tag)
                 .map_err(|why| format!("open a link: {why}"))?;
-            Ok(Opened { link, offer, fallback: Some(format!("{text}; a pipe serves instead")) })
+            let fallback = Some(format!("{text}; a pipe serves instead"));
+            Ok(Opened { link, offer, transport: Transport::Pipe, fallback })
         }
         Err(why) => Err(format!("open a link: {why}")),
     }
@@ -123,6 +128,7 @@ fn open_link(wanted: Transport, tag: &str) -> Result<Opened, String> {
 struct Opened {
     link: Box<dyn SupervisorLink>,
     offer: tally_transport::Offer,
+    transport: Transport,
     fallback: Option<String>,
 }
 

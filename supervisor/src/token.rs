@@ -7,6 +7,8 @@ use tally_protocol::{ClientId, WorkerId};
 pub(crate) enum Token {
     /// The signal stream.
     Signals,
+    /// The bell of the store's thread.
+    Store,
     /// The control socket.
     Listener,
     /// The forkserver's socket.
@@ -25,6 +27,8 @@ pub(crate) enum Token {
     Door,
     /// A scraper's connection.
     Scraper(u64),
+    /// A new binary on trial: its pidfd.
+    Trial,
 }
 
 const KINDS: u64 = 16;
@@ -41,8 +45,10 @@ impl Token {
             Self::Lifeline(worker) => (5, worker.0),
             Self::Doorbell(worker) => (6, worker.0),
             Self::Stderr(worker) => (7, worker.0),
+            Self::Store => (10, 0),
             Self::Door => (8, 0),
             Self::Scraper(scraper) => (9, scraper),
+            Self::Trial => (10, 0),
         };
         usize::try_from(id * KINDS + kind).unwrap_or(usize::MAX - 1)
     }
@@ -60,8 +66,10 @@ impl Token {
             5 => Some(Self::Lifeline(WorkerId(id))),
             6 => Some(Self::Doorbell(WorkerId(id))),
             7 => Some(Self::Stderr(WorkerId(id))),
+            10 => Some(Self::Store),
             8 => Some(Self::Door),
             9 => Some(Self::Scraper(id)),
+            10 => Some(Self::Trial),
             _ => None,
         }
     }
@@ -84,6 +92,7 @@ mod tests {
             Token::Stderr(WorkerId(1 << 40)),
             Token::Door,
             Token::Scraper(7),
+            Token::Trial,
         ];
         for token in tokens {
             assert_eq!(Token::of(token.key()), Some(token));

@@ -5,10 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tally_machine::settings::Identity;
 use tally_machine::{Event, Machine, Moment, Phase, Settings};
+use tally_protocol::record::Saved;
 use tally_protocol::{ClientId, WorkerId, limits};
 use tally_sys::cgroup::OomKills;
 use tally_sys::clock;
@@ -16,14 +18,17 @@ use tally_sys::poll::{Interest, Poll, Ready};
 use tally_sys::signal::{Signal, SignalStream};
 use tally_sys::socket::Listener;
 
+use crate::books::Books;
 use crate::chronicle::Chronicle;
 use crate::clients::Clients;
+use crate::files::FileSets;
 use crate::metrics::histogram::Histogram;
 use crate::metrics::scrapers::Scrapers;
 use crate::reload::Reloader;
 use crate::service::Service;
 use crate::spawn::Nursery;
 use crate::token::Token;
+use crate::upgrade::Trial;
 use crate::worker::Worker;
 
 /// Signals the loop hears. SIGCHLD only matters for processes that lost their parent to us: workers tell their end by
@@ -44,7 +49,14 @@ pub(crate) struct Supervisor {
     pub(crate) accept_paused: bool,
     /// The socket when it is no longer ours to take clients from.
     pub(crate) resting: Option<Listener>,
+    /// The daemon's program, for an upgrade.
+    pub(crate) executable: Option<PathBuf>,
+    /// A new binary on trial.
+    pub(crate) trial: Option<Trial>,
+    /// The program that takes over at the end.
+    pub(crate) successor: Option<PathBuf>,
     pub(crate) clients: Clients,
+    pub(crate) files: FileSets,
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
     pub(crate) nursery: Nursery,
     /// The forkserver is watched by the poll.
@@ -77,6 +89,8 @@ pub(crate) struct Supervisor {
     /// Only a daemon takes new settings.
     pub(crate) reloader: Option<Reloader>,
     pub(crate) scrapers: Scrapers,
+    /// What survives the daemon, where there is a state directory.
+    pub(crate) books: Option<Books>,
     pub(crate) chronicle: Chronicle,
     /// How long turns take that are not sleep.
     pub(crate) turns: Histogram,
@@ -84,20 +98,33 @@ pub(crate) struct Supervisor {
 
 impl Supervisor {
     /// A supervisor that serves nobody yet. `zero` is the system's clock at `Moment(0)`.
-    pub(crate) fn new(zero: u64, settings: Settings, nursery: Nursery) -> io::Result<Self> {
+    pub(crate) fn new(
+        zero: u64,
+        settings: Settings,
+        nursery: Nursery,
+        saved: Option<Saved>,
+    ) -> io::Result<Self> {
         let signals = SignalStream::new(&SIGNALS)?;
         let poll = Poll::new()?;
         poll.watch(&signals, Token::Signals.key(), Interest::READ)?;
         let identity = settings.identity.clone();
+        let now = Moment(clock::monotonic_ns().saturating_sub(zero));
         let mut supervisor = Self {
             clients: Clients::beside(settings.slots),
-            machine: Machine::new(Moment(clock::monotonic_ns().saturating_sub(zero)), settings),
+            machine: match saved {
+                Some(saved) => Machine::restore(now, settings, saved),
+                None => Machine::new(now, settings),
+            },
             zero,
             poll,
             signals,
             listener: None,
             accept_paused: false,
+            files: FileSets::default(),
             resting: None,
+            executable: None,
+            trial: None,
+            successor: None,
             workers: BTreeMap::new(),
             nursery,
             forkserver_watched: false,
@@ -117,6 +144,7 @@ impl Supervisor {
             identity,
             reloader: None,
             scrapers: Scrapers::default(),
+            books: None,
             chronicle: Chronicle::default(),
             turns: Histogram::default(),
         };
@@ -134,7 +162,7 @@ impl Supervisor {
     /// A socket that will have another owner takes nobody in for one who is about to end: clients wait in it for the
     /// next one instead of being sent away by this one.
     fn rest_listener(&mut self) {
-        let goes_on = self.listener.as_ref().is_some_and(Listener::is_lent);
+        let goes_on = self.successor.is_some() || self.listener.as_ref().is_some_and(Listener::is_lent);
         let ends = match self.machine.phase() {
             Phase::Running | Phase::Draining { until: None } => false,
             Phase::Draining { until: Some(_) } | Phase::Stopping | Phase::Stopped => true,
@@ -163,19 +191,23 @@ impl Supervisor {
         while !self.ended {
             self.turn(&mut ready)?;
             self.rest_listener();
+            self.hurry_trial();
             self.service.after_turn(clock::monotonic_ns(), &self.machine, self.heard);
         }
         for client in self.clients.iter_mut() {
             client.finish();
         }
         // While the lock is held: nobody else's socket can be at that path.
-        if let Some(listener) = self.listener.take()
+        self.resting = self.listener.take().or(self.resting.take());
+        if self.successor.is_none()
+            && let Some(listener) = self.resting.take()
             && !listener.is_lent()
             && let Err(why) = std::fs::remove_file(listener.path())
         {
             tracing::warn!("could not remove {}: {why}", listener.path().display());
         }
         self.close_metrics_door();
+        self.close_books();
         if let Some(forkserver) = self.nursery.forkserver.take() {
             forkserver.end()?;
         }
@@ -216,7 +248,8 @@ impl Supervisor {
         }
         let now = clock::monotonic_ns();
         let machine = self.machine.next_deadline().map(|at| at.0.saturating_add(self.zero));
-        let next = [machine, self.service.due(), self.scrapers.next_deadline_ns()];
+        let trial = self.trial.as_ref().map(Trial::due);
+        let next = [machine, self.service.due(), self.scrapers.next_deadline_ns(), trial];
         let next = next.into_iter().flatten().min()?;
         Some(Duration::from_nanos(next.saturating_sub(now)))
     }
@@ -267,8 +300,8 @@ impl Supervisor {
 fn rank(token: Token) -> u8 {
     match token {
         Token::Signals => 0,
-        Token::Exit(_) | Token::Forkserver => 1,
-        Token::Lifeline(_) | Token::Doorbell(_) | Token::Stderr(_) => 2,
+        Token::Exit(_) | Token::Forkserver | Token::Trial => 1,
+        Token::Lifeline(_) | Token::Doorbell(_) | Token::Stderr(_) | Token::Store => 2,
         Token::Client(_) | Token::Scraper(_) => 3,
         Token::Listener | Token::Door => 4,
     }

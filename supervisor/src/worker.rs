@@ -3,8 +3,9 @@
 use std::os::fd::OwnedFd;
 
 use tally_protocol::frame::{Assembler, encode};
+use tally_protocol::job::Transport;
 use tally_protocol::work::{FromWorker, ToWorker};
-use tally_protocol::{JobId, limits};
+use tally_protocol::{JobId, SlotId, limits};
 use tally_sys::confine::Confined;
 use tally_sys::fd::read_some;
 use tally_sys::process::Child;
@@ -16,9 +17,15 @@ pub(crate) struct Worker {
     /// Its process; none while the forkserver has been asked and has not answered.
     pub(crate) child: Option<Child>,
     pub(crate) link: Box<dyn SupervisorLink>,
+    /// What kind of link that is.
+    pub(crate) transport: Transport,
     /// Our end: one byte comes when the worker has opened its link, then nothing until the end.
     pub(crate) lifeline: OwnedFd,
     pub(crate) stderr: StderrTail,
+    /// The place it fills, for the log.
+    pub(crate) slot: SlotId,
+    /// The job it was last given work of, until it is told to forget it: for the log.
+    pub(crate) job: Option<JobId>,
     /// What it was started as, for the account of its death.
     pub(crate) memory_limit_bytes: Option<u64>,
     /// What confines it; none until its link is open.
@@ -37,14 +44,19 @@ const FORGOTTEN_MAX: usize = 64;
 
 impl Worker {
     pub(crate) fn new(
+        slot: SlotId,
         link: Box<dyn SupervisorLink>,
+        transport: Transport,
         lifeline: OwnedFd,
         stderr: OwnedFd,
         memory_limit_bytes: Option<u64>,
     ) -> Self {
         Self {
             child: None,
+            slot,
+            job: None,
             link,
+            transport,
             lifeline,
             stderr: StderrTail::new(stderr),
             memory_limit_bytes,
@@ -58,6 +70,11 @@ impl Worker {
 
     /// Queues a message on its link. A `Forget` waits for the next message: it is not worth a wake-up of its own.
     pub(crate) fn send(&mut self, message: &ToWorker, scratch: &mut Vec<u8>) -> Result<(), String> {
+        match message {
+            ToWorker::Lease { lease, .. } => self.job = Some(lease.job),
+            ToWorker::Forget { job } if self.job == Some(*job) => self.job = None,
+            ToWorker::Job { .. } | ToWorker::Cancel { .. } | ToWorker::Forget { .. } | ToWorker::Quit => {}
+        }
         if let ToWorker::Forget { job } = message
             && self.forgotten.len() < FORGOTTEN_MAX
         {

@@ -16,7 +16,7 @@ const FIRST: RawFd = 3;
 /// Descriptors taken at the most.
 const PASSED_MAX: usize = 64;
 /// The variable in which descriptors kept over an exec are named: `PID:name=number,name=number`.
-const KEPT: &str = "TALLY_KEPT_FDS";
+const KEPT: &str = "KEPT_FDS";
 
 /// A descriptor that was there before this program.
 #[derive(Debug)]
@@ -52,6 +52,11 @@ pub fn take() -> io::Result<Vec<Passed>> {
 
 static LISTENED: AtomicBool = AtomicBool::new(false);
 static KEPT_TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Whether this program was begun by an exec of this very process, which has kept something for it.
+pub fn is_successor() -> bool {
+    std::env::var(KEPT).is_ok_and(|text| text.starts_with(&format!("{}:", process::own_pid())))
+}
 
 /// Takes what this process kept over an exec of itself: see [`keep`].
 pub fn take_kept() -> io::Result<Vec<Passed>> {

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
@@ -79,6 +79,26 @@ impl LockFile {
         file.set_len(0)?;
         file.rewind()?;
         file.write_all(format!("{}\nsince_unix_ms {}\n", process::own_pid(), clock::wall_ms()).as_bytes())
+    }
+
+    /// Takes over a lock that this process holds already: it kept the descriptor over an exec. An error if the path
+    /// leads elsewhere by now.
+    pub fn adopt(held: OwnedFd, path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref().to_path_buf();
+        let file = File::from(held);
+        // Whoever holds it gets it again.
+        fd::retry(|| rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive))?;
+        if !is_at(&file, &path)? {
+            return Err(io::Error::other("its file was replaced"));
+        }
+        let lock = Self { file, path };
+        lock.write_owner()?;
+        Ok(lock)
+    }
+
+    /// The descriptor, which holds the lock for as long as it is open.
+    pub fn into_fd(self) -> OwnedFd {
+        self.file.into()
     }
 
     /// Frees the lock and removes its file. Whoever has opened the file meanwhile finds, once it has

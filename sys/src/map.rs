@@ -56,6 +56,48 @@ impl FileMap {
     }
 }
 
+/// Reads a stream to its end into memory that is a regular file, and can be mapped and passed on as one.
+///
+/// # Errors
+/// When it cannot be read, or there is no memory for it.
+pub fn spool(stream: impl AsFd) -> io::Result<std::os::fd::OwnedFd> {
+    let memory = rustix::fs::memfd_create("tally-spool", rustix::fs::MemfdFlags::CLOEXEC)?;
+    let mut from = std::fs::File::from(stream.as_fd().try_clone_to_owned()?);
+    let mut to = std::fs::File::from(memory);
+    io::copy(&mut from, &mut to)?;
+    Ok(to.into())
+}
+
+/// What tells one state of a file from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileState {
+    /// The device it is on.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its last change, in nanoseconds since 1970.
+    pub modified_ns: i128,
+    /// Whether it is a regular file: one that has parts.
+    pub regular: bool,
+}
+
+/// How a file is now.
+///
+/// # Errors
+/// When the descriptor is none.
+pub fn file_state(file: impl AsFd) -> io::Result<FileState> {
+    let stat = rustix::fs::fstat(file)?;
+    Ok(FileState {
+        device: stat.st_dev,
+        inode: stat.st_ino,
+        bytes: u64::try_from(stat.st_size).unwrap_or(0),
+        modified_ns: i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec),
+        regular: rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file(),
+    })
+}
+
 impl Deref for FileMap {
     type Target = [u8];
 

@@ -16,7 +16,7 @@ use rustix::net::{
 use crate::fd::retry;
 
 /// The most descriptors that are taken with one read; a sender can pass 253 with one write.
-pub const PASSED_FDS_MAX: usize = 16;
+pub const PASSED_FDS_MAX: usize = 128;
 /// The most that the system lets go with one write.
 pub const SENT_FDS_MAX: usize = 253;
 

@@ -22,7 +22,7 @@ use crate::fd::retry;
 use crate::process::Pid;
 
 /// The most descriptors that go with one packet.
-pub const PACKET_FDS_MAX: usize = 16;
+pub const PACKET_FDS_MAX: usize = 128;
 
 /// How many connections may wait to be accepted; the system may allow fewer.
 const BACKLOG: i32 = 1024;

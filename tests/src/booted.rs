@@ -100,6 +100,8 @@ impl Booted {
                 "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
                 "TALLY_SOCKET=/run/tally/tally.sock",
             ])
+            // A client of a service that does not come up would wait for ever.
+            .args(["timeout", "60"])
             .args(arguments)
             .stdin(Stdio::null());
         command

@@ -147,8 +147,13 @@ fn await_exit(pid: u32) -> ExitStatus {
     let mut poll = Poll::new().expect("a poll can be made");
     poll.watch(&child, 0, Interest::READ).expect("a pidfd can be watched");
     let mut ready = Vec::new();
-    poll.wait(Some(Duration::from_nanos(PATIENCE_NS)), &mut ready).expect("a poll can wait");
-    assert!(!ready.is_empty(), "process {pid} did not end in time");
+    let until = tally_sys::clock::monotonic_ns() + PATIENCE_NS;
+    // A wait may end early, without a reason.
+    while ready.is_empty() {
+        let left = until.saturating_sub(tally_sys::clock::monotonic_ns());
+        assert!(left > 0, "process {pid} did not end in time");
+        poll.wait(Some(Duration::from_nanos(left)), &mut ready).expect("a poll can wait");
+    }
     child.try_reap().expect("a child can be reaped").expect("it has ended")
 }
 

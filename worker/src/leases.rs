@@ -1,10 +1,12 @@
 //! What a worker has been told: jobs it may get leases of, and leases it has not begun.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::rc::Rc;
+use std::os::fd::OwnedFd;
 
+use tally_kernel::Kernel;
 use tally_protocol::JobId;
 use tally_protocol::job::KernelSpec;
+use tally_protocol::source::Source;
 use tally_protocol::work::{LeaseId, ToWorker};
 
 /// One lease that waits.
@@ -24,14 +26,27 @@ pub(crate) enum Told {
     Dropped(LeaseId),
     /// Not waiting here: the running one, or already answered.
     CancelRunning(LeaseId),
+    /// The descriptors of this job's files have been sent.
+    FilesCome(JobId),
     /// End.
     Quit,
+}
+
+/// What was told of a job.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// What it folds.
+    Spec(Box<KernelSpec>, Vec<OwnedFd>),
+    /// The same, ready to fold.
+    Ready(Box<Kernel>),
+    /// It is being folded just now.
+    Lent,
 }
 
 /// Jobs and leases, in the order they came.
 #[derive(Debug, Default)]
 pub(crate) struct Leases {
-    jobs: BTreeMap<JobId, Rc<KernelSpec>>,
+    jobs: BTreeMap<JobId, Job>,
     waiting: VecDeque<Lease>,
 }
 
@@ -40,8 +55,9 @@ impl Leases {
     pub(crate) fn take(&mut self, message: ToWorker) -> Told {
         match message {
             ToWorker::Job { job, kernel } => {
-                self.jobs.insert(job, Rc::new(kernel));
-                Told::Noted
+                let files = matches!(kernel.source, Source::Files(_));
+                self.jobs.insert(job, Job::Spec(Box::new(kernel), Vec::new()));
+                if files { Told::FilesCome(job) } else { Told::Noted }
             }
             ToWorker::Lease { lease, position, count } => {
                 self.waiting.push_back(Lease { id: lease, position, count });
@@ -70,9 +86,23 @@ impl Leases {
         self.waiting.is_empty()
     }
 
-    /// What a job folds. The running fold keeps it even when the job is forgotten meanwhile.
-    pub(crate) fn kernel(&self, job: JobId) -> Option<Rc<KernelSpec>> {
-        self.jobs.get(&job).cloned()
+    /// What a job folds, lent until it is given back; `None` for a job it was not told of.
+    pub(crate) fn borrow(&mut self, job: JobId) -> Option<Job> {
+        Some(std::mem::replace(self.jobs.get_mut(&job)?, Job::Lent))
+    }
+
+    /// The files of a job that was just told of.
+    pub(crate) fn take_files(&mut self, job: JobId, fds: Vec<OwnedFd>) {
+        if let Some(Job::Spec(_, files)) = self.jobs.get_mut(&job) {
+            *files = fds;
+        }
+    }
+
+    /// Gives it back; one that was forgotten meanwhile is dropped.
+    pub(crate) fn give_back(&mut self, job: JobId, kernel: Box<Kernel>) {
+        if let Some(place) = self.jobs.get_mut(&job) {
+            *place = Job::Ready(kernel);
+        }
     }
 }
 

@@ -8,10 +8,13 @@
 mod crashing;
 mod leases;
 mod local;
+mod maps;
 mod run;
 mod setup;
 
-pub use local::{Share, fold_here};
+pub use local::{OpenFiles, Share, fold_here};
+pub use maps::{Maps, identity};
+pub use tally_kernel::{Bytes, Fault, FileBytes, Kernel};
 
 use std::io::Write as _;
 use std::os::fd::OwnedFd;

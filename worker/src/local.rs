@@ -2,12 +2,17 @@
 //!
 //! No supervision, nothing to lose but the whole: a panic or a kill ends the command. It exists to be compared with.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
+use tally_kernel::{Fault, FileBytes, Folded, Kernel};
 use tally_protocol::job::KernelSpec;
 use tally_reduce::Partial;
 use tally_sys::clock;
+
+/// Opens the files of a job once more, for one thread; `None` for a job without files.
+pub type OpenFiles<'a> = dyn Fn() -> Option<Box<dyn FileBytes>> + Sync + 'a;
 
 /// What one thread folded.
 #[derive(Debug)]
@@ -21,21 +26,27 @@ pub struct Share {
 }
 
 /// Folds everything on the calling thread (`threads` 1) or on as many threads, which take pieces of
-/// 1/`partitions` of the positions as they get free. `progress` hears now and then how many elements are done, on the
+/// 1/`partitions` of the positions as they get free. `progress` hears now and then how many positions are done, on the
 /// calling thread; when it says false the fold stops and the answer is `None`.
+///
+/// # Errors
+/// What the kernel found wrong first.
 pub fn fold_here(
     kernel: &KernelSpec,
+    files: &OpenFiles<'_>,
     threads: usize,
     partitions: u64,
     progress: &mut dyn FnMut(u64) -> bool,
-) -> Option<Vec<Share>> {
+) -> Result<Option<Vec<Share>>, Fault> {
     let plan = Plan {
         kernel,
+        files,
         elements: kernel.count(),
         partitions: partitions.clamp(1, kernel.count().max(1)),
         next: AtomicU64::new(0),
         done: AtomicU64::new(0),
         stopped: AtomicBool::new(false),
+        fault: Mutex::new(None),
     };
     let shares = if threads <= 1 {
         let keep_going = &mut || progress(plan.done.load(Ordering::Relaxed));
@@ -55,19 +66,25 @@ pub fn fold_here(
             shares
         })
     };
-    (!plan.stopped.load(Ordering::Relaxed)).then_some(shares)
+    if let Some(fault) = plan.first_fault() {
+        return Err(fault);
+    }
+    Ok((!plan.stopped.load(Ordering::Relaxed)).then_some(shares))
 }
 
 /// What the threads share.
 struct Plan<'a> {
     kernel: &'a KernelSpec,
+    files: &'a OpenFiles<'a>,
     elements: u64,
     partitions: u64,
     /// The next piece to take.
     next: AtomicU64,
-    /// Elements folded so far.
+    /// Positions folded so far.
     done: AtomicU64,
     stopped: AtomicBool,
+    /// Where in the source the first fault is, and what it is.
+    fault: Mutex<Option<(u64, Fault)>>,
 }
 
 impl Plan<'_> {
@@ -75,15 +92,40 @@ impl Plan<'_> {
         let mut share =
             Share { ranges: Vec::new(), partial: Partial::identity(&self.kernel.reductions), busy_ns: 0 };
         let begun = clock::monotonic_ns();
-        while let Some((position, count)) = self.take() {
-            if !self.fold(position, count, &mut share.partial, keep_going) {
-                self.stopped.store(true, Ordering::Relaxed);
-                break;
+        let mut kernel = match Kernel::prepare(self.kernel.clone(), (self.files)()) {
+            Ok(kernel) => kernel,
+            Err(fault) => {
+                self.fail(0, fault);
+                return share;
             }
-            share.ranges.push((position, count));
+        };
+        while let Some((position, count)) = self.take() {
+            match self.fold(&mut kernel, position, count, keep_going) {
+                Ok(Folded::Whole(partial)) => {
+                    if let Err(why) = share.partial.merge(partial) {
+                        self.fail(position, Fault::new(why.to_string()));
+                    }
+                    share.ranges.push((position, count));
+                }
+                Ok(Folded::Stopped) => self.stopped.store(true, Ordering::Relaxed),
+                Err(fault) => self.fail(position, fault),
+            }
         }
         share.busy_ns = clock::monotonic_ns().saturating_sub(begun);
         share
+    }
+
+    fn fail(&self, position: u64, fault: Fault) {
+        self.stopped.store(true, Ordering::Relaxed);
+        let mut first = self.fault.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if first.as_ref().is_none_or(|(other, _)| position < *other) {
+            *first = Some((position, fault));
+        }
+    }
+
+    fn first_fault(&self) -> Option<Fault> {
+        let mut first = self.fault.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        first.take().map(|(_, fault)| fault)
     }
 
     /// The next piece: piece k of n covers positions k*e/n up to (k+1)*e/n, so sizes differ by at most one.
@@ -105,21 +147,19 @@ impl Plan<'_> {
 
     fn fold(
         &self,
+        kernel: &mut Kernel,
         position: u64,
         count: u64,
-        partial: &mut Partial,
         keep_going: &mut dyn FnMut() -> bool,
-    ) -> bool {
-        self.kernel.runs(position, count).all(|run| {
-            let mut seen = 0;
-            let finished = partial.absorb_progression(&run.first, &run.step, run.count, &mut |done| {
-                self.done.fetch_add(done - seen, Ordering::Relaxed);
-                seen = done;
-                keep_going() && !self.stopped.load(Ordering::Relaxed)
-            });
-            self.done.fetch_add(run.count.saturating_sub(seen), Ordering::Relaxed);
-            finished
-        })
+    ) -> Result<Folded, Fault> {
+        let mut seen = 0;
+        let folded = kernel.fold(position, count, &mut |done| {
+            self.done.fetch_add(done.saturating_sub(seen), Ordering::Relaxed);
+            seen = seen.max(done);
+            keep_going() && !self.stopped.load(Ordering::Relaxed)
+        });
+        self.done.fetch_add(count.saturating_sub(seen), Ordering::Relaxed);
+        folded
     }
 }
 
@@ -151,7 +191,8 @@ mod tests {
         let kernel = kernel("-5..1000");
         for threads in [1, 2, 3] {
             for partitions in [1, 2, 7, 1005, 5000] {
-                let shares = fold_here(&kernel, threads, partitions, &mut |_| true).unwrap();
+                let shares =
+                    fold_here(&kernel, &|| None, threads, partitions, &mut |_| true).unwrap().unwrap();
                 assert_eq!(answers(shares), ["499485", "1005"], "{threads} threads, {partitions} pieces");
             }
         }
@@ -159,12 +200,12 @@ mod tests {
 
     #[test]
     fn an_empty_source_is_the_identity() {
-        let shares = fold_here(&kernel("3..3"), 2, 4, &mut |_| true).unwrap();
+        let shares = fold_here(&kernel("3..3"), &|| None, 2, 4, &mut |_| true).unwrap().unwrap();
         assert_eq!(answers(shares), ["0", "0"]);
     }
 
     #[test]
     fn progress_can_stop_it() {
-        assert!(fold_here(&kernel("0..1e12"), 2, 8, &mut |_| false).is_none());
+        assert!(fold_here(&kernel("0..1e12"), &|| None, 2, 8, &mut |_| false).unwrap().is_none());
     }
 }

@@ -3,13 +3,18 @@
 //! Answers are buffered. They are committed before each fold, so that `Started` is out before a kernel can kill the
 //! process, and flushed before the worker sleeps, so that a stream of tiny partitions wakes nobody for each.
 
+use std::os::fd::OwnedFd;
+
+use tally_kernel::{Fault, FileBytes, Folded, Kernel};
+use tally_protocol::JobId;
 use tally_protocol::frame::{Assembler, FrameError, encode};
+use tally_protocol::source::Source;
 use tally_protocol::work::{FromWorker, LeaseId, ToWorker};
-use tally_reduce::Partial;
-use tally_sys::{clock, crash};
+use tally_sys::{clock, crash, socket};
 use tally_transport::{LinkError, Received, Wait, WorkerLink};
 
-use crate::leases::{Lease, Leases, Told};
+use crate::leases::{Job, Lease, Leases, Told};
+use crate::maps::Maps;
 use crate::setup::Worker;
 
 /// Between two signs of life from a long fold.
@@ -44,6 +49,7 @@ impl From<FrameError> for End {
 pub(crate) fn serve(worker: Worker) -> Result<(), String> {
     let mut worker = Running {
         link: worker.link,
+        lifeline: worker.lifeline,
         leases: Leases::default(),
         assembler: Assembler::new(),
         frame: Vec::new(),
@@ -57,6 +63,7 @@ pub(crate) fn serve(worker: Worker) -> Result<(), String> {
 
 struct Running {
     link: Box<dyn WorkerLink>,
+    lifeline: OwnedFd,
     leases: Leases,
     assembler: Assembler,
     /// Reused for each frame that comes.
@@ -99,14 +106,27 @@ impl Running {
                 Told::Noted => {}
                 Told::Dropped(lease) => self.say(&FromWorker::Cancelled { lease })?,
                 Told::CancelRunning(lease) => cancelled |= running == Some(lease),
+                Told::FilesCome(job) => self.take_files(job)?,
                 Told::Quit => return Err(End::Quietly),
             }
             wait = Wait::Never;
         }
     }
 
+    /// Takes the descriptors of a job's files, which were sent before the job was told of.
+    fn take_files(&mut self, job: JobId) -> Result<(), End> {
+        let mut mark = [0; 1];
+        let packet = socket::receive_packet(&self.lifeline, &mut mark)
+            .map_err(|why| End::Because(format!("take the files of {job}: {why}")))?;
+        if packet.length == 0 {
+            return Err(End::Quietly);
+        }
+        self.leases.take_files(job, packet.fds);
+        Ok(())
+    }
+
     fn fold(&mut self, lease: Lease) -> Result<(), End> {
-        let Some(kernel) = self.leases.kernel(lease.id.job) else {
+        let Some(job) = self.leases.borrow(lease.id.job) else {
             return Err(End::Because(format!(
                 "fold a partition of {}, of which it was not told",
                 lease.id.job
@@ -121,32 +141,41 @@ impl Running {
 
         let begun = clock::monotonic_ns();
         let mut pace = Pace { listened: begun, spoken: begun };
-        let mut partial = Partial::identity(&kernel.reductions);
-        let mut base = 0;
-        for run in kernel.runs(lease.position, lease.count) {
-            let mut stop = None;
-            let finished = partial.absorb_progression(&run.first, &run.step, run.count, &mut |done| {
-                stop = self.look_up(&mut pace, lease.id, base + done).err();
-                stop.is_none()
-            });
-            match (finished, stop) {
-                (true, None) => base += run.count,
-                (_, Some(Stop::End(end))) => return Err(end),
-                (_, Some(Stop::Cancelled)) | (false, None) => {
-                    return self.say(&FromWorker::Cancelled { lease: lease.id });
-                }
+        let mut kernel = match ready(job) {
+            Ok(kernel) => kernel,
+            Err(fault) => return self.fail(lease.id, &fault),
+        };
+        let mut stop = None;
+        let folded = kernel.fold(lease.position, lease.count, &mut |done| {
+            stop = self.look_up(&mut pace, lease.id, done).err();
+            stop.is_none()
+        });
+        self.leases.give_back(lease.id.job, kernel);
+        let partial = match (folded, stop) {
+            (_, Some(Stop::End(end))) => return Err(end),
+            (Ok(Folded::Stopped), _) | (_, Some(Stop::Cancelled)) => {
+                return self.say(&FromWorker::Cancelled { lease: lease.id });
             }
-        }
+            (Err(fault), None) => return self.fail(lease.id, &fault),
+            (Ok(Folded::Whole(partial)), None) => partial,
+        };
         let busy_ns = clock::monotonic_ns().saturating_sub(begun);
         crash::point("before-partial");
         self.say(&FromWorker::Partial {
             lease: lease.id,
-            elements: base,
+            elements: lease.count,
             busy_ns,
             state: partial.to_bytes(),
         })?;
         crash::point("after-partial");
         Ok(())
+    }
+
+    /// The kernel has no answer: the first line says why, the others where.
+    fn fail(&mut self, lease: LeaseId, fault: &Fault) -> Result<(), End> {
+        let lines = [Some(&fault.message), fault.place.as_ref(), fault.hint.as_ref()];
+        let why = lines.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join("\n");
+        self.say(&FromWorker::Failed { lease, why })
     }
 
     /// Between two blocks of a fold: hears cancels, shows that it lives.
@@ -177,6 +206,21 @@ impl Running {
             crash::point("mid-message");
             Ok(())
         })
+    }
+}
+
+/// Makes a kernel ready, once for all partitions of a job.
+fn ready(job: Job) -> Result<Box<Kernel>, Fault> {
+    match job {
+        Job::Ready(kernel) => Ok(kernel),
+        Job::Spec(spec, fds) => {
+            let files: Option<Box<dyn FileBytes>> = match &spec.source {
+                Source::Files(files) => Some(Box::new(Maps::new(files, fds)?)),
+                Source::Ranges(_) => None,
+            };
+            Kernel::prepare(*spec, files).map(Box::new)
+        }
+        Job::Lent => Err(Fault::new("fold a job that is being folded")),
     }
 }
 

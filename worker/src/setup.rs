@@ -19,6 +19,8 @@ use tally_transport::WorkerLink;
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) link: Box<dyn WorkerLink>,
+    /// Files of jobs come over it.
+    pub(crate) lifeline: OwnedFd,
 }
 
 /// Reads the set-up packet and does what it says. Errors are fragments after "could not".
@@ -57,7 +59,7 @@ pub(crate) fn become_worker(lifeline: OwnedFd) -> Result<Worker, String> {
     crash::point("before-opened");
     socket::send_packet(&lifeline, &opened, &[])
         .map_err(|why| format!("say that its link is open: {why}"))?;
-    Ok(Worker { link })
+    Ok(Worker { link, lifeline })
 }
 
 /// What it answers to its set-up: that its link is open, what confines it from now on, and what does not and why.

@@ -64,6 +64,7 @@ The daemon
   workers               list its workers     dump           its whole state
   ping                  a sign of life       config         settings
   metrics               counters, figures    reload         new settings
+  upgrade               to a new binary
 
 With no daemon at the default socket, a reduction runs under a supervisor of
 its own that lives for this one command. Answers are exact, and the same for any
@@ -147,6 +148,8 @@ examples! {
     DRAIN = "  tally drain";
     STOP = "  tally stop                        returns when the daemon has ended
   tally stop --now";
+    UPGRADE = "  tally upgrade                     the new version is installed; returns when it runs
+  tally upgrade --binary ./tally    another one";
     DUMP = "  tally dump > state.json";
     CONFIG = "  tally config show                 what is in force, and where it came from
   tally config show --config my.toml

@@ -58,6 +58,7 @@ fn options_are_read() {
         detach: true,
         local: true,
         progress: Some(ProgressWhen::Json),
+        ..ReductionOptions::default()
     };
     assert_eq!(sum(line).options, expected);
     let bare = ReductionOptions { partitions: Some(Partitions(None)), ..ReductionOptions::default() };

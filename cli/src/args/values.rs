@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use tally_protocol::ids::JobId;
-use tally_protocol::job::{StartMethod, Transport};
+use tally_protocol::job::{Nan, OnBad, StartMethod, Transport};
 use tally_protocol::limits;
 use tally_protocol::range::parse_integer;
 
@@ -98,6 +98,16 @@ pub(crate) fn progress(text: &str) -> Result<ProgressWhen, String> {
 
 pub(crate) fn transport(text: &str) -> Result<Transport, String> {
     let known: Vec<_> = Transport::ALL.iter().map(|one| (one.name(), *one)).collect();
+    one_of(text, &known)
+}
+
+pub(crate) fn on_bad(text: &str) -> Result<OnBad, String> {
+    let known: Vec<_> = OnBad::ALL.iter().map(|one| (one.name(), *one)).collect();
+    one_of(text, &known)
+}
+
+pub(crate) fn nan(text: &str) -> Result<Nan, String> {
+    let known: Vec<_> = Nan::ALL.iter().map(|one| (one.name(), *one)).collect();
     one_of(text, &known)
 }
 

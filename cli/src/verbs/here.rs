@@ -39,7 +39,7 @@ pub(super) fn run(
     let mut stopped = None;
     let mut percent = 0;
     let terminal = &mut *context.terminal;
-    let outcome = (context.roles.fold)(&plan.spec, mode, &mut |done| {
+    let outcome = (context.roles.fold)(&plan.spec, &plan.inputs, mode, &mut |done| {
         let now_ns = clock::monotonic_ns();
         let step = step(done, elements, now_ns.saturating_sub(begun_ns), threads(mode));
         percent = step.percent();
@@ -136,6 +136,7 @@ fn blank(plan: &Plan, mode: FoldMode) -> JobView {
         incidents: Vec::new(),
         uid: None,
         stored: None,
+        note: None,
     }
 }
 

@@ -20,6 +20,7 @@ use crate::show::{answer, json};
 
 pub(super) fn run(context: &mut Context<'_, '_>, plan: &Plan) -> Result<u8, Failure> {
     let begun_ns = clock::monotonic_ns();
+    (context.roles.check)(&plan.spec, &plan.inputs)?;
     let mut talk = match &plan.place {
         Place::Here(mode) => return here::run(context, plan, *mode, begun_ns),
         Place::Daemon(reach) => talk_to(reach.connect()?)?,
@@ -29,6 +30,7 @@ pub(super) fn run(context: &mut Context<'_, '_>, plan: &Plan) -> Result<u8, Fail
             None => private(context, options)?,
         },
     };
+    talk.carry(plan.inputs.clone());
     let code = if plan.spec.request.detach {
         detach(context, &mut talk, plan)
     } else {

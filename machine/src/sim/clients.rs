@@ -8,10 +8,15 @@ use super::scenario;
 use super::world::{Happening, World};
 use crate::event::Event;
 use crate::moment::{Moment, Span};
+use crate::permission::{Rights, Who};
 
 /// One client.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
+    /// Whom it was announced as, in worlds where that is done.
+    pub(super) who: Option<Who>,
+    /// The daemon that runs now has been told.
+    pub(super) announced: bool,
     /// What it waits for.
     pub(super) asked: Option<Asked>,
     /// Requests it still wants to make.
@@ -33,11 +38,21 @@ impl World {
     pub(super) fn new_client(&mut self, left: u64, closer: bool) -> ClientId {
         self.named += 1;
         let client = ClientId(self.named);
-        self.callers.insert(client, Caller { asked: None, left, closer });
+        let who = self.somebody(closer);
+        self.callers.insert(client, Caller { who, announced: false, asked: None, left, closer });
         let at = Moment(self.now.0 + self.rng.below(self.scenario.calm.0 / 2));
         let at = if closer { self.now } else { at };
         self.plan(at, Happening::Caller(client));
         client
+    }
+
+    fn somebody(&mut self, closer: bool) -> Option<Who> {
+        if !self.scenario.settings.durable {
+            return None;
+        }
+        let uid = u32::try_from(self.rng.below(3)).unwrap_or(0);
+        let rights = self.rng.pick(&[Rights::Own, Rights::Own, Rights::Read, Rights::Operate]);
+        Some(Who { uid, rights: if closer { Rights::Operate } else { rights } })
     }
 
     /// A client has thought of something, or has had enough.
@@ -72,6 +87,11 @@ impl World {
     }
 
     pub(super) fn ask(&mut self, client: ClientId, request: Request, more: bool) {
+        let Some(caller) = self.callers.get_mut(&client).filter(|_| !self.exited) else { return };
+        if let Some(who) = caller.who.filter(|_| !caller.announced) {
+            caller.announced = true;
+            self.tell(Event::ClientCame { client, who });
+        }
         let Some(caller) = self.callers.get_mut(&client).filter(|_| !self.exited) else { return };
         caller.left = caller.left.saturating_sub(1);
         caller.asked = Some(Asked { request: request.clone(), more, told: None });
@@ -118,7 +138,16 @@ impl World {
     }
 
     fn rare(&mut self) -> Request {
-        match self.rng.below(6) {
+        let kinds = if self.scenario.settings.durable { 14 } else { 6 };
+        match self.rng.below(kinds) {
+            6 => Request::Reload,
+            7 => Request::Config,
+            8 => Request::Metrics,
+            9 => Request::Upgrade { binary: None },
+            10..=13 => {
+                let job = JobId(self.rng.between(1, self.last_id()));
+                Request::Reprioritize { job, priority: i32::try_from(self.rng.below(4)).unwrap_or(0) - 1 }
+            }
             0 => Request::Drain,
             1 => Request::Stop { now: false },
             2 => Request::Stop { now: true },

@@ -15,6 +15,7 @@ use super::workers::Life;
 use super::world::World;
 use crate::Phase;
 use crate::action::Blow;
+use crate::permission::{Rights, Who};
 use crate::worker::SlotState;
 
 impl World {
@@ -128,9 +129,11 @@ impl World {
         let Some(asked) = &mut caller.asked else {
             return self.fail(format!("c{client} gets a reply it did not ask for"));
         };
+        let who = caller.who;
         if !continues {
             let request = asked.request.clone();
             caller.asked = None;
+            self.judge_rights(client, who, &request, reply);
             self.judge_last(client, &request, reply);
             return self.answered(client, &request, reply);
         }
@@ -153,7 +156,11 @@ impl World {
             (Request::Submit(spec), Reply::Job(view)) => spec.request.detach || over(view),
             (Request::Follow(_) | Request::Result(_), Reply::Job(view)) => over(view),
             (
-                Request::Show(_) | Request::Pause(_) | Request::Resume(_) | Request::Retry(_),
+                Request::Show(_)
+                | Request::Pause(_)
+                | Request::Resume(_)
+                | Request::Retry(_)
+                | Request::Reprioritize { .. },
                 Reply::Job(_),
             ) => true,
             (Request::Wait(jobs), Reply::Jobs(views)) => jobs.len() == views.len() && views.iter().all(over),
@@ -163,11 +170,52 @@ impl World {
             (Request::Hello(_), Reply::Hello(_)) => true,
             (Request::Status, Reply::Status(_)) | (Request::Workers, Reply::Workers(_)) => true,
             (Request::Dump, Reply::Dump(_)) => true,
-            (Request::Ping | Request::Drain | Request::Stop { .. }, Reply::Done) => true,
+            (
+                Request::Ping | Request::Drain | Request::Stop { .. } | Request::Upgrade { .. },
+                Reply::Done,
+            ) => true,
+            (Request::Reload, Reply::Reloaded(_)) => true,
+            (Request::Config | Request::Metrics, Reply::Metrics(_)) => true,
             (_, _) => false,
         };
         if !good {
             self.fail(format!("c{client} asked {request:?} and got {reply:?}"));
+        }
+    }
+
+    /// Nobody is shown or may do more than it may.
+    fn judge_rights(&mut self, client: ClientId, who: Option<Who>, request: &Request, reply: &Reply) {
+        let Some(who) = who else { return };
+        let views: &[JobView] = match reply {
+            Reply::Job(view) | Reply::Explanation { job: view, .. } => std::slice::from_ref(view),
+            Reply::Jobs(views) => views,
+            _ => &[],
+        };
+        let others = views.iter().any(|view| view.uid != Some(who.uid));
+        let listed = matches!(request, Request::Jobs { .. } | Request::Wait(_));
+        let looks = listed
+            || matches!(
+                request,
+                Request::Show(_) | Request::Explain(_) | Request::Follow(_) | Request::Result(_)
+            );
+        let may = match who.rights {
+            Rights::Operate => true,
+            Rights::Read => looks || !others,
+            Rights::Own => !others,
+        };
+        if !may {
+            self.fail(format!("c{client} of user {} got {reply:?} to {request:?}", who.uid));
+        }
+        let refused = matches!(reply, Reply::Refused(failure) if failure.code == ErrorCode::NotPermitted);
+        if refused && who.rights == Rights::Operate {
+            self.fail(format!("c{client} may do everything and not {request:?}"));
+        }
+        let grave = matches!(
+            request,
+            Request::Drain | Request::Stop { .. } | Request::Dump | Request::Reload | Request::Upgrade { .. }
+        );
+        if grave && !refused && who.rights != Rights::Operate {
+            self.fail(format!("c{client} is no operator and may {request:?}"));
         }
     }
 
@@ -319,48 +367,59 @@ impl World {
 }
 
 fn may_refuse(request: &Request, code: ErrorCode) -> bool {
+    let changes = matches!(
+        request,
+        Request::Pause(_) | Request::Resume(_) | Request::Retry(_) | Request::Reprioritize { .. }
+    );
     match code {
         ErrorCode::TooMany => matches!(request, Request::Submit(_) | Request::Retry(_)),
-        ErrorCode::Stopping => matches!(
-            request,
-            Request::Submit(_)
-                | Request::Retry(_)
-                | Request::Follow(_)
-                | Request::Wait(_)
-                | Request::Pause(_)
-                | Request::Resume(_)
-        ),
-        ErrorCode::StoreFailed => {
-            matches!(request, Request::Submit(_) | Request::Retry(_) | Request::Pause(_) | Request::Resume(_))
+        ErrorCode::Stopping => {
+            changes
+                || matches!(
+                    request,
+                    Request::Submit(_)
+                        | Request::Follow(_)
+                        | Request::Wait(_)
+                        | Request::Reload
+                        | Request::Upgrade { .. }
+                )
         }
-        ErrorCode::WrongState => {
-            matches!(
-                request,
-                Request::Cancel { .. } | Request::Pause(_) | Request::Resume(_) | Request::Retry(_)
-            )
-        }
+        ErrorCode::StoreFailed => changes || matches!(request, Request::Submit(_)),
+        ErrorCode::WrongState => changes || matches!(request, Request::Cancel { .. }),
         ErrorCode::NotEnded => matches!(request, Request::Result(_)),
+        ErrorCode::BadUsage => matches!(request, Request::Reload),
+        ErrorCode::System => matches!(request, Request::Upgrade { .. }),
         ErrorCode::VersionMismatch => matches!(request, Request::Hello(_)),
         ErrorCode::NoSuchJob => !matches!(request, Request::Submit(_) | Request::Jobs { .. } | Request::Ping),
+        // Of those that are somebody's, and those that are only the operators'.
+        ErrorCode::NotPermitted => {
+            changes
+                || matches!(
+                    request,
+                    Request::Cancel { all: false, .. }
+                        | Request::Drain
+                        | Request::Stop { .. }
+                        | Request::Dump
+                        | Request::Reload
+                        | Request::Upgrade { .. }
+                )
+        }
         ErrorCode::WorkerKilled
         | ErrorCode::KernelFailed
         | ErrorCode::NoAnswer
         | ErrorCode::NoWorkers
         | ErrorCode::SupervisorGone
         | ErrorCode::Internal
-        | ErrorCode::BadUsage
         | ErrorCode::NoDaemon
         | ErrorCode::Cancelled
         | ErrorCode::TimedOut
-        | ErrorCode::NotPermitted
-        | ErrorCode::Interrupted
-        | ErrorCode::System => false,
+        | ErrorCode::Interrupted => false,
     }
 }
 
 fn kernel_of(view: &JobView) -> Option<KernelSpec> {
     let source = view.sources.iter().map(|text| parse_range(text, &Integer::from(1)).ok());
-    Some(KernelSpec { reductions: vec![Reduction::Sum], source: source.collect::<Option<_>>()? })
+    Some(KernelSpec::of_ranges(vec![Reduction::Sum], source.collect::<Option<_>>()?))
 }
 
 fn number(text: &str) -> u64 {

@@ -221,6 +221,7 @@ impl World {
         for client in clients {
             if let Some(caller) = self.callers.get_mut(&client) {
                 caller.asked = None;
+                caller.announced = false;
                 self.plan(self.now, Happening::Caller(client));
             }
         }

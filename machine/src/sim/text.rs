@@ -18,7 +18,7 @@ pub fn event(event: &Event) -> String {
             format!("c{client}: {}{}", self::request(request), if *more { ", more" } else { "" })
         }
         Event::ClientGone { client } => format!("c{client}: gone"),
-        Event::Spawned { worker, pid } => format!("w{worker}: spawned as {pid}"),
+        Event::Spawned { worker, pid, .. } => format!("w{worker}: spawned as {pid}"),
         Event::SpawnFailed { worker, why } => format!("w{worker}: could not {why}"),
         Event::WorkerSaid { worker, said: what } => format!("w{worker}: {}", said(what)),
         Event::LinkBroken { worker, why } => format!("w{worker}: link broken: {why}"),
@@ -27,6 +27,14 @@ pub fn event(event: &Event) -> String {
         Event::StopNow => "stop now".to_owned(),
         Event::Recorded { ticket } => format!("recorded {}", ticket.0),
         Event::NotRecorded { ticket, why } => format!("not recorded {}: {why}", ticket.0),
+        Event::Reloaded { client, result } => match result {
+            Ok(_) => format!("reloaded for c{client}"),
+            Err(failure) => format!("not reloaded for c{client}: {}", failure.message),
+        },
+        Event::UpgradeReady { client, result } => match result {
+            Ok(()) => format!("upgrade ready for c{client}"),
+            Err(failure) => format!("no upgrade for c{client}: {}", failure.message),
+        },
         Event::Reload(settings) => format!("reload with {} slots", settings.slots),
     }
 }
@@ -50,11 +58,14 @@ fn request(request: &Request) -> String {
         Request::Workers => "workers".to_owned(),
         Request::Ping => "ping".to_owned(),
         Request::Drain => "drain".to_owned(),
+        Request::Upgrade { .. } => "upgrade".to_owned(),
         Request::Stop { now } => format!("stop{}", if *now { " --now" } else { "" }),
         Request::Dump => "dump".to_owned(),
+        Request::Reprioritize { job, priority } => format!("reprioritize {job} {priority}"),
         Request::Reload => "reload".to_owned(),
         Request::Config => "config".to_owned(),
         Request::Metrics => "metrics".to_owned(),
+        Request::Upgrade { .. } => "upgrade".to_owned(),
     }
 }
 
@@ -118,6 +129,10 @@ pub fn action(action: &Action) -> String {
         Action::Reply { client, reply: what, continues } => {
             format!("c{client} <- {}{}", reply(what), if *continues { " ..." } else { "" })
         }
+        Action::Reload { client } => format!("reload for c{client}"),
+        Action::Config { client } => format!("config for c{client}"),
+        Action::Metrics { client } => format!("metrics for c{client}"),
+        Action::Upgrade { client } => format!("upgrade for c{client}"),
         Action::Record { ticket, changes } => {
             let changes: Vec<String> = changes.iter().map(change).collect();
             format!("record {}: {}", ticket.0, changes.join(", "))

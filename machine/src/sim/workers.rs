@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use tally_protocol::job::KernelSpec;
+use tally_protocol::job::{KernelSpec, Transport};
 use tally_protocol::work::{FromWorker, LeaseId, ToWorker};
 use tally_protocol::{Attempt, JobId, SlotId, WorkerId};
 use tally_reduce::{Partial, Reduction};
@@ -105,7 +105,7 @@ impl World {
         let stubborn = self.strikes(self.scenario.faults.stubborn);
         self.process(worker).stubborn = stubborn;
         let pid = 1000 + u32::try_from(worker.0).unwrap_or(0);
-        self.tell(Event::Spawned { worker, pid });
+        self.tell(Event::Spawned { worker, pid, transport: Transport::Shm });
         if self.strikes(self.scenario.faults.never_ready) {
             self.process(worker).life = Life::Hung;
         } else if self.strikes(self.scenario.faults.dies_starting) {

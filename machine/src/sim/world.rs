@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tally_protocol::control::Request;
+use tally_protocol::control::{Reply, Request};
+use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::record::Change;
+use tally_protocol::settings::ReloadView;
 use tally_protocol::work::{FromWorker, LeaseId, ToWorker};
 use tally_protocol::{ClientId, JobId, SlotId, WorkerId};
 
@@ -253,6 +255,17 @@ impl World {
         }
     }
 
+    /// A client wants other settings: they come, or they are bad.
+    fn reload_for(&mut self, client: ClientId) {
+        let bad = Failure::new(ErrorCode::BadUsage, "could not reload the configuration: bad luck");
+        let result = if self.rng.chance(300) { Err(bad) } else { Ok(ReloadView::default()) };
+        let at = self.now + self.delay();
+        if result.is_ok() {
+            self.plan(at, Happening::Operator(Operator::Reload));
+        }
+        self.plan(at, Happening::ToMachine(Event::Reloaded { client, result }));
+    }
+
     fn reload(&mut self) {
         let settings: Settings = self.scenario.reloaded(&mut self.rng);
         self.slots_most = self.slots_most.max(settings.slots);
@@ -310,6 +323,8 @@ impl World {
             | Event::StopNow
             | Event::Recorded { .. }
             | Event::NotRecorded { .. }
+            | Event::Reloaded { .. }
+            | Event::UpgradeReady { .. }
             | Event::Reload(_) => {}
         }
         None
@@ -355,6 +370,16 @@ impl World {
                 self.judge_reply(client, &reply, continues);
             }
             Action::Record { ticket, changes } => self.record(ticket, changes),
+            Action::Reload { client } => self.reload_for(client),
+            Action::Config { client } | Action::Metrics { client } => {
+                self.judge_reply(client, &Reply::Metrics(String::new()), false);
+            }
+            Action::Upgrade { client } => {
+                let at = self.now + self.delay();
+                let result = Err(Failure::new(ErrorCode::System, "could not upgrade: no such file"));
+                let result = if self.rng.chance(200) { Ok(()) } else { result };
+                self.plan(at, Happening::ToMachine(Event::UpgradeReady { client, result }));
+            }
             Action::Exit => self.exit(),
         }
     }

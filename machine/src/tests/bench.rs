@@ -123,7 +123,8 @@ impl Bench {
 
     pub(crate) fn ready(&mut self, worker: u64) -> Vec<String> {
         let pid = u32::try_from(worker).unwrap() + 100;
-        let mut lines = self.event(Event::Spawned { worker: WorkerId(worker), pid });
+        let mut lines =
+            self.event(Event::Spawned { worker: WorkerId(worker), pid, transport: Transport::Shm });
         lines.extend(self.said(worker, FromWorker::Ready));
         lines
     }

@@ -1,7 +1,7 @@
 //! Events in any order, from anybody, at any time, even back in time: nothing may panic and all invariants hold.
 
 use tally_protocol::control::Request;
-use tally_protocol::job::JobRequest;
+use tally_protocol::job::{JobRequest, Transport};
 use tally_protocol::work::{FromWorker, LeaseId};
 use tally_protocol::{Attempt, ClientId, JobId, PartitionId, WorkerId};
 use tally_reduce::{Integer, Partial, Reduction};
@@ -99,7 +99,7 @@ impl Dice {
                 Event::ClientSaid { client: self.client(), request: self.request(), more: self.below(2) == 0 }
             }
             8 => Event::ClientGone { client: self.client() },
-            9..=11 => Event::Spawned { worker, pid: 7 },
+            9..=11 => Event::Spawned { worker, pid: 7, transport: Transport::Pipe },
             12 => Event::SpawnFailed { worker, why: "be".into() },
             13 => Event::LinkBroken { worker, why: "torn".into() },
             14..=17 => Event::WorkerExited { worker, how: "vanished".into(), stderr: "help".into() },

@@ -15,6 +15,9 @@ use super::keys::number;
 use super::layers::{BadSetting, Layers, Origin};
 use super::state_dir::StateDir;
 
+/// Milliseconds of a day.
+const DAY_MS: u64 = 86_400_000;
+
 /// The settings in force. The meaning of each is in `config.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "config.toml is the documentation of each")]
@@ -117,6 +120,8 @@ impl Configuration {
             leases_max: self.leases_max,
             jobs_open_max: self.jobs_open_max,
             jobs_ended_max: self.jobs_ended_max,
+            jobs_ended_age: self.jobs_ended_days.map(|days| Span::ms(days * DAY_MS)),
+            checkpoint: Span::ms(self.checkpoint_ms),
             ..Settings::new(self.workers, profile)
         }
     }

@@ -35,7 +35,7 @@ impl Supervisor {
         let pid = worker.child.as_ref().map(|child| child.pid().raw().unsigned_abs());
         let before = self.last_seen(pid);
         self.feed(Event::WorkerExited { worker: id, how: how.clone(), stderr: stderr.clone() });
-        self.tell_death(before.as_ref(), &how, &stderr);
+        self.tell_death(&worker, id, before.as_ref(), &how, &stderr);
     }
 
     fn autopsy(&mut self, status: ExitStatus, worker: &Worker, stderr: &str) -> String {
@@ -76,7 +76,8 @@ impl Supervisor {
             });
         worker.child = Some(child);
         tracing::debug!(worker = id.0, "worker is process {pid}");
-        self.events.push_back(Event::Spawned { worker: id, pid: pid.raw().unsigned_abs() });
+        let transport = worker.transport;
+        self.events.push_back(Event::Spawned { worker: id, pid: pid.raw().unsigned_abs(), transport });
         if let Err(why) = watched {
             self.events.push_back(Event::LinkBroken { worker: id, why: format!("watch it: {why}") });
         }
@@ -173,9 +174,11 @@ impl Supervisor {
         }
         self.strays = false;
         let forkserver = self.nursery.forkserver.as_ref().map(crate::forkserver::Forkserver::pid);
+        let trial = self.trial.as_ref().map(crate::upgrade::Trial::pid);
         let workers = &self.workers;
         let known = |pid| {
             forkserver == Some(pid)
+                || trial == Some(pid)
                 || workers.values().any(|one| one.child.as_ref().is_some_and(|child| child.pid() == pid))
         };
         match process::reap_strays(known) {

@@ -1,16 +1,15 @@
 //! What clients say: connections, calls, hang-ups.
 
 use tally_machine::Event;
-use tally_protocol::control::{BadCall, INTERFACE, Reply, Request, SERVICE_INTERFACE};
+use tally_protocol::control::{BadCall, INTERFACE, Passed, Reply, Request, SERVICE_INTERFACE};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::varlink::{self, Call, ReplyMessage};
 use tally_protocol::{ClientId, version};
 use tally_sys::poll::{Interest, Ready};
 use tally_sys::{clock, socket};
 
-use crate::client::{Fate, Input};
+use crate::client::{Client, Fate, Input};
 use crate::clients::Admission;
-use crate::rights::Rights;
 use crate::token::Token;
 use crate::turn::Supervisor;
 
@@ -72,7 +71,10 @@ impl Supervisor {
         if let Err(why) = self.poll.watch(&*client, Token::Client(id).key(), client.watched) {
             tracing::warn!("could not watch a client: {why}");
             self.clients.remove(id);
+            return;
         }
+        // Before anything it says.
+        self.events.push_back(Event::ClientCame { client: id, who: client.who });
     }
 
     pub(crate) fn gather_client(&mut self, id: ClientId, ready: Ready) {
@@ -127,12 +129,10 @@ impl Supervisor {
                 parameters: [("parameter".to_owned(), why.to_string().into())].into_iter().collect(),
                 continues: false,
             },
+            Input::Call(call) if call.method == "io.tally.Upgrade" => return self.upgrade_asked(id, call),
             Input::Call(call) => match self.answer_here(&call) {
                 Some(message) => message,
                 None => match self.request(id, call) {
-                    Ok(Event::ClientSaid { request, .. }) if Self::is_ours_to_answer(&request) => {
-                        self.answer_ourselves(&request)
-                    }
                     Ok(event) => {
                         self.tell_request(&event);
                         self.feed(event);
@@ -146,13 +146,13 @@ impl Supervisor {
     }
 
     fn request(&mut self, id: ClientId, call: Call) -> Result<Event, BadCall> {
-        let allowed = self.clients.get_mut(id).is_some_and(|client| client.who.rights == Rights::Operate);
-        if !allowed {
-            let failure =
-                Failure::new(ErrorCode::NotPermitted, "not permitted: this daemon serves its own user only");
-            return Err(BadCall::Meaning(failure));
-        }
-        let request = Request::from_call(call)?;
+        let passed = self.clients.get_mut(id).map(Client::take_passed).unwrap_or_default();
+        let passed = match call.method.as_str() {
+            "io.tally.Submit" => self.files.take_in(passed).map_err(BadCall::Meaning)?,
+            _ => Passed::default(),
+        };
+        let set = passed.set;
+        let request = Request::from_call_with(call, passed).inspect_err(|_| self.files.drop_set(set))?;
         let more = self.clients.get_mut(id).is_some_and(|client| client.wants_more());
         Ok(Event::ClientSaid { client: id, request, more })
     }

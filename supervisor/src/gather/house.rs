@@ -1,26 +1,23 @@
 //! What clients ask of the shell and not of the machine: the configuration, metrics, and what is near its limit.
 
-use tally_protocol::control::{Reply, Request};
-use tally_protocol::varlink::ReplyMessage;
+use tally_protocol::ClientId;
+use tally_protocol::control::Reply;
 use tally_protocol::view::{LimitView, StatusView, WorkerView};
 use tally_sys::{limits, usage};
 
 use crate::turn::Supervisor;
 
 impl Supervisor {
-    /// Whether the machine has no part in the answer.
-    pub(crate) fn is_ours_to_answer(request: &Request) -> bool {
-        matches!(request, Request::Reload | Request::Config | Request::Metrics)
+    /// The settings in force.
+    pub(crate) fn tell_config(&mut self, client: ClientId) {
+        let view = self.reloader.as_ref().map(|one| one.view()).unwrap_or_default();
+        self.reply(client, &Reply::Config(view).to_message(false));
     }
 
-    /// Answers one of these.
-    pub(crate) fn answer_ourselves(&mut self, request: &Request) -> ReplyMessage {
-        let reply = match request {
-            Request::Reload => self.reload().map_or_else(Reply::Refused, Reply::Reloaded),
-            Request::Metrics => Reply::Metrics(self.metrics_text()),
-            _ => Reply::Config(self.reloader.as_ref().map(|one| one.view()).unwrap_or_default()),
-        };
-        reply.to_message(false)
+    /// Counters and figures.
+    pub(crate) fn tell_metrics(&mut self, client: ClientId) {
+        let text = self.metrics_text();
+        self.reply(client, &Reply::Metrics(text).to_message(false));
     }
 
     /// Adds to the status what only the shell knows.

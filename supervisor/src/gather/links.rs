@@ -69,7 +69,8 @@ impl Supervisor {
 
     fn break_link(&mut self, id: WorkerId, why: String) {
         self.close_link(id);
-        tracing::warn!(worker = id.0, "link broken: {why}");
+        let slot = self.workers.get(&id).map(|worker| worker.slot.0);
+        tracing::warn!(worker = id.0, slot, "link broken: {why}");
         self.feed(Event::LinkBroken { worker: id, why });
     }
 

@@ -17,6 +17,7 @@ impl Supervisor {
     pub(crate) fn gather(&mut self, token: Token, ready: Ready) {
         match token {
             Token::Signals => self.gather_signals(),
+            Token::Store => self.gather_store(),
             Token::Listener => self.gather_connections(),
             Token::Forkserver => self.gather_forkserver(),
             Token::Client(client) => self.gather_client(client, ready),
@@ -25,6 +26,7 @@ impl Supervisor {
             Token::Doorbell(worker) => self.answer_doorbell(worker),
             Token::Stderr(worker) => self.gather_stderr(worker),
             Token::Door => self.gather_scrapers(),
+            Token::Trial => self.gather_trial(),
             Token::Scraper(scraper) => self.gather_scraper(scraper),
         }
     }

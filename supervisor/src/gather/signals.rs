@@ -17,12 +17,14 @@ impl Supervisor {
         for signal in signals {
             match signal {
                 Signal::Term | Signal::Int => {
+                    self.no_successor();
                     tracing::info!(
                         "{signal}: stopping; open jobs may end within the drain time, a second signal ends at once"
                     );
                     self.feed(Event::StopRequested);
                 }
                 Signal::Quit => {
+                    self.no_successor();
                     tracing::info!("{signal}: stopping at once");
                     self.feed(Event::StopNow);
                 }

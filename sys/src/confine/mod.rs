@@ -53,7 +53,7 @@ impl Confined {
 }
 
 /// Descriptors a confined process may have open: what it holds already, and a few that come over its sockets.
-const OPEN_FILES_MAX: u64 = 64;
+const OPEN_FILES_MAX: u64 = 1024;
 
 /// Confines the calling process, which has one thread, for good: no new file, socket, process, program or privilege;
 /// no signal to anybody else. Descriptors that are open stay of use.

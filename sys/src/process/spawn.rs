@@ -1,8 +1,10 @@
 //! Children that start the running program anew.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::{Child, Pid};
@@ -13,6 +15,27 @@ const RUNNING_PROGRAM: &str = "/proc/self/exe";
 
 /// What the child is called, in `ps` for example.
 const NAME: &str = "tally";
+
+/// Runs a program that is not this one: no standard input, its output and its errors to `output`.
+pub fn spawn_program(program: &Path, arguments: &[OsString], output: OwnedFd) -> io::Result<Child> {
+    let mut command = Command::new(program);
+    let errors = output.try_clone()?;
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::from(output)).stderr(Stdio::from(errors));
+    let id = command.process_group(0).spawn()?.id();
+    let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
+    Child::adopt_or_end(pid.ok_or_else(|| io::Error::other("learn the pid of a child"))?)
+}
+
+/// Becomes another program: same process, same descriptors but those closed on exec, these variables besides its own,
+/// this directory. Returns only when it could not.
+pub fn exec(
+    program: &Path,
+    arguments: impl Iterator<Item = OsString>,
+    variables: impl Iterator<Item = (&'static str, OsString)>,
+    directory: &Path,
+) -> io::Error {
+    Command::new(program).arg0(NAME).args(arguments).envs(variables).current_dir(directory).exec()
+}
 
 /// Starts the running program again with the arguments `role`, the given standard input and
 /// error, and no standard output. `own_group`: as leader of a process group of its own, out of

@@ -1,0 +1,165 @@
+//! Files named as sources: opened here, with the rights of whoever typed the command, and passed on as descriptors.
+//!
+//! A source that begins like a number and has `..` in it is a range; `-` is standard input, which is read to its end
+//! first; everything else is a file, or a pattern for several.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::source::{FileIdentity, FileSource};
+use tally_sys::map::{file_state, spool};
+
+use crate::place;
+
+/// Open files, in the order of a job's sources.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    fds: Arc<Vec<OwnedFd>>,
+}
+
+/// Two are equal if they hold as many: what matters of them is in the job.
+impl PartialEq for Inputs {
+    fn eq(&self, other: &Self) -> bool {
+        self.fds.len() == other.fds.len()
+    }
+}
+
+impl Inputs {
+    /// The descriptors, in order.
+    #[must_use]
+    pub fn fds(&self) -> Vec<BorrowedFd<'_>> {
+        self.fds.iter().map(AsFd::as_fd).collect()
+    }
+
+    /// Descriptors of their own, for somebody who keeps them.
+    ///
+    /// # Errors
+    /// When the system gives no more.
+    pub fn copies(&self) -> io::Result<Vec<OwnedFd>> {
+        self.fds.iter().map(OwnedFd::try_clone).collect()
+    }
+}
+
+/// What the sources of a command turned out to be.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) inputs: Inputs,
+    /// The names of the files, patterns replaced by what they match.
+    pub(crate) names: Vec<String>,
+    pub(crate) facts: Vec<FileSource>,
+    /// How standard input is read, as its first line suggests; nothing where there is none.
+    pub(crate) format: Option<&'static str>,
+}
+
+/// Whether a source is meant as a range.
+pub(crate) fn is_range(source: &str) -> bool {
+    source.contains("..") && source.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+')
+}
+
+/// Opens all of them.
+pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
+    let (mut fds, mut names, mut facts, mut format) = (Vec::new(), Vec::new(), Vec::new(), None);
+    for source in sources {
+        for name in matches(source)? {
+            let failed = |why: &io::Error| {
+                let code = match why.kind() {
+                    io::ErrorKind::PermissionDenied => ErrorCode::NotPermitted,
+                    _ => ErrorCode::BadUsage,
+                };
+                let failure = Failure::new(code, format!("could not open {name}: {}", place::reason(why)));
+                match why.kind() {
+                    io::ErrorKind::NotFound if !name.contains('/') => {
+                        failure.hint("a range looks like 0..100 or 1..=100")
+                    }
+                    _ => failure,
+                }
+            };
+            let mut file =
+                if name == "-" { standard_input() } else { File::open(&name) }.map_err(|why| failed(&why))?;
+            if name == "-" {
+                format = Some(guess(&mut file).map_err(|why| failed(&why))?);
+            } else if !file_state(&file).map_err(|why| failed(&why))?.regular {
+                if file.metadata().is_ok_and(|data| data.is_dir()) {
+                    return Err(failed(&io::Error::other("it is a directory")));
+                }
+                // A pipe or a device has no parts: what it holds now is the source.
+                file = spool(&file).map(File::from).map_err(|why| failed(&why))?;
+            }
+            let state = file_state(&file).map_err(|why| failed(&why))?;
+            facts.push(FileSource {
+                name: String::new(),
+                bytes: state.bytes,
+                identity: FileIdentity {
+                    device: state.device,
+                    inode: state.inode,
+                    bytes: state.bytes,
+                    modified_ns: state.modified_ns,
+                },
+                format: None,
+            });
+            fds.push(file.into());
+            names.push(name);
+        }
+    }
+    Ok(Opened { inputs: Inputs { fds: Arc::new(fds) }, names, facts, format })
+}
+
+/// The files of a pattern, in order; a name that is one of a file stands for itself.
+fn matches(source: &str) -> Result<Vec<String>, Failure> {
+    let is_pattern = source.contains(['*', '?', '[']);
+    if !is_pattern || std::fs::symlink_metadata(source).is_ok() {
+        return Ok(vec![source.to_owned()]);
+    }
+    let bad =
+        |why: String| Failure::new(ErrorCode::BadUsage, format!("could not find files for {source}: {why}"));
+    let found = glob::glob(source).map_err(|why| bad(why.msg.to_owned()))?;
+    let paths = found.map(|path| path.map_err(|why| bad(why.to_string()))).collect::<Result<Vec<_>, _>>()?;
+    let names: Vec<String> =
+        paths.into_iter().filter(|path| path.is_file()).map(|path| path.display().to_string()).collect();
+    if names.is_empty() { Err(bad("none matches".to_owned())) } else { Ok(names) }
+}
+
+fn standard_input() -> io::Result<File> {
+    spool(io::stdin()).map(File::from)
+}
+
+/// What the first line of standard input looks like.
+fn guess(file: &mut File) -> io::Result<&'static str> {
+    let mut head = [0; 4096];
+    let count = file.read(&mut head)?;
+    file.rewind()?;
+    let line = head[..count].split(|&byte| byte == b'\n').next().unwrap_or(&[]);
+    Ok(if line.contains(&b'\t') {
+        "tsv"
+    } else if line.contains(&b',') || line.iter().any(u8::is_ascii_alphabetic) {
+        "csv"
+    } else {
+        "lines"
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_with_dots_are_ranges() {
+        for range in ["0..10", "-5..5", "+1..=2", "1..x"] {
+            assert!(is_range(range), "{range}");
+        }
+        for file in ["data.csv", "../data.csv", "-", "a..b", "1.csv"] {
+            assert!(!is_range(file), "{file}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_opened_is_named() {
+        let message = |name: &str| open(&[name.to_owned()]).unwrap_err().message;
+        assert_eq!(message("/no/such.csv"), "could not open /no/such.csv: No such file or directory");
+        assert_eq!(message("/"), "could not open /: it is a directory");
+        assert_eq!(message("/no/*.csv"), "could not find files for /no/*.csv: none matches");
+    }
+}

@@ -1,0 +1,140 @@
+//! `tally upgrade`: another binary takes the daemon over, in the same process and on the same socket.
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::PathBuf;
+
+use serde_json::json;
+use tally_sys::signal::Signal;
+use tally_tests::races::serves;
+use tally_tests::{Running, World, until};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_tally");
+
+/// A copy of the binary under test, at a place of its own.
+fn copy(world: &World) -> PathBuf {
+    let path = world.path().join("tally-new");
+    fs::copy(BINARY, &path).expect("it can be copied");
+    path
+}
+
+fn program_of(pid: u32) -> PathBuf {
+    fs::read_link(format!("/proc/{pid}/exe")).expect("it lives")
+}
+
+fn begin(world: &World, arguments: &[&str]) -> Running {
+    let mut command = world.command(arguments);
+    command.env("TALLY_SOCKET", world.socket());
+    Running::start(command)
+}
+
+#[test]
+fn the_new_binary_has_the_pid_the_socket_and_the_locks() {
+    let world = World::new(BINARY);
+    let new = copy(&world);
+    let daemon = world.daemon(&["--workers", "1", "--pid-file", "run/pid", "--drain-ms", "100"]);
+    let pid = daemon.pid();
+    let inode = fs::metadata(world.socket()).expect("a socket").ino();
+    // A job that outlives the drain, and one client after the other: each gets its answer.
+    let long = begin(&world, &["sum", "0..6e8"]);
+    let mut client = daemon.client();
+    until("a running job", || {
+        (client.call("io.tally.Status", &json!({}))["status"]["running"] == 1).then_some(())
+    });
+    drop(client);
+    let finished = world.ask(["upgrade", "--binary", new.to_str().expect("text")]);
+    assert_eq!(finished.code(), 0, "{}", finished.stderr);
+    assert!(finished.stderr.ends_with(&format!("process {pid}\n")), "{}", finished.stderr);
+    assert_eq!(serves(&world.socket()), pid);
+    assert_eq!(program_of(pid), new);
+    assert_eq!(fs::metadata(world.socket()).expect("a socket").ino(), inode, "it was never away");
+    world.ask(["sum", "0..10"]).answered("45\n");
+    let long = long.finish();
+    assert_eq!((long.code(), long.stdout.as_str()), (0, "179999999700000000\n"), "{}", long.stderr);
+    let second = world.run(["daemon", "--socket", "run/tally.sock"]);
+    assert!(second.stderr.contains("a daemon is running already"), "{}", second.stderr);
+    // And once more, by the file that is now in the place of its own.
+    assert_eq!(world.ask(["upgrade"]).code(), 0);
+    assert_eq!(serves(&world.socket()), pid);
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
+fn a_daemon_in_the_background_stays_there() {
+    let world = World::new(BINARY);
+    let started = world.run([
+        "daemon",
+        "--daemonize",
+        "--socket",
+        "run/tally.sock",
+        "--pid-file",
+        "run/pid",
+        "--log-file",
+        "log",
+        "--workers",
+        "1",
+    ]);
+    started.answered("");
+    let pid = serves(&world.socket());
+    assert_eq!(world.ask(["upgrade"]).code(), 0);
+    assert_eq!(serves(&world.socket()), pid);
+    assert_eq!(fs::read_link(format!("/proc/{pid}/cwd")).expect("a directory").to_str(), Some("/"));
+    assert_eq!(world.ask(["upgrade"]).code(), 0);
+    assert_eq!(world.ask(["stop"]).code(), 0);
+    world.await_nobody();
+    let log = fs::read_to_string(world.path().join("log")).expect("a log");
+    assert!(!log.contains("ERROR"), "{log}");
+    world.finish();
+}
+
+#[test]
+fn a_binary_that_is_no_good_changes_nothing() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1"]);
+    let script = |name: &str, text: &str| {
+        let path = world.path().join(name);
+        fs::write(&path, text).expect("it can be written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it can be made a program");
+        path.to_str().expect("text").to_owned()
+    };
+    let stranger = script("stranger", "#!/bin/sh\nexit 0\n");
+    let refuses = script(
+        "refuses",
+        "#!/bin/sh\nif [ \"$1\" = --version ]; then echo tally 9.9; else echo tally: no such setting; exit 2; fi\n",
+    );
+    for (binary, why) in [
+        ("/nowhere/tally", "/nowhere/tally cannot be run"),
+        (stranger.as_str(), "is no tally"),
+        (refuses.as_str(), "exited with status 2: tally: no such setting"),
+    ] {
+        let finished = world.ask(["upgrade", "--binary", binary]);
+        assert_eq!(finished.code(), 1, "{}", finished.stderr);
+        let line = finished.stderr.lines().next().unwrap_or("");
+        assert!(line.starts_with("tally: could not upgrade: ") && line.contains(why), "{}", finished.stderr);
+        assert_eq!(serves(&world.socket()), daemon.pid());
+    }
+    world.ask(["sum", "0..10"]).answered("45\n");
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
+fn a_signal_to_end_is_stronger_than_an_upgrade() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1"]);
+    // The job holds the old binary up, as long as it drains.
+    let long = begin(&world, &["sum", "0..1e15", "--reconnect", "0"]);
+    let mut client = daemon.client();
+    until("a running job", || {
+        (client.call("io.tally.Status", &json!({}))["status"]["running"] == 1).then_some(())
+    });
+    let upgrade = begin(&world, &["upgrade", "--reconnect", "100ms"]);
+    daemon.await_line("takes over when");
+    daemon.signal(Signal::Term);
+    assert_eq!(daemon.finish().code(), 0);
+    assert_eq!(upgrade.finish().code(), 3);
+    assert_ne!(long.finish().code(), 0);
+    world.finish();
+}
