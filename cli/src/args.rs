@@ -6,6 +6,7 @@
 pub(crate) mod help;
 mod marks;
 mod refusal;
+pub(crate) mod studies;
 pub(crate) mod values;
 
 use std::ffi::OsString;
@@ -98,6 +99,15 @@ pub(crate) enum Command {
     /// Compute the factorial of N, the product of 1..=N
     #[command(before_long_help = help::FACTORIAL)]
     Factorial(FactorialArgs),
+    /// Read numbers, one a line, and print the reduction so far after each
+    #[command(before_long_help = help::RUNNING)]
+    Running(studies::RunningArgs),
+    /// Run the same job inline, on threads, on processes: time, CPU, memory
+    #[command(before_long_help = help::COMPARE)]
+    Compare(Box<studies::CompareArgs>),
+    /// Show what goes wrong when processes share things, and what cures it
+    #[command(before_long_help = help::LAB)]
+    Lab(studies::LabArgs),
     /// List the jobs of the daemon
     #[command(before_long_help = help::JOBS)]
     Jobs {
