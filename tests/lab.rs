@@ -135,6 +135,20 @@ fn an_interrupt_ends_a_study_and_all_its_processes() {
 }
 
 #[test]
+fn an_interrupt_ends_a_comparison_and_all_its_processes() {
+    let world = World::new(BINARY);
+    for signal in [Signal::Int, Signal::Kill] {
+        // The product is a long one: some way of running it is under way for as long as it takes us.
+        let running = world.start(["compare", "1..3000000", "--reduce", "product", "--workers", "2"]);
+        until("the measured process", || (world.processes().len() > 1).then_some(()));
+        running.signal(signal);
+        assert_eq!(running.finish().code(), 128 + signal.raw());
+        world.await_nobody();
+    }
+    world.finish();
+}
+
+#[test]
 fn a_running_reduction_answers_in_a_conversation() {
     let world = World::new(BINARY);
     let mut command = world.command(["running", "min,sum"]);

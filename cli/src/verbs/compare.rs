@@ -4,16 +4,19 @@
 //! it answers must be the same each time; if not, the command fails.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::Transport;
+use tally_sys::poll::{Interest, Poll};
+use tally_sys::signal::{Signal, SignalStream};
 use tally_sys::{clock, fd, process, usage};
 
 use super::{Context, lab, reduce};
 use crate::args::values::ProgressWhen;
+use crate::conversation::{interrupted, interrupts};
 use crate::exit_code;
 use crate::meaning::{Place, Plan, Style};
 use crate::place;
@@ -121,9 +124,10 @@ fn ways(comparison: &Comparison) -> Vec<Way> {
 }
 
 pub(super) fn run(context: &mut Context<'_, '_>, comparison: &Comparison) -> Result<u8, Failure> {
+    let mut signals = interrupts()?;
     let mut costs = Vec::new();
     for way in ways(comparison) {
-        let cost = measure(context, &way.plan(&comparison.plan))?;
+        let cost = measure(context, &way.plan(&comparison.plan), &mut signals)?;
         costs.push((way, cost));
     }
     let Some(first) = costs.first().map(|(_, cost)| cost.clone()) else { return Ok(exit_code::ANSWERED) };
@@ -141,7 +145,7 @@ pub(super) fn run(context: &mut Context<'_, '_>, comparison: &Comparison) -> Res
 }
 
 /// Runs it in a process of its own.
-fn measure(context: &Context<'_, '_>, plan: &Plan) -> Result<Cost, Failure> {
+fn measure(context: &Context<'_, '_>, plan: &Plan, signals: &mut SignalStream) -> Result<Cost, Failure> {
     let (reader, writer) = fd::pipe().map_err(|why| system("make a pipe", &why))?;
     let keep: Vec<_> = plan.inputs.fds().into_iter().chain([writer.as_fd()]).collect();
     let parent = process::own_pid();
@@ -153,8 +157,14 @@ fn measure(context: &Context<'_, '_>, plan: &Plan) -> Result<Cost, Failure> {
     });
     let mut child = child.map_err(|why| system("start a process", &why))?;
     drop(writer);
-    let mut said = String::new();
-    File::from(reader).read_to_string(&mut said).map_err(|why| system("read a result", &why))?;
+    let said = match hear(&reader, signals) {
+        Ok(said) => said,
+        Err(failure) => {
+            // What it has started ends with it.
+            child.signal(Signal::Kill).and_then(|()| child.reap()).ok();
+            return Err(failure);
+        }
+    };
     let status = child.reap().map_err(|why| system("wait for a process", &why))?;
     cost(&said).ok_or_else(|| {
         let message = format!("could not measure the job: its process {status}");
@@ -165,6 +175,29 @@ fn measure(context: &Context<'_, '_>, plan: &Plan) -> Result<Cost, Failure> {
         // A job that failed has said why on standard error.
         failure
     })
+}
+
+/// All that the measured process says, unless an interrupt comes first.
+fn hear(reader: &OwnedFd, signals: &mut SignalStream) -> Result<String, Failure> {
+    let failed = |why: std::io::Error| system("read a result", &why);
+    let mut poll = Poll::new().map_err(failed)?;
+    poll.watch(reader, 0, Interest::READ).map_err(failed)?;
+    poll.watch(&*signals, 1, Interest::READ).map_err(failed)?;
+    let (mut said, mut ready, mut buffer) = (Vec::new(), Vec::new(), [0; 4096]);
+    loop {
+        poll.wait(None, &mut ready).map_err(failed)?;
+        if let Some(&signal) = signals.pending().map_err(failed)?.first() {
+            return Err(interrupted(signal, ""));
+        }
+        if !ready.iter().any(|one| one.key == 0) {
+            continue;
+        }
+        match fd::read_some(reader, &mut buffer).map_err(failed)? {
+            Some(0) => return Ok(String::from_utf8_lossy(&said).into_owned()),
+            Some(count) => said.extend_from_slice(&buffer[..count]),
+            None => {}
+        }
+    }
 }
 
 /// In the measured process: the job's JSON, then what it cost.
