@@ -84,7 +84,6 @@ impl Machine {
             Request::Dump => self.answer(client, Reply::Dump(self.dump(self.now))),
             Request::Reprioritize { job, priority } => self.reprioritize(client, job, priority),
             Request::Reload => self.ask_shell(client, Action::Reload { client }),
-            Request::Upgrade { .. } => self.ask_shell(client, Action::Upgrade { client }),
             Request::Config => self.act(Action::Config { client }),
             Request::Metrics => self.act(Action::Metrics { client }),
         }

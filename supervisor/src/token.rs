@@ -48,7 +48,7 @@ impl Token {
             Self::Store => (10, 0),
             Self::Door => (8, 0),
             Self::Scraper(scraper) => (9, scraper),
-            Self::Trial => (10, 0),
+            Self::Trial => (11, 0),
         };
         usize::try_from(id * KINDS + kind).unwrap_or(usize::MAX - 1)
     }
@@ -69,7 +69,7 @@ impl Token {
             10 => Some(Self::Store),
             8 => Some(Self::Door),
             9 => Some(Self::Scraper(id)),
-            10 => Some(Self::Trial),
+            11 => Some(Self::Trial),
             _ => None,
         }
     }
@@ -92,6 +92,7 @@ mod tests {
             Token::Stderr(WorkerId(1 << 40)),
             Token::Door,
             Token::Scraper(7),
+            Token::Store,
             Token::Trial,
         ];
         for token in tokens {

@@ -65,7 +65,6 @@ fn request(request: &Request) -> String {
         Request::Reload => "reload".to_owned(),
         Request::Config => "config".to_owned(),
         Request::Metrics => "metrics".to_owned(),
-        Request::Upgrade { .. } => "upgrade".to_owned(),
     }
 }
 

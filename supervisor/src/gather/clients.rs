@@ -2,7 +2,7 @@
 
 use tally_machine::Event;
 use tally_protocol::control::{BadCall, INTERFACE, Passed, Reply, Request, SERVICE_INTERFACE};
-use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::error::Failure;
 use tally_protocol::varlink::{self, Call, ReplyMessage};
 use tally_protocol::{ClientId, version};
 use tally_sys::poll::{Interest, Ready};
