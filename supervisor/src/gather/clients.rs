@@ -129,7 +129,6 @@ impl Supervisor {
                 parameters: [("parameter".to_owned(), why.to_string().into())].into_iter().collect(),
                 continues: false,
             },
-            Input::Call(call) if call.method == "io.tally.Upgrade" => return self.upgrade_asked(id, call),
             Input::Call(call) => match self.answer_here(&call) {
                 Some(message) => message,
                 None => match self.request(id, call) {
