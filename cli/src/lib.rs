@@ -32,7 +32,7 @@ pub use client::Client;
 pub use inputs::Inputs;
 pub use place::default_socket;
 pub use roles::{
-    DaemonOptions, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn, Roles,
+    DaemonOptions, FoldFn, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn, Roles,
     SettingsOptions, SettingsReading, Share,
 };
 pub use studies::{Drawing, Studies, StudyOptions, StudyReport};
