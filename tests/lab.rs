@@ -41,7 +41,10 @@ fn a_race_loses_updates_and_a_lock_none() {
         }
     }
     let svg = std::fs::read_to_string(plot).unwrap();
-    assert!(svg.starts_with("<svg ") && svg.contains("bounded-test-and-set") && svg.contains("dark"), "{svg}");
+    assert!(
+        svg.starts_with("<svg ") && svg.contains("bounded-test-and-set") && svg.contains("dark"),
+        "{svg}"
+    );
     let one = study(&world, &["race", "--lock", "ticket,atomic", "--processes", "3", "--count", "50"]);
     let counted: Vec<&Value> = one["counter"].as_array().unwrap().iter().map(|row| &row["counted"]).collect();
     assert_eq!(counted, [150, 150]);
@@ -88,7 +91,11 @@ fn every_item_is_handed_over() {
     let world = World::new(BINARY);
     let report = study(&world, &["producer-consumer", "--count", "500"]);
     for row in report["handover"].as_array().unwrap() {
-        assert_eq!((&row["items_put"], &row["items_got"]), (&Value::from(1_000), &Value::from(1_000)), "{row}");
+        assert_eq!(
+            (&row["items_put"], &row["items_got"]),
+            (&Value::from(1_000), &Value::from(1_000)),
+            "{row}"
+        );
         assert_eq!(row["sum_put"], row["sum_got"], "{row}");
     }
     let lines = report["sum"].as_array().unwrap();
@@ -103,10 +110,12 @@ fn coroutines_take_turns_and_processes_share_nothing() {
     let log: Vec<&str> = report["log"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert!(log[0].starts_with("task A") && log[1].starts_with("task B") && log[2].starts_with("task C"));
     assert_eq!(log.last(), Some(&"[2, 6, 24]"));
-    let answers: Vec<&Value> = report["minimum"].as_array().unwrap().iter().map(|row| &row["answer"]).collect();
+    let answers: Vec<&Value> =
+        report["minimum"].as_array().unwrap().iter().map(|row| &row["answer"]).collect();
     assert_eq!(answers, ["10", "4", "4", "-6"]);
     let report = study(&world, &["processes"]);
-    let sees: Vec<&Value> = report["memory"].as_array().unwrap().iter().map(|row| &row["main_sees"]).collect();
+    let sees: Vec<&Value> =
+        report["memory"].as_array().unwrap().iter().map(|row| &row["main_sees"]).collect();
     assert_eq!(sees, [1, 2, 2, 4]);
     world.finish();
 }
@@ -125,7 +134,8 @@ fn options_without_use_are_refused() {
 fn an_interrupt_ends_a_study_and_all_its_processes() {
     let world = World::new(BINARY);
     for signal in [Signal::Int, Signal::Term, Signal::Kill] {
-        let running = world.start(["lab", "race", "--count", "10000000", "--timeout", "1h", "--lock", "ticket"]);
+        let running =
+            world.start(["lab", "race", "--count", "10000000", "--timeout", "1h", "--lock", "ticket"]);
         until("its processes", || (world.processes().len() > 8).then_some(()));
         running.signal(signal);
         assert_eq!(running.finish().code(), 128 + signal.raw());

@@ -54,6 +54,7 @@ Compute
   factorial N                                      product of 1..=N
   running LIST [FILE]                              the reduction after each line
   compare SOURCE...                                inline, threads, processes
+  lab STUDY                                        races, locks, deadlocks shown
 Jobs of a daemon
   jobs                  list them            cancel JOB...  end them
   show JOB              all about one        pause JOB      no more work
@@ -262,6 +263,8 @@ its schema: {\"schema\":\"tally.result/1\",...}
   tally.reload/1    reload                tally.metrics/1       metrics
   tally.config-default/1                  config default
   tally.help/1      help                  tally.version/1   --version
+  tally.lab/1       lab                   tally.compare/1   compare
+  tally.running/1   running, one object for each line
   tally.progress/1  --progress json: lines on standard error
   tally.error/1     on standard error, when a request could not be made
 
