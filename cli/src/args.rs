@@ -454,6 +454,9 @@ pub(crate) struct SettingArgs {
     /// Connections one user may have open
     #[arg(long, value_name = "N", hide_short_help = true)]
     connections_per_user: Option<u64>,
+    /// Jobs one user may have open
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    jobs_open_per_user: Option<u64>,
     /// Where metrics are served: none, 127.0.0.1:PORT, unix:/PATH
     #[arg(long, value_name = "WHERE", hide_short_help = true)]
     metrics_listen: Option<String>,
@@ -481,6 +484,7 @@ impl SettingArgs {
             ("jobs_ended_max", self.jobs_ended_max),
             ("clients_max", self.clients_max),
             ("connections_per_user", self.connections_per_user),
+            ("jobs_open_per_user", self.jobs_open_per_user),
         ];
         let texts = [
             ("memory_limit_mib", &self.memory_limit_mib),

@@ -146,7 +146,8 @@ impl Supervisor {
     }
 
     fn request(&mut self, id: ClientId, call: Call) -> Result<Event, BadCall> {
-        let passed = self.clients.get_mut(id).map(Client::take_passed).unwrap_or_default();
+        let takes = call.method == "io.tally.Submit";
+        let passed = self.clients.get_mut(id).map(|client| client.take_passed(takes)).unwrap_or_default();
         let passed = match call.method.as_str() {
             "io.tally.Submit" => self.files.take_in(passed).map_err(BadCall::Meaning)?,
             _ => Passed::default(),
