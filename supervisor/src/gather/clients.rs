@@ -8,7 +8,7 @@ use tally_protocol::{ClientId, version};
 use tally_sys::poll::{Interest, Ready};
 use tally_sys::{clock, socket};
 
-use crate::client::{Client, Fate, Input};
+use crate::client::{Fate, Input};
 use crate::clients::Admission;
 use crate::token::Token;
 use crate::turn::Supervisor;
