@@ -398,9 +398,12 @@ fn a_file_that_its_submitter_cannot_read_is_not_read() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("it is ours");
 
     // By hand: the name alone, then descriptors that do not let anybody read.
-    let request = json!({ "reductions": ["sum"], "sources": [name] });
+    let request = json!({ "reductions": ["sum"], "sources": [name], "files": true });
     let mut client = daemon.client();
-    assert!(!client.call_in_vain("io.tally.Submit", &json!({ "request": request })).is_empty());
+    client.ask("io.tally.Submit", &json!({ "request": request }), false);
+    let reply = client.hear().expect("a reply");
+    let why = "could not read the job: it names 1 files and 0 descriptors came with it";
+    assert_eq!(reply["parameters"]["message"], why, "{reply}");
     let call = json!({ "method": "io.tally.Submit", "parameters": { "request": request } });
     let call = format!("{call}\0");
     let by_path =
@@ -410,7 +413,7 @@ fn a_file_that_its_submitter_cannot_read_is_not_read() {
         let sent = passed::pass(&client.stream, call.as_bytes(), &[fd.as_fd()]).expect("the daemon reads");
         assert_eq!(sent, call.len());
         let reply = client.hear().expect("a reply");
-        assert!(reply.get("error").is_some(), "{how}: {reply}");
+        assert_eq!(reply["parameters"]["job"]["state"], "failed", "{how}: {reply}");
         assert!(!reply.to_string().contains("3000"), "{how}: {reply}");
     }
     // The same call with a descriptor that is open for reading is answered.
