@@ -255,10 +255,10 @@ pub(crate) struct FactorialArgs {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Options")]
 pub(crate) struct ReductionOptions {
-    /// What is folded of each element: an expression in i, or in the columns of a file
+    /// An expression in i, or in the columns of a file
     #[arg(long, value_name = "EXPR", value_parser = values::text)]
     pub(crate) of: Option<String>,
-    /// Leave out the elements for which this is false
+    /// Only the elements for which this is true
     #[arg(long = "where", value_name = "EXPR", value_parser = values::text)]
     pub(crate) filter: Option<String>,
     /// One answer for each value of these columns
@@ -464,6 +464,9 @@ pub(crate) struct SettingArgs {
     /// Connections one user may have open
     #[arg(long, value_name = "N", hide_short_help = true)]
     connections_per_user: Option<u64>,
+    /// Jobs one user may have open
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    jobs_open_per_user: Option<u64>,
     /// Where metrics are served: none, 127.0.0.1:PORT, unix:/PATH
     #[arg(long, value_name = "WHERE", hide_short_help = true)]
     metrics_listen: Option<String>,
@@ -491,6 +494,7 @@ impl SettingArgs {
             ("jobs_ended_max", self.jobs_ended_max),
             ("clients_max", self.clients_max),
             ("connections_per_user", self.connections_per_user),
+            ("jobs_open_per_user", self.jobs_open_per_user),
         ];
         let texts = [
             ("memory_limit_mib", &self.memory_limit_mib),
