@@ -95,10 +95,13 @@ impl Machine {
             Request::Cancel { jobs, all: false } => {
                 jobs.iter().try_for_each(|&job| self.may_change(who, job))
             }
-            Request::Pause(job)
-            | Request::Resume(job)
-            | Request::Retry(job)
-            | Request::Reprioritize { job, .. } => self.may_change(who, *job),
+            Request::Pause(job) | Request::Resume(job) | Request::Reprioritize { job, .. } => {
+                self.may_change(who, *job)
+            }
+            Request::Retry(job) => {
+                self.may_change(who, *job)?;
+                self.has_room_for(who)
+            }
             Request::Reload => may_operate(who, "reload the configuration"),
             Request::Drain => may_operate(who, "drain the daemon"),
             Request::Stop { .. } => may_operate(who, "stop the daemon"),

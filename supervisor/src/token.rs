@@ -92,6 +92,7 @@ mod tests {
             Token::Stderr(WorkerId(1 << 40)),
             Token::Door,
             Token::Scraper(7),
+            Token::Store,
             Token::Trial,
             Token::Store,
         ];

@@ -8,7 +8,7 @@ use tally_protocol::{ClientId, version};
 use tally_sys::poll::{Interest, Ready};
 use tally_sys::{clock, socket};
 
-use crate::client::{Client, Fate, Input};
+use crate::client::{Fate, Input};
 use crate::clients::Admission;
 use crate::token::Token;
 use crate::turn::Supervisor;
@@ -145,7 +145,8 @@ impl Supervisor {
     }
 
     fn request(&mut self, id: ClientId, call: Call) -> Result<Event, BadCall> {
-        let passed = self.clients.get_mut(id).map(Client::take_passed).unwrap_or_default();
+        let takes = call.method == "io.tally.Submit";
+        let passed = self.clients.get_mut(id).map(|client| client.take_passed(takes)).unwrap_or_default();
         let passed = match call.method.as_str() {
             "io.tally.Submit" => self.files.take_in(passed).map_err(BadCall::Meaning)?,
             _ => Passed::default(),
