@@ -1,12 +1,17 @@
 //! The machine's counters, in the words of OpenMetrics.
 
 use tally_machine::figures::Figures;
+use tally_protocol::job::JobState;
 
 use super::text::{Kind, Text};
 
 pub(super) fn machine(text: &mut Text, figures: &Figures) {
     text.one("tally_jobs_submitted", Kind::Counter, "Jobs taken in.", figures.jobs_submitted);
-    let ended = figures.jobs_ended.iter().map(|(state, count)| (state.name(), count.to_string()));
+    let ends = JobState::ALL.iter().filter(|state| state.is_over());
+    let ended = ends.map(|state| {
+        let count = figures.jobs_ended.get(state).copied().unwrap_or(0);
+        (state.name(), count.to_string())
+    });
     text.family("tally_jobs_outcomes", Kind::Counter, "Jobs that have ended, by how.", "state", ended);
     let help = "Time from the submission of a job to its end.";
     text.histogram("tally_job_seconds", help, &figures.job_time);
@@ -17,7 +22,10 @@ pub(super) fn machine(text: &mut Text, figures: &Figures) {
     let help = "Partitions that were tried again because their worker died.";
     text.one("tally_partitions_retried", Kind::Counter, help, figures.retries);
     let deaths = figures.worker_deaths.iter().map(|(how, count)| (how.as_str(), count.to_string()));
-    text.family("tally_worker_deaths", Kind::Counter, "Workers that were lost, by how.", "how", deaths);
+    // A family without samples is none.
+    if !figures.worker_deaths.is_empty() {
+        text.family("tally_worker_deaths", Kind::Counter, "Workers that were lost, by how.", "how", deaths);
+    }
     text.one("tally_jobs_waiting", Kind::Gauge, "Jobs that want one more worker.", figures.waiting);
     text.one("tally_records", Kind::Counter, "Records that the store has taken.", figures.records);
     let help = "Records that the store has refused.";
