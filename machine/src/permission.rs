@@ -10,7 +10,9 @@
 //! | Cancel of all                                    | all its own   | all its own   | all     |
 //! | Reload, Drain, Stop, Upgrade, Dump               | no            | no            | yes     |
 //!
-//! (*) A retry is within limits, as a submission is. A job that a client may not see is to it as if it were not there. The limits are those of one user; root has none.
+//! (*) A retry is within limits, as a submission is.
+//!
+//! A job that a client may not see is to it as if it were not there. The limits are those of one user; root has none.
 
 use tally_protocol::control::{Reply, Request};
 use tally_protocol::error::{ErrorCode, Failure};
