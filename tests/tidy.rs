@@ -146,6 +146,7 @@ fn every_document_that_is_named_is_there() {
         "docs/architecture.md",
         "docs/configuration.md",
         "docs/expressions.md",
+        "docs/lab.md",
         "docs/operations.md",
         "docs/protocol.md",
         "docs/security.md",

@@ -6,6 +6,7 @@
 pub(crate) mod help;
 mod marks;
 mod refusal;
+pub(crate) mod studies;
 pub(crate) mod values;
 
 use std::ffi::OsString;
@@ -98,6 +99,15 @@ pub(crate) enum Command {
     /// Compute the factorial of N, the product of 1..=N
     #[command(before_long_help = help::FACTORIAL)]
     Factorial(FactorialArgs),
+    /// Read numbers, one a line, and print the reduction so far after each
+    #[command(before_long_help = help::RUNNING)]
+    Running(studies::RunningArgs),
+    /// Run the same job inline, on threads, on processes: time, CPU, memory
+    #[command(before_long_help = help::COMPARE)]
+    Compare(Box<studies::CompareArgs>),
+    /// Show what goes wrong when processes share things, and what cures it
+    #[command(before_long_help = help::LAB)]
+    Lab(studies::LabArgs),
     /// List the jobs of the daemon
     #[command(before_long_help = help::JOBS)]
     Jobs {
@@ -245,10 +255,10 @@ pub(crate) struct FactorialArgs {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Options")]
 pub(crate) struct ReductionOptions {
-    /// What is folded of each element: an expression in i, or in the columns of a file
+    /// An expression in i, or in the columns of a file
     #[arg(long, value_name = "EXPR", value_parser = values::text)]
     pub(crate) of: Option<String>,
-    /// Leave out the elements for which this is false
+    /// Only the elements for which this is true
     #[arg(long = "where", value_name = "EXPR", value_parser = values::text)]
     pub(crate) filter: Option<String>,
     /// One answer for each value of these columns

@@ -137,7 +137,10 @@ impl Client {
         fds: &[BorrowedFd<'_>],
     ) -> Result<(), Failure> {
         let mut bytes = Vec::new();
-        if self.greeting == Greeting::Unsaid {
+        if !fds.is_empty() {
+            // Descriptors belong to the call they arrive with: a greeting in the same packet would lose them.
+            self.greet()?;
+        } else if self.greeting == Greeting::Unsaid {
             encode(&Request::Hello(CONTROL), false, &mut bytes)?;
             self.greeting = Greeting::Unanswered;
         }

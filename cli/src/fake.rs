@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::thread::JoinHandle;
 
 use crate::roles::{Roles, SettingsReading};
+use crate::studies::Studies;
 use tally_protocol::control::{Reply, Request};
 use tally_protocol::error::Failure;
 use tally_protocol::ids::{JobId, SlotId};
@@ -143,6 +144,10 @@ pub(crate) fn roles() -> Roles<'static> {
         fold: &|_, _, _, _| panic!("nobody asked for a fold"),
         daemon: &|_| panic!("nobody asked for a daemon"),
         settings: &|_| SettingsReading::default(),
+        studies: Studies {
+            run: &|_| panic!("nobody asked for a study"),
+            draw: &|_| panic!("nobody asked for a drawing"),
+        },
         built_in_settings: "workers = 1\n",
     }
 }

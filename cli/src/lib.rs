@@ -17,6 +17,7 @@ mod reconnect;
 mod report;
 mod roles;
 mod show;
+mod studies;
 mod suggest;
 mod surroundings;
 mod terminal;
@@ -34,6 +35,7 @@ pub use roles::{
     DaemonOptions, FoldFn, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn, Roles,
     SettingsOptions, SettingsReading, Share,
 };
+pub use studies::{Drawing, Studies, StudyOptions, StudyReport};
 
 use surroundings::Surroundings;
 use terminal::Terminal;

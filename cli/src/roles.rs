@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use crate::inputs::Inputs;
+use crate::studies::Studies;
 use tally_protocol::error::Failure;
 use tally_protocol::job::{JobSpec, StartMethod, Transport};
 use tally_protocol::settings::{ConfigView, FaultView};
@@ -34,6 +35,8 @@ pub struct Roles<'a> {
     pub daemon: &'a dyn Fn(DaemonOptions) -> Result<(), Failure>,
     /// Reads the settings that a daemon started now would have.
     pub settings: &'a dyn Fn(&SettingsOptions) -> SettingsReading,
+    /// Studies, and the drawing of charts.
+    pub studies: Studies<'a>,
     /// The built-in `config.toml`.
     pub built_in_settings: &'a str,
 }

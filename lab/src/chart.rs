@@ -8,7 +8,7 @@ const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 420.0;
 const LEFT: f64 = 76.0;
 const RIGHT: f64 = 744.0;
-const TOP: f64 = 84.0;
+const TOP: f64 = 104.0;
 const BOTTOM: f64 = 330.0;
 /// Lines across the drawing, and so the numbers at the y axis.
 const GRID: u32 = 4;
@@ -145,12 +145,12 @@ impl Chart {
         }
     }
 
-    /// Which colour is which series, in two rows under the title.
+    /// Which colour is which series, in up to three rows under the title.
     fn names(&self, out: &mut String) {
         if self.series.len() < 2 {
             return;
         }
-        let in_row = self.series.len().div_ceil(2).max(3);
+        let in_row = self.series.len().div_ceil(3).max(3);
         for (at, (name, _)) in self.series.iter().enumerate() {
             let x = 16.0 + (at % in_row) as f64 * (WIDTH - 32.0) / (in_row as f64);
             let y = 62.0 + (at / in_row) as f64 * 15.0;
