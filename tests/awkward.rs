@@ -39,7 +39,12 @@ fn every_awkward_case_has_its_right_answer() {
             (None, None) => panic!("a case says what is right: {line}"),
         };
         if !right {
-            wrong.push(format!("{line}\n  got {} {:?} {:?}", finished.code(), finished.stdout, finished.stderr));
+            wrong.push(format!(
+                "{line}\n  got {} {:?} {:?}",
+                finished.code(),
+                finished.stdout,
+                finished.stderr
+            ));
         }
     }
     assert!(TABLE.lines().count() >= 100, "the table has shrunk");
