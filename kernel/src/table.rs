@@ -280,7 +280,11 @@ fn stop(file: &mut OneTable, bytes: &dyn FileBytes, error: ReadError) -> Stop {
             "the rows before it have integers in this column: write the first of them with a point to have all read as floats",
         ))
     } else {
-        Stop::Fault(fault.hint("--on-bad skip leaves such rows out, --on-bad nan takes them for NaN"))
+        Stop::Fault(
+            fault.hint(
+                "--on-bad skip leaves such rows out, --on-bad nan takes them for NaN in columns of floats",
+            ),
+        )
     }
 }
 
