@@ -318,6 +318,7 @@ impl Machine {
                 uid,
                 submitted_at_ms: self.settings.wall_ms(self.now),
                 request: arrival.spec.request.clone(),
+                files: arrival.spec.kernel.source.files().to_vec(),
             })));
         }
         self.ledger.arriving.insert(id, arrival);
@@ -486,6 +487,7 @@ impl Machine {
                 uid: job.uid,
                 submitted_at_ms: job.submitted_at_ms,
                 request: job.spec.request.clone(),
+                files: job.spec.kernel.source.files().to_vec(),
             })));
         }
         if news.reopened {
