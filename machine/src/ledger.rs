@@ -186,6 +186,11 @@ impl Ledger {
         self.arriving.len()
     }
 
+    /// Jobs that are not taken in yet.
+    pub(crate) fn arriving_specs(&self) -> impl Iterator<Item = &JobSpec> {
+        self.arriving.values().map(|arrival| &arrival.spec)
+    }
+
     /// How many of them are this user's.
     pub(crate) fn arriving_of(&self, uid: u32) -> usize {
         self.arriving.values().filter(|arrival| arrival.uid == uid).count()

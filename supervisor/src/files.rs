@@ -57,6 +57,11 @@ impl FileSets {
         }
     }
 
+    /// Closes the sets that nobody needs.
+    pub(crate) fn keep_only(&mut self, needed: impl Fn(u64) -> bool) {
+        self.sets.retain(|&set, _| needed(set));
+    }
+
     /// Closes a set.
     pub(crate) fn drop_set(&mut self, set: u64) {
         self.sets.remove(&set);
