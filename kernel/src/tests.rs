@@ -51,6 +51,7 @@ impl Case {
                 bytes: bytes.len() as u64,
                 identity: FileIdentity::default(),
                 format: None,
+                path: None,
             })
             .collect();
         let memory = Memory(files.iter().map(|(_, bytes)| bytes.to_vec()).collect());

@@ -48,7 +48,8 @@ impl Machine {
 
     /// How to go on, where there will be somebody to ask: a private supervisor is gone with its client.
     pub(crate) fn retry_hint(&self, id: JobId) -> Option<String> {
-        let lasts = !self.settings.until_clients_gone;
+        let of_files = self.jobs.get(id).is_some_and(|job| !job.spec.kernel.source.files().is_empty());
+        let lasts = !self.settings.until_clients_gone && !of_files;
         lasts.then(|| format!("its partials are kept; 'tally retry {id}' goes on from them"))
     }
 

@@ -314,6 +314,10 @@ impl Machine {
             let why = format!("could not retry {id}: what it was asked means nothing to this program");
             return self.refuse(client, ErrorCode::WrongState, why);
         }
+        if self.jobs.get(id).is_some_and(|job| !job.spec.kernel.source.files().is_empty()) {
+            let why = format!("could not retry {id}: its files were closed when it ended; submit it again");
+            return self.refuse(client, ErrorCode::WrongState, why);
+        }
         self.jobs.reopen(id);
         self.one_more_open(id);
         if let Some(job) = self.jobs.get_mut(id) {

@@ -15,6 +15,7 @@ use crate::error::Failure;
 use crate::ids::{JobId, SlotId, WorkerId};
 use crate::job::{JobRequest, JobSpec, JobState, KernelSpec};
 use crate::limits;
+use crate::source::FileSource;
 use crate::view::JobView;
 
 /// Version of every row; a row of another one is not read.
@@ -105,6 +106,9 @@ pub struct Submission {
     pub submitted_at_ms: u64,
     /// What was asked.
     pub request: JobRequest,
+    /// Its files, in the order of its sources.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileSource>,
 }
 
 /// How far a job has come. The partial is that of exactly the covered positions.
@@ -369,8 +373,8 @@ impl Saved {
             }
             Err(why) => return self.problem(Table::Jobs, job.0, &why),
         };
-        let Submission { uid, submitted_at_ms, request, .. } = submission;
-        let (spec, mut broken) = match request.clone().check() {
+        let Submission { uid, submitted_at_ms, request, files, .. } = submission;
+        let (spec, mut broken) = match request.clone().check_with(0, files) {
             Ok(spec) => (spec, None),
             Err(why) => (of_nothing(request), Some(why)),
         };
@@ -424,7 +428,13 @@ mod tests {
             detach: true,
             ..JobRequest::default()
         };
-        Record::Submitted(Box::new(Submission { job: JobId(job), uid: 7, submitted_at_ms: 5, request }))
+        Record::Submitted(Box::new(Submission {
+            job: JobId(job),
+            uid: 7,
+            submitted_at_ms: 5,
+            request,
+            files: Vec::new(),
+        }))
     }
 
     fn progress(job: u64, covered: &[(u64, u64)]) -> Progress {
