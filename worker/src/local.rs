@@ -8,7 +8,7 @@ use std::thread;
 
 use tally_kernel::{Fault, FileBytes, Folded, Kernel};
 use tally_protocol::job::KernelSpec;
-use tally_reduce::Partial;
+use tally_reduce::Tally;
 use tally_sys::clock;
 
 /// Opens the files of a job once more, for one thread; `None` for a job without files.
@@ -20,7 +20,7 @@ pub struct Share {
     /// First position and number of elements of each piece, in order.
     pub ranges: Vec<(u64, u64)>,
     /// Its partial answer.
-    pub partial: Partial,
+    pub partial: Tally,
     /// Time it spent folding.
     pub busy_ns: u64,
 }
@@ -90,7 +90,7 @@ struct Plan<'a> {
 impl Plan<'_> {
     fn work(&self, keep_going: &mut dyn FnMut() -> bool) -> Share {
         let mut share =
-            Share { ranges: Vec::new(), partial: Partial::identity(&self.kernel.reductions), busy_ns: 0 };
+            Share { ranges: Vec::new(), partial: self.kernel.identity(), busy_ns: 0 };
         let begun = clock::monotonic_ns();
         let mut kernel = match Kernel::prepare(self.kernel.clone(), (self.files)()) {
             Ok(kernel) => kernel,
