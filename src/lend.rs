@@ -94,7 +94,7 @@ fn fold(
 fn failed(fault: Fault) -> Failure {
     let code = if fault.usage { ErrorCode::BadUsage } else { ErrorCode::KernelFailed };
     let failure = Failure::new(code, format!("could not {}", fault.message));
-    Failure { place: fault.place, hint: fault.hint, ..failure }
+    Failure { place: fault.place.map(String::into_boxed_str), hint: fault.hint, ..failure }
 }
 
 fn settings(options: &SettingsOptions) -> SettingsReading {

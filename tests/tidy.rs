@@ -14,6 +14,7 @@ const LAW: &[(&str, &[&str])] = &[
     ("machine", &["protocol", "reduce"]),
     ("sys", &[]),
     ("sync", &["sys"]),
+    ("lab", &["sync", "sys", "reduce"]),
     ("transport", &["sys"]),
     ("store", &["sys"]),
     ("worker", &["kernel", "protocol", "reduce", "transport", "sys"]),

@@ -31,7 +31,7 @@ pub use client::Client;
 pub use inputs::Inputs;
 pub use place::default_socket;
 pub use roles::{
-    DaemonOptions, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn, Roles,
+    DaemonOptions, FoldFn, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn, Roles,
     SettingsOptions, SettingsReading, Share,
 };
 

@@ -17,13 +17,17 @@ use tally_sys::process::Child;
 /// Returning false stops the fold early.
 pub type ProgressFn<'a> = dyn FnMut(u64) -> bool + 'a;
 
+/// Folds a job over its files in this process.
+pub type FoldFn<'a> =
+    dyn Fn(&JobSpec, &Inputs, FoldMode, &mut ProgressFn<'_>) -> Result<FoldOutcome, Failure> + 'a;
+
 /// The roles that the command line needs but is not.
 #[derive(Clone, Copy)]
 pub struct Roles<'a> {
     /// Forks a private supervisor that lives for this one command and ends when its client hangs up.
     pub private: &'a dyn Fn(&PrivateOptions) -> Result<PrivateSupervisor, Failure>,
     /// Folds in this very process. A fold that was stopped early is an `Err` of code `Cancelled`.
-    pub fold: &'a dyn Fn(&JobSpec, &Inputs, FoldMode, &mut ProgressFn<'_>) -> Result<FoldOutcome, Failure>,
+    pub fold: &'a FoldFn<'a>,
     /// Finds what is wrong with a job's expressions, columns and formats, without folding anything.
     pub check: &'a dyn Fn(&JobSpec, &Inputs) -> Result<(), Failure>,
     /// Runs the daemon in this process until it ends.

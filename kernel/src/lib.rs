@@ -48,6 +48,7 @@ impl std::fmt::Debug for Kernel {
 
 /// How a fold ended.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is looked at once and never kept")]
 pub enum Folded {
     /// With this partial.
     Whole(Tally),

@@ -20,6 +20,9 @@ impl Machine {
         self.alarms.clear(Alarm::Job(id));
         self.revoke(id);
         self.remember_end(id);
+        if let Some(job) = self.jobs.get(id) {
+            self.figures.count_end(job.state.name(), job.age_ms(self.now));
+        }
         self.jobs.close(id);
         self.crowded = true;
         self.report(id, |news| {

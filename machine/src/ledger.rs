@@ -341,6 +341,7 @@ impl Machine {
         if !arrival.spec.request.detach {
             return self.admit(id, arrival);
         }
+        self.release(&arrival.spec);
         if let Some(client) = arrival.client {
             let failure = Failure::new(ErrorCode::StoreFailed, format!("could not record the job: {why}"));
             let hint = "without --detach it runs all the same";
@@ -353,8 +354,9 @@ impl Machine {
         let Arrival { client, spec, uid, more, at } = arrival;
         let detached = spec.request.detach;
         if !detached {
-            let Some(client) = client else { return };
+            let Some(client) = client else { return self.release(&spec) };
             if !self.phase.admits() {
+                self.release(&spec);
                 return self.refuse(
                     client,
                     ErrorCode::Stopping,
@@ -368,6 +370,7 @@ impl Machine {
         job.paper.in_store = job.paper.kept;
         job.paper.told = self.now;
         self.jobs.insert(job);
+        self.figures.jobs_submitted += 1;
         match client {
             Some(client) if detached => {
                 self.open(id);
@@ -631,6 +634,7 @@ impl Machine {
         self.alarms.clear(Alarm::Store);
         const WHY: &str = "could not wait for the store: the daemon was told to end at once";
         for arrival in std::mem::take(&mut self.ledger.arriving).into_values() {
+            self.release(&arrival.spec);
             if let Some(client) = arrival.client {
                 self.wait_for(client, Pending::Nothing);
                 self.refuse(client, ErrorCode::Stopping, WHY);

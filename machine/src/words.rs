@@ -172,6 +172,7 @@ impl Machine {
         job.links.insert(worker.transport.unwrap_or(worker.profile.transport));
         job.in_flight -= held.done;
         job.hand_in(slot);
+        self.figures.count_partition(held.count, busy_ns);
         job.pace.measured(held.count, busy_ns);
         job.meter.done(self.now, held.count - held.done);
         let estimate = i64::try_from(held.estimate_ns).unwrap_or(i64::MAX);
@@ -219,7 +220,7 @@ impl Machine {
         job.remember(incident);
         let mut failure = Failure::new(ErrorCode::KernelFailed, message);
         failure.range = Some(range);
-        failure.place = place.map(|place| shortened(place).to_owned());
+        failure.place = place.map(|place| shortened(place).into());
         self.finish(lease.job, Outcome::Failed(failure));
     }
 

@@ -2,7 +2,7 @@
 
 use tally_machine::Event;
 use tally_protocol::control::{BadCall, INTERFACE, Passed, Reply, Request, SERVICE_INTERFACE};
-use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::error::Failure;
 use tally_protocol::varlink::{self, Call, ReplyMessage};
 use tally_protocol::{ClientId, version};
 use tally_sys::poll::{Interest, Ready};
@@ -129,7 +129,6 @@ impl Supervisor {
                 parameters: [("parameter".to_owned(), why.to_string().into())].into_iter().collect(),
                 continues: false,
             },
-            Input::Call(call) if call.method == "io.tally.Upgrade" => return self.upgrade_asked(id, call),
             Input::Call(call) => match self.answer_here(&call) {
                 Some(message) => message,
                 None => match self.request(id, call) {
