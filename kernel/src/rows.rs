@@ -1,6 +1,6 @@
 //! Batches of rows on their way into the state of a part: as they are, through an expression, by groups, as decimals.
 
-use tally_columns::{Batch, Column as Cells, Decimals, Integers, Kind as CellKind};
+use tally_columns::{Batch, Column as Cells, Integers, Kind as CellKind};
 use tally_expr::{Column, Evaluator, LANES, Program};
 use tally_reduce::{DecimalSum, Indices, Integer, NanPolicy, Partial, Tally};
 
@@ -216,7 +216,6 @@ fn absorb_column(columns: &[Cells], nan: NanPolicy, partial: &mut Partial) -> Re
     match columns {
         [Cells::Integer(integers)] => absorb_integers(integers, partial),
         [Cells::Float(floats)] => partial.absorb_f64(floats, Indices::Unknown, nan).map_err(too_many),
-        [Cells::Decimal(decimals)] => absorb_mixed(decimals, nan, partial),
         _ => Err(no_numbers()),
     }
 }
@@ -247,46 +246,6 @@ fn group_column(columns: &[Cells], groups: &mut Groups<'_>, keys: Keys<'_>) -> R
         [Cells::Float(floats)] => {
             floats.iter().enumerate().try_for_each(|(row, &value)| groups.float(keys, row, value))
         }
-        [Cells::Decimal(decimals)] => mixed(decimals).try_for_each(|(row, value)| match value {
-            Mixed::Integer(value) => groups.wide(keys, row, &value),
-            Mixed::Float(value) => groups.float(keys, row, value),
-        }),
         _ => Err(no_numbers()),
     }
-}
-
-/// A number of a column in which integers stay integers.
-enum Mixed {
-    Integer(Integer),
-    Float(f64),
-}
-
-/// Integers as they are, other numbers as the nearest floats.
-fn mixed(decimals: &Decimals) -> impl Iterator<Item = (usize, Mixed)> {
-    let mut wide = decimals.wide.iter().peekable();
-    decimals.values.iter().enumerate().map(move |(row, &(units, scale))| {
-        let (units, scale) = match wide.next_if(|(at, _)| *at == row) {
-            Some((_, decimal)) => (decimal.units.clone(), decimal.scale),
-            None => (units.into(), scale),
-        };
-        let value = if scale <= 0 {
-            let power = usize::try_from(scale.unsigned_abs()).unwrap_or(usize::MAX);
-            Mixed::Integer(units * Integer::from(10).pow(power))
-        } else {
-            // Rust reads the nearest double from any decimal text.
-            Mixed::Float(format!("{units}e-{scale}").parse().unwrap_or(f64::NAN))
-        };
-        (row, value)
-    })
-}
-
-fn absorb_mixed(decimals: &Decimals, nan: NanPolicy, partial: &mut Partial) -> Result<(), Fault> {
-    for (_, value) in mixed(decimals) {
-        match value {
-            Mixed::Integer(value) => partial.absorb_integer(&value, None),
-            Mixed::Float(value) => partial.absorb_f64(&[value], Indices::Unknown, nan),
-        }
-        .map_err(too_many)?;
-    }
-    Ok(())
 }

@@ -1,8 +1,8 @@
 //! Rows of cells: CSV, TSV, one number a line.
 //!
-//! A column is read as integers, floats or text, as the first rows of the files say. Where a column of integers turns out
-//! to have a number with a point, that part is read once more, exactly: its integers stay integers and its other numbers
-//! are the nearest floats, so that the answer is the same for any cut.
+//! A column is of integers if all its numbers are written as integers, else of floats. Which, the first rows of the files
+//! say; where they said integers and a number further on is none, the fold ends with the name of that column
+//! (`Fault::floats`), and the whole job starts over with it as floats. So the answer depends on no cut.
 
 use std::collections::BTreeSet;
 
@@ -86,6 +86,7 @@ impl Tables {
                     .zip(&guesses)
                     .filter_map(|(table, kinds)| kinds.get(table.columns[at])?.kind);
                 match common(kinds) {
+                    CellKind::Integer if spec.floats.contains(&names[at]) && !spec.decimal => CellKind::Float,
                     CellKind::Integer | CellKind::Float if spec.decimal => CellKind::Decimal,
                     kind => kind,
                 }
@@ -136,26 +137,8 @@ impl Tables {
         tally: &mut Tally,
         keep_going: &mut KeepGoing<'_>,
     ) -> Result<bool, Fault> {
-        let before = matches!(self.fold, Fold::Column(CellKind::Integer)).then(|| tally.clone());
-        match (self.fold_as(self.fold.kinds(), bytes, part, tally, keep_going), before) {
-            (Err(Stop::NotInteger(_)), Some(before)) => {
-                *tally = before;
-                self.fold_as(vec![CellKind::Decimal], bytes, part, tally, keep_going).map_err(Stop::fault)
-            }
-            (other, _) => other.map_err(Stop::fault),
-        }
-    }
-
-    fn fold_as(
-        &mut self,
-        kinds: Vec<CellKind>,
-        bytes: &dyn FileBytes,
-        part: Part,
-        tally: &mut Tally,
-        keep_going: &mut KeepGoing<'_>,
-    ) -> Result<bool, Stop> {
         let file = &mut self.files[part.file];
-        let kinds = kinds.into_iter().chain(std::iter::repeat_n(CellKind::Text, self.by));
+        let kinds = self.fold.kinds().into_iter().chain(std::iter::repeat_n(CellKind::Text, self.by));
         let wanted: Vec<Wanted> =
             file.columns.iter().zip(kinds).map(|(&column, kind)| Wanted { column, kind }).collect();
         let mut reader = Reader::new(&file.table, &wanted, self.on_bad);
@@ -188,7 +171,7 @@ impl Run<'_> {
         reader: &mut Reader,
         taker: &mut Taker<'_>,
         keep_going: &mut KeepGoing<'_>,
-    ) -> Result<bool, Stop> {
+    ) -> Result<bool, Fault> {
         let (bytes, part) = (self.bytes, self.part);
         let start = match file.starts.first(bytes, part.from, &mut || keep_going(0))? {
             Start::At(place) if place.offset <= part.to && place.offset < file.length => place,
@@ -207,7 +190,7 @@ impl Run<'_> {
                 Ok(taken) => taken,
                 Err(error) => {
                     let place = file.starts.count(bytes, error.place().offset)?;
-                    return Err(stop(&file.name, error.at(place)));
+                    return Err(stop(file, &error.at(place)));
                 }
             };
             if taken == 0 {
@@ -219,12 +202,12 @@ impl Run<'_> {
             }
             match taker.take(&batch, rest) {
                 Ok(()) => {}
-                Err(Trouble::Fault(fault)) => return Err(fault.into()),
+                Err(Trouble::Fault(fault)) => return Err(fault),
                 Err(Trouble::Element(mut error)) => {
                     // Rows are numbered from the file's start only where quotes made us count them.
                     let counted = file.starts.count(bytes, start.offset)?;
                     error.row = error.row.saturating_add(counted.row - start.row);
-                    return Err(self.element(file, &error).into());
+                    return Err(self.element(file, &error));
                 }
             }
             if place.offset <= part.to && !keep_going(place.offset.saturating_sub(part.from)) {
@@ -241,7 +224,7 @@ impl Run<'_> {
         reader: &mut Reader,
         taker: &mut Taker<'_>,
         keep_going: &mut KeepGoing<'_>,
-    ) -> Result<bool, Stop> {
+    ) -> Result<bool, Fault> {
         if self.part.from > 0 {
             return Ok(true);
         }
@@ -256,7 +239,7 @@ impl Run<'_> {
             let rest = plain.rest();
             let taken = reader
                 .read(rest, rest.len(), plain.ended(), &mut place, &mut batch)
-                .map_err(|error| stop(&file.name, error))?;
+                .map_err(|error| stop(file, &error))?;
             if taken == 0 {
                 if plain.ended() {
                     return Ok(true);
@@ -317,35 +300,14 @@ impl Window {
     }
 }
 
-/// Why a part was not folded.
-enum Stop {
-    NotInteger(Fault),
-    Fault(Fault),
-}
-
-impl Stop {
-    fn fault(self) -> Fault {
-        match self {
-            Self::NotInteger(fault) | Self::Fault(fault) => fault,
+/// Why rows could not be read. A column that is of floats after all is named, so that the job starts over.
+fn stop(file: &OneTable, error: &ReadError) -> Fault {
+    let fault = Fault::new(format!("read {}: {error}", file.name));
+    match error {
+        ReadError::NotInteger { column, .. } => {
+            Fault { floats: file.table.names().get(*column).cloned(), ..fault }
         }
-    }
-}
-
-impl From<Fault> for Stop {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-fn stop(name: &str, error: ReadError) -> Stop {
-    let not_integer = matches!(error, ReadError::NotInteger { .. });
-    let fault = Fault::new(format!("read {name}: {error}"));
-    if not_integer {
-        Stop::NotInteger(fault.hint(
-            "the rows before it have integers in this column: write the first of them with a point to have all read as floats",
-        ))
-    } else {
-        Stop::Fault(fault.hint("--on-bad skip leaves such rows out, --on-bad nan takes them for NaN"))
+        _ => fault.hint("--on-bad skip leaves such rows out, --on-bad nan takes them for NaN"),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::Machine;
 use crate::deadline::Alarm;
 use crate::deaths::Death;
 use crate::job::{Accepted, Outcome};
+use crate::pace::Meter;
 use crate::worker::{Held, Mark, SlotState};
 
 /// What came with a partial.
@@ -43,6 +44,7 @@ impl Machine {
                 self.partial(slot, lease, &Answer { elements, busy_ns, state });
             }
             FromWorker::Failed { lease, why } => self.failed(slot, lease, &why),
+            FromWorker::NotIntegers { lease, column } => self.not_integers(slot, lease, column),
             FromWorker::Cancelled { lease } => self.cancelled(slot, lease),
         }
         self.refresh_first(slot);
@@ -55,6 +57,7 @@ impl Machine {
             | FromWorker::Started { .. }
             | FromWorker::Progress { .. }
             | FromWorker::Failed { .. }
+            | FromWorker::NotIntegers { .. }
             | FromWorker::Cancelled { .. } => {}
         }
     }
@@ -222,6 +225,39 @@ impl Machine {
         failure.range = Some(range);
         failure.place = place.map(|place| shortened(place).into());
         self.finish(lease.job, Outcome::Failed(failure));
+    }
+
+    /// What was read as integers is floats: the job starts over with that known, once for each column.
+    fn not_integers(&mut self, slot: SlotId, lease: LeaseId, column: String) {
+        let Some((at, held)) = self.held(slot, lease) else { return };
+        self.settle_account(slot, at);
+        if !held.mark.counts() {
+            return;
+        }
+        self.give_back(slot, &held);
+        let Some(job) = self.jobs.get_mut(lease.job) else { return };
+        let floats = &mut job.spec.kernel.floats;
+        if floats.contains(&column) || floats.len() >= limits::FLOAT_COLUMNS_MAX {
+            let why = format!("could not read column '{}' as floats", shortened(&column));
+            return self.finish(lease.job, Outcome::Failed(Failure::new(ErrorCode::KernelFailed, why)));
+        }
+        floats.push(column);
+        self.start_over(lease.job);
+    }
+
+    /// Forgets all that a job has and begins it anew: its partials are not those of what it folds now.
+    fn start_over(&mut self, id: JobId) {
+        self.revoke(id);
+        let now = self.now;
+        let Some(job) = self.jobs.get_mut(id) else { return };
+        job.work.start_over();
+        job.partial = job.spec.kernel.identity();
+        job.shares.clear();
+        job.meter = Meter::new(now);
+        self.refile(id);
+        self.feed = true;
+        self.note(id);
+        self.report(id, |news| news.progress = true);
     }
 
     fn cancelled(&mut self, slot: SlotId, lease: LeaseId) {

@@ -250,6 +250,8 @@ pub struct KernelSpec {
     pub delimiter: Option<u8>,
     /// Whether tables have no row of names.
     pub no_header: bool,
+    /// Columns that are floats, whatever their first rows look like: found out on the way.
+    pub floats: Vec<String>,
 }
 
 impl KernelSpec {
@@ -267,6 +269,7 @@ impl KernelSpec {
             decimal: false,
             delimiter: None,
             no_header: false,
+            floats: Vec::new(),
         }
     }
 
@@ -380,6 +383,7 @@ impl JobRequest {
             decimal: self.decimal,
             delimiter,
             no_header: self.no_header,
+            floats: Vec::new(),
         };
         Ok(JobSpec { kernel, elements, request: self })
     }

@@ -38,6 +38,23 @@ pub fn fold_here(
     partitions: u64,
     progress: &mut dyn FnMut(u64) -> bool,
 ) -> Result<Option<Vec<Share>>, Fault> {
+    let mut known = kernel.clone();
+    loop {
+        match fold_once(&known, files, threads, partitions, progress) {
+            Err(Fault { floats: Some(column), .. }) if !known.floats.contains(&column) => known.floats.push(column),
+            folded => return folded,
+        }
+    }
+}
+
+/// One pass over all of it, which may find out that a column is of floats.
+fn fold_once(
+    kernel: &KernelSpec,
+    files: &OpenFiles<'_>,
+    threads: usize,
+    partitions: u64,
+    progress: &mut dyn FnMut(u64) -> bool,
+) -> Result<Option<Vec<Share>>, Fault> {
     let plan = Plan {
         kernel,
         files,
