@@ -9,7 +9,8 @@ use tally_tests::World;
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 const TRANSPORTS: [&str; 5] = ["shm", "shm-named", "pipe", "mqueue", "channel"];
 
-const SALES: &str = "region,year,price,n\nnorth,2024,1.10,1\nsouth,2023,2.20,2\nnorth,99,-0.3,3\nsouth,2024,1e1,5\n";
+const SALES: &str =
+    "region,year,price,n\nnorth,2024,1.10,1\nsouth,2023,2.20,2\nnorth,99,-0.3,3\nsouth,2024,1e1,5\n";
 
 /// A file in a world's folder.
 fn file(world: &World, name: &str, bytes: &[u8]) -> String {
@@ -122,17 +123,38 @@ fn many_groups_over_every_link() {
     }
     let path = file(&world, "many.csv", text.as_bytes());
     let arguments = |transport: &'static str| {
-        let words = ["reduce", "sum,min,stddev", &path, "--of", "v + 0.5", "--by", "key", "--partitions", "3"];
+        let words =
+            ["reduce", "sum,min,stddev", &path, "--of", "v + 0.5", "--by", "key", "--partitions", "3"];
         words.into_iter().map(str::to_owned).chain(["--transport".to_owned(), transport.to_owned()])
     };
     let first = world.run(arguments(TRANSPORTS[0]));
     assert_eq!(first.code(), 0, "{}", first.stderr);
     assert_eq!(first.stdout.lines().count(), 36_000);
-    assert!(first.stdout.starts_with("a key that is long enough to be one 0\tsum\t120002.5\n"), "{:.200}", first.stdout);
+    assert!(
+        first.stdout.starts_with("a key that is long enough to be one 0\tsum\t120002.5\n"),
+        "{:.200}",
+        first.stdout
+    );
     for transport in &TRANSPORTS[1..] {
         let other = world.run(arguments(transport));
         assert_eq!(other.code(), 0, "{transport}: {}", other.stderr);
         assert!(other.stdout == first.stdout, "{transport}");
+    }
+    world.finish();
+}
+
+#[test]
+fn a_column_of_floats_is_one_from_its_first_row_on() {
+    let world = World::new(BINARY);
+    let mut text = String::from("v\n9007199254740993\n-9007199254740992\n");
+    text.push_str(&"0\n".repeat(200_000));
+    text.push_str("0.5\n");
+    let late = file(&world, "late.csv", text.as_bytes());
+    for more in
+        [&["--partitions", "7"][..], &["--of", "v * 1"], &["--mode", "inline"], &["--mode", "threads"]]
+    {
+        let words: Vec<&str> = ["sum", &late].into_iter().chain(more.iter().copied()).collect();
+        world.run(words).answered("0.5\n");
     }
     world.finish();
 }

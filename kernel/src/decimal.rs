@@ -3,7 +3,9 @@
 //! Nothing here becomes a float. A column without an expression is added in runs; expressions go row by row.
 
 use tally_columns::{Batch, Column as Cells, Decimals};
-use tally_expr::{Decimal as Number, DecimalCell, DecimalProgram, DecimalValue, EvalError, Kind, Schema, Span};
+use tally_expr::{
+    Decimal as Number, DecimalCell, DecimalProgram, DecimalValue, EvalError, Kind, Schema, Span,
+};
 use tally_reduce::{Decimal, DecimalSum, Integer, NotDecimal};
 
 use crate::Fault;
@@ -33,7 +35,8 @@ impl DecimalPlan {
 
     /// Folds the rows of a batch.
     pub(crate) fn absorb(&self, batch: &Batch, bytes: &[u8], sum: &mut DecimalSum) -> Result<(), Trouble> {
-        let wide: Vec<std::collections::HashMap<usize, Number>> = batch.columns().iter().map(wide_of).collect();
+        let wide: Vec<std::collections::HashMap<usize, Number>> =
+            batch.columns().iter().map(wide_of).collect();
         let mut numbers: Vec<Number> = Vec::new();
         for row in 0..batch.rows() {
             numbers.clear();
@@ -65,9 +68,7 @@ impl DecimalPlan {
                 DecimalValue::Number(value) => {
                     Decimal::from_units(value.digits().clone(), value.scale().into()).map_err(too_long)?
                 }
-                DecimalValue::Bool(bit) => {
-                    Decimal::from_units(u8::from(bit).into(), 0).map_err(too_long)?
-                }
+                DecimalValue::Bool(bit) => Decimal::from_units(u8::from(bit).into(), 0).map_err(too_long)?,
             };
             sum.add(&value, None);
         }

@@ -233,7 +233,9 @@ mod tests {
 
     #[test]
     fn integers_are_told_from_texts_by_how_they_are_written() {
-        for (text, value) in [("0", 0), ("-7", -7), ("10", 10), ("9007199254740993", 9_007_199_254_740_993_i64)] {
+        for (text, value) in
+            [("0", 0), ("-7", -7), ("10", 10), ("9007199254740993", 9_007_199_254_740_993_i64)]
+        {
             assert_eq!(integer(text.as_bytes()), Some(value.into()), "{text}");
         }
         for text in ["", "-", "-0", "+1", "01", "1.0", "1e3", " 1", "x", "1x"] {

@@ -241,9 +241,7 @@ fn npy(
         let (head, last) = stream::head(file, name, length, size, compression, bytes)?;
         match Npy::read(&head) {
             Ok(npy) => return npy.fixed(None, plain).map_err(|why| wrong(why.to_string())),
-            Err(NpyError::Need(more)) if (more as u64) > size && !last => {
-                size = more as u64
-            }
+            Err(NpyError::Need(more)) if (more as u64) > size && !last => size = more as u64,
             Err(why) => return Err(wrong(why.to_string())),
         }
     }

@@ -228,8 +228,7 @@ impl Run<'_> {
         if self.part.from > 0 {
             return Ok(true);
         }
-        let mut plain =
-            Plain::new(self.part.file, &file.name, file.length, file.compression, self.bytes);
+        let mut plain = Plain::new(self.part.file, &file.name, file.length, file.compression, self.bytes);
         let mut batch = Batch::default();
         let mut place = file.table.body();
         if !plain.leave_out(place.offset)? {

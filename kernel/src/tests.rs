@@ -267,10 +267,7 @@ fn sales(by: &[&str], change: impl FnOnce(&mut JobRequest)) -> Case {
 #[test]
 fn rows_are_grouped_by_their_cells() {
     let price = |request: &mut JobRequest| request.of = Some("price".into());
-    assert_eq!(
-        sales(&["region"], price).groups(),
-        ["'a,\nb': 5.0 1", "'north': 0.8 3", "'south': 12.2 2"]
-    );
+    assert_eq!(sales(&["region"], price).groups(), ["'a,\nb': 5.0 1", "'north': 0.8 3", "'south': 12.2 2"]);
     assert_eq!(
         sales(&["year"], price).groups(),
         ["99: 5.0 1", "2023: 2.2 1", "2024: 10.8 3", "'x': 0.0 1"],
@@ -278,7 +275,13 @@ fn rows_are_grouped_by_their_cells() {
     );
     assert_eq!(
         sales(&["region", "year"], |request| request.of = Some("n".into())).groups(),
-        ["'a,\nb',99: 4 1", "'north',2024: 4 2", "'north','x': 99999999999999999999 1", "'south',2023: 2 1", "'south',2024: 5 1"]
+        [
+            "'a,\nb',99: 4 1",
+            "'north',2024: 4 2",
+            "'north','x': 99999999999999999999 1",
+            "'south',2023: 2 1",
+            "'south',2024: 5 1"
+        ]
     );
 }
 
@@ -418,7 +421,11 @@ fn compressed_files_are_the_same_as_plain_ones() {
     assert_eq!(by("s.csv.gz", &gzip(SALES)).groups(), plain);
     assert_eq!(by("s.csv.zst", &zstd(SALES)).groups(), plain);
     assert_eq!(by("s.csv", &gzip(SALES)).groups(), plain, "a misnamed file is read right");
-    let two = Case::of(&["sum"], &[("a.txt", b"1\n2"), ("b.txt.gz", &gzip(b"30\n40\n")), ("c.txt", b"500")], |_| ());
+    let two = Case::of(
+        &["sum"],
+        &[("a.txt", b"1\n2"), ("b.txt.gz", &gzip(b"30\n40\n")), ("c.txt", b"500")],
+        |_| (),
+    );
     assert_eq!(two.answers(), ["573"]);
     let floats: Vec<u8> = [1.5_f64, -2.0, 0.25].iter().flat_map(|one| one.to_le_bytes()).collect();
     let raw = |bytes: &[u8]| {

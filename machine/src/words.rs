@@ -152,8 +152,8 @@ impl Machine {
         if !job.work.is_free(held.lease.partition) {
             return Err(WRONG);
         }
-        let partial =
-            Tally::from_bytes(&answer.state, limits::GROUPS_BYTES_MAX).map_err(|_| "it sent a partial that cannot be read")?;
+        let partial = Tally::from_bytes(&answer.state, limits::GROUPS_BYTES_MAX)
+            .map_err(|_| "it sent a partial that cannot be read")?;
         if answer.elements != held.count
             || job.spec.kernel.counts_positions() && partial.elements() != held.count
         {
@@ -167,11 +167,16 @@ impl Machine {
             Ok(()) => {}
             // Each worker's groups had room; all of them together have not.
             Err(why @ Mismatch::Groups { .. }) => return Ok(Taken::TooMuch(why)),
-            Err(Mismatch::Reductions | Mismatch::Elements) => return Err("it sent a partial of other reductions"),
+            Err(Mismatch::Reductions | Mismatch::Elements) => {
+                return Err("it sent a partial of other reductions");
+            }
         }
         job.work.accept(held.lease.partition);
         let who = (slot, worker.id, worker.pid.unwrap_or(0));
-        job.credit(who, Accepted { position: held.position, count: held.count, folded, busy_ns, partial: copy });
+        job.credit(
+            who,
+            Accepted { position: held.position, count: held.count, folded, busy_ns, partial: copy },
+        );
         job.links.insert(worker.transport.unwrap_or(worker.profile.transport));
         job.in_flight -= held.done;
         job.hand_in(slot);

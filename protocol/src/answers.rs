@@ -28,10 +28,11 @@ impl Answers {
         let mut groups = Vec::new();
         for group in tally.groups(population).unwrap_or_default() {
             let key: Vec<String> = group.key.iter().map(text).collect();
-            let results = group.answers.iter().map(view).collect::<Result<_, Failure>>().map_err(|failure| {
-                let message = format!("{} (group {})", failure.message, key.join(", "));
-                Failure { message, ..failure }
-            })?;
+            let results =
+                group.answers.iter().map(view).collect::<Result<_, Failure>>().map_err(|failure| {
+                    let message = format!("{} (group {})", failure.message, key.join(", "));
+                    Failure { message, ..failure }
+                })?;
             groups.push(GroupView { key, results });
         }
         Ok(Self { results, groups, elements: tally.elements(), skipped: tally.skipped() })

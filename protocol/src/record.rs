@@ -215,7 +215,8 @@ impl Progress {
 
     fn from_row(job: JobId, bytes: &[u8]) -> Result<Self, String> {
         let (head, rest): (ProgressHead, &[u8]) = read_row(bytes)?;
-        let partial = Tally::from_bytes(rest, limits::GROUPS_BYTES_MAX).map_err(|why| format!("its partial: {why}"))?;
+        let partial =
+            Tally::from_bytes(rest, limits::GROUPS_BYTES_MAX).map_err(|why| format!("its partial: {why}"))?;
         Ok(Self {
             job,
             paused: head.paused,

@@ -350,7 +350,8 @@ mod tests {
 
     #[test]
     fn many_at_once_are_the_same_as_one_by_one() {
-        let values = [(150, 2), (-7, 2), (3, 0), (12, -1), (12, -1), (i128::MAX, 1), (i128::MAX, 1), (0, 4), (5, 2)];
+        let values =
+            [(150, 2), (-7, 2), (3, 0), (12, -1), (12, -1), (i128::MAX, 1), (i128::MAX, 1), (0, 4), (5, 2)];
         let (mut many, mut single) = (DecimalSum::new(), DecimalSum::new());
         many.add_units(&values).unwrap();
         for (units, scale) in values {

@@ -158,10 +158,11 @@ impl Tally {
         match (self, other) {
             (Self::Plain(mine), Self::Plain(other)) => mine.merge(other),
             (Self::Grouped(mine), Self::Grouped(other)) => mine.merge(other),
-            (
-                Self::Decimal { reductions, sum },
-                Self::Decimal { reductions: others, sum: other },
-            ) if *reductions == others => sum.merge(other),
+            (Self::Decimal { reductions, sum }, Self::Decimal { reductions: others, sum: other })
+                if *reductions == others =>
+            {
+                sum.merge(other)
+            }
             _ => Err(Mismatch::Reductions),
         }
     }
@@ -222,7 +223,8 @@ impl Tally {
     /// The answers of the groups, in the order of their keys; nothing if there are no groups by intention.
     pub fn groups(&self, population: bool) -> Option<Vec<Group>> {
         let Self::Grouped(grouped) = self else { return None };
-        let group = |(key, partial): (Vec<KeyPart>, &Partial)| Group { key, answers: figures(partial, population) };
+        let group =
+            |(key, partial): (Vec<KeyPart>, &Partial)| Group { key, answers: figures(partial, population) };
         Some(grouped.groups().into_iter().map(group).collect())
     }
 }
@@ -245,7 +247,9 @@ fn decimal(sum: &DecimalSum, reduction: Reduction) -> Result<Figure, NoAnswer> {
             Err(NoMean::Empty) => Err(empty),
             Err(NoMean::Endless) => Err(NoAnswer::Endless),
         },
-        Reduction::Product | Reduction::Variance | Reduction::Stddev => Err(NoAnswer::NotDecimal { reduction }),
+        Reduction::Product | Reduction::Variance | Reduction::Stddev => {
+            Err(NoAnswer::NotDecimal { reduction })
+        }
     }
 }
 
@@ -265,7 +269,11 @@ mod tests {
             Tally::Grouped(grouped) => {
                 let mut key = GroupKey::new();
                 key.push_text(b"a");
-                grouped.group(&key).unwrap().absorb_f64(&[0.5], Indices::Unknown, crate::NanPolicy::Keep).unwrap();
+                grouped
+                    .group(&key)
+                    .unwrap()
+                    .absorb_f64(&[0.5], Indices::Unknown, crate::NanPolicy::Keep)
+                    .unwrap();
             }
             Tally::Decimal { sum, .. } => sum.add_text(b"1.50", None).unwrap(),
         }

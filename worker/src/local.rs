@@ -41,7 +41,9 @@ pub fn fold_here(
     let mut known = kernel.clone();
     loop {
         match fold_once(&known, files, threads, partitions, progress) {
-            Err(Fault { floats: Some(column), .. }) if !known.floats.contains(&column) => known.floats.push(column),
+            Err(Fault { floats: Some(column), .. }) if !known.floats.contains(&column) => {
+                known.floats.push(column)
+            }
             folded => return folded,
         }
     }
@@ -106,8 +108,7 @@ struct Plan<'a> {
 
 impl Plan<'_> {
     fn work(&self, keep_going: &mut dyn FnMut() -> bool) -> Share {
-        let mut share =
-            Share { ranges: Vec::new(), partial: self.kernel.identity(), busy_ns: 0 };
+        let mut share = Share { ranges: Vec::new(), partial: self.kernel.identity(), busy_ns: 0 };
         let begun = clock::monotonic_ns();
         let mut kernel = match Kernel::prepare(self.kernel.clone(), (self.files)()) {
             Ok(kernel) => kernel,
