@@ -151,6 +151,7 @@ impl Machine {
             .collect();
         // A list of a thousand jobs must not carry a thousand answers of a million digits.
         for view in &mut views {
+            view.groups.clear();
             view.results.retain(|result| result.value.len() <= limits::LISTED_ANSWER_BYTES_MAX);
         }
         self.answer(client, Reply::Jobs(views));

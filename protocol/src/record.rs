@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tally_reduce::Partial;
+use tally_reduce::Tally;
 
 use crate::error::Failure;
 use crate::ids::{JobId, SlotId, WorkerId};
@@ -133,7 +133,7 @@ pub struct Progress {
     /// What each worker has done.
     pub shares: Vec<SavedShare>,
     /// The partial of what is covered.
-    pub partial: Partial,
+    pub partial: Tally,
 }
 
 /// What one worker did for a job.
@@ -219,7 +219,8 @@ impl Progress {
 
     fn from_row(job: JobId, bytes: &[u8]) -> Result<Self, String> {
         let (head, rest): (ProgressHead, &[u8]) = read_row(bytes)?;
-        let partial = Partial::from_bytes(rest).map_err(|why| format!("its partial: {why}"))?;
+        let partial =
+            Tally::from_bytes(rest, limits::GROUPS_BYTES_MAX).map_err(|why| format!("its partial: {why}"))?;
         Ok(Self {
             job,
             paused: head.paused,
@@ -244,7 +245,7 @@ impl Progress {
             covered += count;
             free_from = end;
         }
-        if self.partial.reductions() != spec.kernel.reductions {
+        if !self.partial.is_of(spec.kernel.shape(), &spec.kernel.reductions) {
             return Some("its partial is of other reductions");
         }
         (spec.kernel.counts_positions() && self.partial.elements() != covered)
@@ -416,7 +417,7 @@ fn of_nothing(request: JobRequest) -> JobSpec {
 
 #[cfg(test)]
 mod tests {
-    use tally_reduce::{Integer, Reduction};
+    use tally_reduce::{Integer, Partial, Reduction};
 
     use super::*;
     use crate::error::ErrorCode;
@@ -461,7 +462,7 @@ mod tests {
                 elements: 5,
                 busy_ns: 77,
             }],
-            partial,
+            partial: partial.into(),
         }
     }
 
