@@ -10,7 +10,6 @@ use tally_lab::{Chart, LockKind, Shape, Study};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::{JobSpec, StartMethod, Transport};
 use tally_protocol::source::Source;
-use tally_reduce::Partial;
 use tally_supervisor::config::Sources;
 use tally_worker::{Fault, FileBytes, Kernel, Maps};
 
@@ -82,7 +81,7 @@ fn fold(
     let shares = tally_worker::fold_here(&job.kernel, &|| files_of(job, inputs), threads, pieces, progress)
         .map_err(failed)?
         .ok_or_else(|| Failure::new(ErrorCode::Cancelled, "the fold was stopped"))?;
-    let mut whole = Partial::identity(&job.kernel.reductions);
+    let mut whole = job.kernel.identity();
     for share in &shares {
         whole
             .merge(share.partial.clone())

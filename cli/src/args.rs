@@ -224,7 +224,7 @@ pub(crate) struct OneJob {
 /// `tally sum SOURCE...`
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub(crate) struct ReductionArgs {
-    /// A range: 0..100, 1..=8_000_000, 0..1e9, -5..5
+    /// A range: 0..100, 1..=8_000_000, -5..5; or files
     #[arg(value_name = "SOURCE", required = true, value_parser = values::text)]
     pub(crate) sources: Vec<String>,
     #[command(flatten)]
@@ -283,10 +283,10 @@ pub(crate) struct ReductionOptions {
     #[arg(long, hide_short_help = true)]
     pub(crate) no_header: bool,
     /// Every N-th number; a negative step walks down
-    #[arg(long, value_name = "N", value_parser = values::step)]
+    #[arg(long, value_name = "N", hide_short_help = true, value_parser = values::step)]
     pub(crate) step: Option<String>,
     /// Variance of a population, not of a sample
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) population: bool,
     /// Processes or threads [default: one a processor]
     #[arg(long, value_name = "N", value_parser = values::workers)]
@@ -322,10 +322,10 @@ pub(crate) struct ReductionOptions {
     #[arg(long)]
     pub(crate) detach: bool,
     /// Never use a daemon
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) local: bool,
     /// Progress: auto, always, never, json
-    #[arg(long, value_name = "WHEN", value_parser = values::progress)]
+    #[arg(long, value_name = "WHEN", hide_short_help = true, value_parser = values::progress)]
     pub(crate) progress: Option<ProgressWhen>,
 }
 

@@ -99,6 +99,7 @@ pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
                     modified_ns: state.modified_ns,
                 },
                 format: None,
+                path: None,
             });
             fds.push(file.into());
             names.push(name);

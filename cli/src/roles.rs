@@ -11,7 +11,7 @@ use crate::studies::Studies;
 use tally_protocol::error::Failure;
 use tally_protocol::job::{JobSpec, StartMethod, Transport};
 use tally_protocol::settings::{ConfigView, FaultView};
-use tally_reduce::Partial;
+use tally_reduce::Tally;
 use tally_sys::process::Child;
 
 /// Told how many elements are folded so far, every few milliseconds, on the thread that called the fold.
@@ -81,7 +81,7 @@ pub enum FoldMode {
 #[derive(Clone, Debug)]
 pub struct FoldOutcome {
     /// The partial of all elements.
-    pub partial: Partial,
+    pub partial: Tally,
     /// What each thread did.
     pub shares: Vec<Share>,
 }
@@ -92,7 +92,7 @@ pub struct Share {
     /// Positions it folded: first position and how many, in order.
     pub ranges: Vec<(u64, u64)>,
     /// The partial of these.
-    pub partial: Partial,
+    pub partial: Tally,
     /// Time it spent folding.
     pub busy_ns: u64,
 }

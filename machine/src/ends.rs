@@ -1,5 +1,7 @@
 //! Ends of jobs, kept until the shell has told of them. Nothing is decided from these.
 
+use std::collections::BTreeSet;
+
 use tally_protocol::JobId;
 use tally_protocol::control::Request;
 use tally_protocol::job::{JobSpec, JobState};
@@ -29,6 +31,18 @@ pub struct JobEnd {
 }
 
 impl Machine {
+    /// The sets of files that open and arriving jobs need; a set that no job has was refused, and may be closed.
+    #[must_use]
+    pub fn file_sets(&self) -> BTreeSet<u64> {
+        let open = self.jobs.open().map(|job| &job.spec);
+        let specs = open.chain(self.ledger.arriving_specs());
+        let set = |spec: &JobSpec| match &spec.kernel.source {
+            Source::Files(files) => Some(files.set),
+            Source::Ranges(_) => None,
+        };
+        specs.filter_map(set).collect()
+    }
+
     /// The ends since the last call, in their order.
     pub fn take_ends(&mut self) -> Vec<JobEnd> {
         std::mem::take(&mut self.ends)

@@ -186,6 +186,11 @@ impl Ledger {
         self.arriving.len()
     }
 
+    /// Jobs that are not taken in yet.
+    pub(crate) fn arriving_specs(&self) -> impl Iterator<Item = &JobSpec> {
+        self.arriving.values().map(|arrival| &arrival.spec)
+    }
+
     /// How many of them are this user's.
     pub(crate) fn arriving_of(&self, uid: u32) -> usize {
         self.arriving.values().filter(|arrival| arrival.uid == uid).count()
@@ -318,6 +323,7 @@ impl Machine {
                 uid,
                 submitted_at_ms: self.settings.wall_ms(self.now),
                 request: arrival.spec.request.clone(),
+                files: arrival.spec.kernel.source.files().to_vec(),
             })));
         }
         self.ledger.arriving.insert(id, arrival);
@@ -489,6 +495,7 @@ impl Machine {
                 uid: job.uid,
                 submitted_at_ms: job.submitted_at_ms,
                 request: job.spec.request.clone(),
+                files: job.spec.kernel.source.files().to_vec(),
             })));
         }
         if news.reopened {

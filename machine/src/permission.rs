@@ -6,9 +6,11 @@
 //! | Submit                                           | within limits | within limits | yes     |
 //! | Jobs                                             | lists its own | yes           | yes     |
 //! | Show, Explain, Wait, Result, Follow              | its own       | yes           | yes     |
-//! | Cancel, Pause, Resume, Retry, Reprioritize       | its own       | its own       | yes     |
+//! | Cancel, Pause, Resume, Retry, Reprioritize (*)   | its own       | its own       | yes     |
 //! | Cancel of all                                    | all its own   | all its own   | all     |
 //! | Reload, Drain, Stop, Upgrade, Dump               | no            | no            | yes     |
+//!
+//! (*) A retry is within limits, as a submission is.
 //!
 //! A job that a client may not see is to it as if it were not there. The limits are those of one user; root has none.
 

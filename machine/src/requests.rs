@@ -151,6 +151,7 @@ impl Machine {
             .collect();
         // A list of a thousand jobs must not carry a thousand answers of a million digits.
         for view in &mut views {
+            view.groups.clear();
             view.results.retain(|result| result.value.len() <= limits::LISTED_ANSWER_BYTES_MAX);
         }
         self.answer(client, Reply::Jobs(views));
@@ -312,6 +313,10 @@ impl Machine {
         }
         if self.jobs.get(id).is_some_and(|job| job.lame) {
             let why = format!("could not retry {id}: what it was asked means nothing to this program");
+            return self.refuse(client, ErrorCode::WrongState, why);
+        }
+        if self.jobs.get(id).is_some_and(|job| !job.spec.kernel.source.files().is_empty()) {
+            let why = format!("could not retry {id}: its files were closed when it ended; submit it again");
             return self.refuse(client, ErrorCode::WrongState, why);
         }
         self.jobs.reopen(id);

@@ -18,7 +18,8 @@ tally - exact parallel sums and other reductions that survive a dying worker
 Compute   sum product min max count mean variance stddev   reduce factorial
           running compare
 Jobs      jobs show explain wait result follow cancel pause resume retry
-Daemon    daemon status workers ping metrics reload config drain stop dump
+Daemon    daemon status workers ping metrics reload config drain stop
+          upgrade dump
 Learn     lab help
 
 Often used

@@ -369,6 +369,7 @@ fn a_job_that_means_nothing_any_more_fails_with_the_reason() {
 fn a_hundred_thousand_jobs_come_back_and_one_more_costs_no_more() {
     let submission = |job| {
         Record::Submitted(Box::new(tally_protocol::record::Submission {
+            files: Vec::new(),
             job: JobId(job),
             uid: 0,
             submitted_at_ms: 1_000_000,

@@ -152,6 +152,11 @@ impl Supervisor {
             _ => Passed::default(),
         };
         let set = passed.set;
+        if set != 0 {
+            // Here, as nothing is on its way to the machine: sets of jobs that it refused are left by now.
+            let needed = self.machine.file_sets();
+            self.files.keep_only(|kept| kept == set || needed.contains(&kept));
+        }
         let request = Request::from_call_with(call, passed).inspect_err(|_| self.files.drop_set(set))?;
         let more = self.clients.get_mut(id).is_some_and(|client| client.wants_more());
         Ok(Event::ClientSaid { client: id, request, more })
