@@ -55,10 +55,10 @@ fn fold(
     for run in job.kernel.runs(0, job.elements) {
         assert!(partial.absorb_progression(&run.first, &run.step, run.count, &mut |_| true));
     }
-    let half = Share { ranges: vec![(0, job.elements)], partial: partial.clone(), busy_ns: 7_000_000 };
-    let idle = Share { ranges: vec![], partial: Partial::identity(&job.kernel.reductions), busy_ns: 0 };
+    let half = Share { ranges: vec![(0, job.elements)], partial: partial.clone().into(), busy_ns: 7_000_000 };
+    let idle = Share { ranges: vec![], partial: job.kernel.identity(), busy_ns: 0 };
     let shares = if mode == FoldMode::Inline { vec![half] } else { vec![half, idle] };
-    Ok(FoldOutcome { partial, shares })
+    Ok(FoldOutcome { partial: partial.into(), shares })
 }
 
 fn here(line: &str) -> Ended {
