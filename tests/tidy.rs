@@ -30,7 +30,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("shared_memory", &["sys"]),
     ("ipc-channel", &["transport"]),
     ("dashu-int", &["reduce", "expr"]),
-    ("fearless_simd", &["reduce", "expr"]),
+    ("fearless_simd", &["reduce", "expr", "columns"]),
     ("wide", &["columns"]),
     ("fast-float2", &["columns"]),
     ("pxfm", &["expr"]),

@@ -308,74 +308,81 @@ def cases(python, daemon, data, exact, sizes):
     )
 
 
-def npy(path, code, values):
-    """Writes a one-dimensional array without numpy."""
-    header = f"{{'descr': '<{code}', 'fortran_order': False, 'shape': ({len(values)},), }}"
+def npy(path, code, values, times):
+    """Writes a one-dimensional array without numpy, and without holding it: a child counts what we ever held as its own."""
+    header = f"{{'descr': '<{code}', 'fortran_order': False, 'shape': ({len(values) * times},), }}"
     header += " " * (-(len(header) + 11) % 64) + "\n"
     form = {"i8": "q", "u8": "Q", "u4": "I", "i4": "i", "f8": "d", "f4": "f"}[code]
     body = struct.pack(f"<{len(values)}{form}", *values)
-    Path(path).write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + body)
+    with open(path, "wb") as file:
+        file.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode())
+        for _ in range(times // 4096):
+            file.write(body * 4096)
+        file.write(body * (times % 4096))
 
 
 def awkward():
-    """Name, what is asked, type, values."""
+    """Name, what is asked, type, values, and how many times over."""
     big = 2**63 - 1
-    yield "two of the largest i64", "sum", "i8", [big] * 2
-    yield "three of the largest u64", "sum", "u8", [2**64 - 1] * 3
-    yield "three u32 of 2e9", "sum", "u4", [2 * 10**9] * 3
-    yield "two of the largest i32", "sum", "i4", [2**31 - 1] * 2
-    yield "squares of 4e9 and the nine after it", "squares", "i8", [4 * 10**9 + k for k in range(10)]
-    yield "25!", "product", "i8", list(range(1, 26))
-    yield "1e16, 1, -1e16, a thousand times", "sum", "f8", [1e16, 1.0, -1e16] * 1000
-    yield "1, 1e100, 1, -1e100, ten times", "sum", "f8", [1.0, 1e100, 1.0, -1e100] * 10
-    yield "1, 1e100, 1e200, -1e200, -1e100", "sum", "f8", [1.0, 1e100, 1e200, -1e200, -1e100]
-    yield "ten times 0.1", "sum", "f8", [0.1] * 10
-    yield "1e308, 1e308, -1e308", "sum", "f8", [1e308, 1e308, -1e308]
-    yield "infinity, 1e308, 1", "sum", "f8", [math.inf, 1e308, 1.0]
-    yield "1, 2^-53, 2^-106", "sum", "f8", [1.0, 2.0**-53, 2.0**-106]
-    yield "-0.0, -0.0", "sum", "f8", [-0.0, -0.0]
-    yield "2^24 + 1 ones in f32", "sum", "f4", [1.0] * (2**24 + 1)
-    yield "mean of three times 5.4", "mean", "f8", [5.4] * 3
-    yield "population variance of 1e16, 1e16 + 2, 1e16 + 4", "variance", "f8", [1e16, 1e16 + 2, 1e16 + 4]
+    yield "two of the largest i64", "sum", "i8", [big], 2
+    yield "three of the largest u64", "sum", "u8", [2**64 - 1], 3
+    yield "three u32 of 2e9", "sum", "u4", [2 * 10**9], 3
+    yield "two of the largest i32", "sum", "i4", [2**31 - 1], 2
+    yield "squares of 4e9 and the nine after it", "squares", "i8", [4 * 10**9 + k for k in range(10)], 1
+    yield "25!", "product", "i8", list(range(1, 26)), 1
+    yield "1e16, 1, -1e16, a thousand times", "sum", "f8", [1e16, 1.0, -1e16], 1000
+    yield "1, 1e100, 1, -1e100, ten times", "sum", "f8", [1.0, 1e100, 1.0, -1e100], 10
+    yield "1, 1e100, 1e200, -1e200, -1e100", "sum", "f8", [1.0, 1e100, 1e200, -1e200, -1e100], 1
+    yield "ten times 0.1", "sum", "f8", [0.1], 10
+    yield "1e308, 1e308, -1e308", "sum", "f8", [1e308, 1e308, -1e308], 1
+    yield "infinity, 1e308, 1", "sum", "f8", [math.inf, 1e308, 1.0], 1
+    yield "1, 2^-53, 2^-106", "sum", "f8", [1.0, 2.0**-53, 2.0**-106], 1
+    yield "-0.0, -0.0", "sum", "f8", [-0.0, -0.0], 1
+    yield "2^24 + 1 ones in f32", "sum", "f4", [1.0], 2**24 + 1
+    yield "mean of three times 5.4", "mean", "f8", [5.4], 3
+    yield "population variance of 1e16, 1e16 + 2, 1e16 + 4", "variance", "f8", [1e16, 1e16 + 2, 1e16 + 4], 1
 
 
-def true_answer(do, values):
+def true_answer(do, values, times):
+    """The exact answer, as text; floats rounded once."""
     if any(isinstance(v, float) and math.isinf(v) for v in values):
         return repr(math.inf)
-    exact = [Fraction(v) for v in values[:1]] * len(values) if len(set(values[:3])) == 1 and len(values) > 10**6 else None
-    total = exact[0] * len(values) if exact else sum(map(Fraction, values))
-    floats = isinstance(values[0], float)
+    total, count = sum(map(Fraction, values)) * times, len(values) * times
     match do:
         case "squares":
-            return str(sum(v * v for v in values))
+            return str(sum(v * v for v in values) * times)
         case "product":
-            return str(math.prod(values))
+            return str(math.prod(values) ** times)
         case "mean":
-            return repr(correctly_rounded(total / len(values)))
+            return repr(correctly_rounded(total / count))
         case "variance":
-            mean = total / len(values)
-            return repr(correctly_rounded(sum((Fraction(v) - mean) ** 2 for v in values) / len(values)))
-    if floats and total == 0 and all(math.copysign(1, v) < 0 for v in values):
+            mean = total / count
+            return repr(correctly_rounded(sum((Fraction(v) - mean) ** 2 for v in values) * times / count))
+    if isinstance(values[0], int):
+        return str(int(total))
+    if total == 0 and all(math.copysign(1, v) < 0 for v in values):
         return "-0.0"
-    return repr(correctly_rounded(total)) if floats else str(int(total))
+    return repr(correctly_rounded(total))
 
 
 def exactness(python, daemon, data):
     """Rows of: name, the right answer, what each library says."""
     listed, rows = [], []
-    for at, (name, do, code, values) in enumerate(awkward()):
+    for at, (name, do, code, values, times) in enumerate(awkward()):
         file = f"{data}/awkward-{at}.npy"
-        npy(file, code, values)
+        npy(file, code, values, times)
         listed.append({"name": name, "do": do, "file": file})
         command = {"squares": ["sum", file, "--of", "value*value"], "variance": ["variance", file, "--population"]}
         out = subprocess.run([daemon.binary, *command.get(do, [do, file])], env=daemon.env, capture_output=True, text=True)
-        rows.append({"name": name, "right": true_answer(do, values), "tally": out.stdout.strip() or out.stderr.strip()})
+        rows.append({"name": name, "right": true_answer(do, values, times), "tally": out.stdout.strip() or out.stderr.strip()})
     index = f"{data}/awkward.json"
     Path(index).write_text(json.dumps(listed))
     out, *_ = spawn([python, str(HERE / "tools.py"), "exactness", index])
     for peer, answers in told(out).items():
         for row in rows:
             row[peer] = answers[row["name"]]
+    for row in rows:
+        row["ok"] = {who: same(answer, row["right"]) for who, answer in row.items() if who not in ("name", "right")}
     return rows
 
 
@@ -431,41 +438,36 @@ def main():
         (data / "exact.json").write_text(json.dumps(told(out)))
     exact = json.loads((data / "exact.json").read_text())
 
-    load = os.getloadavg()[0]
+    about = {
+        "date": datetime.date.today().isoformat(),
+        "machine": machine(),
+        "load": f"{os.getloadavg()[0]:.0f}",
+        "versions": ", ".join([f"CPython {platform.python_version()}"] + [f"{k} {v}" for k, v in versions(python).items()]),
+        "rounds": 1 if quick else options.rounds,
+        "absent": sorted(missing),
+    }
+    place = HOME if quick else HERE
     daemon = Daemon(options.tally)
     results = []
     try:
+        rows = exactness(python, daemon, data)
         for title, note, size, tools, right in cases(python, daemon, data, exact, sizes):
             if options.only and options.only not in title:
                 continue
-            for _ in range(1 if quick else options.rounds):
+            for _ in range(about["rounds"]):
                 for tool in tools:
                     tool.run()
             result = {"title": title, "note": note, "bytes": size, "rows": [tool.result(right) for tool in tools]}
             results.append(result)
             print(report.text(result), flush=True)
-        rows = exactness(python, daemon, data)
+            # After each case, so that a run that is broken off leaves what it has measured.
+            if not options.only:
+                (place / "results.md").write_text(report.markdown(about, results, rows))
+                (place / "results.svg").write_text(report.svg(results))
     finally:
         daemon.end()
-    for row in rows:
-        row["ok"] = {who: same(answer, row["right"]) for who, answer in row.items() if who not in ("name", "right")}
     wrong = [row["name"] for row in rows if not row["ok"]["tally"]]
     wrong += [case["title"] for case in results if not case["rows"][0]["right"]]
-    known = versions(python)
-    about = {
-        "date": datetime.date.today().isoformat(),
-        "machine": machine(),
-        "load": f"{load:.0f}",
-        "versions": ", ".join([f"CPython {platform.python_version()}"] + [f"{k} {v}" for k, v in known.items()]),
-        "rounds": 1 if quick else options.rounds,
-        "absent": sorted(missing),
-    }
-    if not options.only:
-        place = HOME if quick else HERE
-        (place / "results.json" if quick else HOME / "results.json").write_text(json.dumps([about, results, rows]))
-        (place / "results.md").write_text(report.markdown(about, results, rows))
-        (place / "results.svg").write_text(report.svg(results))
-        print(f"written: results.md and results.svg in {place}")
     if options.remove_data:
         shutil.rmtree(data)
     if wrong:

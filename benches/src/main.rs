@@ -2,6 +2,7 @@
 //!
 //! Speed is told as a ratio to a peer or to the hardware, measured in the same run, alternating, medians of several
 //! rounds. Nothing is asserted: a busy machine is no defect of the program. The release binary is built first.
+//! `peers [OPTION...]` alone compares with other programs (`peers/run.py`, whose options it passes on).
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "it prints a table of ratios")]
 
@@ -13,6 +14,7 @@ mod floor;
 mod idle;
 mod kill;
 mod measure;
+mod peers;
 mod pool;
 mod scale;
 mod start;
@@ -37,10 +39,15 @@ const ALL: &[Bench] = &[
 ];
 
 fn main() -> ExitCode {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((_, options)) = words.split_first().filter(|(first, _)| *first == peers::NAME) {
+        let well = release_binary().is_some_and(|binary| peers::run(&binary, options));
+        return if well { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    let wanted: Vec<String> = words.into_iter().filter(|name| !name.starts_with('-')).collect();
     if let Some(unknown) = wanted.iter().find(|name| !ALL.iter().any(|(known, _)| known == name)) {
         let names: Vec<_> = ALL.iter().map(|(name, _)| *name).collect();
-        println!("no benchmark '{unknown}'; there are {}", names.join(", "));
+        println!("no benchmark '{unknown}'; there are {}, {}", names.join(", "), peers::NAME);
         return ExitCode::from(2);
     }
     let Some(binary) = release_binary() else {

@@ -66,6 +66,21 @@ impl Index {
 
     /// Finds the cells if there are no quotes; says whether that was so.
     fn unquoted(&mut self, window: &[u8], delimiter: u8, quote: Option<u8>) -> bool {
+        // The same loop, compiled for a processor that counts and finds bits with one instruction.
+        #[cfg(target_arch = "x86_64")]
+        if let Some(avx2) = fearless_simd::Level::new().as_avx2() {
+            return fearless_simd::Simd::vectorize(
+                avx2,
+                // Out of line, it would be compiled for every processor of the target.
+                #[inline(always)]
+                || self.unquoted_plainly(window, delimiter, quote),
+            );
+        }
+        self.unquoted_plainly(window, delimiter, quote)
+    }
+
+    #[inline(always)]
+    fn unquoted_plainly(&mut self, window: &[u8], delimiter: u8, quote: Option<u8>) -> bool {
         self.clear();
         for at in (0..window.len()).step_by(LANES) {
             let lanes = lanes_at(window, at);

@@ -6,7 +6,7 @@
 //! its identity, and the whole costs about a tenth of reading the cells.
 
 use crate::dialect::Dialect;
-use crate::mask::{LANES, lanes_at, parity_so_far};
+use crate::mask::{LANES, RUN, feeds_without, lanes_at, parity_so_far};
 
 /// Where something is in a text, for programs and for people.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -63,27 +63,44 @@ impl BlockScan {
         let mut scan = Self { bytes: block.len() as u64, ..Self::default() };
         // All ones inside quotes, if the block begins outside them.
         let mut inside = 0_u64;
-        for at in (0..block.len()).step_by(LANES) {
-            let lanes = lanes_at(block, at);
+        for at in (0..block.len()).step_by(RUN) {
+            let rest = block.get(at..).unwrap_or(&[]);
+            // Most runs have no quote, and only the first one with a row end has to be looked at closely.
+            let whole = rest.first_chunk().filter(|_| scan.first[usize::from(inside != 0)].is_some());
+            match whole.and_then(|run| feeds_without(dialect.quote(), run)) {
+                Some(feeds) => {
+                    scan.lines += feeds;
+                    scan.rows_outside += if inside == 0 { feeds } else { 0 };
+                }
+                None => inside = scan.closely(&rest[..rest.len().min(RUN)], at, inside, dialect),
+            }
+        }
+        scan.odd = inside != 0;
+        scan
+    }
+
+    /// Takes in the bytes that begin at `begun`, inside quotes or not; says whether they end so.
+    fn closely(&mut self, run: &[u8], begun: usize, mut inside: u64, dialect: Dialect) -> u64 {
+        for at in (0..run.len()).step_by(LANES) {
+            let lanes = lanes_at(run, at);
             let feeds = lanes.equal(b'\n');
             let quotes = dialect.quote().map_or(0, |quote| lanes.equal(quote));
             let quoted = parity_so_far(quotes) ^ inside;
             inside = (quoted.cast_signed() >> 63).cast_unsigned();
-            for (first, ends) in scan.first.iter_mut().zip([feeds & !quoted, feeds & quoted]) {
+            for (first, ends) in self.first.iter_mut().zip([feeds & !quoted, feeds & quoted]) {
                 if first.is_none() && ends != 0 {
                     let bit = ends.trailing_zeros();
                     let before = u64::from((feeds & ((1 << bit) - 1)).count_ones());
                     *first = Some(RowEnd {
-                        bytes: at as u64 + u64::from(bit) + 1,
-                        lines: scan.lines + before + 1,
+                        bytes: (begun + at) as u64 + u64::from(bit) + 1,
+                        lines: self.lines + before + 1,
                     });
                 }
             }
-            scan.lines += u64::from(feeds.count_ones());
-            scan.rows_outside += u64::from((feeds & !quoted).count_ones());
+            self.lines += u64::from(feeds.count_ones());
+            self.rows_outside += u64::from((feeds & !quoted).count_ones());
         }
-        scan.odd = inside != 0;
-        scan
+        inside
     }
 
     /// The scan of this block and, after it, `next`.
@@ -217,6 +234,17 @@ mod tests {
         at.extend([0, text.len()]);
         at.sort_unstable();
         at.windows(2).map(|pair| BlockScan::of(&text[pair[0]..pair[1]], Dialect::CSV)).collect()
+    }
+
+    #[test]
+    fn long_texts_are_what_their_short_blocks_are() {
+        for quotes in [&[][..], &[0], &[5, RUN + 1], &[RUN - 1, 3 * RUN, 3 * RUN + 1], &[2 * RUN]] {
+            let mut text = b"some,cells\n".repeat(RUN / 2);
+            quotes.iter().for_each(|&at| text[at] = b'"');
+            let short = text.chunks(RUN - 3).map(|block| BlockScan::of(block, Dialect::CSV));
+            let pieced = short.fold(BlockScan::default(), |sum, next| sum.then(&next));
+            assert_eq!(BlockScan::of(&text, Dialect::CSV), pieced, "{quotes:?}");
+        }
     }
 
     proptest! {

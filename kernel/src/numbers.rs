@@ -159,7 +159,7 @@ impl Numbers {
             if window.is_empty() {
                 break;
             }
-            if window.len() < wanted && window.len() as u64 % fixed.stride != 0 {
+            if window.len() < wanted && !(window.len() as u64).is_multiple_of(fixed.stride) {
                 return Err(short("its last number is incomplete"));
             }
             let slice = fixed.slice(window, &mut buffer);
