@@ -1,13 +1,15 @@
 //! What the command line borrows from the other roles: a private supervisor, a fold in this process, the daemon.
 
+use std::time::Duration;
+
 use tally_cli::{
-    DaemonOptions, FoldMode, FoldOutcome, Inputs, PrivateOptions, PrivateSupervisor, ProgressFn, Roles,
-    SettingsOptions, SettingsReading, Share,
+    DaemonOptions, Drawing, FoldMode, FoldOutcome, Inputs, PrivateOptions, PrivateSupervisor, ProgressFn,
+    Roles, SettingsOptions, SettingsReading, Share, Studies, StudyOptions, StudyReport,
 };
+use tally_lab::{Chart, LockKind, Shape, Study};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::{JobSpec, StartMethod, Transport};
 use tally_protocol::source::Source;
-use tally_reduce::Partial;
 use tally_supervisor::config::Sources;
 use tally_worker::{Fault, FileBytes, Kernel, Maps};
 
@@ -21,6 +23,7 @@ pub(crate) fn roles() -> Roles<'static> {
         fold: &fold,
         check: &check,
         daemon: &daemon,
+        studies: Studies { run: &study, draw: &draw },
         settings: &settings,
         built_in_settings: tally_supervisor::config::BUILT_IN,
     }
@@ -78,7 +81,7 @@ fn fold(
     let shares = tally_worker::fold_here(&job.kernel, &|| files_of(job, inputs), threads, pieces, progress)
         .map_err(failed)?
         .ok_or_else(|| Failure::new(ErrorCode::Cancelled, "the fold was stopped"))?;
-    let mut whole = Partial::identity(&job.kernel.reductions);
+    let mut whole = job.kernel.identity();
     for share in &shares {
         whole
             .merge(share.partial.clone())
@@ -95,7 +98,39 @@ fn fold(
 fn failed(fault: Fault) -> Failure {
     let code = if fault.usage { ErrorCode::BadUsage } else { ErrorCode::KernelFailed };
     let failure = Failure::new(code, format!("could not {}", fault.message));
-    Failure { place: fault.place, hint: fault.hint, ..failure }
+    Failure { place: fault.place.map(String::into_boxed_str), hint: fault.hint, ..failure }
+}
+
+fn study(options: &StudyOptions) -> Result<StudyReport, Failure> {
+    let unknown = |what: &str| Failure::new(ErrorCode::BadUsage, format!("could not find the {what}"));
+    let study = Study::from_name(&options.study).ok_or_else(|| unknown("study"))?;
+    let locks = options.locks.iter().map(|name| LockKind::from_name(name));
+    let options = tally_lab::Options {
+        processes: options.processes,
+        count: options.count,
+        locks: locks.collect::<Option<_>>().ok_or_else(|| unknown("lock"))?,
+        limit: options.limit_ms.map(Duration::from_millis),
+    };
+    let report = tally_lab::run(study, &options).map_err(|why| match why {
+        tally_lab::Error::Interrupted(signal) => {
+            let mut failure = Failure::new(ErrorCode::Interrupted, "interrupted");
+            failure.exit = u8::try_from(128 + signal.raw()).unwrap_or(failure.exit);
+            failure
+        }
+        tally_lab::Error::BadOption(_) => Failure::new(ErrorCode::BadUsage, format!("could not {why}")),
+        tally_lab::Error::System(..) => Failure::new(ErrorCode::System, format!("could not {why}")),
+    })?;
+    Ok(StudyReport {
+        text: report.text(),
+        json: report.json(),
+        svg: report.chart().map(Chart::svg),
+        holds: report.holds(),
+    })
+}
+
+fn draw(drawing: Drawing) -> String {
+    let Drawing { title, unit, labels, series } = drawing;
+    Chart { title, unit, labels, series, shape: Shape::Bars }.svg()
 }
 
 fn settings(options: &SettingsOptions) -> SettingsReading {

@@ -28,5 +28,11 @@ for unit in tally.service tally.socket user/tally.service user/tally.socket; do
 done
 install -D -m 644 "$here/sysusers.d/tally.conf" "$destdir/usr/lib/sysusers.d/tally.conf"
 install -D -m 644 "$here/tmpfiles.d/tally.conf" "$destdir/usr/lib/tmpfiles.d/tally.conf"
+for page in operations configuration security; do
+    install -D -m 644 "$here/../docs/$page.md" "$destdir$prefix/share/doc/tally/$page.md"
+done
+for unit in "$destdir"/usr/lib/systemd/{system,user}/tally.{service,socket}; do
+    sed -i "s|file:///usr/share/doc|file://$prefix/share/doc|" "$unit"
+done
 install -D -m 644 "$here/../config.toml" "$destdir$prefix/share/doc/tally/config.toml"
 echo "next: systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload && systemctl enable --now tally.socket tally.service"

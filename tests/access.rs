@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 
 use serde_json::{Value, json};
 use tally_sys::{fd, passed, process};
@@ -16,6 +16,10 @@ const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 const STRANGER: u32 = 61_001;
 const GROUP: u32 = 62_001;
 const OTHER_GROUP: u32 = 62_002;
+/// The user that owns nothing.
+const NOBODY: u32 = 65_534;
+/// A descriptor that names a file and opens it for nothing.
+const O_PATH: i32 = 0o10_000_000;
 
 /// Only root can become another user.
 fn is_root() -> bool {
@@ -236,18 +240,193 @@ fn a_directory_that_others_cannot_pass_is_told() {
     world.finish();
 }
 
+/// A detached job of a user that does not end by itself; its id.
+fn long_job_of(world: &World, user: u32, group: u32) -> String {
+    let submitted = world.ask_as(user, group, ["sum", "0..1e15", "--detach"]);
+    assert_eq!(submitted.code(), 0, "{}", submitted.stderr);
+    submitted.stdout.trim().to_owned()
+}
+
+/// The ids that `tally jobs` shows a user.
+fn jobs_of(world: &World, user: u32, group: u32) -> Vec<String> {
+    let listed = json_of(&world.ask_as(user, group, ["jobs", "--json"]));
+    let jobs = listed["jobs"].as_array().unwrap_or_else(|| panic!("{listed}"));
+    let mut ids: Vec<String> =
+        jobs.iter().map(|job| job["job"].as_str().expect("an id").to_owned()).collect();
+    ids.sort();
+    ids
+}
+
 #[test]
-fn a_stranger_who_may_connect_may_not_operate() {
+fn a_stranger_who_may_connect_has_its_own_jobs_and_no_others() {
     if !is_root() {
         return;
     }
     let world = world();
     let daemon = world.daemon(&["--workers", "1", "--socket-mode", "0666"]);
-    daemon.client().submit(&json!({ "reductions": ["sum"], "sources": ["0..1e12"], "detach": true }), false);
-    assert_ne!(world.ask_as(STRANGER, STRANGER, ["cancel", "j1"]).code(), 0);
-    assert_eq!(world.ask_as(STRANGER, STRANGER, ["stop"]).code(), 6);
-    assert_eq!(world.ask_as(STRANGER, STRANGER, ["drain"]).code(), 6);
-    assert_eq!(world.ask(["cancel", "j1"]).code(), 0);
+    assert_eq!(world.ask(["sum", "0..1e15", "--detach"]).stdout, "j1\n");
+    let own = long_job_of(&world, STRANGER, GROUP);
+    let neighbours = long_job_of(&world, STRANGER + 1, GROUP);
+
+    // What is somebody else's is not there, whatever is asked of it, and one that never was looks the same.
+    for job in ["j1", &neighbours, "j99"] {
+        let why = format!("there is no job {job}\n");
+        for command in ["show", "explain", "wait", "result", "follow", "cancel", "pause", "resume", "retry"] {
+            let asked = world.ask_as(STRANGER, GROUP, [command, job]);
+            assert!(asked.stderr.contains(&why), "{command}: {}", asked.stderr);
+            assert_eq!((asked.code(), asked.stdout.as_str()), (7, ""), "{command} {job}");
+        }
+    }
+    // One of somebody else's among its own spoils the whole request.
+    assert_eq!(world.ask_as(STRANGER, GROUP, ["cancel", &own, "j1"]).code(), 7);
+    assert_eq!(jobs_of(&world, STRANGER, GROUP), [own.as_str()]);
+    let workers = world.ask_as(STRANGER, GROUP, ["workers", "--json"]).stdout;
+    assert!(!workers.contains("\"j1\""), "{workers}");
+
+    // What is its own it can see, change and end.
+    assert_eq!(json_of(&world.ask_as(STRANGER, GROUP, ["show", &own, "--json"]))["uid"], json!(STRANGER));
+    for command in ["pause", "resume", "cancel", "retry"] {
+        let asked = world.ask_as(STRANGER, GROUP, [command, &own]);
+        assert_eq!(asked.code(), 0, "{command}: {}", asked.stderr);
+    }
+    assert_eq!(world.ask_as(STRANGER, GROUP, ["cancel", "--all"]).code(), 0);
+    assert_eq!(jobs_of(&world, STRANGER, GROUP), [""; 0]);
+    // All of its own, and nobody else's; root sees everybody's.
+    assert_eq!(jobs_of(&world, 0, 0), ["j1", &neighbours]);
+
+    assert_eq!(world.ask(["cancel", "j1", &neighbours]).code(), 0);
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
+fn what_is_the_daemons_is_for_operators() {
+    if !is_root() {
+        return;
+    }
+    let world = world();
+    let readers = GROUP.to_string();
+    let daemon = world.daemon(&["--workers", "1", "--socket-mode", "0666", "--reader-groups", &readers]);
+    for group in [GROUP, OTHER_GROUP] {
+        for command in ["stop", "drain", "reload", "upgrade", "dump"] {
+            let asked = world.ask_as(STRANGER, group, [command]);
+            assert_eq!(asked.code(), 6, "{command}: {}{}", asked.stdout, asked.stderr);
+            assert!(asked.stderr.contains("not permitted: "), "{command}: {}", asked.stderr);
+        }
+    }
+    // It still runs, as it was.
+    world.ask(["sum", "0..1000"]).answered("499500\n");
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
+fn a_reader_sees_and_may_not_touch() {
+    if !is_root() {
+        return;
+    }
+    let world = world();
+    let readers = GROUP.to_string();
+    let daemon = world.daemon(&["--workers", "1", "--socket-mode", "0666", "--reader-groups", &readers]);
+    let others = long_job_of(&world, STRANGER, OTHER_GROUP);
+    let own = long_job_of(&world, STRANGER + 1, GROUP);
+    assert_eq!(jobs_of(&world, STRANGER + 1, GROUP), [others.as_str(), own.as_str()]);
+    for command in ["show", "explain"] {
+        assert_eq!(world.ask_as(STRANGER + 1, GROUP, [command, &others]).code(), 0, "{command}");
+    }
+    let why = format!("not permitted: {others} is a job of user {STRANGER}, you are user {}\n", STRANGER + 1);
+    for command in ["cancel", "pause", "resume", "retry"] {
+        let asked = world.ask_as(STRANGER + 1, GROUP, [command, &others]);
+        assert_eq!(asked.code(), 6, "{command}");
+        assert!(asked.stderr.contains(&why), "{command}: {}", asked.stderr);
+    }
+    // All that it may cancel are its own.
+    assert_eq!(world.ask_as(STRANGER + 1, GROUP, ["cancel", "--all"]).code(), 0);
+    assert_eq!(jobs_of(&world, 0, 0), [others.as_str()]);
+    assert_eq!(world.ask_as(STRANGER, OTHER_GROUP, ["cancel", &others]).code(), 0);
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
+fn one_user_cannot_fill_the_queue() {
+    if !is_root() {
+        return;
+    }
+    let world = world();
+    let daemon = world.daemon(&["--workers", "1", "--socket-mode", "0666", "--jobs-open-per-user", "2"]);
+    let first = long_job_of(&world, STRANGER, GROUP);
+    let second = long_job_of(&world, STRANGER, GROUP);
+    let why = format!("could not take one more job of user {STRANGER}: 2 are open, the most is 2");
+    let refused = world.ask_as(STRANGER, GROUP, ["sum", "0..10"]);
+    assert!(refused.code() != 0 && refused.stderr.contains(&why), "{}", refused.stderr);
+    // Others, and root, are not affected.
+    let others = long_job_of(&world, STRANGER + 1, GROUP);
+    for _ in 0..3 {
+        assert_eq!(world.ask(["sum", "0..1e15", "--detach"]).code(), 0);
+    }
+    // An ended one makes room, and begun again it takes it.
+    assert_eq!(world.ask_as(STRANGER, GROUP, ["cancel", &first]).code(), 0);
+    let third = long_job_of(&world, STRANGER, GROUP);
+    let refused = world.ask_as(STRANGER, GROUP, ["retry", &first]);
+    assert!(refused.code() != 0 && refused.stderr.contains(&why), "{}", refused.stderr);
+    assert_eq!(jobs_of(&world, STRANGER, GROUP), [second, third]);
+    assert_eq!(world.ask_as(STRANGER + 1, GROUP, ["cancel", &others]).code(), 0);
+    assert_eq!(world.ask(["cancel", "--all"]).code(), 0);
+    daemon.stop();
+    world.finish();
+}
+
+/// A file that only root can read is not read for anybody else by root's daemon, and by no daemon for a client that does
+/// not hand it over open for reading, root included.
+#[test]
+fn a_file_that_its_submitter_cannot_read_is_not_read() {
+    if !is_root() {
+        return;
+    }
+    let world = world();
+    let daemon = world.daemon(&["--workers", "1", "--socket-mode", "0666"]);
+    let file = world.path().join("numbers.txt");
+    fs::write(&file, "1000\n2000\n").expect("it can be written");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("it is ours");
+    let name = file.to_str().expect("the path is text");
+    world.ask(["sum", name]).answered("3000\n");
+    let line = format!("tally: could not open {name}: permission denied");
+    world.ask_as(NOBODY, NOBODY, ["sum", name]).failed(6, &line);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("it is ours");
+    world.ask_as(NOBODY, NOBODY, ["sum", name]).answered("3000\n");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("it is ours");
+
+    // By hand: the name alone, then descriptors that do not let anybody read.
+    let request = json!({ "reductions": ["sum"], "sources": [name], "files": true });
+    let mut client = daemon.client();
+    client.ask("io.tally.Submit", &json!({ "request": request }), false);
+    let reply = client.hear().expect("a reply");
+    let why = "could not read the job: it names 1 files and 0 descriptors came with it";
+    assert_eq!(reply["parameters"]["message"], why, "{reply}");
+    let call = json!({ "method": "io.tally.Submit", "parameters": { "request": request } });
+    let call = format!("{call}\0");
+    let by_path =
+        fs::File::options().read(true).custom_flags(O_PATH).open(&file).expect("no right is needed");
+    let to_write = fs::File::options().append(true).open(&file).expect("it is ours");
+    for (how, fd) in [("by path", by_path), ("to write", to_write)] {
+        let sent = passed::pass(&client.stream, call.as_bytes(), &[fd.as_fd()]).expect("the daemon reads");
+        assert_eq!(sent, call.len());
+        let reply = client.hear().expect("a reply");
+        assert_eq!(reply["parameters"]["job"]["state"], "failed", "{how}: {reply}");
+        assert!(!reply.to_string().contains("3000"), "{how}: {reply}");
+    }
+    // The same call with a descriptor that is open for reading is answered.
+    let to_read = fs::File::open(&file).expect("it is ours");
+    passed::pass(&client.stream, call.as_bytes(), &[to_read.as_fd()]).expect("the daemon reads");
+    let reply = client.hear().expect("a reply");
+    assert_eq!(reply["parameters"]["job"]["results"][0]["value"], "3000", "{reply}");
+    // The same behind a call that takes none, in one piece.
+    let ahead = format!("{{\"method\":\"io.tally.Ping\",\"parameters\":{{}}}}\0{call}");
+    passed::pass(&client.stream, ahead.as_bytes(), &[to_read.as_fd()]).expect("the daemon reads");
+    assert!(client.hear().expect("a reply").get("error").is_none());
+    let reply = client.hear().expect("a reply");
+    assert_eq!(reply["parameters"]["job"]["results"][0]["value"], "3000", "{reply}");
     daemon.stop();
     world.finish();
 }

@@ -4,7 +4,7 @@
 
 use std::process::{Command, Stdio};
 
-use tally_tests::World;
+use tally_tests::{Booted, Running, World};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 
@@ -54,5 +54,81 @@ fn the_protocols_document_names_only_what_exists() {
         let known = description.contains(&format!("method {name}("))
             || description.contains(&format!("error {name} ("));
         assert!(known, "io.tally.{name} is in docs/protocol.md and not in the interface");
+    }
+}
+
+/// One command of a document, with what it must print and its exit code.
+#[derive(Debug)]
+struct Shown<'a> {
+    command: &'a str,
+    prints: Vec<&'a str>,
+    exit: i32,
+}
+
+impl Shown<'_> {
+    fn check(&self, code: i32, output: &str) {
+        println!("$ {}\n{output}", self.command);
+        assert_eq!(code, self.exit, "{}: {output}", self.command);
+        for text in &self.prints {
+            assert!(output.contains(text), "{} does not print '{text}': {output}", self.command);
+        }
+    }
+}
+
+/// The commands of all blocks of a language, in their order.
+fn commands<'a>(text: &'a str, language: &str) -> Vec<Shown<'a>> {
+    let mut shown: Vec<Shown<'a>> = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        if let Some(named) = line.strip_prefix("```") {
+            inside = !inside && named == language;
+        } else if inside && let Some(told) = line.strip_prefix("#> ") {
+            let last = shown.last_mut().expect("a command comes first");
+            match told.strip_prefix("exit ") {
+                Some(code) => last.exit = code.parse().expect("a number"),
+                None => last.prints.push(told),
+            }
+        } else if inside {
+            shown.push(Shown { command: line, prints: Vec::new(), exit: 0 });
+        }
+    }
+    assert!(shown.len() > 5, "the document has lost its commands");
+    shown
+}
+
+#[test]
+fn the_commands_of_operations_run_as_written() {
+    let world = World::new(BINARY);
+    let run = |command: &str| {
+        let text = format!(
+            "PATH=\"$PWD/bin:$PATH\"; TALLY_SOCKET=\"$PWD/run/tally.sock\"; export PATH TALLY_SOCKET; {command}"
+        );
+        Running::start(world.script(&text)).finish()
+    };
+    assert_eq!(run("mkdir bin && ln -s \"$TALLY\" bin/tally").code(), 0);
+    for shown in commands(include_str!("../docs/operations.md"), "sh") {
+        let finished = run(shown.command);
+        shown.check(finished.code(), &format!("{}{}", finished.stdout, finished.stderr));
+        if shown.command.starts_with("tally stop") {
+            world.await_nobody();
+        }
+    }
+    world.finish();
+}
+
+#[test]
+fn the_commands_of_operations_run_under_systemd() {
+    let Some(booted) = Booted::new(BINARY) else { return };
+    for shown in commands(include_str!("../docs/operations.md"), "sh systemd") {
+        let told = booted.run(&["bash", "-c", shown.command]);
+        shown.check(told.code.unwrap_or(-1), &format!("{}{}", told.stdout, told.stderr));
+    }
+}
+
+/// A block in another language would run nowhere.
+#[test]
+fn operations_has_no_block_that_does_not_run() {
+    for line in include_str!("../docs/operations.md").lines().filter(|line| line.starts_with("```")) {
+        assert!(["```", "```sh", "```sh systemd"].contains(&line), "{line}");
     }
 }

@@ -257,7 +257,7 @@ fn two_hundred_kills_under_a_stream_of_jobs() {
     let newest: Vec<&String> = acknowledged.keys().filter(|job| is_known(&mut client, job)).collect();
     assert!(newest.len() == acknowledged.len() || newest.len() >= 900, "{} are known", newest.len());
     for job in newest {
-        let ended = ended(&mut client, &job);
+        let ended = ended(&mut client, job);
         let count = acknowledged[job];
         assert_eq!(ended["state"], "done", "{ended}");
         assert_eq!(ended["results"][0]["value"], json!(sum_below(count)), "{ended}");

@@ -6,6 +6,7 @@
 pub(crate) mod help;
 mod marks;
 mod refusal;
+pub(crate) mod studies;
 pub(crate) mod values;
 
 use std::ffi::OsString;
@@ -98,6 +99,15 @@ pub(crate) enum Command {
     /// Compute the factorial of N, the product of 1..=N
     #[command(before_long_help = help::FACTORIAL)]
     Factorial(FactorialArgs),
+    /// Read numbers, one a line, and print the reduction so far after each
+    #[command(before_long_help = help::RUNNING)]
+    Running(studies::RunningArgs),
+    /// Run the same job inline, on threads, on processes: time, CPU, memory
+    #[command(before_long_help = help::COMPARE)]
+    Compare(Box<studies::CompareArgs>),
+    /// Show what goes wrong when processes share things, and what cures it
+    #[command(before_long_help = help::LAB)]
+    Lab(studies::LabArgs),
     /// List the jobs of the daemon
     #[command(before_long_help = help::JOBS)]
     Jobs {
@@ -214,7 +224,7 @@ pub(crate) struct OneJob {
 /// `tally sum SOURCE...`
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub(crate) struct ReductionArgs {
-    /// A range: 0..100, 1..=8_000_000, 0..1e9, -5..5
+    /// A range: 0..100, 1..=8_000_000, -5..5; or files
     #[arg(value_name = "SOURCE", required = true, value_parser = values::text)]
     pub(crate) sources: Vec<String>,
     #[command(flatten)]
@@ -245,10 +255,10 @@ pub(crate) struct FactorialArgs {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Options")]
 pub(crate) struct ReductionOptions {
-    /// What is folded of each element: an expression in i, or in the columns of a file
+    /// An expression in i, or in the columns of a file
     #[arg(long, value_name = "EXPR", value_parser = values::text)]
     pub(crate) of: Option<String>,
-    /// Leave out the elements for which this is false
+    /// Only the elements for which this is true
     #[arg(long = "where", value_name = "EXPR", value_parser = values::text)]
     pub(crate) filter: Option<String>,
     /// One answer for each value of these columns
@@ -273,10 +283,10 @@ pub(crate) struct ReductionOptions {
     #[arg(long, hide_short_help = true)]
     pub(crate) no_header: bool,
     /// Every N-th number; a negative step walks down
-    #[arg(long, value_name = "N", value_parser = values::step)]
+    #[arg(long, value_name = "N", hide_short_help = true, value_parser = values::step)]
     pub(crate) step: Option<String>,
     /// Variance of a population, not of a sample
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) population: bool,
     /// Processes or threads [default: one a processor]
     #[arg(long, value_name = "N", value_parser = values::workers)]
@@ -312,10 +322,10 @@ pub(crate) struct ReductionOptions {
     #[arg(long)]
     pub(crate) detach: bool,
     /// Never use a daemon
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) local: bool,
     /// Progress: auto, always, never, json
-    #[arg(long, value_name = "WHEN", value_parser = values::progress)]
+    #[arg(long, value_name = "WHEN", hide_short_help = true, value_parser = values::progress)]
     pub(crate) progress: Option<ProgressWhen>,
 }
 
@@ -454,6 +464,9 @@ pub(crate) struct SettingArgs {
     /// Connections one user may have open
     #[arg(long, value_name = "N", hide_short_help = true)]
     connections_per_user: Option<u64>,
+    /// Jobs one user may have open
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    jobs_open_per_user: Option<u64>,
     /// Where metrics are served: none, 127.0.0.1:PORT, unix:/PATH
     #[arg(long, value_name = "WHERE", hide_short_help = true)]
     metrics_listen: Option<String>,
@@ -481,6 +494,7 @@ impl SettingArgs {
             ("jobs_ended_max", self.jobs_ended_max),
             ("clients_max", self.clients_max),
             ("connections_per_user", self.connections_per_user),
+            ("jobs_open_per_user", self.jobs_open_per_user),
         ];
         let texts = [
             ("memory_limit_mib", &self.memory_limit_mib),

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::thread::JoinHandle;
 
 use crate::roles::{Roles, SettingsReading};
+use crate::studies::Studies;
 use tally_protocol::control::{Reply, Request};
 use tally_protocol::error::Failure;
 use tally_protocol::ids::{JobId, SlotId};
@@ -39,9 +40,13 @@ pub(crate) fn job_running() -> JobView {
         sources: vec!["0..10".into()],
         step: None,
         results: Vec::new(),
+        groups: Vec::new(),
         error: None,
         elements: "10".into(),
         elements_done: "5".into(),
+        skipped: None,
+        bytes: None,
+        bytes_done: None,
         elapsed_ms: 250,
         submitted_at_ms: 1_700_000_000_000,
         ended_at_ms: None,
@@ -143,6 +148,10 @@ pub(crate) fn roles() -> Roles<'static> {
         fold: &|_, _, _, _| panic!("nobody asked for a fold"),
         daemon: &|_| panic!("nobody asked for a daemon"),
         settings: &|_| SettingsReading::default(),
+        studies: Studies {
+            run: &|_| panic!("nobody asked for a study"),
+            draw: &|_| panic!("nobody asked for a drawing"),
+        },
         built_in_settings: "workers = 1\n",
     }
 }

@@ -99,6 +99,7 @@ pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
                     modified_ns: state.modified_ns,
                 },
                 format: None,
+                path: None,
             });
             fds.push(file.into());
             names.push(name);
@@ -158,7 +159,7 @@ mod tests {
     #[test]
     fn what_cannot_be_opened_is_named() {
         let message = |name: &str| open(&[name.to_owned()]).unwrap_err().message;
-        assert_eq!(message("/no/such.csv"), "could not open /no/such.csv: No such file or directory");
+        assert_eq!(message("/no/such.csv"), "could not open /no/such.csv: no such file or directory");
         assert_eq!(message("/"), "could not open /: it is a directory");
         assert_eq!(message("/no/*.csv"), "could not find files for /no/*.csv: none matches");
     }

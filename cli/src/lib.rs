@@ -17,6 +17,7 @@ mod reconnect;
 mod report;
 mod roles;
 mod show;
+mod studies;
 mod suggest;
 mod surroundings;
 mod terminal;
@@ -31,9 +32,10 @@ pub use client::Client;
 pub use inputs::Inputs;
 pub use place::default_socket;
 pub use roles::{
-    DaemonOptions, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn, Roles,
+    DaemonOptions, FoldFn, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn, Roles,
     SettingsOptions, SettingsReading, Share,
 };
+pub use studies::{Drawing, Studies, StudyOptions, StudyReport};
 
 use surroundings::Surroundings;
 use terminal::Terminal;

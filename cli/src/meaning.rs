@@ -18,8 +18,11 @@ use crate::args::{
 use crate::inputs::{self, Inputs};
 use crate::place::{self, Reach};
 use crate::roles::{DaemonOptions, FoldMode, PrivateOptions};
+use crate::studies::StudyOptions;
 use crate::suggest;
 use crate::surroundings::Surroundings;
+use crate::verbs::compare::Comparison;
+use crate::verbs::running::Running;
 
 /// How long a sign of life may take.
 const PING_MS: u64 = 5_000;
@@ -56,6 +59,12 @@ pub(crate) enum Verb {
     Ask(Reach, Ask),
     /// The daemon itself.
     Daemon(DaemonOptions),
+    /// A study, and where to draw it.
+    Lab(StudyOptions, Option<PathBuf>),
+    /// A reduction after each line.
+    Running(Running),
+    /// The same job in several ways.
+    Compare(Box<Comparison>),
     /// Settings.
     Config(Reach, ConfigAsk),
     /// A text.
@@ -148,6 +157,9 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         Some(Command::Config(args)) => {
             return Ok(Verb::Config(Reach::of(socket, around), settings_ask(args)?));
         }
+        Some(Command::Lab(args)) => return Ok(studies::lab(args)),
+        Some(Command::Running(args)) => return studies::running(args),
+        Some(Command::Compare(args)) => return studies::compare(*args, Socket::of(socket, around)),
         Some(Command::Help { about }) => return Ok(Verb::Help(about)),
         Some(Command::Jobs { all }) => Ask::Jobs { all },
         Some(Command::Show(one)) => Ask::Show(one.job),
@@ -363,5 +375,6 @@ fn bad(message: impl Into<String>) -> Failure {
     Failure::new(ErrorCode::BadUsage, message)
 }
 
+mod studies;
 #[cfg(test)]
 mod tests;

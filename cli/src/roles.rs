@@ -7,15 +7,20 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use crate::inputs::Inputs;
+use crate::studies::Studies;
 use tally_protocol::error::Failure;
 use tally_protocol::job::{JobSpec, StartMethod, Transport};
 use tally_protocol::settings::{ConfigView, FaultView};
-use tally_reduce::Partial;
+use tally_reduce::Tally;
 use tally_sys::process::Child;
 
 /// Told how many elements are folded so far, every few milliseconds, on the thread that called the fold.
 /// Returning false stops the fold early.
 pub type ProgressFn<'a> = dyn FnMut(u64) -> bool + 'a;
+
+/// Folds a job over its files in this process.
+pub type FoldFn<'a> =
+    dyn Fn(&JobSpec, &Inputs, FoldMode, &mut ProgressFn<'_>) -> Result<FoldOutcome, Failure> + 'a;
 
 /// The roles that the command line needs but is not.
 #[derive(Clone, Copy)]
@@ -23,13 +28,15 @@ pub struct Roles<'a> {
     /// Forks a private supervisor that lives for this one command and ends when its client hangs up.
     pub private: &'a dyn Fn(&PrivateOptions) -> Result<PrivateSupervisor, Failure>,
     /// Folds in this very process. A fold that was stopped early is an `Err` of code `Cancelled`.
-    pub fold: &'a dyn Fn(&JobSpec, &Inputs, FoldMode, &mut ProgressFn<'_>) -> Result<FoldOutcome, Failure>,
+    pub fold: &'a FoldFn<'a>,
     /// Finds what is wrong with a job's expressions, columns and formats, without folding anything.
     pub check: &'a dyn Fn(&JobSpec, &Inputs) -> Result<(), Failure>,
     /// Runs the daemon in this process until it ends.
     pub daemon: &'a dyn Fn(DaemonOptions) -> Result<(), Failure>,
     /// Reads the settings that a daemon started now would have.
     pub settings: &'a dyn Fn(&SettingsOptions) -> SettingsReading,
+    /// Studies, and the drawing of charts.
+    pub studies: Studies<'a>,
     /// The built-in `config.toml`.
     pub built_in_settings: &'a str,
 }
@@ -74,7 +81,7 @@ pub enum FoldMode {
 #[derive(Clone, Debug)]
 pub struct FoldOutcome {
     /// The partial of all elements.
-    pub partial: Partial,
+    pub partial: Tally,
     /// What each thread did.
     pub shares: Vec<Share>,
 }
@@ -85,7 +92,7 @@ pub struct Share {
     /// Positions it folded: first position and how many, in order.
     pub ranges: Vec<(u64, u64)>,
     /// The partial of these.
-    pub partial: Partial,
+    pub partial: Tally,
     /// Time it spent folding.
     pub busy_ns: u64,
 }

@@ -63,7 +63,6 @@ impl Terminal<'static> {
 
 impl<'a> Terminal<'a> {
     /// Two writers that are no terminals.
-    #[cfg(test)]
     pub(crate) fn to(out: impl Write + 'a, err: impl Write + 'a) -> Self {
         let (out, err) = (Stream::new(Box::new(out), false), Stream::new(Box::new(err), false));
         Self { out, err, quiet: false, bar: Bar::None }
@@ -99,6 +98,11 @@ impl<'a> Terminal<'a> {
         self.out.write(text).map_err(|why| {
             Failure::new(ErrorCode::System, format!("could not write the answer: {}", place::reason(&why)))
         })
+    }
+
+    /// Whether the reader of standard output has gone, so that no more needs to be computed for it.
+    pub(crate) fn answer_is_unread(&self) -> bool {
+        self.out.closed
     }
 
     /// Writes a note to standard error, unless notes are not wanted.

@@ -8,7 +8,7 @@ use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::ids::JobId;
 use tally_protocol::job::{JobSpec, JobState};
 use tally_protocol::view::{JobView, StatusView};
-use tally_reduce::Partial;
+use tally_reduce::{Partial, Tally};
 use tally_sys::socket::Listener;
 
 use super::*;
@@ -55,10 +55,15 @@ fn fold(
     for run in job.kernel.runs(0, job.elements) {
         assert!(partial.absorb_progression(&run.first, &run.step, run.count, &mut |_| true));
     }
-    let half = Share { ranges: vec![(0, job.elements)], partial: partial.clone(), busy_ns: 7_000_000 };
-    let idle = Share { ranges: vec![], partial: Partial::identity(&job.kernel.reductions), busy_ns: 0 };
+    let half =
+        Share { ranges: vec![(0, job.elements)], partial: Tally::Plain(partial.clone()), busy_ns: 7_000_000 };
+    let idle = Share {
+        ranges: vec![],
+        partial: Tally::Plain(Partial::identity(&job.kernel.reductions)),
+        busy_ns: 0,
+    };
     let shares = if mode == FoldMode::Inline { vec![half] } else { vec![half, idle] };
-    Ok(FoldOutcome { partial, shares })
+    Ok(FoldOutcome { partial: Tally::Plain(partial), shares })
 }
 
 fn here(line: &str) -> Ended {

@@ -4,6 +4,7 @@
 
 mod cancel;
 mod change;
+pub(crate) mod compare;
 mod config;
 mod daemon;
 mod dump;
@@ -12,11 +13,13 @@ mod follow;
 pub(crate) mod help;
 mod here;
 mod jobs;
+mod lab;
 mod metrics;
 mod ping;
 mod reduce;
 mod reload;
 mod result;
+pub(crate) mod running;
 mod show;
 mod status;
 mod stop;
@@ -57,6 +60,9 @@ pub(crate) fn run(
     let mut context = Context { style, roles, terminal };
     match verb {
         Verb::Reduce(plan) => reduce::run(&mut context, &plan),
+        Verb::Lab(options, plot) => lab::run(&mut context, &options, plot.as_deref()),
+        Verb::Running(plan) => running::run(&mut context, &plan),
+        Verb::Compare(comparison) => compare::run(&mut context, &comparison),
         Verb::Daemon(options) => daemon::run(&context, options),
         Verb::Config(reach, asked) => config::run(&mut context, &reach, &asked),
         Verb::Help(about) => help::run(&mut context, about.as_deref()),

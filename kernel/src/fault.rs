@@ -13,12 +13,14 @@ pub struct Fault {
     pub hint: Option<String>,
     /// It is in what the user typed, not in the data.
     pub usage: bool,
+    /// A column was read as integers and is of floats: fold all anew with it in `KernelSpec::floats`.
+    pub floats: Option<String>,
 }
 
 impl Fault {
     /// One line.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), place: None, hint: None, usage: false }
+        Self { message: message.into(), place: None, hint: None, usage: false, floats: None }
     }
 
     /// The user's words are wrong.
@@ -40,6 +42,7 @@ impl Fault {
             place: Some(fault.place(text)),
             hint: fault.hint.clone(),
             usage: true,
+            floats: None,
         }
     }
 
@@ -51,6 +54,7 @@ impl Fault {
             place: Some(error.span.place(text)),
             hint: error.hint.map(str::to_owned),
             usage: false,
+            floats: None,
         }
     }
 }

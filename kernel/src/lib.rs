@@ -4,16 +4,21 @@
 //! and stops when it is told to. Whatever the cut into parts, the partials of all parts merge into the same bytes.
 //!
 //! Where to go next: `range` (integers, with an expression or without), `numbers` (npy and raw), `table` (rows of cells),
+//! `rows` (where rows go: `group`, `decimal`), `stream` (compressed files),
 //! `chunk` (what an expression made of a chunk goes into the partial), `place` (where rows begin).
 #![forbid(unsafe_code)]
 
 mod chunk;
+mod decimal;
 mod fault;
 mod files;
+mod group;
 mod numbers;
 mod place;
 mod plan;
 mod range;
+mod rows;
+mod stream;
 mod table;
 
 #[cfg(test)]
@@ -21,7 +26,7 @@ mod tests;
 
 use tally_protocol::job::KernelSpec;
 use tally_protocol::source::Source;
-use tally_reduce::Partial;
+use tally_reduce::Tally;
 
 pub use fault::Fault;
 pub use files::{Bytes, FileBytes};
@@ -43,9 +48,10 @@ impl std::fmt::Debug for Kernel {
 
 /// How a fold ended.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is looked at once and never kept")]
 pub enum Folded {
     /// With this partial.
-    Whole(Partial),
+    Whole(Tally),
     /// It was told to stop.
     Stopped,
 }
@@ -73,18 +79,21 @@ impl Kernel {
         count: u64,
         keep_going: &mut KeepGoing<'_>,
     ) -> Result<Folded, Fault> {
-        let mut partial = Partial::identity(&self.spec.reductions);
+        let mut tally = self.spec.identity();
         let whole = match (&mut self.plan, &self.spec.source) {
             (Plan::Range(range), Source::Ranges(ranges)) => {
-                range.fold(ranges, position, count, &mut partial, keep_going)?
+                let Tally::Plain(partial) = &mut tally else {
+                    return Err(Fault::usage("group or add decimals of a range"));
+                };
+                range.fold(ranges, position, count, partial, keep_going)?
             }
             (Plan::Files(plan), Source::Files(files)) => {
-                plan.fold(files, position, count, &mut partial, keep_going)?
+                plan.fold(files, position, count, &mut tally, keep_going)?
             }
             (Plan::Range(_), Source::Files(_)) | (Plan::Files(_), Source::Ranges(_)) => {
                 return Err(Fault::new("fold a source of another kind"));
             }
         };
-        Ok(if whole { Folded::Whole(partial) } else { Folded::Stopped })
+        Ok(if whole { Folded::Whole(tally) } else { Folded::Stopped })
     }
 }

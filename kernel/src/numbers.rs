@@ -2,7 +2,7 @@
 //!
 //! A number belongs to the part of the file in which its first byte lies.
 
-use tally_columns::{Buffer, Fixed, Format, Npy, NpyError, Slice};
+use tally_columns::{Buffer, Compression, Fixed, Format, Npy, NpyError, Slice};
 use tally_expr::{Column, Evaluator, Kind, LANES, Program, Schema};
 use tally_protocol::job::{KernelSpec, Nan};
 use tally_protocol::source::{Files, Part};
@@ -11,6 +11,7 @@ use tally_reduce::{Indices, Partial};
 use crate::chunk::{absorb, policy, too_many};
 use crate::files::FileBytes;
 use crate::plan::compile;
+use crate::stream::{self, Plain, compression};
 use crate::{Fault, KeepGoing};
 
 /// What expressions call the number.
@@ -24,6 +25,7 @@ const HEAD_BYTES: u64 = 4 << 10;
 /// Files of numbers.
 pub(crate) struct Numbers {
     files: Vec<Fixed>,
+    packed: Vec<(Compression, u64)>,
     names: Vec<String>,
     program: Option<Program>,
     of: String,
@@ -44,14 +46,21 @@ impl Numbers {
         if spec.decimal {
             return Err(Fault::usage("add an array as decimals: --decimal reads text"));
         }
-        let mut fixed = Vec::new();
+        let (mut fixed, mut packed) = (Vec::new(), Vec::new());
         for (at, (file, format)) in files.files.iter().zip(formats).enumerate() {
             let wrong = |why: String| Fault::usage(format!("read {}: {why}", file.name));
+            let compression = compression(at, &file.name, file.bytes, format, bytes)?;
+            packed.push((compression, file.bytes));
             fixed.push(match format {
+                // How many there are is known at the end.
+                Format::Raw { element, skip } if compression != Compression::None => {
+                    let stride = element.number.bytes() as u64;
+                    Fixed { element: *element, first: *skip, stride, count: u64::MAX / stride }
+                }
                 Format::Raw { element, skip } => {
                     Fixed::raw(*element, *skip, file.bytes).map_err(|why| wrong(why.to_string()))?
                 }
-                _ => npy(at, file.bytes, bytes, &wrong)?,
+                _ => npy(at, &file.name, file.bytes, compression, bytes, &wrong)?,
             });
         }
         let is_float = |fixed: &Fixed| fixed.element.number.is_float();
@@ -69,7 +78,7 @@ impl Numbers {
             Some(compile(&of, spec.filter.as_deref(), &schema)?)
         };
         let names = files.files.iter().map(|file| file.name.clone()).collect();
-        Ok(Self { files: fixed, names, program, of, filter: spec.filter.clone(), nan: spec.nan })
+        Ok(Self { files: fixed, packed, names, program, of, filter: spec.filter.clone(), nan: spec.nan })
     }
 
     /// False when it was told to stop.
@@ -81,6 +90,9 @@ impl Numbers {
         keep_going: &mut KeepGoing<'_>,
     ) -> Result<bool, Fault> {
         let fixed = &self.files[part.file];
+        if self.packed[part.file].0 != Compression::None {
+            return self.unpacked(bytes, part, partial, keep_going);
+        }
         // The numbers whose first byte lies in the part.
         let number_at =
             |offset: u64| offset.saturating_sub(fixed.first).div_ceil(fixed.stride).min(fixed.count);
@@ -103,6 +115,61 @@ impl Numbers {
             }
             from = until;
             if from < to && !keep_going((high - start).min(part.to - part.from)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// All numbers of a compressed file, if the part has its first byte; else none.
+    fn unpacked(
+        &self,
+        bytes: &dyn FileBytes,
+        part: Part,
+        partial: &mut Partial,
+        keep_going: &mut KeepGoing<'_>,
+    ) -> Result<bool, Fault> {
+        if part.from > 0 {
+            return Ok(true);
+        }
+        let (fixed, name) = (&self.files[part.file], &self.names[part.file]);
+        let (compression, length) = self.packed[part.file];
+        let mut plain = Plain::new(part.file, name, length, compression, bytes);
+        let mut buffer = Buffer::default();
+        let open = fixed.count > u64::MAX / 16;
+        let short = |why: &str| Fault::new(format!("read {name}: {why}"));
+        if !plain.leave_out(fixed.first)? && fixed.count > 0 && !open {
+            return Err(short("it is cut off"));
+        }
+        let step = (BETWEEN / fixed.stride).max(1);
+        let mut at = 0;
+        while at < fixed.count {
+            let until = (at + step).min(fixed.count);
+            let (low, high) = fixed.range(at, until);
+            let wanted = usize::try_from(high - low).unwrap_or(usize::MAX);
+            let apart = usize::try_from((until - at) * fixed.stride).unwrap_or(usize::MAX);
+            if plain.rest().len() < apart && !plain.ended() {
+                plain.fill(apart - plain.rest().len())?;
+            }
+            let rest = plain.rest();
+            let window = &rest[..rest.len().min(wanted)];
+            if window.len() < wanted && !open {
+                return Err(short("it is cut off"));
+            }
+            if window.is_empty() {
+                break;
+            }
+            if window.len() < wanted && window.len() as u64 % fixed.stride != 0 {
+                return Err(short("its last number is incomplete"));
+            }
+            let slice = fixed.slice(window, &mut buffer);
+            match &self.program {
+                None => self.absorb(slice, partial)?,
+                Some(program) => self.compute(program, slice, at, partial)?,
+            }
+            plain.done(apart);
+            at = until;
+            if !keep_going(plain.progress(part)) {
                 return Ok(false);
             }
         }
@@ -161,18 +228,20 @@ impl Numbers {
 /// Reads the header of an npy file.
 fn npy(
     file: usize,
+    name: &str,
     length: u64,
+    compression: Compression,
     bytes: &dyn FileBytes,
     wrong: &dyn Fn(String) -> Fault,
 ) -> Result<Fixed, Fault> {
-    let mut size = HEAD_BYTES.min(length);
+    let mut size = HEAD_BYTES;
+    // Of a compressed file nobody knows how long it is; its end is looked for when it is read.
+    let plain = if compression == Compression::None { length } else { u64::MAX };
     loop {
-        let head = bytes.part(file, 0, size)?;
+        let (head, last) = stream::head(file, name, length, size, compression, bytes)?;
         match Npy::read(&head) {
-            Ok(npy) => return npy.fixed(None, length).map_err(|why| wrong(why.to_string())),
-            Err(NpyError::Need(more)) if (more as u64) > size && (more as u64) <= length => {
-                size = more as u64
-            }
+            Ok(npy) => return npy.fixed(None, plain).map_err(|why| wrong(why.to_string())),
+            Err(NpyError::Need(more)) if (more as u64) > size && !last => size = more as u64,
             Err(why) => return Err(wrong(why.to_string())),
         }
     }

@@ -6,7 +6,7 @@ use tally_columns::{Dialect, Format};
 use tally_expr::{Program, Schema, WhichFault};
 use tally_protocol::job::KernelSpec;
 use tally_protocol::source::{FileSource, Files, Source, parts};
-use tally_reduce::Partial;
+use tally_reduce::Tally;
 
 use crate::files::FileBytes;
 use crate::numbers::Numbers;
@@ -66,15 +66,20 @@ impl FilesPlan {
         files: &Files,
         position: u64,
         count: u64,
-        partial: &mut Partial,
+        tally: &mut Tally,
         keep_going: &mut KeepGoing<'_>,
     ) -> Result<bool, Fault> {
         let mut base = 0;
         for part in parts(files, position, count) {
             let more = &mut |done: u64| keep_going(base + done);
             let whole = match &mut self.reader {
-                FileReader::Numbers(numbers) => numbers.fold(&*self.bytes, part, partial, more)?,
-                FileReader::Tables(tables) => tables.fold(&*self.bytes, part, partial, more)?,
+                FileReader::Numbers(numbers) => match tally {
+                    Tally::Plain(partial) => numbers.fold(&*self.bytes, part, partial, more)?,
+                    Tally::Grouped(_) | Tally::Decimal { .. } => {
+                        return Err(Fault::usage("group an array or add it as decimals"));
+                    }
+                },
+                FileReader::Tables(tables) => tables.fold(&*self.bytes, part, tally, more)?,
             };
             if !whole {
                 return Ok(false);

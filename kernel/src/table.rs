@@ -1,25 +1,28 @@
 //! Rows of cells: CSV, TSV, one number a line.
 //!
-//! A column is read as integers, floats or text, as the first rows of the files say. Where a column of integers turns out
-//! to have a number with a point, that part is read once more, exactly: its integers stay integers and its other numbers
-//! are the nearest floats, so that the answer is the same for any cut.
+//! A column is of integers if all its numbers are written as integers, else of floats. Which, the first rows of the files
+//! say; where they said integers and a number further on is none, the fold ends with the name of that column
+//! (`Fault::floats`), and the whole job starts over with it as floats. So the answer depends on no cut.
 
 use std::collections::BTreeSet;
 
 use tally_columns::{
-    Batch, Column as Cells, Decimals, Format, Integers, Kind as CellKind, NoColumn, OnBad, ROW_BYTES_MAX,
-    ReadError, Reader, Table, TableError, Wanted,
+    Batch, Compression, Format, Kind as CellKind, NoColumn, OnBad, ROW_BYTES_MAX, ReadError, Reader, Table,
+    TableError, Wanted,
 };
-use tally_expr::{Ast, Column, Evaluator, Kind, LANES, Program, Schema};
+use tally_expr::{Ast, Kind, Schema};
 use tally_protocol::job::{self, KernelSpec};
-use tally_protocol::source::{Files, Part};
-use tally_reduce::{Indices, Integer, NanPolicy, Partial, Reduction};
+use tally_protocol::source::{FileSource, Files, Part};
+use tally_reduce::{NanPolicy, Reduction, Tally};
 
-use crate::chunk::{absorb, policy, too_many};
+use crate::chunk::policy;
+use crate::decimal::DecimalPlan;
 use crate::files::{Bytes, FileBytes};
 use crate::place::{Start, Starts};
 use crate::plan::{compile, short};
 use crate::range::parse;
+use crate::rows::{Fold, Taker, Texts, Trouble};
+use crate::stream::{self, BLOCK_BYTES, Plain, compression};
 use crate::{Fault, KeepGoing};
 
 /// Bytes of a file's start that say what its columns are.
@@ -31,6 +34,8 @@ const BEYOND: u64 = 64 << 10;
 pub(crate) struct Tables {
     files: Vec<OneTable>,
     fold: Fold,
+    /// Columns that group; they come after those of the fold.
+    by: usize,
     on_bad: OnBad,
     nan: NanPolicy,
 }
@@ -39,19 +44,10 @@ struct OneTable {
     name: String,
     length: u64,
     table: Table,
+    compression: Compression,
     starts: Starts,
     /// The numbers of the columns that are read, in the order of the fold.
     columns: Vec<usize>,
-}
-
-/// What is folded of each row.
-enum Fold {
-    /// The row itself, to be counted.
-    Rows,
-    /// One column as it is.
-    Column(CellKind),
-    /// What an expression makes of some columns.
-    Computed { program: Program, of: String, filter: Option<String>, kinds: Vec<CellKind> },
 }
 
 impl Tables {
@@ -64,12 +60,14 @@ impl Tables {
         let mut tables = Vec::new();
         let mut guesses = Vec::new();
         for (at, (file, format)) in files.files.iter().zip(formats).enumerate() {
-            let (table, kinds) = head(at, &file.name, file.bytes, format, bytes)?;
+            let compression = compression(at, &file.name, file.bytes, format, bytes)?;
+            let (table, kinds) = head(at, file, format, compression, bytes)?;
             let starts = Starts::new(at, file.bytes, table.dialect(), table.body());
             tables.push(OneTable {
                 name: file.name.clone(),
                 length: file.bytes,
                 table,
+                compression,
                 starts,
                 columns: Vec::new(),
             });
@@ -79,7 +77,7 @@ impl Tables {
         for table in &mut tables {
             let find =
                 |name: &String| table.table.find(name).map_err(|why| no_column(&table.name, name, &why));
-            table.columns = names.iter().map(find).collect::<Result<_, Fault>>()?;
+            table.columns = names.iter().chain(&spec.by).map(find).collect::<Result<_, Fault>>()?;
         }
         let kinds: Vec<CellKind> = (0..names.len())
             .map(|at| {
@@ -87,7 +85,11 @@ impl Tables {
                     .iter()
                     .zip(&guesses)
                     .filter_map(|(table, kinds)| kinds.get(table.columns[at])?.kind);
-                common(kinds)
+                match common(kinds) {
+                    CellKind::Integer if spec.floats.contains(&names[at]) && !spec.decimal => CellKind::Float,
+                    CellKind::Integer | CellKind::Float if spec.decimal => CellKind::Decimal,
+                    kind => kind,
+                }
             })
             .collect();
         let fold = match (&spec.of, &spec.filter, names.as_slice()) {
@@ -105,11 +107,18 @@ impl Tables {
                 });
                 let columns = names.iter().cloned().zip(kinds.iter().map(|kind| match kind {
                     CellKind::Integer => Kind::Integer,
-                    CellKind::Float => Kind::Float,
-                    CellKind::Text | CellKind::Decimal => Kind::Text,
+                    CellKind::Float | CellKind::Decimal => Kind::Float,
+                    CellKind::Text => Kind::Text,
                 }));
-                let program = compile(&of, filter.as_deref(), &Schema::columns(columns))?;
-                Fold::Computed { program, of, filter: filter.clone(), kinds }
+                let schema = Schema::columns(columns);
+                let texts = Texts { of, filter: filter.clone() };
+                if spec.decimal {
+                    let plan = DecimalPlan::of(&texts.of, filter.as_deref(), &schema)?;
+                    Fold::Decimal { plan, texts, kinds }
+                } else {
+                    let program = compile(&texts.of, filter.as_deref(), &schema)?;
+                    Fold::Computed { program, texts, kinds }
+                }
             }
         };
         let on_bad = match spec.on_bad {
@@ -117,7 +126,7 @@ impl Tables {
             job::OnBad::Skip => OnBad::Skip,
             job::OnBad::Nan => OnBad::Nan,
         };
-        Ok(Self { files: tables, fold, on_bad, nan: policy(spec.nan) })
+        Ok(Self { files: tables, fold, by: spec.by.len(), on_bad, nan: policy(spec.nan) })
     }
 
     /// False when it was told to stop.
@@ -125,47 +134,49 @@ impl Tables {
         &mut self,
         bytes: &dyn FileBytes,
         part: Part,
-        partial: &mut Partial,
+        tally: &mut Tally,
         keep_going: &mut KeepGoing<'_>,
     ) -> Result<bool, Fault> {
-        let kinds = match &self.fold {
-            Fold::Rows => Vec::new(),
-            Fold::Column(kind) => vec![*kind],
-            Fold::Computed { kinds, .. } => kinds.clone(),
-        };
-        let before = partial.clone();
-        match self.fold_as(&kinds, bytes, part, partial, keep_going) {
-            Err(Stop::NotInteger(fault)) => match &self.fold {
-                Fold::Column(CellKind::Integer) => {
-                    *partial = before;
-                    self.fold_as(&[CellKind::Decimal], bytes, part, partial, keep_going).map_err(Stop::fault)
-                }
-                _ => Err(fault),
-            },
-            other => other.map_err(Stop::fault),
-        }
-    }
-
-    fn fold_as(
-        &mut self,
-        kinds: &[CellKind],
-        bytes: &dyn FileBytes,
-        part: Part,
-        partial: &mut Partial,
-        keep_going: &mut KeepGoing<'_>,
-    ) -> Result<bool, Stop> {
         let file = &mut self.files[part.file];
+        let kinds = self.fold.kinds().into_iter().chain(std::iter::repeat_n(CellKind::Text, self.by));
+        let wanted: Vec<Wanted> =
+            file.columns.iter().zip(kinds).map(|(&column, kind)| Wanted { column, kind }).collect();
+        let mut reader = Reader::new(&file.table, &wanted, self.on_bad);
+        let mut taker = Taker::new(&self.fold, self.nan, tally);
+        let run = Run { bytes, part, texts: self.fold.texts() };
+        let whole = if file.compression == Compression::None {
+            run.mapped(file, &mut reader, &mut taker, keep_going)?
+        } else {
+            run.unpacked(file, &mut reader, &mut taker, keep_going)?
+        };
+        if whole {
+            taker.end()?;
+        }
+        Ok(whole)
+    }
+}
+
+/// A part on its way through a reader.
+struct Run<'a> {
+    bytes: &'a dyn FileBytes,
+    part: Part,
+    texts: Option<&'a Texts>,
+}
+
+impl Run<'_> {
+    /// The rows of a part of a plain file.
+    fn mapped(
+        &self,
+        file: &mut OneTable,
+        reader: &mut Reader,
+        taker: &mut Taker<'_>,
+        keep_going: &mut KeepGoing<'_>,
+    ) -> Result<bool, Fault> {
+        let (bytes, part) = (self.bytes, self.part);
         let start = match file.starts.first(bytes, part.from, &mut || keep_going(0))? {
             Start::At(place) if place.offset <= part.to && place.offset < file.length => place,
             Start::At(_) | Start::None => return Ok(true),
             Start::Stopped => return Ok(false),
-        };
-        let wanted: Vec<Wanted> =
-            file.columns.iter().zip(kinds).map(|(&column, &kind)| Wanted { column, kind }).collect();
-        let mut reader = Reader::new(&file.table, &wanted, self.on_bad);
-        let mut evaluator = match &self.fold {
-            Fold::Computed { program, .. } => Some(Evaluator::new(program)),
-            Fold::Rows | Fold::Column(_) => None,
         };
         let mut batch = Batch::default();
         let mut window = Window::new(part.file, file.length, start.offset, part.to);
@@ -177,7 +188,10 @@ impl Tables {
             let read = reader.read(rest, limit, window.is_last(), &mut place, &mut batch);
             let taken = match read {
                 Ok(taken) => taken,
-                Err(error) => return Err(stop(file, bytes, error)),
+                Err(error) => {
+                    let place = file.starts.count(bytes, error.place().offset)?;
+                    return Err(stop(file, &error.at(place)));
+                }
             };
             if taken == 0 {
                 if window.is_last() || !window.grow() {
@@ -186,31 +200,68 @@ impl Tables {
                 view = window.map(bytes)?;
                 continue;
             }
-            partial.skip(batch.skipped_rows());
-            match (&self.fold, &mut evaluator) {
-                (Fold::Computed { of, filter, .. }, Some(evaluator)) => {
-                    let rows = Rows { batch: &batch, rest, nan: self.nan };
-                    match rows.compute(evaluator, partial) {
-                        Ok(()) => {}
-                        Err(Trouble::Fault(fault)) => return Err(fault.into()),
-                        Err(Trouble::Element(mut error)) => {
-                            // Rows are numbered from the file's start only where quotes made us count them.
-                            let counted = file.starts.count(bytes, start.offset)?;
-                            error.row = error.row.saturating_add(counted.row - start.row);
-                            let mut fault = Fault::of_element(of, filter.as_deref(), &error);
-                            fault.message = format!("{} of {}", fault.message, short(&file.name));
-                            return Err(fault.into());
-                        }
-                    }
+            match taker.take(&batch, rest) {
+                Ok(()) => {}
+                Err(Trouble::Fault(fault)) => return Err(fault),
+                Err(Trouble::Element(mut error)) => {
+                    // Rows are numbered from the file's start only where quotes made us count them.
+                    let counted = file.starts.count(bytes, start.offset)?;
+                    error.row = error.row.saturating_add(counted.row - start.row);
+                    return Err(self.element(file, &error));
                 }
-                (Fold::Column(_), _) => absorb_column(batch.columns(), self.nan, partial)?,
-                _ => partial.absorb_u8(&vec![0; batch.rows()], Indices::Unknown).map_err(too_many)?,
             }
             if place.offset <= part.to && !keep_going(place.offset.saturating_sub(part.from)) {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// All rows of a compressed file, if the part has its first byte; else none.
+    fn unpacked(
+        &self,
+        file: &OneTable,
+        reader: &mut Reader,
+        taker: &mut Taker<'_>,
+        keep_going: &mut KeepGoing<'_>,
+    ) -> Result<bool, Fault> {
+        if self.part.from > 0 {
+            return Ok(true);
+        }
+        let mut plain = Plain::new(self.part.file, &file.name, file.length, file.compression, self.bytes);
+        let mut batch = Batch::default();
+        let mut place = file.table.body();
+        if !plain.leave_out(place.offset)? {
+            return Ok(true);
+        }
+        loop {
+            let rest = plain.rest();
+            let taken = reader
+                .read(rest, rest.len(), plain.ended(), &mut place, &mut batch)
+                .map_err(|error| stop(file, &error))?;
+            if taken == 0 {
+                if plain.ended() {
+                    return Ok(true);
+                }
+                plain.fill(BLOCK_BYTES)?;
+            } else {
+                taker.take(&batch, rest).map_err(|trouble| match trouble {
+                    Trouble::Fault(fault) => fault,
+                    Trouble::Element(error) => self.element(file, &error),
+                })?;
+                plain.done(taken);
+            }
+            if !keep_going(plain.progress(self.part)) {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// A row whose expression has no answer.
+    fn element(&self, file: &OneTable, error: &tally_expr::EvalError) -> Fault {
+        let (of, filter) = self.texts.map_or(("", None), |texts| (&*texts.of, texts.filter.as_deref()));
+        let fault = Fault::of_element(of, filter, error);
+        Fault { message: format!("{} of {}", fault.message, short(&file.name)), ..fault }
     }
 }
 
@@ -248,152 +299,15 @@ impl Window {
     }
 }
 
-/// Why a part was not folded.
-enum Stop {
-    NotInteger(Fault),
-    Fault(Fault),
-}
-
-impl Stop {
-    fn fault(self) -> Fault {
-        match self {
-            Self::NotInteger(fault) | Self::Fault(fault) => fault,
+/// Why rows could not be read. A column that is of floats after all is named, so that the job starts over.
+fn stop(file: &OneTable, error: &ReadError) -> Fault {
+    let fault = Fault::new(format!("read {}: {error}", file.name));
+    match error {
+        ReadError::NotInteger { column, .. } => {
+            Fault { floats: file.table.names().get(*column).cloned(), ..fault }
         }
+        _ => fault.hint("--on-bad skip leaves such rows out, --on-bad nan takes them for NaN"),
     }
-}
-
-impl From<Fault> for Stop {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-fn stop(file: &mut OneTable, bytes: &dyn FileBytes, error: ReadError) -> Stop {
-    let place = match file.starts.count(bytes, error.place().offset) {
-        Ok(place) => place,
-        Err(fault) => return Stop::Fault(fault),
-    };
-    let not_integer = matches!(error, ReadError::NotInteger { .. });
-    let fault = Fault::new(format!("read {}: {}", file.name, error.at(place)));
-    if not_integer {
-        Stop::NotInteger(fault.hint(
-            "the rows before it have integers in this column: write the first of them with a point to have all read as floats",
-        ))
-    } else {
-        Stop::Fault(fault.hint("--on-bad skip leaves such rows out, --on-bad nan takes them for NaN"))
-    }
-}
-
-/// Rows on their way through an expression.
-struct Rows<'a> {
-    batch: &'a Batch,
-    rest: &'a [u8],
-    nan: NanPolicy,
-}
-
-impl Rows<'_> {
-    fn compute(&self, evaluator: &mut Evaluator<'_>, partial: &mut Partial) -> Result<(), Trouble> {
-        let all = self.batch.rows();
-        for from in (0..all).step_by(LANES) {
-            let to = (from + LANES).min(all);
-            let lanes: Vec<Lanes<'_>> =
-                self.batch.columns().iter().map(|cells| Lanes::of(cells, self.rest, from, to)).collect();
-            let columns: Vec<Column<'_>> = lanes.iter().map(Lanes::column).collect();
-            let first = self.batch.row_number(from).saturating_sub(1);
-            let chunk = evaluator.run_columns(&columns, to - from, first).map_err(Trouble::Element)?;
-            absorb(partial, &chunk, self.nan).map_err(Trouble::Fault)?;
-        }
-        Ok(())
-    }
-}
-
-/// What went wrong with a chunk.
-enum Trouble {
-    Element(tally_expr::EvalError),
-    Fault(Fault),
-}
-
-/// The cells of one column as an expression reads them.
-enum Lanes<'a> {
-    Short(&'a [i64]),
-    Long(Vec<Integer>),
-    Floats(&'a [f64]),
-    Texts(Vec<&'a [u8]>),
-}
-
-impl<'a> Lanes<'a> {
-    fn of(cells: &'a Cells, rest: &'a [u8], from: usize, to: usize) -> Self {
-        match cells {
-            Cells::Integer(integers) => {
-                let first = integers.wide.partition_point(|(row, _)| *row < from);
-                let wide: Vec<_> = integers.wide[first..].iter().take_while(|(row, _)| *row < to).collect();
-                if wide.is_empty() {
-                    return Self::Short(&integers.values[from..to]);
-                }
-                let mut all: Vec<Integer> =
-                    integers.values[from..to].iter().map(|&value| value.into()).collect();
-                for (row, value) in wide {
-                    all[row - from].clone_from(value);
-                }
-                Self::Long(all)
-            }
-            Cells::Float(floats) => Self::Floats(&floats[from..to]),
-            Cells::Text(texts) => {
-                Self::Texts((from..to).map(|row| texts.get(rest, row).unwrap_or(&[])).collect())
-            }
-            Cells::Decimal(_) => Self::Texts(vec![&[]; to - from]),
-        }
-    }
-
-    fn column(&self) -> Column<'_> {
-        match self {
-            Self::Short(values) => Column::I64(values),
-            Self::Long(values) => Column::Big(values),
-            Self::Floats(values) => Column::F64(values),
-            Self::Texts(values) => Column::Text(values),
-        }
-    }
-}
-
-/// Folds one column as it is.
-fn absorb_column(columns: &[Cells], nan: NanPolicy, partial: &mut Partial) -> Result<(), Fault> {
-    match columns {
-        [Cells::Integer(integers)] => absorb_integers(integers, partial),
-        [Cells::Float(floats)] => partial.absorb_f64(floats, Indices::Unknown, nan).map_err(too_many),
-        [Cells::Decimal(decimals)] => absorb_mixed(decimals, nan, partial),
-        _ => Err(Fault::new("fold cells that are no numbers")),
-    }
-}
-
-fn absorb_integers(integers: &Integers, partial: &mut Partial) -> Result<(), Fault> {
-    let mut from = 0;
-    for (row, value) in &integers.wide {
-        partial.absorb_i64(&integers.values[from..*row], Indices::Unknown).map_err(too_many)?;
-        partial.absorb_integer(value, None).map_err(too_many)?;
-        from = row + 1;
-    }
-    partial.absorb_i64(&integers.values[from..], Indices::Unknown).map_err(too_many)
-}
-
-/// Integers as they are, other numbers as the nearest floats.
-fn absorb_mixed(decimals: &Decimals, nan: NanPolicy, partial: &mut Partial) -> Result<(), Fault> {
-    let mut wide = decimals.wide.iter().peekable();
-    for (row, &(units, scale)) in decimals.values.iter().enumerate() {
-        let (units, scale) = match wide.next_if(|(at, _)| *at == row) {
-            Some((_, decimal)) => (decimal.units.clone(), decimal.scale),
-            None => (units.into(), scale),
-        };
-        if scale <= 0 {
-            let power = usize::try_from(scale.unsigned_abs()).unwrap_or(usize::MAX);
-            let value = units * Integer::from(10).pow(power);
-            partial.absorb_integer(&value, None).map_err(too_many)?;
-        } else {
-            // Rust reads the nearest double from any decimal text.
-            let value: f64 = format!("{units}e-{scale}").parse().unwrap_or(f64::NAN);
-            partial.absorb_f64(&[value], Indices::Unknown, nan).map_err(too_many)?;
-        }
-    }
-    Ok(())
 }
 
 /// Whether only the number of rows is asked for.
@@ -411,15 +325,14 @@ struct Sampled {
 
 fn head(
     at: usize,
-    name: &str,
-    length: u64,
+    file: &FileSource,
     format: &Format,
+    compression: Compression,
     bytes: &dyn FileBytes,
 ) -> Result<(Table, Vec<Sampled>), Fault> {
-    let mut size = SAMPLE_BYTES.min(length);
+    let mut size = SAMPLE_BYTES;
     loop {
-        let head = bytes.part(at, 0, size)?;
-        let last = size == length;
+        let (head, last) = stream::head(at, &file.name, file.bytes, size, compression, bytes)?;
         let table = match format {
             Format::Csv { dialect, header } => Table::read(&head, *dialect, *header, last),
             _ => Ok(Table::lines(&head)),
@@ -435,8 +348,8 @@ fn head(
                 let sampled = sampled.collect();
                 return Ok((table, sampled));
             }
-            Err(TableError::Need) if !last => size = size.saturating_mul(4).min(length),
-            Err(why) => return Err(Fault::new(format!("read {name}: {why}"))),
+            Err(TableError::Need) if !last => size = size.saturating_mul(4),
+            Err(why) => return Err(Fault::new(format!("read {}: {why}", file.name))),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use tally_protocol::job::{JobRequest, KernelSpec};
 use tally_protocol::source::{FileIdentity, FileSource};
-use tally_reduce::Partial;
+use tally_reduce::{Finished, KeyPart, Tally};
 
 use crate::files::Bytes;
 use crate::{Fault, FileBytes, Folded, Kernel};
@@ -51,6 +51,7 @@ impl Case {
                 bytes: bytes.len() as u64,
                 identity: FileIdentity::default(),
                 format: None,
+                path: None,
             })
             .collect();
         let memory = Memory(files.iter().map(|(_, bytes)| bytes.to_vec()).collect());
@@ -62,15 +63,23 @@ impl Case {
     }
 
     /// Folds parts of so many bytes, in an order that is not theirs.
-    fn fold_by(&self, size: u64) -> Result<Partial, Fault> {
+    fn fold_by(&self, size: u64) -> Result<Tally, Fault> {
         let mut kernel = self.kernel()?;
         let all = self.spec.count();
         let mut starts: Vec<u64> = (0..all).step_by(usize::try_from(size).unwrap()).collect();
         let middle = starts.len() / 2;
         starts.rotate_left(middle);
-        let mut sum = Partial::identity(&self.spec.reductions);
+        let mut sum = self.spec.identity();
         for start in starts {
-            match kernel.fold(start, size.min(all - start), &mut |_| true)? {
+            let folded = match kernel.fold(start, size.min(all - start), &mut |_| true) {
+                Err(Fault { floats: Some(column), .. }) if !self.spec.floats.contains(&column) => {
+                    let mut again = Self { spec: self.spec.clone(), memory: self.memory.clone() };
+                    again.spec.floats.push(column);
+                    return again.fold_by(size);
+                }
+                other => other?,
+            };
+            match folded {
                 Folded::Whole(partial) => sum.merge(partial).unwrap(),
                 Folded::Stopped => panic!("nobody stopped it"),
             }
@@ -78,22 +87,41 @@ impl Case {
         Ok(sum)
     }
 
-    /// The answers, after making sure that they are the same for many cuts.
-    fn answers(&self) -> Vec<String> {
+    /// The state of all, after making sure that it is the same for many cuts.
+    fn whole(&self) -> Tally {
         let whole = self.fold_by(self.spec.count().max(1)).unwrap();
         for size in [1, 2, 3, 5, 7, 11, 64, 1000] {
             assert_eq!(self.fold_by(size).unwrap().to_bytes(), whole.to_bytes(), "parts of {size} bytes");
         }
         whole
-            .finish(false)
-            .into_iter()
-            .map(|(_, answer)| answer.map_or("none".into(), |one| one.to_string()))
+    }
+
+    fn answers(&self) -> Vec<String> {
+        texts(self.whole().finish(false))
+    }
+
+    /// `key,key: answer answer`, by group.
+    fn groups(&self) -> Vec<String> {
+        let groups = self.whole().groups(false).unwrap().into_iter();
+        let part = |part: &KeyPart| match part {
+            KeyPart::Integer(value) => value.to_string(),
+            KeyPart::Text(text) => format!("'{}'", String::from_utf8_lossy(text)),
+        };
+        groups
+            .map(|group| {
+                let key: Vec<String> = group.key.iter().map(part).collect();
+                format!("{}: {}", key.join(","), texts(group.answers).join(" "))
+            })
             .collect()
     }
 
     fn fault(&self) -> String {
         self.fold_by(self.spec.count()).unwrap_err().message
     }
+}
+
+fn texts(finished: Vec<Finished>) -> Vec<String> {
+    finished.into_iter().map(|(_, answer)| answer.map_or("none".into(), |one| one.to_string())).collect()
 }
 
 const CSV: &[u8] =
@@ -145,16 +173,19 @@ fn lines_of_numbers() {
 }
 
 #[test]
-fn one_float_among_integers_leaves_the_integers_exact() {
-    let case = Case::of(&["sum"], &[("n.csv", b"v\n9007199254740993\n-9007199254740992\n0.5\n")], |_| ());
-    assert_eq!(case.answers(), ["0.5"], "the first rows say floats, and the nearest float is even");
+fn one_float_among_integers_makes_all_of_them_floats_wherever_it_is() {
+    let early = b"v\n0.5\n9007199254740993\n-9007199254740992\n".to_vec();
     let mut late = b"v\n9007199254740993\n-9007199254740992\n".to_vec();
     late.extend(b"0\n".repeat(200_000));
     late.extend(b"0.5\n");
-    let case = Case::of(&["sum"], &[("n.csv", &late)], |_| ());
-    let whole = case.fold_by(case.spec.count()).unwrap();
-    assert_eq!(case.fold_by(100_003).unwrap().to_bytes(), whole.to_bytes());
-    assert_eq!(whole.finish(false)[0].1.as_ref().unwrap().to_string(), "1.5");
+    for of in [None, Some("v * 1"), Some("if(v > 1, v, v)")] {
+        for text in [&early, &late] {
+            let case = Case::of(&["sum"], &[("n.csv", text)], |request| request.of = of.map(str::to_owned));
+            let whole = case.fold_by(case.spec.count()).unwrap();
+            assert_eq!(case.fold_by(100_003).unwrap().to_bytes(), whole.to_bytes());
+            assert_eq!(texts(whole.finish(false)), ["0.5"], "{of:?}");
+        }
+    }
 }
 
 #[test]
@@ -212,7 +243,7 @@ fn ranges_with_expressions() {
     };
     let spec = request.check().unwrap().kernel;
     let mut kernel = Kernel::prepare(spec.clone(), None).unwrap();
-    let mut sum = Partial::identity(&spec.reductions);
+    let mut sum = spec.identity();
     for start in (0..spec.count()).step_by(13) {
         match kernel.fold(start, 13.min(spec.count() - start), &mut |_| true).unwrap() {
             Folded::Whole(partial) => sum.merge(partial).unwrap(),
@@ -223,4 +254,212 @@ fn ranges_with_expressions() {
     let answers: Vec<String> =
         sum.finish(false).into_iter().map(|(_, answer)| answer.unwrap().to_string()).collect();
     assert_eq!(answers, [expected.to_string(), "505".to_owned()]);
+}
+
+const SALES: &[u8] = b"region,year,price,n\nnorth,2024,1.10,1\nsouth,2023,2.20,2\n\"north\",2024,-0.3,3\n\"a,\nb\",99,5,4\nsouth,2024,1e1,5\nnorth,x,0.00,99999999999999999999\n";
+
+fn sales(by: &[&str], change: impl FnOnce(&mut JobRequest)) -> Case {
+    Case::of(&["sum", "count"], &[("s.csv", SALES)], |request| {
+        request.by = by.iter().map(|&name| name.to_owned()).collect();
+        change(request);
+    })
+}
+
+#[test]
+fn rows_are_grouped_by_their_cells() {
+    let price = |request: &mut JobRequest| request.of = Some("price".into());
+    assert_eq!(sales(&["region"], price).groups(), ["'a,\nb': 5.0 1", "'north': 0.8 3", "'south': 12.2 2"]);
+    assert_eq!(
+        sales(&["year"], price).groups(),
+        ["99: 5.0 1", "2023: 2.2 1", "2024: 10.8 3", "'x': 0.0 1"],
+        "integers by their value, before texts"
+    );
+    assert_eq!(
+        sales(&["region", "year"], |request| request.of = Some("n".into())).groups(),
+        [
+            "'a,\nb',99: 4 1",
+            "'north',2024: 4 2",
+            "'north','x': 99999999999999999999 1",
+            "'south',2023: 2 1",
+            "'south',2024: 5 1"
+        ]
+    );
+}
+
+#[test]
+fn groups_are_of_the_rows_that_pass_and_of_what_is_computed() {
+    let case = sales(&["region"], |request| {
+        request.of = Some("n * 2".into());
+        request.filter = Some("price >= 0 and n != 2".into());
+    });
+    assert_eq!(case.groups(), ["'a,\nb': 8 1", "'north': 200000000000000000000 2", "'south': 10 1"]);
+    let counted = Case::of(&["count"], &[("s.csv", SALES)], |request| request.by = vec!["region".into()]);
+    assert_eq!(counted.groups(), ["'a,\nb': 1", "'north': 3", "'south': 2"]);
+    let unknown = sales(&["regoin"], |request| request.of = Some("n".into()));
+    assert_eq!(unknown.kernel().unwrap_err().hint.unwrap(), "did you mean 'region'?");
+}
+
+#[test]
+fn rows_that_are_left_out_are_of_no_group() {
+    let text = b"k,v\na,1\nb,x\na,2\n\nc,\n";
+    let case = Case::of(&["sum"], &[("t.csv", text)], |request| {
+        request.by = vec!["k".into()];
+        request.of = Some("v".into());
+        request.on_bad = Some(tally_protocol::job::OnBad::Skip);
+    });
+    assert_eq!(case.groups(), ["'a': 3"]);
+    assert_eq!(case.whole().skipped(), 2);
+}
+
+#[test]
+fn many_groups_are_gathered_and_too_many_are_refused() {
+    let mut text = b"k,v\n".to_vec();
+    for row in 0..70_000 {
+        text.extend(format!("{},{}\n", row % 701, row).bytes());
+    }
+    let by = |text: &[u8]| {
+        Case::of(&["sum", "max"], &[("t.csv", text)], |request| {
+            request.by = vec!["k".into()];
+            request.of = Some("v".into());
+        })
+    };
+    let case = by(&text);
+    let whole = case.fold_by(case.spec.count()).unwrap();
+    assert_eq!(case.fold_by(99_991).unwrap().to_bytes(), whole.to_bytes());
+    let groups = whole.groups(false).unwrap();
+    assert_eq!(groups.len(), 701);
+    let expected: u64 = (0..70_000).filter(|row| row % 701 == 700).sum();
+    assert_eq!(texts(groups[700].answers.clone())[0], expected.to_string());
+    let mut text = b"k,v\n".to_vec();
+    for row in 0..200_000 {
+        text.extend(format!("{row},1\n").bytes());
+    }
+    let fault = by(&text).fold_by(1 << 30).unwrap_err();
+    assert!(fault.message.starts_with("hold ") && fault.message.contains(" groups: "), "{}", fault.message);
+    assert!(fault.hint.is_some());
+}
+
+fn decimal(reductions: &[&str], change: impl FnOnce(&mut JobRequest)) -> Case {
+    Case::of(reductions, &[("s.csv", SALES)], |request| {
+        request.decimal = true;
+        change(request);
+    })
+}
+
+#[test]
+fn decimals_are_exact() {
+    let all = ["sum", "min", "max", "count"];
+    assert_eq!(
+        decimal(&all, |request| request.of = Some("price".into())).answers(),
+        ["18.00", "-0.30", "10.00", "6"]
+    );
+    assert_eq!(
+        decimal(&all, |request| {
+            request.of = Some("price * n".into());
+            request.filter = Some("region == 'north'".into());
+        })
+        .answers(),
+        ["0.20", "-0.90", "1.10", "3"]
+    );
+    assert_eq!(decimal(&["count"], |_| ()).answers(), ["6"]);
+    let wide = b"v\n0.1234567890123456789012345678901234567890\n-0.1\n1e2\n";
+    let case = Case::of(&["sum"], &[("w.csv", wide)], |request| request.decimal = true);
+    assert_eq!(case.answers(), ["100.0234567890123456789012345678901234567890"]);
+}
+
+#[test]
+fn decimals_are_never_rounded() {
+    let mean = |text: &[u8]| Case::of(&["mean"], &[("m.txt", text)], |request| request.decimal = true);
+    assert_eq!(mean(b"0.1\n0.2\n").answers(), ["0.15"]);
+    let endless = mean(b"1\n1\n2\n").whole().finish(false).remove(0).1.unwrap_err();
+    assert!(endless.to_string().contains("never end"), "{endless}");
+    let fault = decimal(&["sum"], |request| request.of = Some("price / 3".into())).kernel().unwrap_err();
+    assert!(fault.usage && fault.place.is_some(), "{fault}");
+    let bad = Case::of(&["sum"], &[("m.txt", b"1.5\nnan\n")], |request| request.decimal = true);
+    assert_eq!(bad.fault(), "read m.txt: row 2, column value: 'nan' is not a finite decimal number");
+}
+
+/// A gzip file of one member with the bytes as they are.
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut packed = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff".to_vec();
+    let blocks: Vec<&[u8]> = text.chunks(60_000).collect();
+    for (at, block) in blocks.iter().enumerate() {
+        let length = u16::try_from(block.len()).unwrap();
+        packed.push(u8::from(at + 1 == blocks.len()));
+        packed.extend(length.to_le_bytes());
+        packed.extend((!length).to_le_bytes());
+        packed.extend_from_slice(block);
+    }
+    let crc = !text.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+    });
+    packed.extend(crc.to_le_bytes());
+    packed.extend(u32::try_from(text.len()).unwrap().to_le_bytes());
+    packed
+}
+
+/// A Zstandard file of one frame with the bytes as they are.
+fn zstd(text: &[u8]) -> Vec<u8> {
+    let mut packed = b"\x28\xb5\x2f\xfd\x00\x50".to_vec();
+    let blocks: Vec<&[u8]> = text.chunks(60_000).collect();
+    for (at, block) in blocks.iter().enumerate() {
+        let head = u32::try_from(block.len()).unwrap() << 3 | u32::from(at + 1 == blocks.len());
+        packed.extend(&head.to_le_bytes()[..3]);
+        packed.extend_from_slice(block);
+    }
+    packed
+}
+
+#[test]
+fn compressed_files_are_the_same_as_plain_ones() {
+    let by = |name: &str, bytes: &[u8]| {
+        Case::of(&["sum", "count"], &[(name, bytes)], |request| {
+            request.by = vec!["region".into()];
+            request.of = Some("price".into());
+        })
+    };
+    let plain = by("s.csv", SALES).groups();
+    assert_eq!(by("s.csv.gz", &gzip(SALES)).groups(), plain);
+    assert_eq!(by("s.csv.zst", &zstd(SALES)).groups(), plain);
+    assert_eq!(by("s.csv", &gzip(SALES)).groups(), plain, "a misnamed file is read right");
+    let two = Case::of(
+        &["sum"],
+        &[("a.txt", b"1\n2"), ("b.txt.gz", &gzip(b"30\n40\n")), ("c.txt", b"500")],
+        |_| (),
+    );
+    assert_eq!(two.answers(), ["573"]);
+    let floats: Vec<u8> = [1.5_f64, -2.0, 0.25].iter().flat_map(|one| one.to_le_bytes()).collect();
+    let raw = |bytes: &[u8]| {
+        Case::of(&["sum", "count"], &[("d.gz", bytes)], |request| request.format = Some("f64le".into()))
+    };
+    assert_eq!(raw(&gzip(&floats)).answers(), ["-0.25", "3"]);
+    assert!(raw(&gzip(&floats[..20])).fault().contains("incomplete"));
+    let mut npy =
+        b"\x93NUMPY\x01\x00\x46\x00{'descr': '<i4', 'fortran_order': False, 'shape': (3,), }".to_vec();
+    npy.resize(10 + 0x46 - 1, b' ');
+    npy.push(b'\n');
+    npy.extend([7_i32, -1, 5].iter().flat_map(|one| one.to_le_bytes()));
+    let array = |bytes: &[u8]| Case::of(&["sum", "min"], &[("a.npy.gz", bytes)], |_| ());
+    assert_eq!(array(&gzip(&npy)).answers(), ["11", "-1"]);
+    assert!(array(&gzip(&npy[..npy.len() - 3])).fault().contains("cut off"));
+}
+
+#[test]
+fn a_large_or_damaged_stream_is_read_whole_or_refused() {
+    let mut text = b"v\n".to_vec();
+    (0..400_000).for_each(|row| text.extend(format!("{row}\n").bytes()));
+    let packed = gzip(&text);
+    let case = |bytes: &[u8]| Case::of(&["sum"], &[("t.csv.gz", bytes)], |_| ());
+    let whole = case(&packed);
+    assert_eq!(texts(whole.fold_by(1 << 20).unwrap().finish(false)), ["79999800000"]);
+    let mut told = 0;
+    let stopped = whole.kernel().unwrap().fold(0, whole.spec.count(), &mut |done| {
+        told += 1;
+        assert!(done <= whole.spec.count());
+        told < 2
+    });
+    assert!(matches!(stopped, Ok(Folded::Stopped)));
+    assert!(case(&packed[..packed.len() / 2]).fault().starts_with("unpack t.csv.gz: "));
+    let row = case(&gzip(b"v\n1\n\n\"x\ny\"\n")).fault();
+    assert_eq!(row, "read t.csv.gz: row 4, column v: 'x\u{fffd}y' is not a number");
 }

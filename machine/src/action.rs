@@ -85,11 +85,13 @@ pub enum Action {
         /// Whom.
         client: ClientId,
     },
-    /// See whether the program that is installed now can go on in this one's place after `Exit`; answered by
-    /// `UpgradeReady`. If it can, this one stops at once, without waiting for the jobs of clients.
+    /// Answer this client's request for another program in this one's place: now with why not, or once that program has
+    /// shown that it can. If it can, a request to stop follows.
     Upgrade {
-        /// Who asked.
+        /// Whom.
         client: ClientId,
+        /// Which program; the one that is installed now, when absent.
+        binary: Option<String>,
     },
     /// Write changes to the store: all of them or none, and after those of earlier tickets. Answered by `Recorded` once
     /// they survive a loss of power, or by `NotRecorded`. Never given unless `Settings::durable`.

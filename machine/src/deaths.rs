@@ -49,6 +49,7 @@ impl Machine {
         let death = Death { slot, pid: worker.pid.unwrap_or(0), what, stderr };
         self.lose_leases(&worker, &death);
         if !dismissed && self.phase.works() {
+            self.figures.count_death(worker.fault.as_deref(), how);
             self.count_death(&worker, &death);
         }
         self.crew.shrink(self.settings.slots);
@@ -96,6 +97,7 @@ impl Machine {
         match verdict {
             Verdict::Again => {
                 job.retries += 1;
+                self.figures.retries += 1;
                 self.refile(id);
                 self.note(id);
             }

@@ -2,13 +2,17 @@
 
 use std::fmt::{Display, Write};
 
-use tally_protocol::SlotId;
+use tally_protocol::work::LeaseId;
+use tally_protocol::{JobId, SlotId};
 
 use crate::Machine;
-use crate::clients::Client;
+use crate::action::Profile;
+use crate::clients::{Client, Pending};
 use crate::job::Job;
 use crate::moment::Moment;
-use crate::worker::{Held, Slot, Worker};
+use crate::partition::PartitionState;
+use crate::settings::Settings;
+use crate::worker::{Held, Mark, Slot, Worker};
 
 impl Machine {
     /// The whole state as JSON text.
@@ -18,20 +22,22 @@ impl Machine {
         json.object(|json| {
             json.text("schema", "tally.dump/1");
             json.number("now_ns", now.0);
-            json.text("phase", &format!("{:?}", self.phase));
-            json.text("settings", &format!("{:?}", self.settings));
+            json.text("phase", self.phase.name());
+            json.part("settings", |json| settings(json, &self.settings));
             json.list("slots", self.crew.slots(), slot);
             json.list("jobs", self.jobs.all(), job);
-            json.list("clients", self.clients.iter(), |json, (id, Client { pending, .. })| {
+            json.list("clients", self.clients.iter(), |json, (id, Client { pending, who })| {
                 json.number("client", id);
-                json.text("pending", &format!("{pending:?}"));
+                json.number("uid", who.uid);
+                json.text("rights", who.rights.name());
+                waits(json, pending);
             });
             json.list("droughts", self.droughts.iter(), |json, (profile, drought)| {
-                json.text("profile", &format!("{profile:?}"));
+                json.part("profile", |json| profile_of(json, profile));
                 json.number("failures", drought.failures);
                 json.text("last", &drought.last);
             });
-            json.text("next_deadline", &format!("{:?}", self.next_deadline()));
+            json.maybe("next_deadline_ns", self.next_deadline().map(|due| due.0));
             json.number("actions_waiting", self.actions.len());
             json.number("late", self.late);
             json.number("restarts", self.restarts);
@@ -52,30 +58,40 @@ fn slot(json: &mut Json, slot: &Slot) {
 fn worker(json: &mut Json, worker: &Worker) {
     json.number("worker", worker.id);
     json.number("pid", worker.pid.unwrap_or(0));
-    json.text("profile", &format!("{:?}", worker.profile));
-    json.text("running", &format!("{:?}", worker.running));
+    json.part("profile", |json| profile_of(json, &worker.profile));
+    if let Some(lease) = worker.running {
+        json.part("running", |json| lease_id(json, lease));
+    }
     json.text("fault", worker.fault.as_deref().unwrap_or(""));
     json.list("leases", &worker.leases, |json, held: &Held| {
-        json.number("job", held.lease.job.0);
-        json.number("partition", held.lease.partition);
-        json.number("attempt", held.lease.attempt);
+        lease_id(json, held.lease);
         json.number("position", held.position);
         json.number("count", held.count);
-        json.text("mark", &format!("{:?}", held.mark));
+        json.text(
+            "mark",
+            match held.mark {
+                Mark::Live => "live",
+                Mark::Recalled => "recalled",
+                Mark::Revoked { .. } => "revoked",
+            },
+        );
     });
 }
 
 fn job(json: &mut Json, job: &Job) {
     json.text("job", &job.id.to_string());
     json.text("state", job.state.name().name());
-    json.text("owner", &format!("{:?}", job.owner));
+    json.maybe("owner", job.owner);
+    json.number("uid", job.uid);
+    json.flag("recorded", job.paper.kept);
+    json.flag("ends_unrecorded", job.paper.unannounced);
     json.number("elements", job.spec.elements);
     json.number("covered", job.work.covered());
     json.number("uncut", job.work.uncut());
-    json.text("pace", &format!("{:?}", job.pace));
+    json.maybe("ns_for_1000", job.pace.time_for(1_000).map(|span| span.0));
     json.number("served_ns", job.served_ns);
-    json.text("filed", &format!("{:?}", job.filed));
-    json.text("watchers", &format!("{:?}", job.watchers));
+    json.flag("waits_for_workers", job.filed.is_some());
+    json.list("watchers", &job.watchers, |json, client| json.number("client", client));
     json.list("covered_runs", job.work.coverage().runs().take(100), |json, (position, count)| {
         json.number("position", position);
         json.number("count", count);
@@ -85,12 +101,83 @@ fn job(json: &mut Json, job: &Job) {
         json.number("position", piece.position);
         json.number("count", piece.count);
         json.number("deaths", piece.deaths);
-        json.text("state", &format!("{:?}", piece.state));
+        match piece.state {
+            PartitionState::Queued => json.text("state", "queued"),
+            PartitionState::Leased { worker, attempt, until } => {
+                json.text("state", "leased");
+                json.number("worker", worker);
+                json.number("attempt", attempt);
+                json.number("until_ns", until.0);
+            }
+        }
     });
     json.list("hands", &job.hands, |json, (slot, held): (&SlotId, &u32)| {
         json.number("slot", slot);
         json.number("leases", held);
     });
+}
+
+fn lease_id(json: &mut Json, lease: LeaseId) {
+    json.text("job", &lease.job.to_string());
+    json.number("partition", lease.partition);
+    json.number("attempt", lease.attempt);
+}
+
+fn profile_of(json: &mut Json, profile: &Profile) {
+    json.text("transport", profile.transport.name());
+    json.text("start", profile.start.name());
+    json.number("nice", profile.nice);
+    json.maybe("memory_limit_bytes", profile.memory_limit_bytes);
+}
+
+fn waits(json: &mut Json, pending: &Pending) {
+    let (what, jobs): (&str, &[JobId]) = match pending {
+        Pending::Nothing => ("nothing", &[]),
+        Pending::Shell => ("shell", &[]),
+        Pending::End { job } => ("end", std::slice::from_ref(job)),
+        Pending::Stream { job, .. } => ("progress", std::slice::from_ref(job)),
+        Pending::Arrival { job } | Pending::Record { job } => ("record", std::slice::from_ref(job)),
+        Pending::Ends { jobs, .. } => ("ends", jobs),
+    };
+    json.text("waits_for", what);
+    json.list("jobs", jobs, |json, job| json.text("job", &job.to_string()));
+}
+
+/// Times in nanoseconds, as the machine has them.
+fn settings(json: &mut Json, settings: &Settings) {
+    json.number("slots", settings.slots);
+    json.flag("eager", settings.eager);
+    json.flag("until_clients_gone", settings.until_clients_gone);
+    json.flag("durable", settings.durable);
+    json.part("profile", |json| profile_of(json, &settings.profile));
+    json.number("retries", settings.retries);
+    json.number("priority", settings.priority);
+    let spans = [
+        ("lease_ns", settings.lease),
+        ("start_ns", settings.start),
+        ("grace_ns", settings.grace),
+        ("drain_ns", settings.drain),
+        ("intensity_window_ns", settings.intensity_window),
+        ("backoff_first_ns", settings.backoff_first),
+        ("backoff_most_ns", settings.backoff_most),
+        ("backoff_reset_ns", settings.backoff_reset),
+        ("partition_least_ns", settings.partition_least),
+        ("partition_most_ns", settings.partition_most),
+        ("ahead_ns", settings.ahead),
+        ("progress_ns", settings.progress),
+        ("checkpoint_ns", settings.checkpoint),
+    ];
+    for (name, span) in spans {
+        json.number(name, span.0);
+    }
+    json.number("intensity", settings.intensity);
+    json.number("leases_max", settings.leases_max);
+    json.number("jobs_open_max", settings.jobs_open_max);
+    json.number("jobs_open_per_user_max", settings.jobs_open_per_user_max);
+    json.number("jobs_ended_max", settings.jobs_ended_max);
+    json.maybe("jobs_ended_age_ns", settings.jobs_ended_age.map(|age| age.0));
+    json.number("ids_ahead", settings.ids_ahead);
+    json.number("wall_ms_at_zero", settings.wall_ms_at_zero);
 }
 
 /// JSON text while it is written.
@@ -127,6 +214,23 @@ impl Json {
         // Writing to a string cannot fail.
         write!(self.text, "{value}").unwrap_or(());
         self.more = true;
+    }
+
+    /// What is unknown is absent.
+    fn maybe(&mut self, name: &str, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.number(name, value);
+        }
+    }
+
+    fn flag(&mut self, name: &str, value: bool) {
+        self.number(name, value);
+    }
+
+    fn part(&mut self, name: &str, fill: impl FnOnce(&mut Self)) {
+        self.name(name);
+        self.more = false;
+        self.object(fill);
     }
 
     fn text(&mut self, name: &str, value: &str) {

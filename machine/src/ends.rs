@@ -1,7 +1,10 @@
 //! Ends of jobs, kept until the shell has told of them. Nothing is decided from these.
 
+use std::collections::BTreeSet;
+
 use tally_protocol::JobId;
-use tally_protocol::job::JobState;
+use tally_protocol::control::Request;
+use tally_protocol::job::{JobSpec, JobState};
 use tally_protocol::source::Source;
 
 use crate::Machine;
@@ -28,16 +31,47 @@ pub struct JobEnd {
 }
 
 impl Machine {
+    /// The sets of files that open and arriving jobs need; a set that no job has was refused, and may be closed.
+    #[must_use]
+    pub fn file_sets(&self) -> BTreeSet<u64> {
+        let open = self.jobs.open().map(|job| &job.spec);
+        let specs = open.chain(self.ledger.arriving_specs());
+        let set = |spec: &JobSpec| match &spec.kernel.source {
+            Source::Files(files) => Some(files.set),
+            Source::Ranges(_) => None,
+        };
+        specs.filter_map(set).collect()
+    }
+
     /// The ends since the last call, in their order.
     pub fn take_ends(&mut self) -> Vec<JobEnd> {
         std::mem::take(&mut self.ends)
     }
 
+    /// Sets of files whose submissions came to nothing: nobody will ask for them.
+    pub fn take_released(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.released)
+    }
+
+    pub(crate) fn release(&mut self, spec: &JobSpec) {
+        if let Source::Files(files) = &spec.kernel.source {
+            self.released.push(files.set);
+        }
+    }
+
+    /// The same for a request that is refused.
+    pub(crate) fn release_of(&mut self, request: &Request) {
+        if let Request::Submit(spec) = request {
+            self.release(spec);
+        }
+    }
+
     pub(crate) fn remember_end(&mut self, id: JobId) {
-        if self.ends.len() < ENDS_MAX
-            && let Some(job) = self.jobs.get(id)
-        {
+        let Some(job) = self.jobs.get(id) else { return };
+        if self.ends.len() < ENDS_MAX {
             self.ends.push(end_of(job));
+        } else if let Source::Files(files) = &job.spec.kernel.source {
+            self.released.push(files.set);
         }
     }
 }
@@ -52,7 +86,7 @@ fn end_of(job: &Job) -> JobEnd {
         } => (*at, Some(why.message.clone())),
         State::Queued | State::Running | State::Paused => (job.submitted, None),
     };
-    let elapsed_ms = at.since(job.submitted).as_ms();
+    let elapsed_ms = job.age_ms(at);
     let files = match &job.spec.kernel.source {
         Source::Files(files) => Some(files.set),
         Source::Ranges(_) => None,

@@ -98,13 +98,6 @@ pub enum Event {
         /// What has changed, or why nothing has.
         result: Result<ReloadView, Failure>,
     },
-    /// The answer to `Action::Upgrade`.
-    UpgradeReady {
-        /// Who asked.
-        client: ClientId,
-        /// Whether somebody can go on in this one's place.
-        result: Result<(), Failure>,
-    },
     /// A new configuration was read.
     Reload(Box<Settings>),
 }

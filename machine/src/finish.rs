@@ -2,8 +2,8 @@
 //! only one that answers those who wait for it.
 
 use tally_protocol::JobId;
+use tally_protocol::answers::Answers;
 use tally_protocol::error::{ErrorCode, Failure, STOPPING};
-use tally_protocol::view::ResultView;
 
 use crate::Machine;
 use crate::deadline::Alarm;
@@ -20,6 +20,9 @@ impl Machine {
         self.alarms.clear(Alarm::Job(id));
         self.revoke(id);
         self.remember_end(id);
+        if let Some(job) = self.jobs.get(id) {
+            self.figures.count_end(job.state.name(), job.age_ms(self.now));
+        }
         self.jobs.close(id);
         self.crowded = true;
         self.report(id, |news| {
@@ -36,8 +39,8 @@ impl Machine {
     /// Ends a job whose last position has been accepted.
     pub(crate) fn complete(&mut self, id: JobId) {
         let Some(job) = self.jobs.get(id) else { return };
-        let outcome = match answers(job) {
-            Ok(results) => Outcome::Done(results),
+        let outcome = match Answers::of(&job.partial, job.spec.request.population) {
+            Ok(answers) => Outcome::Done(Box::new(answers)),
             Err(failure) => Outcome::Failed(failure),
         };
         self.finish(id, outcome);
@@ -45,7 +48,8 @@ impl Machine {
 
     /// How to go on, where there will be somebody to ask: a private supervisor is gone with its client.
     pub(crate) fn retry_hint(&self, id: JobId) -> Option<String> {
-        let lasts = !self.settings.until_clients_gone;
+        let of_files = self.jobs.get(id).is_some_and(|job| !job.spec.kernel.source.files().is_empty());
+        let lasts = !self.settings.until_clients_gone && !of_files;
         lasts.then(|| format!("its partials are kept; 'tally retry {id}' goes on from them"))
     }
 
@@ -61,19 +65,6 @@ impl Machine {
             None => {}
         }
     }
-}
-
-fn answers(job: &Job) -> Result<Vec<ResultView>, Failure> {
-    let finished = job.partial.finish(job.spec.request.population);
-    let views = finished.into_iter().map(|(reduction, answer)| match answer {
-        Ok(answer) => Ok(ResultView {
-            reduction: reduction.name().to_owned(),
-            kind: answer.kind().to_owned(),
-            value: answer.to_string(),
-        }),
-        Err(why) => Err(Failure::new(ErrorCode::NoAnswer, format!("could not compute {why}"))),
-    });
-    views.collect()
 }
 
 fn timed_out(job: &Job) -> Failure {

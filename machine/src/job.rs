@@ -12,11 +12,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use tally_protocol::answers::Answers;
 use tally_protocol::error::Failure;
 use tally_protocol::job::{JobSpec, JobState, Transport};
-use tally_protocol::view::{Incident, JobView, ResultView};
+use tally_protocol::view::{Incident, JobView};
 use tally_protocol::{ClientId, JobId, SlotId, WorkerId};
-use tally_reduce::{Partial, Reduction};
+use tally_reduce::Tally;
 
 use crate::action::Profile;
 use crate::coverage::Coverage;
@@ -57,7 +58,7 @@ pub(crate) struct Job {
     pub(crate) deadline: Option<Moment>,
     pub(crate) state: State,
     pub(crate) work: Work,
-    pub(crate) partial: Partial,
+    pub(crate) partial: Tally,
     pub(crate) pace: Pace,
     pub(crate) meter: Meter,
     pub(crate) retries: u64,
@@ -116,7 +117,7 @@ pub(crate) enum State {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outcome {
     /// With these answers.
-    Done(Vec<ResultView>),
+    Done(Box<Answers>),
     /// It could not be answered.
     Failed(Failure),
     /// By a client, or with one, or with the supervisor.
@@ -152,7 +153,10 @@ impl State {
 pub(crate) struct Share {
     pub(crate) pid: u32,
     pub(crate) partitions: u64,
+    /// Positions of the source.
     pub(crate) elements: u64,
+    /// Elements that these were folded to.
+    pub(crate) folded: u64,
     pub(crate) busy_ns: u64,
     pub(crate) breakdown: Option<Breakdown>,
 }
@@ -163,7 +167,7 @@ pub(crate) struct Breakdown {
     pub(crate) ranges: Coverage,
     /// More ranges than are remembered.
     pub(crate) cut_off: bool,
-    pub(crate) partial: Partial,
+    pub(crate) partial: Tally,
 }
 
 impl Job {
@@ -197,7 +201,7 @@ impl Job {
             deadline: None,
             state: State::Queued,
             work: Work::new(spec.elements, request.partitions),
-            partial: Partial::identity(&spec.kernel.reductions),
+            partial: spec.kernel.identity(),
             pace: Pace::default(),
             meter: Meter::new(now),
             retries: 0,
@@ -314,16 +318,18 @@ impl Job {
             return;
         }
         let wanted = self.spec.request.breakdown;
-        let reductions = &self.spec.kernel.reductions;
+        let kernel = &self.spec.kernel;
         let share = self.shares.entry((slot, id)).or_insert_with(|| Share {
             pid,
             partitions: 0,
             elements: 0,
+            folded: 0,
             busy_ns: 0,
-            breakdown: wanted.then(|| Breakdown::new(reductions)),
+            breakdown: wanted.then(|| Breakdown::new(kernel.identity())),
         });
         share.partitions += 1;
         share.elements += done.count;
+        share.folded = share.folded.saturating_add(done.folded);
         share.busy_ns = share.busy_ns.saturating_add(done.busy_ns);
         if let Some(breakdown) = &mut share.breakdown {
             breakdown.add(done.position, done.count, done.partial);
@@ -336,23 +342,24 @@ impl Job {
 pub(crate) struct Accepted {
     pub(crate) position: u64,
     pub(crate) count: u64,
+    pub(crate) folded: u64,
     pub(crate) busy_ns: u64,
-    /// Kept where the breakdown was asked for.
-    pub(crate) partial: Option<Partial>,
+    /// Kept where the breakdown was asked for, but of groups, which are not shown there.
+    pub(crate) partial: Option<Tally>,
 }
 
 impl Breakdown {
-    fn new(reductions: &[Reduction]) -> Self {
-        Self { ranges: Coverage::default(), cut_off: false, partial: Partial::identity(reductions) }
+    fn new(partial: Tally) -> Self {
+        Self { ranges: Coverage::default(), cut_off: false, partial }
     }
 
-    fn add(&mut self, position: u64, count: u64, partial: Option<Partial>) {
+    fn add(&mut self, position: u64, count: u64, partial: Option<Tally>) {
         if self.ranges.pieces() < RANGES_MAX {
             self.ranges.add(position, count);
         } else {
             self.cut_off = true;
         }
         // The same partial has just been merged into the job's own, so this cannot mismatch.
-        self.cut_off |= partial.is_none_or(|partial| self.partial.merge(partial).is_err());
+        self.cut_off |= partial.is_some_and(|partial| self.partial.merge(partial).is_err());
     }
 }

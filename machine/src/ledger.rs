@@ -186,6 +186,11 @@ impl Ledger {
         self.arriving.len()
     }
 
+    /// Jobs that are not taken in yet.
+    pub(crate) fn arriving_specs(&self) -> impl Iterator<Item = &JobSpec> {
+        self.arriving.values().map(|arrival| &arrival.spec)
+    }
+
     /// How many of them are this user's.
     pub(crate) fn arriving_of(&self, uid: u32) -> usize {
         self.arriving.values().filter(|arrival| arrival.uid == uid).count()
@@ -318,6 +323,7 @@ impl Machine {
                 uid,
                 submitted_at_ms: self.settings.wall_ms(self.now),
                 request: arrival.spec.request.clone(),
+                files: arrival.spec.kernel.source.files().to_vec(),
             })));
         }
         self.ledger.arriving.insert(id, arrival);
@@ -341,6 +347,7 @@ impl Machine {
         if !arrival.spec.request.detach {
             return self.admit(id, arrival);
         }
+        self.release(&arrival.spec);
         if let Some(client) = arrival.client {
             let failure = Failure::new(ErrorCode::StoreFailed, format!("could not record the job: {why}"));
             let hint = "without --detach it runs all the same";
@@ -353,8 +360,9 @@ impl Machine {
         let Arrival { client, spec, uid, more, at } = arrival;
         let detached = spec.request.detach;
         if !detached {
-            let Some(client) = client else { return };
+            let Some(client) = client else { return self.release(&spec) };
             if !self.phase.admits() {
+                self.release(&spec);
                 return self.refuse(
                     client,
                     ErrorCode::Stopping,
@@ -368,6 +376,7 @@ impl Machine {
         job.paper.in_store = job.paper.kept;
         job.paper.told = self.now;
         self.jobs.insert(job);
+        self.figures.jobs_submitted += 1;
         match client {
             Some(client) if detached => {
                 self.open(id);
@@ -486,6 +495,7 @@ impl Machine {
                 uid: job.uid,
                 submitted_at_ms: job.submitted_at_ms,
                 request: job.spec.request.clone(),
+                files: job.spec.kernel.source.files().to_vec(),
             })));
         }
         if news.reopened {
@@ -631,6 +641,7 @@ impl Machine {
         self.alarms.clear(Alarm::Store);
         const WHY: &str = "could not wait for the store: the daemon was told to end at once";
         for arrival in std::mem::take(&mut self.ledger.arriving).into_values() {
+            self.release(&arrival.spec);
             if let Some(client) = arrival.client {
                 self.wait_for(client, Pending::Nothing);
                 self.refuse(client, ErrorCode::Stopping, WHY);

@@ -21,6 +21,7 @@ mod dump;
 mod ends;
 pub mod event;
 mod explain;
+pub mod figures;
 mod finish;
 mod job;
 mod jobs;
@@ -65,6 +66,7 @@ use clients::Client;
 use crew::Crew;
 use deadline::{Alarm, Alarms};
 use deaths::Drought;
+use figures::Figures;
 use jobs::Jobs;
 use ledger::Ledger;
 use schedule::Queue;
@@ -89,8 +91,11 @@ pub struct Machine {
     random: u64,
     late: u64,
     restarts: u64,
+    figures: Figures,
     /// Ends of jobs that the shell has not asked for.
     ends: Vec<ends::JobEnd>,
+    /// Sets of files that the shell may close.
+    released: Vec<u64>,
     /// Slots whose worker may want another lease; looked at when the event has been taken in.
     stirred: BTreeSet<SlotId>,
     /// New pieces wait that any worker may take.
@@ -128,7 +133,9 @@ impl Machine {
             random: settings.seed,
             late: 0,
             restarts: 0,
+            figures: Figures::default(),
             ends: Vec::new(),
+            released: Vec::new(),
             stirred: BTreeSet::new(),
             feed: false,
             prowl: false,
@@ -170,7 +177,6 @@ impl Machine {
             Event::Recorded { ticket } => self.recorded(ticket),
             Event::NotRecorded { ticket, why } => self.not_recorded(ticket, &why),
             Event::Reloaded { client, result } => self.reloaded(client, result),
-            Event::UpgradeReady { client, result } => self.upgrade_ready(client, result),
             Event::Reload(settings) => self.reload(*settings),
         }
     }

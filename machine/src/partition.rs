@@ -117,6 +117,10 @@ pub(crate) struct Work {
     queued: BTreeSet<Turn>,
     coverage: Coverage,
     accepted: u64,
+    /// Attempts are numbered from here on: workers may still answer those of before it started over.
+    attempts_before: u32,
+    /// The highest number of an attempt.
+    attempts_most: u32,
 }
 
 impl Work {
@@ -140,6 +144,8 @@ impl Work {
             queued: BTreeSet::new(),
             coverage: Coverage::default(),
             accepted: 0,
+            attempts_before: 0,
+            attempts_most: 0,
         };
         work.leave_uncut(0, elements);
         work
@@ -169,6 +175,16 @@ impl Work {
         work.leave_uncut(0, end);
         work.accepted = accepted;
         Some(work)
+    }
+
+    /// All of it anew. No attempt has a number that one had before.
+    pub(crate) fn start_over(&mut self) {
+        let pieces = match self.plan {
+            Plan::Equal { pieces } => Some(pieces),
+            Plan::Measured => None,
+        };
+        let most = self.attempts_most;
+        *self = Self { attempts_before: most, attempts_most: most, ..Self::new(self.elements, pieces) };
     }
 
     /// Adds a range that lies before all others that are uncut.
@@ -252,7 +268,8 @@ impl Work {
             None => self.cut(size)?,
         };
         let piece = self.live.get_mut(&partition)?;
-        piece.attempts = piece.attempts.saturating_add(1);
+        piece.attempts = piece.attempts.max(self.attempts_before).saturating_add(1);
+        self.attempts_most = self.attempts_most.max(piece.attempts);
         let attempt = Attempt(piece.attempts);
         piece.state = PartitionState::Leased { worker, attempt, until };
         Some(Taken { partition, attempt, position: piece.position, count: piece.count })

@@ -6,9 +6,11 @@
 //! | Submit                                           | within limits | within limits | yes     |
 //! | Jobs                                             | lists its own | yes           | yes     |
 //! | Show, Explain, Wait, Result, Follow              | its own       | yes           | yes     |
-//! | Cancel, Pause, Resume, Retry, Reprioritize       | its own       | its own       | yes     |
+//! | Cancel, Pause, Resume, Retry, Reprioritize (*)   | its own       | its own       | yes     |
 //! | Cancel of all                                    | all its own   | all its own   | all     |
 //! | Reload, Drain, Stop, Upgrade, Dump               | no            | no            | yes     |
+//!
+//! (*) A retry is within limits, as a submission is.
 //!
 //! A job that a client may not see is to it as if it were not there. The limits are those of one user; root has none.
 
@@ -95,10 +97,13 @@ impl Machine {
             Request::Cancel { jobs, all: false } => {
                 jobs.iter().try_for_each(|&job| self.may_change(who, job))
             }
-            Request::Pause(job)
-            | Request::Resume(job)
-            | Request::Retry(job)
-            | Request::Reprioritize { job, .. } => self.may_change(who, *job),
+            Request::Pause(job) | Request::Resume(job) | Request::Reprioritize { job, .. } => {
+                self.may_change(who, *job)
+            }
+            Request::Retry(job) => {
+                self.may_change(who, *job)?;
+                self.has_room_for(who)
+            }
             Request::Reload => may_operate(who, "reload the configuration"),
             Request::Drain => may_operate(who, "drain the daemon"),
             Request::Stop { .. } => may_operate(who, "stop the daemon"),

@@ -11,7 +11,7 @@
 //! | Result           | any          | ended                                     | at once             |
 //! | Follow           | any          | any                                       | at its end          |
 //! | Wait             | any          | any                                       | when all have ended |
-//! | Reload, Upgrade  | any          |                                           | when the shell has answered |
+//! | Reload, Upgrade, Config, Metrics | any |                                  | by the shell        |
 //! | everything else  | any          | any                                       | at once             |
 //!
 //! What is done to a recorded job is answered when the store has it (`ledger`).
@@ -39,6 +39,7 @@ impl Machine {
         let known = self.clients.entry(client).or_insert(Client { who, pending: Pending::Nothing });
         let who = known.who;
         if known.pending != Pending::Nothing {
+            self.release_of(&request);
             return self.refuse(
                 client,
                 ErrorCode::BadUsage,
@@ -46,6 +47,7 @@ impl Machine {
             );
         }
         if let Err(failure) = self.permit(who, &request) {
+            self.release_of(&request);
             return self.answer(client, Reply::Refused(failure));
         }
         match request {
@@ -76,15 +78,10 @@ impl Machine {
                 self.answer(client, Reply::Done);
                 self.stop_now(false);
             }
-            Request::Upgrade { .. } => self.refuse(
-                client,
-                ErrorCode::WrongState,
-                "could not upgrade: a private supervisor ends with its command",
-            ),
             Request::Dump => self.answer(client, Reply::Dump(self.dump(self.now))),
             Request::Reprioritize { job, priority } => self.reprioritize(client, job, priority),
             Request::Reload => self.ask_shell(client, Action::Reload { client }),
-            Request::Upgrade { .. } => self.ask_shell(client, Action::Upgrade { client }),
+            Request::Upgrade { binary } => self.act(Action::Upgrade { client, binary }),
             Request::Config => self.act(Action::Config { client }),
             Request::Metrics => self.act(Action::Metrics { client }),
         }
@@ -120,6 +117,7 @@ impl Machine {
 
     fn submit(&mut self, client: ClientId, who: Who, spec: JobSpec, more: bool) {
         if let Some(failure) = self.shut() {
+            self.release(&spec);
             return self.answer(client, Reply::Refused(failure));
         }
         self.receive(client, who.uid, spec, more);
@@ -153,6 +151,7 @@ impl Machine {
             .collect();
         // A list of a thousand jobs must not carry a thousand answers of a million digits.
         for view in &mut views {
+            view.groups.clear();
             view.results.retain(|result| result.value.len() <= limits::LISTED_ANSWER_BYTES_MAX);
         }
         self.answer(client, Reply::Jobs(views));
@@ -279,22 +278,6 @@ impl Machine {
         }
     }
 
-    /// The shell knows whether another program can go on in this one's place. One that can does, even if whoever asked
-    /// has gone.
-    pub(crate) fn upgrade_ready(&mut self, client: ClientId, result: Result<(), Failure>) {
-        let waits = self.shell_answered(client);
-        let reply = match &result {
-            Ok(()) => Reply::Done,
-            Err(failure) => Reply::Refused(failure.clone()),
-        };
-        if waits {
-            self.answer(client, reply);
-        }
-        if result.is_ok() && self.phase.works() {
-            self.stop_now(false);
-        }
-    }
-
     fn change_open(&mut self, client: ClientId, id: JobId, verb: &str, change: impl FnOnce(&mut Job)) {
         if !self.exists(client, id) {
             return;
@@ -330,6 +313,10 @@ impl Machine {
         }
         if self.jobs.get(id).is_some_and(|job| job.lame) {
             let why = format!("could not retry {id}: what it was asked means nothing to this program");
+            return self.refuse(client, ErrorCode::WrongState, why);
+        }
+        if self.jobs.get(id).is_some_and(|job| !job.spec.kernel.source.files().is_empty()) {
+            let why = format!("could not retry {id}: its files were closed when it ended; submit it again");
             return self.refuse(client, ErrorCode::WrongState, why);
         }
         self.jobs.reopen(id);

@@ -5,6 +5,7 @@
 //! as it fits together: a job whose progress can't be is done anew, one whose request means nothing fails.
 
 use tally_protocol::WorkerId;
+use tally_protocol::answers::Answers;
 use tally_protocol::job::JobState;
 use tally_protocol::record::{Progress, Saved, SavedJob};
 use tally_protocol::view::JobView;
@@ -102,7 +103,7 @@ fn take_up(job: &mut Job, progress: Progress, settings: &Settings) {
     let work = Work::restored(job.spec.elements, pieces, &progress.covered, progress.partitions);
     let fits = |work: &Work| {
         (work.covered() == progress.partial.elements() || !job.spec.kernel.counts_positions())
-            && progress.partial.reductions() == job.spec.kernel.reductions
+            && progress.partial.is_of(job.spec.kernel.shape(), &job.spec.kernel.reductions)
     };
     if let Some(work) = work.filter(fits) {
         job.work = work;
@@ -114,6 +115,7 @@ fn take_up(job: &mut Job, progress: Progress, settings: &Settings) {
                 pid: share.pid,
                 partitions: share.partitions,
                 elements: share.elements,
+                folded: share.elements,
                 busy_ns: share.busy_ns,
                 breakdown: None,
             };
@@ -136,7 +138,11 @@ fn outcome(view: &JobView) -> Outcome {
         view.error.clone().unwrap_or_else(unknown)
     };
     match view.state {
-        JobState::Done => Outcome::Done(view.results.clone()),
+        JobState::Done => Outcome::Done(Box::new(Answers {
+            results: view.results.clone(),
+            groups: view.groups.clone(),
+            ..Answers::default()
+        })),
         JobState::Cancelled => Outcome::Cancelled(failure()),
         JobState::TimedOut => Outcome::TimedOut(failure()),
         JobState::Failed | JobState::Queued | JobState::Running | JobState::Paused => {

@@ -54,6 +54,11 @@ impl Queue {
         self.by_profile.is_empty()
     }
 
+    /// How many jobs are in it.
+    pub(crate) fn len(&self) -> usize {
+        self.by_profile.values().map(BTreeSet::len).sum()
+    }
+
     pub(crate) fn first(&self, profile: Profile) -> Option<Key> {
         self.by_profile.get(&profile)?.first().copied()
     }

@@ -1,8 +1,10 @@
 //! What the supervisor shows of itself. Nothing is decided from these.
 
+use tally_protocol::answers::Answers;
 use tally_protocol::job::{JobState, Transport};
+use tally_protocol::source::Source;
 use tally_protocol::version;
-use tally_protocol::view::{JobView, PartitionCounts, ResultView, StatusView, WorkerShare, WorkerView};
+use tally_protocol::view::{JobView, PartitionCounts, StatusView, WorkerShare, WorkerView};
 use tally_protocol::{JobId, SlotId};
 
 use crate::Machine;
@@ -23,6 +25,7 @@ impl Machine {
         JobView {
             state: job.shown_state(),
             results: Vec::new(),
+            groups: Vec::new(),
             error: None,
             ended_at_ms: None,
             elapsed_ms,
@@ -36,17 +39,23 @@ impl Machine {
         if let Some(past) = &job.past {
             return JobView { stored, ..JobView::clone(past) };
         }
-        let (ended, results, error) = match &job.state {
-            State::Queued | State::Running | State::Paused => (None, Vec::new(), None),
+        let (ended, answers, error) = match &job.state {
+            State::Queued | State::Running | State::Paused => (None, None, None),
             State::Ended { at, outcome, .. } => match outcome {
-                Outcome::Done(results) => (Some(*at), results.clone(), None),
+                Outcome::Done(answers) => (Some(*at), Some(answers), None),
                 Outcome::Failed(why) | Outcome::Cancelled(why) | Outcome::TimedOut(why) => {
-                    (Some(*at), Vec::new(), Some(why.clone()))
+                    (Some(*at), None, Some(why.clone()))
                 }
             },
         };
         let done = job.work.covered() + job.in_flight;
         let rate = self.rate(job);
+        // Of files, positions are bytes; how many elements lie in them is known of those that have been folded.
+        let files = matches!(job.spec.kernel.source, Source::Files(_));
+        let (folded, skipped) = match answers {
+            Some(answers) => (answers.elements, answers.skipped),
+            None => (job.partial.elements(), job.partial.skipped()),
+        };
         let request = &job.spec.request;
         JobView {
             job: job.id,
@@ -54,10 +63,14 @@ impl Machine {
             reductions: job.spec.kernel.reductions.iter().map(|one| one.name().to_owned()).collect(),
             sources: request.sources.clone(),
             step: request.step.clone(),
-            results,
+            results: answers.map_or_else(Vec::new, |answers| answers.results.clone()),
+            groups: answers.map_or_else(Vec::new, |answers| answers.groups.clone()),
             error,
-            elements: job.spec.elements.to_string(),
-            elements_done: done.to_string(),
+            elements: if files { folded.to_string() } else { job.spec.elements.to_string() },
+            elements_done: if files { folded } else { done }.to_string(),
+            skipped: Some(skipped).filter(|&skipped| skipped > 0).map(|skipped| skipped.to_string()),
+            bytes: files.then(|| job.spec.elements.to_string()),
+            bytes_done: files.then(|| done.to_string()),
             elapsed_ms: job.age_ms(ended.unwrap_or(self.now)),
             submitted_at_ms: job.submitted_at_ms,
             ended_at_ms: ended.map(|_| job.ended_at_ms()),
@@ -199,31 +212,21 @@ impl Job {
                 if breakdown.cut_off {
                     ranges.push("...".to_owned());
                 }
-                (ranges, self.answers_of(&breakdown.partial))
+                (ranges, Answers::of_part(&breakdown.partial, self.spec.request.population))
             }
         };
         WorkerShare {
             slot,
             pid: share.pid,
             partitions: share.partitions,
-            elements: share.elements.to_string(),
+            elements: match self.spec.kernel.source {
+                Source::Ranges(_) => share.elements,
+                Source::Files(_) => share.folded,
+            }
+            .to_string(),
             busy_ms: share.busy_ns / 1_000_000,
             ranges,
             results,
         }
-    }
-
-    /// The answers that there are: a share may be too small for a variance.
-    fn answers_of(&self, partial: &tally_reduce::Partial) -> Vec<ResultView> {
-        let finished = partial.finish(self.spec.request.population);
-        let answered = finished.into_iter().filter_map(|(reduction, answer)| {
-            let answer = answer.ok()?;
-            Some(ResultView {
-                reduction: reduction.name().to_owned(),
-                kind: answer.kind().to_owned(),
-                value: answer.to_string(),
-            })
-        });
-        answered.collect()
     }
 }

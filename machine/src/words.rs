@@ -5,12 +5,13 @@ use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::limits;
 use tally_protocol::work::{FromWorker, LeaseId};
 use tally_protocol::{JobId, SlotId, WorkerId};
-use tally_reduce::Partial;
+use tally_reduce::{Mismatch, Shape, Tally};
 
 use crate::Machine;
 use crate::deadline::Alarm;
 use crate::deaths::Death;
 use crate::job::{Accepted, Outcome};
+use crate::pace::Meter;
 use crate::worker::{Held, Mark, SlotState};
 
 /// What came with a partial.
@@ -18,6 +19,14 @@ struct Answer {
     elements: u64,
     busy_ns: u64,
     state: Vec<u8>,
+}
+
+/// What became of a partial that is right.
+enum Taken {
+    /// It is in its job.
+    In,
+    /// The job has no room for it.
+    TooMuch(Mismatch),
 }
 
 impl Machine {
@@ -35,6 +44,7 @@ impl Machine {
                 self.partial(slot, lease, &Answer { elements, busy_ns, state });
             }
             FromWorker::Failed { lease, why } => self.failed(slot, lease, &why),
+            FromWorker::NotIntegers { lease, column } => self.not_integers(slot, lease, column),
             FromWorker::Cancelled { lease } => self.cancelled(slot, lease),
         }
         self.refresh_first(slot);
@@ -47,6 +57,7 @@ impl Machine {
             | FromWorker::Started { .. }
             | FromWorker::Progress { .. }
             | FromWorker::Failed { .. }
+            | FromWorker::NotIntegers { .. }
             | FromWorker::Cancelled { .. } => {}
         }
     }
@@ -110,7 +121,14 @@ impl Machine {
             return self.count_late(lease.job);
         }
         match self.accept(slot, &held, answer) {
-            Ok(()) => {
+            Ok(Taken::TooMuch(why)) => {
+                self.settle_account(slot, at);
+                self.give_back(slot, &held);
+                let failure = Failure::new(ErrorCode::KernelFailed, format!("could not {why}"));
+                let hint = "group by columns with fewer values, or leave rows out with --where";
+                self.finish(lease.job, Outcome::Failed(failure.hint(hint)));
+            }
+            Ok(Taken::In) => {
                 self.settle_account(slot, at);
                 self.prowl |= held.mark == Mark::Recalled;
                 self.accepted(slot, &held);
@@ -126,7 +144,7 @@ impl Machine {
     }
 
     /// Takes a partial into its job, or says what is wrong with it and changes nothing.
-    fn accept(&mut self, slot: SlotId, held: &Held, answer: &Answer) -> Result<(), &'static str> {
+    fn accept(&mut self, slot: SlotId, held: &Held, answer: &Answer) -> Result<Taken, &'static str> {
         const WRONG: &str = "it sent a partial that is not that of its lease";
         let worker = self.crew.worker(slot).ok_or(WRONG)?;
         let job = self.jobs.get_mut(held.lease.job).ok_or(WRONG)?;
@@ -134,28 +152,41 @@ impl Machine {
         if !job.work.is_free(held.lease.partition) {
             return Err(WRONG);
         }
-        let partial =
-            Partial::from_bytes(&answer.state).map_err(|_| "it sent a partial that cannot be read")?;
+        let partial = Tally::from_bytes(&answer.state, limits::GROUPS_BYTES_MAX)
+            .map_err(|_| "it sent a partial that cannot be read")?;
         if answer.elements != held.count
             || job.spec.kernel.counts_positions() && partial.elements() != held.count
         {
             return Err("it sent a partial of another number of elements");
         }
         let busy_ns = answer.busy_ns.min(self.now.since(held.granted).0);
-        let copy = job.spec.request.breakdown.then(|| partial.clone());
-        job.partial.merge(partial).map_err(|_| "it sent a partial of other reductions")?;
+        let plain = !matches!(job.spec.kernel.shape(), Shape::Grouped { .. });
+        let copy = (plain && job.spec.request.breakdown).then(|| partial.clone());
+        let folded = partial.elements();
+        match job.partial.merge(partial) {
+            Ok(()) => {}
+            // Each worker's groups had room; all of them together have not.
+            Err(why @ Mismatch::Groups { .. }) => return Ok(Taken::TooMuch(why)),
+            Err(Mismatch::Reductions | Mismatch::Elements) => {
+                return Err("it sent a partial of other reductions");
+            }
+        }
         job.work.accept(held.lease.partition);
         let who = (slot, worker.id, worker.pid.unwrap_or(0));
-        job.credit(who, Accepted { position: held.position, count: held.count, busy_ns, partial: copy });
+        job.credit(
+            who,
+            Accepted { position: held.position, count: held.count, folded, busy_ns, partial: copy },
+        );
         job.links.insert(worker.transport.unwrap_or(worker.profile.transport));
         job.in_flight -= held.done;
         job.hand_in(slot);
+        self.figures.count_partition(held.count, busy_ns);
         job.pace.measured(held.count, busy_ns);
         job.meter.done(self.now, held.count - held.done);
         let estimate = i64::try_from(held.estimate_ns).unwrap_or(i64::MAX);
         let busy = i64::try_from(busy_ns).unwrap_or(i64::MAX);
         job.misjudged_ns = job.misjudged_ns.saturating_add(busy.saturating_sub(estimate));
-        Ok(())
+        Ok(Taken::In)
     }
 
     fn accepted(&mut self, slot: SlotId, held: &Held) {
@@ -197,8 +228,41 @@ impl Machine {
         job.remember(incident);
         let mut failure = Failure::new(ErrorCode::KernelFailed, message);
         failure.range = Some(range);
-        failure.place = place.map(|place| shortened(place).to_owned());
+        failure.place = place.map(|place| shortened(place).into());
         self.finish(lease.job, Outcome::Failed(failure));
+    }
+
+    /// What was read as integers is floats: the job starts over with that known, once for each column.
+    fn not_integers(&mut self, slot: SlotId, lease: LeaseId, column: String) {
+        let Some((at, held)) = self.held(slot, lease) else { return };
+        self.settle_account(slot, at);
+        if !held.mark.counts() {
+            return;
+        }
+        self.give_back(slot, &held);
+        let Some(job) = self.jobs.get_mut(lease.job) else { return };
+        let floats = &mut job.spec.kernel.floats;
+        if floats.contains(&column) || floats.len() >= limits::FLOAT_COLUMNS_MAX {
+            let why = format!("could not read column '{}' as floats", shortened(&column));
+            return self.finish(lease.job, Outcome::Failed(Failure::new(ErrorCode::KernelFailed, why)));
+        }
+        floats.push(column);
+        self.start_over(lease.job);
+    }
+
+    /// Forgets all that a job has and begins it anew: its partials are not those of what it folds now.
+    fn start_over(&mut self, id: JobId) {
+        self.revoke(id);
+        let now = self.now;
+        let Some(job) = self.jobs.get_mut(id) else { return };
+        job.work.start_over();
+        job.partial = job.spec.kernel.identity();
+        job.shares.clear();
+        job.meter = Meter::new(now);
+        self.refile(id);
+        self.feed = true;
+        self.note(id);
+        self.report(id, |news| news.progress = true);
     }
 
     fn cancelled(&mut self, slot: SlotId, lease: LeaseId) {

@@ -129,7 +129,7 @@ pub struct Failure {
     pub message: String,
     /// Lines that show where, with a caret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<String>,
+    pub place: Option<Box<str>>,
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use tally_reduce::{Integer, Reduction};
+use tally_reduce::{Integer, Reduction, Shape, Tally};
 
 use crate::error::{ErrorCode, Failure};
 use crate::limits;
@@ -250,6 +250,8 @@ pub struct KernelSpec {
     pub delimiter: Option<u8>,
     /// Whether tables have no row of names.
     pub no_header: bool,
+    /// Columns that are floats, whatever their first rows look like: found out on the way.
+    pub floats: Vec<String>,
 }
 
 impl KernelSpec {
@@ -267,7 +269,24 @@ impl KernelSpec {
             decimal: false,
             delimiter: None,
             no_header: false,
+            floats: Vec::new(),
         }
+    }
+
+    /// What the states of its partitions look like.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        match (self.by.is_empty(), self.decimal) {
+            (true, false) => Shape::Plain,
+            (true, true) => Shape::Decimal,
+            (false, _) => Shape::Grouped { bytes_max: limits::GROUPS_BYTES_MAX },
+        }
+    }
+
+    /// The state of nothing of it.
+    #[must_use]
+    pub fn identity(&self) -> Tally {
+        Tally::identity(self.shape(), &self.reductions)
     }
 
     /// How many positions there are.
@@ -349,6 +368,7 @@ impl JobRequest {
             return Err(bad(format!("could not read the job: more than {} sources", limits::SOURCES_MAX)));
         }
         self.check_options()?;
+        self.check_shape(&reductions)?;
         let source = if self.files { self.files(set, files)? } else { self.ranges()? };
         let elements = source.positions();
         let delimiter = self.delimiter.as_deref().map(delimiter).transpose()?;
@@ -363,6 +383,7 @@ impl JobRequest {
             decimal: self.decimal,
             delimiter,
             no_header: self.no_header,
+            floats: Vec::new(),
         };
         Ok(JobSpec { kernel, elements, request: self })
     }
@@ -411,6 +432,31 @@ impl JobRequest {
             return Err(bad("could not read the job: it has more than 2^64-1 bytes"));
         }
         Ok(Source::Files(Files { set, files, grain: limits::FILE_GRAIN_BYTES }))
+    }
+
+    /// What groups and decimals cannot be.
+    fn check_shape(&self, reductions: &[Reduction]) -> Result<(), Failure> {
+        within("by", Some(self.by.len() as u64), 0, limits::BY_MAX as u64)?;
+        if !self.decimal {
+            return Ok(());
+        }
+        if !self.files {
+            return Err(bad("could not add a range as decimals: --decimal reads the text of files"));
+        }
+        if !self.by.is_empty() {
+            return Err(bad("could not group decimals: --by and --decimal do not go together"));
+        }
+        if self.on_bad == Some(OnBad::Nan) {
+            return Err(bad("could not read bad cells as NaN: decimals have none")
+                .hint("--on-bad skip leaves such rows out"));
+        }
+        match reductions.iter().find(|one| !Tally::OF_DECIMALS.contains(one)) {
+            Some(one) => Err(bad(format!(
+                "could not compute the {one} in decimal: it would have to be rounded, or have digits without end"
+            ))
+            .hint("in decimal there are sum, min, max, count and mean")),
+            None => Ok(()),
+        }
     }
 
     fn check_options(&self) -> Result<(), Failure> {

@@ -5,6 +5,7 @@
 //! worker say to each other (bincode frames, both ends are always the same build).
 #![forbid(unsafe_code)]
 
+pub mod answers;
 pub mod control;
 pub mod error;
 pub mod frame;

@@ -54,5 +54,11 @@ pub const MEMORY_LIMIT_BYTES_MIN: u64 = 12 << 20;
 pub const MEMORY_LIMIT_BYTES_MAX: u64 = 1 << 47;
 /// Bytes of a configuration file.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// Bytes of memory that the groups of one job may take, in the supervisor and in each worker.
+pub const GROUPS_BYTES_MAX: usize = 256 << 20;
+/// Times a job starts over because one more column turned out to be of floats.
+pub const FLOAT_COLUMNS_MAX: usize = 64;
+/// Columns that may group.
+pub const BY_MAX: usize = 64;
 /// Bytes of a file below which a partition is not cut.
 pub const FILE_GRAIN_BYTES: u64 = 64 << 10;

@@ -9,12 +9,13 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tally_reduce::Partial;
+use tally_reduce::Tally;
 
 use crate::error::Failure;
 use crate::ids::{JobId, SlotId, WorkerId};
 use crate::job::{JobRequest, JobSpec, JobState, KernelSpec};
 use crate::limits;
+use crate::source::FileSource;
 use crate::view::JobView;
 
 /// Version of every row; a row of another one is not read.
@@ -105,6 +106,9 @@ pub struct Submission {
     pub submitted_at_ms: u64,
     /// What was asked.
     pub request: JobRequest,
+    /// Its files, in the order of its sources.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileSource>,
 }
 
 /// How far a job has come. The partial is that of exactly the covered positions.
@@ -129,7 +133,7 @@ pub struct Progress {
     /// What each worker has done.
     pub shares: Vec<SavedShare>,
     /// The partial of what is covered.
-    pub partial: Partial,
+    pub partial: Tally,
 }
 
 /// What one worker did for a job.
@@ -215,7 +219,8 @@ impl Progress {
 
     fn from_row(job: JobId, bytes: &[u8]) -> Result<Self, String> {
         let (head, rest): (ProgressHead, &[u8]) = read_row(bytes)?;
-        let partial = Partial::from_bytes(rest).map_err(|why| format!("its partial: {why}"))?;
+        let partial =
+            Tally::from_bytes(rest, limits::GROUPS_BYTES_MAX).map_err(|why| format!("its partial: {why}"))?;
         Ok(Self {
             job,
             paused: head.paused,
@@ -240,7 +245,7 @@ impl Progress {
             covered += count;
             free_from = end;
         }
-        if self.partial.reductions() != spec.kernel.reductions {
+        if !self.partial.is_of(spec.kernel.shape(), &spec.kernel.reductions) {
             return Some("its partial is of other reductions");
         }
         (spec.kernel.counts_positions() && self.partial.elements() != covered)
@@ -369,8 +374,8 @@ impl Saved {
             }
             Err(why) => return self.problem(Table::Jobs, job.0, &why),
         };
-        let Submission { uid, submitted_at_ms, request, .. } = submission;
-        let (spec, mut broken) = match request.clone().check() {
+        let Submission { uid, submitted_at_ms, request, files, .. } = submission;
+        let (spec, mut broken) = match request.clone().check_with(0, files) {
             Ok(spec) => (spec, None),
             Err(why) => (of_nothing(request), Some(why)),
         };
@@ -412,7 +417,7 @@ fn of_nothing(request: JobRequest) -> JobSpec {
 
 #[cfg(test)]
 mod tests {
-    use tally_reduce::{Integer, Reduction};
+    use tally_reduce::{Integer, Partial, Reduction};
 
     use super::*;
     use crate::error::ErrorCode;
@@ -424,7 +429,13 @@ mod tests {
             detach: true,
             ..JobRequest::default()
         };
-        Record::Submitted(Box::new(Submission { job: JobId(job), uid: 7, submitted_at_ms: 5, request }))
+        Record::Submitted(Box::new(Submission {
+            job: JobId(job),
+            uid: 7,
+            submitted_at_ms: 5,
+            request,
+            files: Vec::new(),
+        }))
     }
 
     fn progress(job: u64, covered: &[(u64, u64)]) -> Progress {
@@ -451,7 +462,7 @@ mod tests {
                 elements: 5,
                 busy_ns: 77,
             }],
-            partial,
+            partial: partial.into(),
         }
     }
 

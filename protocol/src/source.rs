@@ -39,6 +39,9 @@ pub struct FileSource {
     pub identity: FileIdentity,
     /// How it is read: a word of `--format`; by its name when absent.
     pub format: Option<String>,
+    /// Where the daemon found it when it came, for the life after the next start; `None` of one without a name.
+    #[serde(default)]
+    pub path: Option<String>,
 }
 
 /// What changes when somebody writes to a file or puts another one in its place.
@@ -61,6 +64,15 @@ impl Source {
         match self {
             Self::Ranges(ranges) => ranges.iter().map(|one| one.count).sum(),
             Self::Files(files) => files.files.iter().map(|one| one.bytes).sum(),
+        }
+    }
+
+    /// The files; none of ranges.
+    #[must_use]
+    pub fn files(&self) -> &[FileSource] {
+        match self {
+            Self::Ranges(_) => &[],
+            Self::Files(files) => &files.files,
         }
     }
 
@@ -140,7 +152,7 @@ mod tests {
     use super::*;
 
     fn file(name: &str, bytes: u64) -> FileSource {
-        FileSource { name: name.into(), bytes, identity: FileIdentity::default(), format: None }
+        FileSource { name: name.into(), bytes, identity: FileIdentity::default(), format: None, path: None }
     }
 
     #[test]

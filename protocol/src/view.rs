@@ -26,13 +26,25 @@ pub struct JobView {
     /// The answers; empty until it is done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<ResultView>,
+    /// The answers of each group, by key, where the job was asked to group.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupView>,
     /// Why it has no answer, once it ended without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
-    /// Elements in all, decimal text.
+    /// Elements in all, decimal text; of files those folded so far, as nobody knows how many they have.
     pub elements: String,
     /// Elements whose partials have been accepted, decimal text.
     pub elements_done: String,
+    /// Elements left out: bad rows, and NaN that were to be skipped; decimal text, absent when there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
+    /// Bytes of its files in all, decimal text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<String>,
+    /// Bytes of its files that have been folded, decimal text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_done: Option<String>,
     /// Milliseconds from its submission to now, or to its end.
     pub elapsed_ms: u64,
     /// When it was submitted, Unix milliseconds.
@@ -40,7 +52,7 @@ pub struct JobView {
     /// When it ended, Unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at_ms: Option<u64>,
-    /// Elements a second, lately; only while it runs.
+    /// Elements a second, of files bytes a second, lately; only while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_per_s: Option<u64>,
     /// Estimated milliseconds to the end; only while it runs.
@@ -79,12 +91,21 @@ pub struct JobView {
     pub note: Option<String>,
 }
 
+/// The answers of one group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupView {
+    /// Its key, a text for each column that groups.
+    pub key: Vec<String>,
+    /// Its answers, in the order asked.
+    pub results: Vec<ResultView>,
+}
+
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResultView {
     /// The reduction's name.
     pub reduction: String,
-    /// `integer` or `float`.
+    /// `integer`, `float` or `decimal`.
     #[serde(rename = "type")]
     pub kind: String,
     /// Exact decimal text; floats as the shortest text that reads back to the same bits.

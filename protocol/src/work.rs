@@ -76,7 +76,7 @@ pub enum FromWorker {
         elements: u64,
         /// Time spent folding.
         busy_ns: u64,
-        /// Canonical bytes of `tally_reduce::Partial`.
+        /// Canonical bytes of `tally_reduce::Tally`.
         state: Vec<u8>,
     },
     /// The kernel cannot answer; another try would fail the same way.
@@ -85,6 +85,14 @@ pub enum FromWorker {
         lease: LeaseId,
         /// Why, as a fragment after "could not".
         why: String,
+    },
+    /// A column that was read as integers has a number that is none: the whole job is to be folded with that column as
+    /// floats, whoever meets it first.
+    NotIntegers {
+        /// The attempt.
+        lease: LeaseId,
+        /// The column's name.
+        column: String,
     },
     /// Given up because it was told to.
     Cancelled {

@@ -72,6 +72,13 @@ pub enum NoAnswer {
     },
     /// The exact product of the floats has too many digits to be kept.
     TooLong,
+    /// The digits of a decimal mean never end.
+    Endless,
+    /// There is no such reduction of decimal numbers.
+    NotDecimal {
+        /// What was asked.
+        reduction: Reduction,
+    },
 }
 
 impl fmt::Display for NoAnswer {
@@ -81,6 +88,14 @@ impl fmt::Display for NoAnswer {
             Self::TooFew { reduction } => {
                 write!(f, "the sample {} of one element: it needs at least two", noun(*reduction))
             }
+            Self::Endless => f.write_str(
+                "the mean in decimal: its digits never end, and decimal answers are never rounded",
+            ),
+            Self::NotDecimal { reduction } => write!(
+                f,
+                "the {} in decimal: it would have to be rounded, or have digits without end",
+                noun(*reduction)
+            ),
             Self::TooLong => f.write_str(
                 "the product of so many floats: their digits come to more than 16777216 bits, and rounding \
                  earlier would make the answer depend on the order",

@@ -98,6 +98,21 @@ impl Decimal {
         })
     }
 
+    /// `units / 10^scale`.
+    ///
+    /// # Errors
+    /// If it has more digits before or after the point than are read of a text.
+    pub fn from_units(units: Integer, scale: i64) -> Result<Self, NotDecimal> {
+        let most = i64::from(DIGITS_MAX);
+        if !(-most..=most).contains(&scale) {
+            return Err(NotDecimal::TooLong);
+        }
+        Ok(match u32::try_from(scale) {
+            Ok(scale) => Self { digits: units, scale },
+            Err(_) => Self { digits: units * ten_to(u32::try_from(-scale).unwrap_or(0)), scale: 0 },
+        })
+    }
+
     /// Digits after the point.
     pub fn scale(&self) -> u32 {
         self.scale

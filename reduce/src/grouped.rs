@@ -18,13 +18,15 @@ pub struct Grouped {
     reductions: Vec<Reduction>,
     bytes_max: usize,
     bytes: usize,
+    /// Elements left out before anybody knew of which group they are.
+    skipped: u64,
     groups: HashMap<Box<[u8]>, Partial>,
 }
 
 impl Grouped {
     /// No groups. All of them together may cost `bytes_max` bytes of memory, roughly.
     pub fn new(reductions: &[Reduction], bytes_max: usize) -> Self {
-        Self { reductions: reductions.to_vec(), bytes_max, bytes: 0, groups: HashMap::new() }
+        Self { reductions: reductions.to_vec(), bytes_max, bytes: 0, skipped: 0, groups: HashMap::new() }
     }
 
     /// The reductions this is for, in the order asked.
@@ -47,9 +49,14 @@ impl Grouped {
         self.groups.values().fold(0, |all, partial| all.saturating_add(partial.elements()))
     }
 
-    /// How many elements were left out, in all groups.
+    /// How many elements were left out, in all groups and outside of them.
     pub fn skipped(&self) -> u64 {
-        self.groups.values().fold(0, |all, partial| all.saturating_add(partial.skipped()))
+        self.groups.values().fold(self.skipped, |all, partial| all.saturating_add(partial.skipped()))
+    }
+
+    /// Counts elements that somebody else left out, whatever their group.
+    pub fn skip(&mut self, elements: u64) {
+        self.skipped = self.skipped.saturating_add(elements);
     }
 
     /// The partial of a group, which is made if it is new. A key has as many parts as every other.
@@ -59,12 +66,12 @@ impl Grouped {
     pub fn group(&mut self, key: &GroupKey) -> Result<&mut Partial, Mismatch> {
         let key = key.as_bytes();
         if !self.groups.contains_key(key) {
-            let bytes = self.room_for(self.cost(key))?;
+            let bytes = self.room_for(1, self.cost(key))?;
             self.groups.insert(key.into(), Partial::identity(&self.reductions));
             self.bytes = bytes;
         }
         // It is there: either it was, or it was just put there.
-        self.groups.get_mut(key).ok_or(Mismatch::Groups { bytes_max: self.bytes_max })
+        self.groups.get_mut(key).ok_or(Mismatch::Elements)
     }
 
     /// Adds the groups of another. Commutative and associative.
@@ -75,17 +82,18 @@ impl Grouped {
         if self.reductions != other.reductions {
             return Err(Mismatch::Reductions);
         }
-        let mut more = 0_usize;
+        let (mut count, mut more) = (0_usize, 0_usize);
         for (key, partial) in &other.groups {
             match self.groups.get(key) {
                 Some(mine) if mine.elements().checked_add(partial.elements()).is_none() => {
                     return Err(Mismatch::Elements);
                 }
                 Some(_) => {}
-                None => more = more.saturating_add(self.cost(key)),
+                None => (count, more) = (count + 1, more.saturating_add(self.cost(key))),
             }
         }
-        self.bytes = self.room_for(more)?;
+        self.bytes = self.room_for(count, more)?;
+        self.skip(other.skipped);
         for (key, partial) in other.groups {
             match self.groups.get_mut(&key) {
                 Some(mine) => mine.merge(partial)?,
@@ -104,11 +112,13 @@ impl Grouped {
 
     /// The canonical bytes: equal groups have equal bytes.
     ///
-    /// Version 1; how many reductions, in 8 bytes, and a byte for each; how many groups, in 8 bytes; for each, in
+    /// Version 1; how many reductions, in 8 bytes, and a byte for each; how many elements were left
+    /// out of no group, in 8 bytes; how many groups, in 8 bytes; for each, in
     /// the order of the keys, the length of the key in 8 bytes and the key, and the same of its partial.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
         put(&mut out, &self.reductions.iter().map(|reduction| code(*reduction)).collect::<Vec<_>>());
+        out.extend(self.skipped.to_le_bytes());
         out.extend((self.groups.len() as u64).to_le_bytes());
         for (key, partial) in self.sorted() {
             put(&mut out, key);
@@ -130,6 +140,7 @@ impl Grouped {
         let codes = input.text()?;
         let reductions = codes.iter().map(|byte| reduction(*byte)).collect::<Result<Vec<_>, _>>()?;
         let mut grouped = Self::new(&reductions, bytes_max);
+        grouped.skipped = input.number()?;
         let mut last: Option<&[u8]> = None;
         for _ in 0..input.number()? {
             let key = input.text()?;
@@ -141,7 +152,7 @@ impl Grouped {
             if partial.reductions() != reductions {
                 return Err(Malformed::NotCanonical);
             }
-            grouped.bytes = grouped.room_for(grouped.cost(key)).map_err(|_| Malformed::TooManyGroups)?;
+            grouped.bytes = grouped.room_for(1, grouped.cost(key)).map_err(|_| Malformed::TooManyGroups)?;
             grouped.groups.insert(key.into(), partial);
         }
         if input.0.is_empty() { Ok(grouped) } else { Err(Malformed::Trailing) }
@@ -160,9 +171,13 @@ impl Grouped {
         key.len() + TABLE + size_of::<Partial>() + self.reductions.len() + FLOATS
     }
 
-    fn room_for(&self, more: usize) -> Result<usize, Mismatch> {
+    /// What all groups cost with so many more, which cost so much.
+    fn room_for(&self, count: usize, more: usize) -> Result<usize, Mismatch> {
         let bytes = self.bytes.saturating_add(more);
-        if bytes > self.bytes_max { Err(Mismatch::Groups { bytes_max: self.bytes_max }) } else { Ok(bytes) }
+        if bytes > self.bytes_max {
+            return Err(Mismatch::Groups { groups: self.groups.len() + count, bytes_max: self.bytes_max });
+        }
+        Ok(bytes)
     }
 }
 
@@ -281,7 +296,7 @@ mod tests {
             key
         };
         let bytes_max = 3 * Grouped::new(&LIST, 0).cost(key(1).as_bytes());
-        let full = Mismatch::Groups { bytes_max };
+        let full = Mismatch::Groups { groups: 4, bytes_max };
         let mut one = Grouped::new(&LIST, bytes_max);
         for value in [1, 2, 1, 3, 2] {
             one.group(&key(value)).unwrap();
@@ -297,8 +312,8 @@ mod tests {
         assert_eq!(Grouped::from_bytes(&one.to_bytes(), bytes_max - 1), Err(Malformed::TooManyGroups));
         assert_eq!(Grouped::from_bytes(&one.to_bytes(), bytes_max), Ok(one));
         assert_eq!(
-            Mismatch::Groups { bytes_max: 10 }.to_string(),
-            "hold so many groups: they need more than the 10 bytes that groups may take"
+            Mismatch::Groups { groups: 4, bytes_max: 10 }.to_string(),
+            "hold 4 groups: they need more than the 10 bytes that groups may take"
         );
     }
 }

@@ -4,7 +4,7 @@
 //! the elements were cut into partitions nor on the order in which the partials came back.
 //! This crate knows no clock, file, process or wire; it reads nothing but its arguments.
 //!
-//! Where to go next: `partial` (the public state), `integer_fold` (the loops), `round` (the rounding),
+//! Where to go next: `partial` (the public state), `tally` (the same for jobs of any kind), `integer_fold` (the loops), `round` (the rounding),
 //! `bytes` (the canonical encoding), `laws` (the properties everything above rests on).
 #![forbid(unsafe_code)]
 
@@ -30,6 +30,7 @@ mod radix;
 mod reduction;
 mod round;
 mod runs;
+mod tally;
 mod total;
 
 #[cfg(test)]
@@ -49,3 +50,4 @@ pub use indices::Indices;
 pub use key::{GroupKey, KeyPart};
 pub use partial::{Mismatch, Partial};
 pub use reduction::Reduction;
+pub use tally::{Figure, Finished, Group, Shape, Tally};

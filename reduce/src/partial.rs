@@ -33,6 +33,8 @@ pub enum Mismatch {
     Elements,
     /// The groups would take too much memory.
     Groups {
+        /// How many there were when it became too much.
+        groups: usize,
         /// How much they may take.
         bytes_max: usize,
     },
@@ -43,10 +45,10 @@ impl fmt::Display for Mismatch {
         match self {
             Self::Reductions => f.write_str("merge partials of different reductions"),
             Self::Elements => f.write_str("merge partials of 2^64 elements or more"),
-            Self::Groups { bytes_max } => {
+            Self::Groups { groups, bytes_max } => {
                 write!(
                     f,
-                    "hold so many groups: they need more than the {bytes_max} bytes that groups may take"
+                    "hold {groups} groups: they need more than the {bytes_max} bytes that groups may take"
                 )
             }
         }

@@ -8,7 +8,9 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 
 use tally_sys::doorbell::Doorbell;
@@ -43,6 +45,9 @@ pub struct Keeper {
     /// Handed in and not finished, in order.
     open: VecDeque<Ticket>,
     bell: Arc<Doorbell>,
+    path: PathBuf,
+    /// Rows in the store after the last commit; only the thread writes it.
+    rows: Arc<AtomicU64>,
     thread: Option<QuietThread<Store>>,
 }
 
@@ -56,8 +61,13 @@ impl Keeper {
         let (inbox, lists) = mpsc::channel();
         let (results, finished) = mpsc::channel();
         let rung = RungAtTheEnd(Arc::clone(&bell));
-        let thread = QuietThread::start("tally-store", move || keep(store, &lists, results, &rung))?;
-        Ok(Self { inbox: Some(inbox), finished, open: VecDeque::new(), bell, thread: Some(thread) })
+        let path = store.path().to_path_buf();
+        let rows = Arc::new(AtomicU64::new(store.rows()));
+        let counted = Arc::clone(&rows);
+        let thread =
+            QuietThread::start("tally-store", move || keep(store, &lists, results, &counted, &rung))?;
+        let open = VecDeque::new();
+        Ok(Self { inbox: Some(inbox), finished, open, bell, path, rows, thread: Some(thread) })
     }
 
     /// Hands in a list of changes. Lists are committed in this order, each whole or not at all.
@@ -68,6 +78,16 @@ impl Keeper {
         self.inbox.as_ref().ok_or_else(gone)?.send((ticket, changes)).map_err(|_| gone())?;
         self.open.push_back(ticket);
         Ok(())
+    }
+
+    /// The store's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How many rows the store holds; a commit that is under way may not be counted yet.
+    pub fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
     }
 
     /// How many lists were handed in and not taken back.
@@ -153,6 +173,7 @@ fn keep(
     mut store: Store,
     lists: &Receiver<(Ticket, Vec<Change>)>,
     results: Sender<Finished>,
+    rows: &AtomicU64,
     bell: &RungAtTheEnd,
 ) -> Store {
     let mut group = Vec::new();
@@ -161,6 +182,7 @@ fn keep(
         group.extend(lists.try_iter().take(GROUP_MAX - 1));
         let changes: Vec<&[Change]> = group.iter().map(|(_, changes)| changes.as_slice()).collect();
         let result = store.commit_all(&changes);
+        rows.store(store.rows(), Ordering::Relaxed);
         for (ticket, _) in group.drain(..) {
             // The owner may be gone already; the changes are made all the same.
             drop(results.send(Finished { ticket, result: result.clone() }));

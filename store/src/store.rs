@@ -39,6 +39,11 @@ impl Store {
         &self.path
     }
 
+    /// How many rows it holds.
+    pub fn rows(&self) -> u64 {
+        self.sums.iter().map(|sum| sum.rows).sum()
+    }
+
     /// How many bytes were written to the file and how often it was synced, since it was last opened.
     pub fn cost(&self) -> (u64, u64) {
         self.disk.cost()

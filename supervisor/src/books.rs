@@ -10,6 +10,7 @@ use tally_machine::Event;
 use tally_machine::action::Ticket;
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::record::{Change, Saved, Table};
+use tally_protocol::view::StoreView;
 use tally_store::{CommitError, Finished, Keeper, OpenErrorKind, Store};
 use tally_sys::lockfile::{AcquireError, LockFile};
 use tally_sys::poll::Interest;
@@ -38,6 +39,8 @@ pub(crate) struct Books {
     lock: LockFile,
     /// It refused the last record.
     refusing: bool,
+    /// Why it last refused one, however long ago.
+    last_failure: Option<String>,
 }
 
 impl OpenedBooks {
@@ -91,7 +94,7 @@ impl Supervisor {
     pub(crate) fn keep_books(&mut self, lock: LockFile, store: Store) -> io::Result<()> {
         let keeper = Keeper::start(store)?;
         self.poll.watch(&keeper, Token::Store.key(), Interest::READ)?;
-        self.books = Some(Books { keeper, lock, refusing: false });
+        self.books = Some(Books { keeper, lock, refusing: false, last_failure: None });
         Ok(())
     }
 
@@ -129,11 +132,24 @@ impl Supervisor {
                     if !std::mem::replace(&mut books.refusing, true) {
                         tracing::warn!("could not {why}; detached jobs are refused until it can be written");
                     }
-                    Event::NotRecorded { ticket, why: why.reason() }
+                    let why = why.reason();
+                    books.last_failure = Some(why.clone());
+                    Event::NotRecorded { ticket, why }
                 }
             };
             self.events.push_back(event);
         }
+    }
+
+    /// The store as people see it; `None` if there is none.
+    pub(crate) fn store_view(&self) -> Option<StoreView> {
+        let Books { keeper, last_failure, .. } = self.books.as_ref()?;
+        Some(StoreView {
+            path: keeper.path().display().to_string(),
+            bytes: keeper.path().metadata().ok().map(|found| found.len()),
+            rows: Some(keeper.rows()),
+            last_failure: last_failure.clone(),
+        })
     }
 
     /// The last of the store: everything handed in is on the disk, or the machine did not want to wait.

@@ -57,6 +57,9 @@ impl Supervisor {
 
     /// After the machine has settled: what is new.
     pub(crate) fn tell_news(&mut self) {
+        for set in self.machine.take_released() {
+            self.files.drop_set(set);
+        }
         for end in self.machine.take_ends() {
             if let Some(set) = end.files {
                 self.files.drop_set(set);

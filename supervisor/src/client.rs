@@ -158,8 +158,13 @@ impl Client {
         Input::Garbage(why)
     }
 
-    /// The descriptors that came with the call: it takes them, or they close.
-    pub(crate) fn take_passed(&mut self) -> Vec<OwnedFd> {
+    /// The descriptors that came with the call: it takes them, or they close. The system may hand over a call that was
+    /// sent ahead together with the next one and its descriptors, so a call that takes none leaves them to what is held
+    /// behind it.
+    pub(crate) fn take_passed(&mut self, takes: bool) -> Vec<OwnedFd> {
+        if !takes && self.incoming.held_bytes() > 0 {
+            return Vec::new();
+        }
         std::mem::take(&mut self.passed)
     }
 

@@ -5,7 +5,6 @@ use std::io::Write as _;
 use tally_machine::Event;
 use tally_machine::action::{Action, Blow, Profile};
 use tally_protocol::control::Reply;
-use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::source::Source;
 use tally_protocol::work::ToWorker;
 use tally_protocol::{SlotId, WorkerId};
@@ -34,12 +33,7 @@ impl Supervisor {
             }
             Action::Config { client } => self.tell_config(client),
             Action::Metrics { client } => self.tell_metrics(client),
-            // The supervisor takes this request before the machine does.
-            Action::Upgrade { client } => {
-                let why = "could not upgrade: this daemon cannot be followed by another program";
-                let result = Err(Failure::new(ErrorCode::WrongState, why));
-                self.events.push_back(Event::UpgradeReady { client, result });
-            }
+            Action::Upgrade { client, binary } => self.upgrade_asked(client, binary),
             Action::Exit => self.ended = true,
         }
     }

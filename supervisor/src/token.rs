@@ -45,10 +45,10 @@ impl Token {
             Self::Lifeline(worker) => (5, worker.0),
             Self::Doorbell(worker) => (6, worker.0),
             Self::Stderr(worker) => (7, worker.0),
-            Self::Store => (10, 0),
             Self::Door => (8, 0),
             Self::Scraper(scraper) => (9, scraper),
             Self::Trial => (10, 0),
+            Self::Store => (11, 0),
         };
         usize::try_from(id * KINDS + kind).unwrap_or(usize::MAX - 1)
     }
@@ -66,10 +66,10 @@ impl Token {
             5 => Some(Self::Lifeline(WorkerId(id))),
             6 => Some(Self::Doorbell(WorkerId(id))),
             7 => Some(Self::Stderr(WorkerId(id))),
-            10 => Some(Self::Store),
             8 => Some(Self::Door),
             9 => Some(Self::Scraper(id)),
             10 => Some(Self::Trial),
+            11 => Some(Self::Store),
             _ => None,
         }
     }
@@ -92,7 +92,9 @@ mod tests {
             Token::Stderr(WorkerId(1 << 40)),
             Token::Door,
             Token::Scraper(7),
+            Token::Store,
             Token::Trial,
+            Token::Store,
         ];
         for token in tokens {
             assert_eq!(Token::of(token.key()), Some(token));

@@ -102,13 +102,17 @@ impl Supervisor {
         zero: u64,
         settings: Settings,
         nursery: Nursery,
-        saved: Option<Saved>,
+        mut saved: Option<Saved>,
     ) -> io::Result<Self> {
         let signals = SignalStream::new(&SIGNALS)?;
         let poll = Poll::new()?;
         poll.watch(&signals, Token::Signals.key(), Interest::READ)?;
         let identity = settings.identity.clone();
         let now = Moment(clock::monotonic_ns().saturating_sub(zero));
+        let mut files = FileSets::default();
+        if let Some(saved) = &mut saved {
+            files.reopen(saved);
+        }
         let mut supervisor = Self {
             clients: Clients::beside(settings.slots),
             machine: match saved {
@@ -120,7 +124,7 @@ impl Supervisor {
             signals,
             listener: None,
             accept_paused: false,
-            files: FileSets::default(),
+            files,
             resting: None,
             executable: None,
             trial: None,

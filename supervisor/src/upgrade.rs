@@ -15,9 +15,8 @@ use std::path::{Path, PathBuf};
 
 use tally_machine::{Event, Phase};
 use tally_protocol::ClientId;
-use tally_protocol::control::{BadCall, Reply, Request};
+use tally_protocol::control::Reply;
 use tally_protocol::error::{ErrorCode, Failure};
-use tally_protocol::varlink::Call;
 use tally_sys::poll::Interest;
 use tally_sys::process::{self, Child};
 use tally_sys::signal::Signal;
@@ -25,7 +24,6 @@ use tally_sys::{clock, fd};
 
 use crate::token::Token;
 use crate::turn::Supervisor;
-use tally_machine::Rights;
 
 /// How long the new binary may take to say what it is.
 const TRIAL_NS: u64 = 10_000_000_000;
@@ -64,31 +62,22 @@ impl Trial {
 
 impl Supervisor {
     /// A client asks for an upgrade; it hears when the new binary has passed, or why it has not.
-    pub(crate) fn upgrade_asked(&mut self, client: ClientId, call: Call) {
-        let begun = Request::from_call(call).and_then(|request| {
-            let Request::Upgrade { binary } = request else {
-                return Err(BadCall::Parameter("method".to_owned()));
-            };
-            let binary = self.may_upgrade(client, binary).map_err(BadCall::Meaning)?;
-            self.begin_upgrade(binary, Some(client)).map_err(BadCall::Meaning)
-        });
-        if let Err(bad) = begun {
-            self.reply(client, &bad.to_message());
+    pub(crate) fn upgrade_asked(&mut self, client: ClientId, binary: Option<String>) {
+        let binary = self.may_upgrade(client, binary);
+        if let Err(failure) = binary.and_then(|binary| self.begin_upgrade(binary, Some(client))) {
+            self.reply(client, &Reply::Refused(failure).to_message(false));
         }
     }
 
     /// Which binary it may name: running one as the daemon's user is only for those who are that user, or root.
     fn may_upgrade(&mut self, client: ClientId, binary: Option<String>) -> Result<PathBuf, Failure> {
         let refused = |why: &str| Err(Failure::new(ErrorCode::NotPermitted, format!("not permitted: {why}")));
-        let Some(who) = self.clients.get_mut(client).map(|client| (client.who.rights, client.who.uid)) else {
+        let Some(uid) = self.clients.get_mut(client).map(|client| client.who.uid) else {
             return refused("the client is gone");
         };
-        if who.0 != Rights::Operate {
-            return refused("only its operators can upgrade this daemon");
-        }
         match binary {
             None => self.executable.clone().ok_or_else(not_a_daemon),
-            Some(_) if who.1 != 0 && who.1 != process::own_uid() => {
+            Some(_) if uid != 0 && uid != process::own_uid() => {
                 refused("only root and the daemon's own user can name a binary")
             }
             Some(path) if path.starts_with('/') => Ok(PathBuf::from(path)),

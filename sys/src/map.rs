@@ -7,9 +7,10 @@
 use std::fmt;
 use std::io;
 use std::ops::Deref;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::{self, NonNull};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 /// Mappings begin at a multiple of the page size; every page size of Linux divides this.
@@ -96,6 +97,25 @@ pub fn file_state(file: impl AsFd) -> io::Result<FileState> {
         modified_ns: i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec),
         regular: rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file(),
     })
+}
+
+/// Whether a descriptor is open for reading; one of a place only (`O_PATH`) is not.
+///
+/// # Errors
+/// Those of `fcntl`.
+pub fn may_read(file: impl AsFd) -> io::Result<bool> {
+    let flags = rustix::fs::fcntl_getfl(file)?;
+    let mode = flags & OFlags::RWMODE;
+    Ok(!flags.contains(OFlags::PATH) && (mode == OFlags::RDONLY || mode == OFlags::RDWR))
+}
+
+/// Opens a file for reading, and waits for nobody if it is a pipe by now.
+///
+/// # Errors
+/// Those of `open`.
+pub fn open_to_read(path: &str) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
 }
 
 impl Deref for FileMap {

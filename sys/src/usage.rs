@@ -29,6 +29,26 @@ pub fn open_descriptors() -> io::Result<u64> {
     Ok((fs::read_dir("/proc/self/fd")?.count() as u64).saturating_sub(1))
 }
 
+/// What a process and its children have used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Used {
+    /// Nanoseconds of processor time, in user mode and in the system, all together.
+    pub processor_ns: u64,
+    /// The most memory in RAM that the largest one of them ever had.
+    pub peak_bytes: u64,
+}
+
+/// What this process, and those of its descendants that have ended and were waited for, have used.
+pub fn with_children() -> io::Result<Used> {
+    let all = [getrusage(UsageWho::RUSAGE_SELF)?, getrusage(UsageWho::RUSAGE_CHILDREN)?];
+    let times = all.iter().flat_map(|usage| [usage.user_time(), usage.system_time()]);
+    let peaks = all.iter().map(|usage| u64::try_from(usage.max_rss()).unwrap_or(0));
+    Ok(Used {
+        processor_ns: times.map(|time| u64::try_from(time.num_nanoseconds()).unwrap_or(0)).sum(),
+        peak_bytes: peaks.max().unwrap_or(0).saturating_mul(1024),
+    })
+}
+
 /// Nanoseconds of processor time this process has used, in user mode and in the system.
 pub fn processor_ns() -> io::Result<u64> {
     let usage = getrusage(UsageWho::RUSAGE_SELF)?;
@@ -45,7 +65,8 @@ mod tests {
         assert!(resident_bytes(std::process::id()).is_some_and(|bytes| bytes > 1 << 16));
         assert!(address_space_bytes(std::process::id()) > resident_bytes(std::process::id()));
         assert_eq!(resident_bytes(u32::MAX), None);
-        assert!(processor_ns().unwrap() > 0);
+        let used = with_children().unwrap();
+        assert!(processor_ns().unwrap() > 0 && used.processor_ns > 0 && used.peak_bytes > 1 << 16);
         let before = open_descriptors().unwrap();
         assert!(before >= 3);
     }

@@ -22,6 +22,7 @@ pub(crate) fn say(message: &FromWorker) {
         FromWorker::Progress { .. } => "progress",
         FromWorker::Partial { .. } => "partial",
         FromWorker::Failed { .. } => "failed",
+        FromWorker::NotIntegers { .. } => "not-integers",
         FromWorker::Cancelled { .. } => "cancelled",
     };
     crash::context(|context| context.saying = name);

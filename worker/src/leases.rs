@@ -98,9 +98,10 @@ impl Leases {
         }
     }
 
-    /// Gives it back; one that was forgotten meanwhile is dropped.
+    /// Gives it back; one that was forgotten meanwhile, or told of anew, is dropped.
     pub(crate) fn give_back(&mut self, job: JobId, kernel: Box<Kernel>) {
-        if let Some(place) = self.jobs.get_mut(&job) {
+        // Told of anew while it was being folded, it is another fold: what was lent is out of date.
+        if let Some(place @ Job::Lent) = self.jobs.get_mut(&job) {
             *place = Job::Ready(kernel);
         }
     }

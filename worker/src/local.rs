@@ -8,7 +8,7 @@ use std::thread;
 
 use tally_kernel::{Fault, FileBytes, Folded, Kernel};
 use tally_protocol::job::KernelSpec;
-use tally_reduce::Partial;
+use tally_reduce::Tally;
 use tally_sys::clock;
 
 /// Opens the files of a job once more, for one thread; `None` for a job without files.
@@ -20,7 +20,7 @@ pub struct Share {
     /// First position and number of elements of each piece, in order.
     pub ranges: Vec<(u64, u64)>,
     /// Its partial answer.
-    pub partial: Partial,
+    pub partial: Tally,
     /// Time it spent folding.
     pub busy_ns: u64,
 }
@@ -32,6 +32,25 @@ pub struct Share {
 /// # Errors
 /// What the kernel found wrong first.
 pub fn fold_here(
+    kernel: &KernelSpec,
+    files: &OpenFiles<'_>,
+    threads: usize,
+    partitions: u64,
+    progress: &mut dyn FnMut(u64) -> bool,
+) -> Result<Option<Vec<Share>>, Fault> {
+    let mut known = kernel.clone();
+    loop {
+        match fold_once(&known, files, threads, partitions, progress) {
+            Err(Fault { floats: Some(column), .. }) if !known.floats.contains(&column) => {
+                known.floats.push(column)
+            }
+            folded => return folded,
+        }
+    }
+}
+
+/// One pass over all of it, which may find out that a column is of floats.
+fn fold_once(
     kernel: &KernelSpec,
     files: &OpenFiles<'_>,
     threads: usize,
@@ -89,8 +108,7 @@ struct Plan<'a> {
 
 impl Plan<'_> {
     fn work(&self, keep_going: &mut dyn FnMut() -> bool) -> Share {
-        let mut share =
-            Share { ranges: Vec::new(), partial: Partial::identity(&self.kernel.reductions), busy_ns: 0 };
+        let mut share = Share { ranges: Vec::new(), partial: self.kernel.identity(), busy_ns: 0 };
         let begun = clock::monotonic_ns();
         let mut kernel = match Kernel::prepare(self.kernel.clone(), (self.files)()) {
             Ok(kernel) => kernel,

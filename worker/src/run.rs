@@ -173,6 +173,9 @@ impl Running {
 
     /// The kernel has no answer: the first line says why, the others where.
     fn fail(&mut self, lease: LeaseId, fault: &Fault) -> Result<(), End> {
+        if let Some(column) = &fault.floats {
+            return self.say(&FromWorker::NotIntegers { lease, column: column.clone() });
+        }
         let lines = [Some(&fault.message), fault.place.as_ref(), fault.hint.as_ref()];
         let why = lines.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join("\n");
         self.say(&FromWorker::Failed { lease, why })

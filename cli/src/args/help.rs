@@ -16,9 +16,11 @@ tally - exact parallel sums and other reductions that survive a dying worker
   tally sum 0..1e12 --detach               runs in the daemon; prints a job id
 
 Compute   sum product min max count mean variance stddev   reduce factorial
+          running compare
 Jobs      jobs show explain wait result follow cancel pause resume retry
-Daemon    daemon status workers ping metrics reload config drain stop dump
-Learn     help
+Daemon    daemon status workers ping metrics reload config drain stop
+          upgrade dump
+Learn     lab help
 
 Often used
   --workers N --mode MODE       processes (default), threads, inline
@@ -51,6 +53,9 @@ Compute
   sum product min max count mean variance stddev   one reduction
   reduce LIST                                      several in one pass
   factorial N                                      product of 1..=N
+  running LIST [FILE]                              the reduction after each line
+  compare SOURCE...                                inline, threads, processes
+  lab STUDY                                        races, locks, deadlocks shown
 Jobs of a daemon
   jobs                  list them            cancel JOB...  end them
   show JOB              all about one        pause JOB      no more work
@@ -117,6 +122,17 @@ examples! {
     FACTORIAL = "  tally factorial 20                2432902008176640000
   tally factorial 1000 --workers 2
   tally factorial 0                 1";
+    RUNNING = "  printf '10\\n4\\n22\\n-6\\n' | tally running min
+                                    10 4 4 -6, each as soon as its line came
+  tally running sum,count,mean prices.txt --on-bad skip";
+    COMPARE = "  tally compare 0..1e9
+  tally compare 0..1e8 --of 'sqrt(i)' --workers 4 --plot out.svg
+  tally compare 0..1e8 --transports --json";
+    LAB = "  tally lab race                    a shared counter with and without locks
+  tally lab race --processes 50 --count 200_000 --timeout 10s
+  tally lab race --lock none,ticket --plot race.svg
+  tally lab deadlock                always ends by itself
+  tally lab coroutines";
     JOBS = "  tally jobs                        open jobs
   tally jobs --all --json           also ended ones, for programs";
     SHOW = "  tally show j17
@@ -176,6 +192,9 @@ pub(super) fn example(command: &str) -> Option<&'static str> {
             "tally jobs --all lists their ids"
         }
         "config" => "tally config show",
+        "running" => "tally running sum numbers.txt",
+        "compare" => "tally compare 0..1e8",
+        "lab" => "tally lab race",
         "cancel" => "tally cancel j17, or tally cancel --all",
         _ => return None,
     })
@@ -245,6 +264,8 @@ its schema: {\"schema\":\"tally.result/1\",...}
   tally.reload/1    reload                tally.metrics/1       metrics
   tally.config-default/1                  config default
   tally.help/1      help                  tally.version/1   --version
+  tally.lab/1       lab                   tally.compare/1   compare
+  tally.running/1   running, one object for each line
   tally.progress/1  --progress json: lines on standard error
   tally.error/1     on standard error, when a request could not be made
 

@@ -11,11 +11,13 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 /// No argument begins with this by itself: it is a control character that no shell or person types.
 const MARK: char = '\u{1}';
 
-/// Marks what begins like a negative number, up to `--`.
+/// Marks what begins like a negative number, and an expression that begins with a minus sign, up to `--`.
 pub(crate) fn put(args: Vec<OsString>) -> Vec<OsString> {
-    let mut only_values = false;
+    let (mut only_values, mut expression) = (false, false);
     let mark = |arg: OsString| {
-        let marked = !only_values && is_negative(arg.as_bytes());
+        let bytes = arg.as_bytes();
+        let marked = !only_values && (is_negative(bytes) || (expression && is_minus(bytes)));
+        expression = !only_values && (arg == "--of" || arg == "--where");
         only_values |= arg == "--";
         if marked { OsString::from_vec([&[MARK as u8], arg.as_bytes()].concat()) } else { arg }
     };
@@ -25,6 +27,11 @@ pub(crate) fn put(args: Vec<OsString>) -> Vec<OsString> {
 /// `-5`, `-.5`: a hyphen and then a number begins.
 fn is_negative(bytes: &[u8]) -> bool {
     matches!(bytes, [b'-', b'0'..=b'9', ..] | [b'-', b'.', b'0'..=b'9', ..])
+}
+
+/// `-price`, `-(i % 7)`: after `--of` a single hyphen is a minus sign; two are the next option, its value forgotten.
+fn is_minus(bytes: &[u8]) -> bool {
+    matches!(bytes, [b'-', next, ..] if *next != b'-')
 }
 
 /// A value as it was typed.
@@ -66,6 +73,12 @@ mod tests {
             ["sum", "!-5..5", "!-.5", "-x", "--5", "-"]
         );
         assert_eq!(marked(&["--step", "-2"]), ["--step", "!-2"]);
+    }
+
+    #[test]
+    fn an_expression_may_begin_with_a_minus_sign() {
+        assert_eq!(marked(&["--of", "-i // 7", "-q"]), ["--of", "!-i // 7", "-q"]);
+        assert_eq!(marked(&["--of", "--json"]), ["--of", "--json"]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tally_protocol::limits;
 use tally_protocol::range::parse_integer;
 
 use super::marks::{plain, plain_bytes};
+use super::studies::{LOCKS, STUDIES};
 use crate::suggest;
 
 /// Where a reduction is computed.
@@ -104,6 +105,20 @@ pub(crate) fn transport(text: &str) -> Result<Transport, String> {
 pub(crate) fn on_bad(text: &str) -> Result<OnBad, String> {
     let known: Vec<_> = OnBad::ALL.iter().map(|one| (one.name(), *one)).collect();
     one_of(text, &known)
+}
+
+pub(crate) fn study(text: &str) -> Result<String, String> {
+    one_of(text, &STUDIES.map(|name| (name, name))).map(str::to_owned)
+}
+
+pub(crate) fn lock(text: &str) -> Result<String, String> {
+    one_of(text, &LOCKS.map(|name| (name, name))).map(str::to_owned)
+}
+
+/// A count, which may be written as `200_000`.
+pub(crate) fn count(text: &str) -> Result<u32, String> {
+    let number = parse_integer(&plain(text)).map_err(|_| "it is not an integer".to_owned())?;
+    u32::try_from(number).map_err(|_| format!("it can be 1 to {}", u32::MAX))
 }
 
 pub(crate) fn nan(text: &str) -> Result<Nan, String> {

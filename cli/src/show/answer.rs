@@ -29,6 +29,9 @@ pub(crate) fn show(
         terminal.answer(&json::result(job))?;
     } else if job.state == JobState::Done {
         terminal.answer(&lines(job, names))?;
+        if let Some(skipped) = job.skipped.as_deref().filter(|_| !style.quiet) {
+            terminal.error(&left_out(skipped));
+        }
     } else {
         report::failure(terminal, &failure_of(job), false);
     }
@@ -39,7 +42,41 @@ pub(crate) fn show(
 fn lines(job: &JobView, names: bool) -> String {
     let line =
         |name: &str, value: &str| if names { format!("{name}\t{value}\n") } else { format!("{value}\n") };
-    job.results.iter().map(|result| line(&result.reduction, &result.value)).collect()
+    if job.groups.is_empty() {
+        return job.results.iter().map(|result| line(&result.reduction, &result.value)).collect();
+    }
+    let mut text = String::new();
+    for group in &job.groups {
+        let key: Vec<String> = group.key.iter().map(|part| escaped(part)).collect();
+        let key = key.join("\t");
+        for result in &group.results {
+            text.push_str(&format!("{key}\t{}", line(&result.reduction, &result.value)));
+        }
+    }
+    text
+}
+
+/// A part of a key on one line and in one column: a tab, a line end and a backslash are written `\\t`, `\\n`, `\\r`, `\\\\`.
+fn escaped(part: &str) -> String {
+    let mut text = String::with_capacity(part.len());
+    for character in part.chars() {
+        match character {
+            '\t' => text.push_str("\\t"),
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            '\\' => text.push_str("\\\\"),
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+/// What the answer is not of.
+fn left_out(skipped: &str) -> String {
+    if skipped == "1" {
+        return "note: 1 row was left out\n".to_owned();
+    }
+    format!("note: {} rows were left out\n", super::number::grouped(skipped))
 }
 
 /// Why a job has no answer, as the first line of an error says it.

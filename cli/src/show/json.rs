@@ -108,6 +108,7 @@ by_protocol!(
     tally_protocol::view::JobView,
     tally_protocol::view::StatusView,
     [tally_protocol::view::JobView],
+    [tally_protocol::view::GroupView],
     [tally_protocol::view::ResultView],
     [tally_protocol::view::WorkerView],
     [String],
@@ -131,7 +132,10 @@ pub(crate) fn result(job: &JobView) -> String {
         .value("job", &job.job)
         .value("state", &job.state)
         .value("results", job.results.as_slice())
+        .maybe("groups", (!job.groups.is_empty()).then_some(job.groups.as_slice()))
         .value("elements", &job.elements)
+        .maybe("skipped", job.skipped.as_ref())
+        .maybe("bytes", job.bytes.as_ref())
         .value("elapsed_ms", &job.elapsed_ms)
         .value("workers", &Raw(format!("[{}]", workers.join(","))))
         .value("retries", &job.retries)

@@ -44,6 +44,15 @@ pub(crate) fn counted(count: u64, one: &str) -> String {
 
 /// Elements a second with three digits that mean something: `812 /s`, `8.12 k/s`, `812 M/s`.
 pub(crate) fn rate(per_s: u64) -> String {
+    rate_of(per_s, "")
+}
+
+/// The same of bytes: `8.12 MB/s`.
+pub(crate) fn byte_rate(per_s: u64) -> String {
+    rate_of(per_s, "B")
+}
+
+fn rate_of(per_s: u64, what: &str) -> String {
     let mut unit = 1_u64;
     let mut name = "";
     for next in ["k", "M", "G", "T", "P"] {
@@ -54,13 +63,13 @@ pub(crate) fn rate(per_s: u64) -> String {
         name = next;
     }
     if unit == 1 {
-        return format!("{per_s} /s");
+        return format!("{per_s} {what}/s");
     }
     let (whole, hundredths) = (per_s / unit, per_s % unit / (unit / 100));
     match whole {
-        0..10 => format!("{whole}.{hundredths:02} {name}/s"),
-        10..100 => format!("{whole}.{} {name}/s", hundredths / 10),
-        _ => format!("{whole} {name}/s"),
+        0..10 => format!("{whole}.{hundredths:02} {name}{what}/s"),
+        10..100 => format!("{whole}.{} {name}{what}/s", hundredths / 10),
+        _ => format!("{whole} {name}{what}/s"),
     }
 }
 

@@ -32,7 +32,10 @@ pub(crate) struct Step {
     pub(crate) job: Option<JobId>,
     pub(crate) state: JobState,
     pub(crate) done: u64,
+    /// In all: elements of ranges, bytes of files.
     pub(crate) elements: u64,
+    /// Whether it is bytes that are counted.
+    pub(crate) bytes: bool,
     pub(crate) rate_per_s: Option<u64>,
     pub(crate) eta_ms: Option<u64>,
     pub(crate) workers: u64,
@@ -46,8 +49,9 @@ impl Step {
         Self {
             job: Some(job.job),
             state: job.state,
-            done: job.elements_done.parse().unwrap_or(0),
-            elements: job.elements.parse().unwrap_or(0),
+            done: job.bytes_done.as_ref().unwrap_or(&job.elements_done).parse().unwrap_or(0),
+            elements: job.bytes.as_ref().unwrap_or(&job.elements).parse().unwrap_or(0),
+            bytes: job.bytes.is_some(),
             rate_per_s: job.rate_per_s,
             eta_ms: job.eta_ms,
             workers: u64::try_from(job.workers.len()).unwrap_or(u64::MAX),
@@ -62,7 +66,7 @@ impl Step {
 
     /// `812 M/s eta 31s`, as far as it is known.
     fn pace(&self) -> String {
-        let rate = self.rate_per_s.map(number::rate);
+        let rate = self.rate_per_s.map(if self.bytes { number::byte_rate } else { number::rate });
         let eta = self.eta_ms.map(|ms| format!("eta {}", number::duration(ms)));
         let state = (self.state != JobState::Running).then(|| self.state.to_string());
         [state, rate, eta].into_iter().flatten().collect::<Vec<_>>().join(" ")
@@ -86,11 +90,12 @@ impl Step {
     }
 
     fn json(&self) -> String {
-        Document::new("tally.progress/1")
-            .maybe("job", self.job.as_ref())
-            .value("state", &self.state)
-            .value("elements", &self.elements.to_string())
-            .value("elements_done", &self.done.to_string())
+        let document =
+            Document::new("tally.progress/1").maybe("job", self.job.as_ref()).value("state", &self.state);
+        let (all, done) = if self.bytes { ("bytes", "bytes_done") } else { ("elements", "elements_done") };
+        document
+            .value(all, &self.elements.to_string())
+            .value(done, &self.done.to_string())
             .value("percent", &self.percent())
             .maybe("rate_per_s", self.rate_per_s.as_ref())
             .maybe("eta_ms", self.eta_ms.as_ref())

@@ -2,11 +2,12 @@
 //!
 //! What comes out is made to look like a supervisor's job, so that it is shown by the same code.
 
+use tally_protocol::answers::Answers;
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::ids::{JobId, SlotId};
 use tally_protocol::job::{JobState, StartMethod, Transport};
-use tally_protocol::view::{JobView, PartitionCounts, ResultView, WorkerShare};
-use tally_reduce::Partial;
+use tally_protocol::source::Source;
+use tally_protocol::view::{JobView, PartitionCounts, WorkerShare};
 use tally_sys::clock;
 use tally_sys::signal::Signal;
 
@@ -33,6 +34,7 @@ pub(super) fn run(
     let mut signals = interrupts()?;
     let submitted_at_ms = clock::wall_ms();
     let elements = plan.spec.elements;
+    let files = matches!(plan.spec.kernel.source, Source::Files(_));
     let deadline_ns =
         plan.spec.request.timeout_ms.map(|ms| begun_ns.saturating_add(ms.saturating_mul(1_000_000)));
     let mut progress = Progress::new(plan.progress, context.style.quiet, context.terminal, begun_ns);
@@ -41,7 +43,7 @@ pub(super) fn run(
     let terminal = &mut *context.terminal;
     let outcome = (context.roles.fold)(&plan.spec, &plan.inputs, mode, &mut |done| {
         let now_ns = clock::monotonic_ns();
-        let step = step(done, elements, now_ns.saturating_sub(begun_ns), threads(mode));
+        let step = step(done, elements, files, now_ns.saturating_sub(begun_ns), threads(mode));
         percent = step.percent();
         if let Some(signal) = signals.pending().ok().and_then(|pending| pending.first().copied()) {
             stopped = Some(Stopped::Signal(signal));
@@ -82,7 +84,7 @@ fn threads(mode: FoldMode) -> u16 {
     }
 }
 
-fn step(done: u64, elements: u64, elapsed_ns: u64, threads: u16) -> Step {
+fn step(done: u64, elements: u64, bytes: bool, elapsed_ns: u64, threads: u16) -> Step {
     let per_ns = |count: u64, by: u64| {
         let scaled = u128::from(count) * 1_000_000_000;
         scaled.checked_div(u128::from(by)).and_then(|value| u64::try_from(value).ok())
@@ -95,6 +97,7 @@ fn step(done: u64, elements: u64, elapsed_ns: u64, threads: u16) -> Step {
         state: JobState::Running,
         done,
         elements,
+        bytes,
         rate_per_s,
         eta_ms,
         workers: u64::from(threads),
@@ -106,6 +109,7 @@ fn step(done: u64, elements: u64, elapsed_ns: u64, threads: u16) -> Step {
 /// The job before anything is known of its end. It is the only one of this command, so it is the first.
 fn blank(plan: &Plan, mode: FoldMode) -> JobView {
     let request = &plan.spec.request;
+    let files = matches!(plan.spec.kernel.source, Source::Files(_));
     JobView {
         job: JobId(1),
         state: JobState::Running,
@@ -113,9 +117,13 @@ fn blank(plan: &Plan, mode: FoldMode) -> JobView {
         sources: request.sources.clone(),
         step: request.step.clone(),
         results: Vec::new(),
+        groups: Vec::new(),
         error: None,
         elements: plan.spec.elements.to_string(),
         elements_done: "0".to_owned(),
+        skipped: None,
+        bytes: files.then(|| plan.spec.elements.to_string()),
+        bytes_done: files.then(|| "0".to_owned()),
         elapsed_ms: 0,
         submitted_at_ms: 0,
         ended_at_ms: None,
@@ -144,10 +152,17 @@ fn fill(job: &mut JobView, plan: &Plan, outcome: FoldOutcome) {
     let population = plan.spec.request.population;
     job.workers = (0_u16..).zip(&outcome.shares).map(|(slot, share)| worker(slot, share, plan)).collect();
     job.elements_done = outcome.partial.elements().to_string();
-    match answers(&outcome.partial, population).into_iter().collect::<Result<Vec<_>, Failure>>() {
-        Ok(results) => {
+    if job.bytes.is_some() {
+        job.elements.clone_from(&job.elements_done);
+        job.bytes_done.clone_from(&job.bytes);
+    }
+    let skipped = outcome.partial.skipped();
+    job.skipped = Some(skipped).filter(|&skipped| skipped > 0).map(|skipped| skipped.to_string());
+    match Answers::of(&outcome.partial, population) {
+        Ok(answers) => {
             job.state = JobState::Done;
-            job.results = results;
+            job.results = answers.results;
+            job.groups = answers.groups;
         }
         Err(failure) => {
             job.state = JobState::Failed;
@@ -158,7 +173,6 @@ fn fill(job: &mut JobView, plan: &Plan, outcome: FoldOutcome) {
 
 fn worker(slot: u16, share: &Share, plan: &Plan) -> WorkerShare {
     let kernel = &plan.spec.kernel;
-    let results = answers(&share.partial, plan.spec.request.population);
     WorkerShare {
         slot: SlotId(slot),
         pid: std::process::id(),
@@ -167,7 +181,7 @@ fn worker(slot: u16, share: &Share, plan: &Plan) -> WorkerShare {
         busy_ms: share.busy_ns / 1_000_000,
         ranges: joined(&share.ranges).map(|(position, count)| kernel.describe(position, count)).collect(),
         // A share of nothing has no least element; that is no failure of the job.
-        results: results.into_iter().filter_map(Result::ok).collect(),
+        results: Answers::of_part(&share.partial, plan.spec.request.population),
     }
 }
 
@@ -185,20 +199,6 @@ fn joined(ranges: &[(u64, u64)]) -> impl Iterator<Item = (u64, u64)> {
     sorted.into_iter()
 }
 
-fn answers(partial: &Partial, population: bool) -> Vec<Result<ResultView, Failure>> {
-    let view = |reduction: tally_reduce::Reduction,
-                answer: Result<tally_reduce::Answer, tally_reduce::NoAnswer>| {
-        let name = reduction.name().to_owned();
-        match answer {
-            Ok(answer) => {
-                Ok(ResultView { reduction: name, kind: answer.kind().to_owned(), value: answer.to_string() })
-            }
-            Err(why) => Err(Failure::new(ErrorCode::NoAnswer, format!("there is no {name}: {why}"))),
-        }
-    };
-    partial.finish(population).into_iter().map(|(reduction, answer)| view(reduction, answer)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,10 +212,10 @@ mod tests {
 
     #[test]
     fn a_pace_is_known_once_time_has_passed() {
-        let begun = step(0, 100, 0, 2);
+        let begun = step(0, 100, false, 0, 2);
         assert_eq!((begun.rate_per_s, begun.eta_ms), (None, None));
-        let half = step(50, 100, 2_000_000_000, 2);
+        let half = step(50, 100, false, 2_000_000_000, 2);
         assert_eq!((half.rate_per_s, half.eta_ms, half.percent()), (Some(25), Some(2_000), 50));
-        assert_eq!(step(0, 100, 1, 1).eta_ms, None, "at this pace it never ends");
+        assert_eq!(step(0, 100, false, 1, 1).eta_ms, None, "at this pace it never ends");
     }
 }

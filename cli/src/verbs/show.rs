@@ -36,11 +36,14 @@ fn text(job: &JobView) -> String {
 fn facts_of(job: &JobView) -> Vec<(&'static str, String)> {
     let step = Step::of(job);
     let mut facts = vec![("job", job.job.to_string()), ("what", jobs::what(job)), ("state", state(job))];
-    let done =
-        format!("{} of {} elements", number::grouped(&job.elements_done), number::grouped(&job.elements));
+    let (count, all, what) = match (&job.bytes_done, &job.bytes) {
+        (Some(done), Some(all)) => (done, all, "bytes"),
+        _ => (&job.elements_done, &job.elements, "elements"),
+    };
+    let done = format!("{} of {} {what}", number::grouped(count), number::grouped(all));
     facts.push(("done", format!("{}%, {done}", step.percent())));
     if let Some(rate) = job.rate_per_s {
-        facts.push(("rate", number::rate(rate)));
+        facts.push(("rate", if step.bytes { number::byte_rate(rate) } else { number::rate(rate) }));
     }
     if let Some(eta) = job.eta_ms {
         facts.push(("eta", number::duration(eta)));

@@ -48,9 +48,24 @@ fn facts_of(status: &StatusView) -> Vec<(&'static str, String)> {
         ("late", number::grouped(&status.late.to_string())),
     ]);
     facts.extend(status.store.as_ref().map(|store| ("store", store_fact(store))));
+    facts.push(("detached jobs", detached_fact(status)));
     let near = status.limits.iter().filter(|limit| limit.near);
     facts.extend(near.map(|limit| ("near limit", limit_fact(limit))));
     facts
+}
+
+/// Whether detached jobs outlive the daemon, and which do not yet.
+fn detached_fact(status: &StatusView) -> String {
+    if !status.durable {
+        return "end with the daemon: there is no store".to_owned();
+    }
+    match &status.store_error {
+        None => "survive the daemon".to_owned(),
+        Some(why) => format!(
+            "refused until the store takes records again ({why}); {} not recorded",
+            number::grouped(&status.unrecorded.to_string())
+        ),
+    }
 }
 
 fn store_fact(store: &StoreView) -> String {
@@ -92,6 +107,19 @@ mod tests {
         };
         assert_eq!(of("workers"), ["3 of 4 ready, 2 busy, 1 restarting"]);
         assert_eq!(of("store"), ["/s, 1,000 rows"]);
+        assert_eq!(of("detached jobs"), ["end with the daemon: there is no store"]);
         assert_eq!(of("near limit"), ["open jobs 8,000 of 10,000"]);
+    }
+
+    #[test]
+    fn a_store_that_refuses_is_told() {
+        let durable = StatusView { durable: true, ..StatusView::default() };
+        assert_eq!(detached_fact(&durable), "survive the daemon");
+        let refusing =
+            StatusView { store_error: Some("the disk is full".to_owned()), unrecorded: 2, ..durable };
+        assert_eq!(
+            detached_fact(&refusing),
+            "refused until the store takes records again (the disk is full); 2 not recorded"
+        );
     }
 }

@@ -388,7 +388,6 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
         ErrorCode::WrongState => changes || matches!(request, Request::Cancel { .. }),
         ErrorCode::NotEnded => matches!(request, Request::Result(_)),
         ErrorCode::BadUsage => matches!(request, Request::Reload),
-        ErrorCode::System => matches!(request, Request::Upgrade { .. }),
         ErrorCode::VersionMismatch => matches!(request, Request::Hello(_)),
         ErrorCode::NoSuchJob => !matches!(request, Request::Submit(_) | Request::Jobs { .. } | Request::Ping),
         // Of those that are somebody's, and those that are only the operators'.
@@ -413,6 +412,7 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
         | ErrorCode::NoDaemon
         | ErrorCode::Cancelled
         | ErrorCode::TimedOut
+        | ErrorCode::System
         | ErrorCode::Interrupted => false,
     }
 }

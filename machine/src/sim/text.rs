@@ -31,10 +31,6 @@ pub fn event(event: &Event) -> String {
             Ok(_) => format!("reloaded for c{client}"),
             Err(failure) => format!("not reloaded for c{client}: {}", failure.message),
         },
-        Event::UpgradeReady { client, result } => match result {
-            Ok(()) => format!("upgrade ready for c{client}"),
-            Err(failure) => format!("no upgrade for c{client}: {}", failure.message),
-        },
         Event::Reload(settings) => format!("reload with {} slots", settings.slots),
     }
 }
@@ -65,7 +61,6 @@ fn request(request: &Request) -> String {
         Request::Reload => "reload".to_owned(),
         Request::Config => "config".to_owned(),
         Request::Metrics => "metrics".to_owned(),
-        Request::Upgrade { .. } => "upgrade".to_owned(),
     }
 }
 
@@ -100,6 +95,7 @@ pub fn said(said: &FromWorker) -> String {
         FromWorker::Started { lease: id } => format!("started {}", lease(*id)),
         FromWorker::Progress { lease: id, done } => format!("progress {} {done}", lease(*id)),
         FromWorker::Partial { lease: id, elements, .. } => format!("partial {} of {elements}", lease(*id)),
+        FromWorker::NotIntegers { lease: id, column } => format!("no integers {}: {column}", lease(*id)),
         FromWorker::Failed { lease: id, why } => format!("failed {}: could not {why}", lease(*id)),
         FromWorker::Cancelled { lease: id } => format!("cancelled {}", lease(*id)),
     }
@@ -132,7 +128,7 @@ pub fn action(action: &Action) -> String {
         Action::Reload { client } => format!("reload for c{client}"),
         Action::Config { client } => format!("config for c{client}"),
         Action::Metrics { client } => format!("metrics for c{client}"),
-        Action::Upgrade { client } => format!("upgrade for c{client}"),
+        Action::Upgrade { client, .. } => format!("upgrade for c{client}"),
         Action::Record { ticket, changes } => {
             let changes: Vec<String> = changes.iter().map(change).collect();
             format!("record {}: {}", ticket.0, changes.join(", "))

@@ -324,7 +324,6 @@ impl World {
             | Event::Recorded { .. }
             | Event::NotRecorded { .. }
             | Event::Reloaded { .. }
-            | Event::UpgradeReady { .. }
             | Event::Reload(_) => {}
         }
         None
@@ -374,12 +373,7 @@ impl World {
             Action::Config { client } | Action::Metrics { client } => {
                 self.judge_reply(client, &Reply::Metrics(String::new()), false);
             }
-            Action::Upgrade { client } => {
-                let at = self.now + self.delay();
-                let result = Err(Failure::new(ErrorCode::System, "could not upgrade: no such file"));
-                let result = if self.rng.chance(200) { Ok(()) } else { result };
-                self.plan(at, Happening::ToMachine(Event::UpgradeReady { client, result }));
-            }
+            Action::Upgrade { client, .. } => self.judge_reply(client, &Reply::Done, false),
             Action::Exit => self.exit(),
         }
     }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use tally_protocol::control::Request;
 use tally_protocol::job::{JobRequest, KernelSpec, StartMethod, Transport};
+use tally_protocol::record::{Change, Saved, Table};
 use tally_protocol::view::{JobView, StatusView};
 use tally_protocol::work::{FromWorker, LeaseId, ToWorker};
 use tally_protocol::{Attempt, ClientId, JobId, PartitionId, WorkerId};
 use tally_reduce::Partial;
 
-use crate::action::{Action, Profile};
+use crate::action::{Action, Profile, Ticket};
 use crate::event::Event;
 use crate::moment::{Moment, Span};
 use crate::settings::Settings;
@@ -42,6 +43,9 @@ pub(crate) struct Bench {
     pub(crate) now: Moment,
     kernels: BTreeMap<JobId, KernelSpec>,
     leases: BTreeMap<LeaseId, (u64, u64)>,
+    /// Records the store has not answered.
+    records: BTreeMap<u64, Vec<Change>>,
+    rows: BTreeMap<(Table, u64), Vec<u8>>,
 }
 
 impl Bench {
@@ -51,6 +55,8 @@ impl Bench {
             now: Moment(0),
             kernels: BTreeMap::new(),
             leases: BTreeMap::new(),
+            records: BTreeMap::new(),
+            rows: BTreeMap::new(),
         }
     }
 
@@ -65,6 +71,10 @@ impl Bench {
     }
 
     fn learn(&mut self, action: Action) {
+        if let Action::Record { ticket, changes } = action {
+            self.records.insert(ticket.0, changes);
+            return;
+        }
         let Action::Send { message, .. } = action else { return };
         match message {
             ToWorker::Job { job, kernel } => {
@@ -169,6 +179,40 @@ impl Bench {
 
     pub(crate) fn view_status(&self) -> StatusView {
         self.machine.status()
+    }
+
+    /// The store takes a record.
+    pub(crate) fn recorded(&mut self, ticket: u64) -> Vec<String> {
+        for change in self.records.remove(&ticket).unwrap_or_default() {
+            match change {
+                Change::Put(table, key, bytes) => self.rows.insert((table, key), bytes),
+                Change::Delete(table, key) => self.rows.remove(&(table, key)),
+            };
+        }
+        self.event(Event::Recorded { ticket: Ticket(ticket) })
+    }
+
+    /// The store refuses a record.
+    pub(crate) fn refused(&mut self, ticket: u64, why: &str) -> Vec<String> {
+        self.event(Event::NotRecorded { ticket: Ticket(ticket), why: why.to_owned() })
+    }
+
+    /// What the store has.
+    pub(crate) fn saved(&self) -> Saved {
+        Saved::read(self.rows.iter().map(|(&(table, key), bytes)| (table, key, bytes.clone())))
+    }
+
+    /// The keys of a table of the store.
+    pub(crate) fn rows(&self, table: Table) -> Vec<u64> {
+        self.rows.keys().filter(|(of, _)| *of == table).map(|&(_, key)| key).collect()
+    }
+
+    /// The next supervisor upon the same store; its first actions are not taken.
+    pub(crate) fn restarted(&self, settings: Settings) -> Self {
+        let saved = self.saved();
+        assert_eq!(saved.problems, Vec::<String>::new());
+        let machine = Machine::restore(Moment(0), settings.clone(), saved);
+        Self { machine, rows: self.rows.clone(), ..Self::new(Settings { durable: false, ..settings }) }
     }
 
     /// The states of all slots.

@@ -2,13 +2,15 @@
 
 use tally_protocol::control::Request;
 use tally_protocol::job::{JobRequest, Transport};
+use tally_protocol::settings::ReloadView;
 use tally_protocol::work::{FromWorker, LeaseId};
 use tally_protocol::{Attempt, ClientId, JobId, PartitionId, WorkerId};
 use tally_reduce::{Integer, Partial, Reduction};
 
 use super::{request, settings};
+use crate::action::Ticket;
 use crate::event::Event;
-use crate::{Machine, Moment, Settings};
+use crate::{Machine, Moment, Rights, Settings, Who};
 
 struct Dice(u64);
 
@@ -64,7 +66,11 @@ impl Dice {
 
     fn request(&mut self) -> Request {
         let job = self.job();
-        match self.below(14) {
+        match self.below(18) {
+            13 => Request::Reload,
+            14 => Request::Upgrade { binary: None },
+            15 => Request::Reprioritize { job, priority: 4 },
+            16 => Request::Metrics,
             0..=3 => Request::Submit(Box::new(self.submission().check().unwrap())),
             4 => Request::Cancel { jobs: vec![job], all: false },
             5 => Request::Pause(job),
@@ -109,6 +115,13 @@ impl Dice {
                 eager: self.below(2) == 0,
                 ..settings(1 + u16::try_from(self.below(4)).unwrap())
             })),
+            21 => Event::ClientCame {
+                client: self.client(),
+                who: Who { uid: 7, rights: [Rights::Own, Rights::Operate][usize::from(self.below(2) == 0)] },
+            },
+            22..=25 => Event::Recorded { ticket: Ticket(self.below(20)) },
+            26 => Event::NotRecorded { ticket: Ticket(self.below(20)), why: "full".into() },
+            27 => Event::Reloaded { client: self.client(), result: Ok(ReloadView::default()) },
             _ => Event::WorkerSaid { worker, said: self.said() },
         }
     }
@@ -118,7 +131,8 @@ impl Dice {
 fn nothing_that_happens_can_panic() {
     for seed in 1..=3_000 {
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
-        let mut machine = Machine::new(Moment(0), settings(2));
+        let durable = seed % 2 == 0;
+        let mut machine = Machine::new(Moment(0), Settings { durable, ids_ahead: 3, ..settings(2) });
         let mut exits = 0;
         for _ in 0..60 {
             let now = Moment(dice.below(20_000_000_000));

@@ -181,3 +181,24 @@ fn the_breakdown_adds_up() {
         [(101, 3, "0..6 9..12".to_owned(), "45".to_owned()), (102, 1, "6..9".to_owned(), "21".to_owned())]
     );
 }
+
+#[test]
+fn a_column_that_is_of_floats_after_all_starts_the_job_over_once() {
+    let found = |at: &str| FromWorker::NotIntegers { lease: lease(at), column: "v".into() };
+    let over = || {
+        let mut bench = halves();
+        assert_eq!(bench.partial(1, "j1/0.1"), NOTHING);
+        let said = bench.said(2, found("j1/1.1"));
+        for line in ["to w1: forget j1", "to w2: forget j1", "to w1: job j1", "to w1: lease j1/0.2 0+5"] {
+            assert!(said.iter().any(|one| one == line), "{line}: {said:?}");
+        }
+        assert_eq!(bench.view(1).elements_done, "0", "nothing of before counts");
+        let right = bench.right("j1/0.2");
+        assert_eq!(bench.said(1, altered(right, "j1/0.1")), NOTHING, "nor does what comes late");
+        bench.partial(1, "j1/0.2");
+        bench
+    };
+    assert_eq!(over().partial(2, "j1/1.2").last().unwrap(), "c1 <- j1 done sum=45");
+    let again = over().said(2, found("j1/1.2"));
+    assert!(again.last().unwrap().contains("could not read column 'v' as floats"), "{again:?}");
+}

@@ -99,6 +99,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("operator_groups", Kind::Text(access::GROUPS, access::check_groups), Reload::Live),
     key("reader_groups", Kind::Text(access::GROUPS, access::check_groups), Reload::Live),
     key("connections_per_user", Kind::Number(1, limits::CLIENTS_MAX as u64), Reload::Live),
+    key("jobs_open_per_user", Kind::Number(1, limits::JOBS_OPEN_MAX as u64), Reload::Live),
     key("metrics_listen", Kind::Text(MetricsAddress::FORM, MetricsAddress::check), Reload::Restart),
     key("log_file", Kind::Text("none, or an absolute path", log_file), Reload::Restart),
     key("log", Kind::Word(log_levels), Reload::Live),

@@ -2,13 +2,13 @@
 
 use tally_machine::Event;
 use tally_protocol::control::{BadCall, INTERFACE, Passed, Reply, Request, SERVICE_INTERFACE};
-use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::error::Failure;
 use tally_protocol::varlink::{self, Call, ReplyMessage};
 use tally_protocol::{ClientId, version};
 use tally_sys::poll::{Interest, Ready};
 use tally_sys::{clock, socket};
 
-use crate::client::{Client, Fate, Input};
+use crate::client::{Fate, Input};
 use crate::clients::Admission;
 use crate::token::Token;
 use crate::turn::Supervisor;
@@ -129,7 +129,6 @@ impl Supervisor {
                 parameters: [("parameter".to_owned(), why.to_string().into())].into_iter().collect(),
                 continues: false,
             },
-            Input::Call(call) if call.method == "io.tally.Upgrade" => return self.upgrade_asked(id, call),
             Input::Call(call) => match self.answer_here(&call) {
                 Some(message) => message,
                 None => match self.request(id, call) {
@@ -146,12 +145,18 @@ impl Supervisor {
     }
 
     fn request(&mut self, id: ClientId, call: Call) -> Result<Event, BadCall> {
-        let passed = self.clients.get_mut(id).map(Client::take_passed).unwrap_or_default();
+        let takes = call.method == "io.tally.Submit";
+        let passed = self.clients.get_mut(id).map(|client| client.take_passed(takes)).unwrap_or_default();
         let passed = match call.method.as_str() {
             "io.tally.Submit" => self.files.take_in(passed).map_err(BadCall::Meaning)?,
             _ => Passed::default(),
         };
         let set = passed.set;
+        if set != 0 {
+            // Here, as nothing is on its way to the machine: sets of jobs that it refused are left by now.
+            let needed = self.machine.file_sets();
+            self.files.keep_only(|kept| kept == set || needed.contains(&kept));
+        }
         let request = Request::from_call_with(call, passed).inspect_err(|_| self.files.drop_set(set))?;
         let more = self.clients.get_mut(id).is_some_and(|client| client.wants_more());
         Ok(Event::ClientSaid { client: id, request, more })

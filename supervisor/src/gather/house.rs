@@ -29,6 +29,7 @@ impl Supervisor {
         status.clients = self.clients.len() as u64;
         status.busy = Some(count(&["busy"]));
         status.restarting = Some(count(&["starting", "backing-off"]));
+        status.store = self.store_view();
         if !self.one_request {
             status.limits = self.limits(status, &workers);
         }

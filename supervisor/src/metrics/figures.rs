@@ -15,6 +15,7 @@ impl Supervisor {
         let mut text = Text::default();
         let status = self.machine.status();
         jobs(&mut text, &status);
+        super::machine::machine(&mut text, &self.machine.figures());
         workers(&mut text, &status, &self.machine.workers());
         let clients = self.clients.len();
         text.one("tally_clients", Kind::Gauge, "Clients connected to the control socket.", clients);

@@ -5,5 +5,6 @@
 pub(crate) mod figures;
 pub(crate) mod histogram;
 pub(crate) mod http;
+mod machine;
 pub(crate) mod scrapers;
 mod text;

@@ -43,7 +43,11 @@ impl Text {
             Kind::Gauge => ("gauge", ""),
             Kind::Info => ("info", "_info"),
         };
-        self.head(name, word, help);
+        let mut samples = samples.into_iter().peekable();
+        // A family of which there is nothing yet is not there yet.
+        if samples.peek().is_some() {
+            self.head(name, word, help);
+        }
         for (value, number) in samples {
             let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
             self.0.push_str(&format!("{name}{suffix}{{{label}=\"{value}\"}} {number}\n"));

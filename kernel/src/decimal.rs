@@ -1,0 +1,122 @@
+//! `--decimal`: cells as they are written, added and compared exactly.
+//!
+//! Nothing here becomes a float. A column without an expression is added in runs; expressions go row by row.
+
+use tally_columns::{Batch, Column as Cells, Decimals};
+use tally_expr::{
+    Decimal as Number, DecimalCell, DecimalProgram, DecimalValue, EvalError, Kind, Schema, Span,
+};
+use tally_reduce::{Decimal, DecimalSum, Integer, NotDecimal};
+
+use crate::Fault;
+use crate::range::parse;
+use crate::rows::Trouble;
+
+/// An expression and, perhaps, a filter over decimals.
+#[derive(Debug)]
+pub(crate) struct DecimalPlan {
+    of: DecimalProgram,
+    filter: Option<DecimalProgram>,
+}
+
+impl DecimalPlan {
+    pub(crate) fn of(of: &str, filter: Option<&str>, schema: &Schema) -> Result<Self, Fault> {
+        let compile = |option: &str, text: &str| {
+            let ast = parse(option, text)?;
+            DecimalProgram::compile(&ast, schema).map_err(|fault| Fault::of_text(option, text, &fault))
+        };
+        let of = compile("--of", of)?;
+        let filter = filter.map(|text| compile("--where", text)).transpose()?;
+        if filter.as_ref().is_some_and(|filter| filter.kind() != Kind::Bool) {
+            return Err(Fault::usage("filter by a number: --where takes a condition, such as 'price > 0'"));
+        }
+        Ok(Self { of, filter })
+    }
+
+    /// Folds the rows of a batch.
+    pub(crate) fn absorb(&self, batch: &Batch, bytes: &[u8], sum: &mut DecimalSum) -> Result<(), Trouble> {
+        let wide: Vec<std::collections::HashMap<usize, Number>> =
+            batch.columns().iter().map(wide_of).collect();
+        let mut numbers: Vec<Number> = Vec::new();
+        for row in 0..batch.rows() {
+            numbers.clear();
+            numbers.extend(batch.columns().iter().zip(&wide).map(|(cells, wide)| match cells {
+                Cells::Decimal(decimals) => wide.get(&row).cloned().unwrap_or_else(|| {
+                    decimals.values.get(row).map_or_else(zero, |&(units, scale)| number(units.into(), scale))
+                }),
+                Cells::Integer(_) | Cells::Float(_) | Cells::Text(_) => zero(),
+            }));
+            let cells: Vec<DecimalCell<'_>> = (batch.columns().iter().zip(&numbers))
+                .map(|(column, number)| match column {
+                    Cells::Text(texts) => DecimalCell::Text(texts.get(bytes, row).unwrap_or(&[])),
+                    Cells::Decimal(_) => DecimalCell::Number(number),
+                    Cells::Integer(_) | Cells::Float(_) => DecimalCell::Absent,
+                })
+                .collect();
+            let trouble = |in_filter: bool| {
+                move |(message, span): (String, Span)| {
+                    let row = batch.row_number(row).saturating_sub(1);
+                    Trouble::Element(EvalError { row, index: None, span, in_filter, message, hint: None })
+                }
+            };
+            if let Some(filter) = &self.filter
+                && filter.run(&cells).map_err(trouble(true))? != DecimalValue::Bool(true)
+            {
+                continue;
+            }
+            let value = match self.of.run(&cells).map_err(trouble(false))? {
+                DecimalValue::Number(value) => {
+                    Decimal::from_units(value.digits().clone(), value.scale().into()).map_err(too_long)?
+                }
+                DecimalValue::Bool(bit) => Decimal::from_units(u8::from(bit).into(), 0).map_err(too_long)?,
+            };
+            sum.add(&value, None);
+        }
+        Ok(())
+    }
+}
+
+/// Folds one column as it is.
+pub(crate) fn absorb_column(decimals: &Decimals, sum: &mut DecimalSum) -> Result<(), Trouble> {
+    let mut from = 0;
+    for (row, value) in &decimals.wide {
+        sum.add_units(&decimals.values[from..*row]).map_err(too_long)?;
+        sum.add(&Decimal::from_units(value.units.clone(), value.scale.into()).map_err(too_long)?, None);
+        from = row + 1;
+    }
+    sum.add_units(&decimals.values[from..]).map_err(too_long)
+}
+
+/// Rows without a value, to be counted.
+pub(crate) fn count_rows(rows: usize, sum: &mut DecimalSum) -> Result<(), Trouble> {
+    sum.add_units(&vec![(0, 0); rows]).map_err(too_long)
+}
+
+fn wide_of(cells: &Cells) -> std::collections::HashMap<usize, Number> {
+    match cells {
+        Cells::Decimal(decimals) => {
+            let wide = decimals.wide.iter();
+            wide.map(|(row, value)| (*row, number(value.units.clone(), value.scale))).collect()
+        }
+        Cells::Integer(_) | Cells::Float(_) | Cells::Text(_) => std::collections::HashMap::new(),
+    }
+}
+
+fn zero() -> Number {
+    Number::new(Integer::ZERO, 0)
+}
+
+/// `units / 10^scale`.
+fn number(units: Integer, scale: i32) -> Number {
+    match u32::try_from(scale) {
+        Ok(scale) => Number::new(units, scale),
+        Err(_) => {
+            let power = usize::try_from(scale.unsigned_abs()).unwrap_or(usize::MAX);
+            Number::new(units * Integer::from(10).pow(power), 0)
+        }
+    }
+}
+
+fn too_long(_: NotDecimal) -> Trouble {
+    Trouble::Fault(Fault::new("add a decimal number with more than 4096 digits before or after the point"))
+}

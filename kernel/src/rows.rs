@@ -1,0 +1,251 @@
+//! Batches of rows on their way into the state of a part: as they are, through an expression, by groups, as decimals.
+
+use tally_columns::{Batch, Column as Cells, Integers, Kind as CellKind};
+use tally_expr::{Column, Evaluator, LANES, Program};
+use tally_reduce::{DecimalSum, Indices, Integer, NanPolicy, Partial, Tally};
+
+use crate::Fault;
+use crate::chunk::{absorb, too_many};
+use crate::decimal::{self, DecimalPlan};
+use crate::group::{Groups, Keys};
+
+/// What is folded of each row.
+pub(crate) enum Fold {
+    /// The row itself, to be counted.
+    Rows,
+    /// One column as it is.
+    Column(CellKind),
+    /// What an expression makes of some columns.
+    Computed { program: Program, texts: Texts, kinds: Vec<CellKind> },
+    /// The same over decimals.
+    Decimal { plan: DecimalPlan, texts: Texts, kinds: Vec<CellKind> },
+}
+
+/// An expression and a filter as they were typed, for errors.
+#[derive(Clone)]
+pub(crate) struct Texts {
+    pub(crate) of: String,
+    pub(crate) filter: Option<String>,
+}
+
+impl Fold {
+    /// What the columns of a value are read as.
+    pub(crate) fn kinds(&self) -> Vec<CellKind> {
+        match self {
+            Self::Rows => Vec::new(),
+            Self::Column(kind) => vec![*kind],
+            Self::Computed { kinds, .. } | Self::Decimal { kinds, .. } => kinds.clone(),
+        }
+    }
+
+    pub(crate) fn texts(&self) -> Option<&Texts> {
+        match self {
+            Self::Computed { texts, .. } | Self::Decimal { texts, .. } => Some(texts),
+            Self::Rows | Self::Column(_) => None,
+        }
+    }
+}
+
+/// What went wrong with a batch.
+pub(crate) enum Trouble {
+    Element(tally_expr::EvalError),
+    Fault(Fault),
+}
+
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Where the values go.
+enum Into<'t> {
+    Whole(&'t mut Partial),
+    Groups(Box<Groups<'t>>),
+    Decimals(&'t mut DecimalSum),
+}
+
+/// Takes batch after batch of one part.
+pub(crate) struct Taker<'t> {
+    fold: &'t Fold,
+    evaluator: Option<Evaluator<'t>>,
+    into: Into<'t>,
+    nan: NanPolicy,
+}
+
+impl<'t> Taker<'t> {
+    pub(crate) fn new(fold: &'t Fold, nan: NanPolicy, tally: &'t mut Tally) -> Self {
+        let evaluator = match fold {
+            Fold::Computed { program, .. } => Some(Evaluator::new(program)),
+            Fold::Rows | Fold::Column(_) | Fold::Decimal { .. } => None,
+        };
+        let into = match tally {
+            Tally::Plain(partial) => Into::Whole(partial),
+            Tally::Grouped(grouped) => Into::Groups(Box::new(Groups::new(grouped, nan))),
+            Tally::Decimal { sum, .. } => Into::Decimals(sum),
+        };
+        Self { fold, evaluator, into, nan }
+    }
+
+    /// Folds a batch, which was read from `bytes`; of its columns the last ones are keys, where there are groups.
+    pub(crate) fn take(&mut self, batch: &Batch, bytes: &[u8]) -> Result<(), Trouble> {
+        let skipped = batch.skipped_rows();
+        let values = self.fold.kinds().len().min(batch.columns().len());
+        let (columns, keys) = batch.columns().split_at(values);
+        let keys = Keys { columns: keys, bytes };
+        match &mut self.into {
+            Into::Whole(partial) => partial.skip(skipped),
+            Into::Groups(groups) => groups.skip(skipped),
+            Into::Decimals(sum) => sum.skip(skipped),
+        }
+        match (self.fold, &mut self.into) {
+            (Fold::Computed { .. }, into) => {
+                let Some(evaluator) = &mut self.evaluator else { return Ok(()) };
+                let rows = Rows { batch, columns, bytes, nan: self.nan };
+                rows.compute(evaluator, into, keys)
+            }
+            (Fold::Decimal { plan, .. }, Into::Decimals(sum)) => plan.absorb(batch, bytes, sum),
+            (Fold::Column(_), Into::Whole(partial)) => Ok(absorb_column(columns, self.nan, partial)?),
+            (Fold::Column(_), Into::Groups(groups)) => Ok(group_column(columns, groups, keys)?),
+            (Fold::Column(_), Into::Decimals(sum)) => match columns {
+                [Cells::Decimal(decimals)] => decimal::absorb_column(decimals, sum),
+                _ => Err(no_numbers().into()),
+            },
+            (Fold::Rows, Into::Whole(partial)) => {
+                let rows = vec![0; batch.rows()];
+                Ok(partial.absorb_u8(&rows, Indices::Unknown).map_err(too_many)?)
+            }
+            (Fold::Rows, Into::Groups(groups)) => {
+                Ok((0..batch.rows()).try_for_each(|row| groups.integer(keys, row, 0))?)
+            }
+            (Fold::Rows, Into::Decimals(sum)) => decimal::count_rows(batch.rows(), sum),
+            (Fold::Decimal { .. }, Into::Whole(_) | Into::Groups(_)) => Err(no_numbers().into()),
+        }
+    }
+
+    /// After the last batch.
+    pub(crate) fn end(self) -> Result<(), Fault> {
+        match self.into {
+            Into::Groups(mut groups) => groups.settle(),
+            Into::Whole(_) | Into::Decimals(_) => Ok(()),
+        }
+    }
+}
+
+/// Rows on their way through an expression.
+struct Rows<'a> {
+    batch: &'a Batch,
+    columns: &'a [Cells],
+    bytes: &'a [u8],
+    nan: NanPolicy,
+}
+
+impl Rows<'_> {
+    fn compute(
+        &self,
+        evaluator: &mut Evaluator<'_>,
+        into: &mut Into<'_>,
+        keys: Keys<'_>,
+    ) -> Result<(), Trouble> {
+        let all = self.batch.rows();
+        for from in (0..all).step_by(LANES) {
+            let to = (from + LANES).min(all);
+            let lanes: Vec<Lanes<'_>> =
+                self.columns.iter().map(|cells| Lanes::of(cells, self.bytes, from, to)).collect();
+            let columns: Vec<Column<'_>> = lanes.iter().map(Lanes::column).collect();
+            let first = self.batch.row_number(from).saturating_sub(1);
+            let chunk = evaluator.run_columns(&columns, to - from, first).map_err(Trouble::Element)?;
+            match into {
+                Into::Whole(partial) => absorb(partial, &chunk, self.nan)?,
+                Into::Groups(groups) => groups.absorb(&chunk, keys, from)?,
+                Into::Decimals(_) => return Err(no_numbers().into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn no_numbers() -> Fault {
+    Fault::new("fold cells that are no numbers")
+}
+
+/// The cells of one column as an expression reads them.
+enum Lanes<'a> {
+    Short(&'a [i64]),
+    Long(Vec<Integer>),
+    Floats(&'a [f64]),
+    Texts(Vec<&'a [u8]>),
+}
+
+impl<'a> Lanes<'a> {
+    fn of(cells: &'a Cells, rest: &'a [u8], from: usize, to: usize) -> Self {
+        match cells {
+            Cells::Integer(integers) => {
+                let first = integers.wide.partition_point(|(row, _)| *row < from);
+                let wide: Vec<_> = integers.wide[first..].iter().take_while(|(row, _)| *row < to).collect();
+                if wide.is_empty() {
+                    return Self::Short(&integers.values[from..to]);
+                }
+                let mut all: Vec<Integer> =
+                    integers.values[from..to].iter().map(|&value| value.into()).collect();
+                for (row, value) in wide {
+                    all[row - from].clone_from(value);
+                }
+                Self::Long(all)
+            }
+            Cells::Float(floats) => Self::Floats(&floats[from..to]),
+            Cells::Text(texts) => {
+                Self::Texts((from..to).map(|row| texts.get(rest, row).unwrap_or(&[])).collect())
+            }
+            Cells::Decimal(_) => Self::Texts(vec![&[]; to - from]),
+        }
+    }
+
+    fn column(&self) -> Column<'_> {
+        match self {
+            Self::Short(values) => Column::I64(values),
+            Self::Long(values) => Column::Big(values),
+            Self::Floats(values) => Column::F64(values),
+            Self::Texts(values) => Column::Text(values),
+        }
+    }
+}
+
+/// Folds one column as it is.
+fn absorb_column(columns: &[Cells], nan: NanPolicy, partial: &mut Partial) -> Result<(), Fault> {
+    match columns {
+        [Cells::Integer(integers)] => absorb_integers(integers, partial),
+        [Cells::Float(floats)] => partial.absorb_f64(floats, Indices::Unknown, nan).map_err(too_many),
+        _ => Err(no_numbers()),
+    }
+}
+
+fn absorb_integers(integers: &Integers, partial: &mut Partial) -> Result<(), Fault> {
+    let mut from = 0;
+    for (row, value) in &integers.wide {
+        partial.absorb_i64(&integers.values[from..*row], Indices::Unknown).map_err(too_many)?;
+        partial.absorb_integer(value, None).map_err(too_many)?;
+        from = row + 1;
+    }
+    partial.absorb_i64(&integers.values[from..], Indices::Unknown).map_err(too_many)
+}
+
+/// The same by groups.
+fn group_column(columns: &[Cells], groups: &mut Groups<'_>, keys: Keys<'_>) -> Result<(), Fault> {
+    match columns {
+        [Cells::Integer(integers)] => {
+            let mut wide = integers.wide.iter().peekable();
+            for (row, &value) in integers.values.iter().enumerate() {
+                match wide.next_if(|(at, _)| *at == row) {
+                    Some((_, value)) => groups.wide(keys, row, value)?,
+                    None => groups.integer(keys, row, value)?,
+                }
+            }
+            Ok(())
+        }
+        [Cells::Float(floats)] => {
+            floats.iter().enumerate().try_for_each(|(row, &value)| groups.float(keys, row, value))
+        }
+        _ => Err(no_numbers()),
+    }
+}
