@@ -413,7 +413,8 @@ fn a_file_that_its_submitter_cannot_read_is_not_read() {
         let sent = passed::pass(&client.stream, call.as_bytes(), &[fd.as_fd()]).expect("the daemon reads");
         assert_eq!(sent, call.len());
         let reply = client.hear().expect("a reply");
-        assert_eq!(reply["parameters"]["job"]["state"], "failed", "{how}: {reply}");
+        let why = "could not take a descriptor: it is not open for reading";
+        assert_eq!(reply["parameters"]["message"], why, "{how}: {reply}");
         assert!(!reply.to_string().contains("3000"), "{how}: {reply}");
     }
     // The same call with a descriptor that is open for reading is answered.
