@@ -455,3 +455,50 @@ fn the_oldest_ended_jobs_are_forgotten_for_good() {
     daemon.stop();
     world.finish();
 }
+
+/// A file of the numbers from 1 to `last`, one a line.
+fn numbers(world: &World, last: u64) -> PathBuf {
+    let path = world.path().join("numbers.csv");
+    let lines: String = (1..=last).map(|number| format!("{number}\n")).collect();
+    fs::write(&path, format!("n\n{lines}")).expect("it can be written");
+    path
+}
+
+/// A daemon that keeps its one worker busy, and behind that a job over a file that waits.
+fn with_a_waiting_file_job(world: &World, file: &Path) -> (Daemon, String, String) {
+    let daemon = world.daemon(&["--workers", "1"]);
+    let long = id(&daemon.client().submit(&detached(4_000_000_000, 4_000), false));
+    let asked = world.ask(["sum", file.to_str().expect("text"), "--priority", "-1", "--detach"]);
+    assert_eq!(asked.code(), 0, "{asked:?}");
+    (daemon, long, asked.stdout.trim().to_owned())
+}
+
+#[test]
+fn a_job_over_a_file_goes_on_with_the_next_daemon() {
+    let world = World::new(BINARY);
+    let file = numbers(&world, 100_000);
+    let (daemon, long, job) = with_a_waiting_file_job(&world, &file);
+    kill(&world, daemon);
+    let daemon = world.daemon(&["--workers", "1"]);
+    world.ask(["cancel", &long]).answered(&format!("{long}\n"));
+    answer(&world, &job, "5000050000\n");
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
+fn a_file_that_has_changed_meanwhile_is_an_error_and_no_answer() {
+    let world = World::new(BINARY);
+    let file = numbers(&world, 100_000);
+    let (daemon, long, job) = with_a_waiting_file_job(&world, &file);
+    kill(&world, daemon);
+    let mut more = fs::File::options().append(true).open(&file).expect("it is there");
+    more.write_all(b"1000000\n").expect("it can be written");
+    let daemon = world.daemon(&["--workers", "1"]);
+    world.ask(["cancel", &long]).answered(&format!("{long}\n"));
+    let result = world.ask(["result", &job]);
+    assert_eq!((result.code(), result.stdout.as_str()), (1, ""), "{result:?}");
+    assert!(result.stderr.contains("was changed since it was submitted"), "{}", result.stderr);
+    daemon.stop();
+    world.finish();
+}

@@ -51,7 +51,7 @@ impl FileSets {
                 }
                 Err(why) => {
                     let why = format!("could not go on with {}: {why}", job.job);
-                    job.broken = Some(Failure::new(ErrorCode::BadUsage, why));
+                    job.broken = Some(Failure::new(ErrorCode::KernelFailed, why));
                 }
             }
         }

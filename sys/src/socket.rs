@@ -346,9 +346,9 @@ mod tests {
         let error = send_packet(&ours, b"x", &[null.as_fd(); PACKET_FDS_MAX + 1]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         // A peer that does not obey the maximum.
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(40))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(200))];
         let mut control = SendAncillaryBuffer::new(&mut space);
-        let many = [null.as_fd(); 40];
+        let many = [null.as_fd(); 200];
         assert!(control.push(SendAncillaryMessage::ScmRights(&many)));
         rustix::net::sendmsg(&ours, &[IoSlice::new(b"x")], &mut control, SendFlags::empty()).unwrap();
         let packet = receive_packet(&theirs, &mut [0; 1]).unwrap();

@@ -58,7 +58,7 @@ for e, f in [("i*i", lambda i: i * i), ("i**5", lambda i: i**5), ("-i // 7", lam
              ("abs(50-i)", lambda i: abs(50 - i)), ("if(i % 2 == 0, i, -i)", lambda i: i if i % 2 == 0 else -i),
              ("-i ** 2", lambda i: -i**2), ("2 ** i", lambda i: 2**i), ("min(i, 100-i)", lambda i: min(i, 100 - i)), ("i in (3, 5, 200)", lambda i: int(i in (3, 5, 200))),
              ("10 < i <= 20", lambda i: int(10 < i <= 20)), ("round(i / 2)", lambda i: round(F(i, 2)))]:
-    case(["sum", "0..101", "--of", e], sum(f(i) for i in range(101)), others="numpy, numexpr: wrap past 64 bits")
+    case(["sum", "0..101", "--of", e], sum(f(i) for i in range(101)))
 for e, f in [("i / 3", lambda i: i / 3), ("(i + 10**30) / 10**15", lambda i: (i + 10**30) / 10**15), ("sqrt(i)", lambda i: math.sqrt(i)),
              ("0.1 * i", lambda i: 0.1 * i), ("i // 0.3", lambda i: i // 0.3), ("i % 0.3", lambda i: i % 0.3), ("-i % 0.7", lambda i: -i % 0.7), ("float(i + 2**53)", lambda i: float(i + 2**53))]:
     case(["sum", "0..101", "--of", e], fsum(f(i) for i in range(101)), others="")
@@ -75,7 +75,7 @@ case(["count", f"0..{10**15}", "--step", str(10**13)], 100)
 case(["sum", f"0..{10**30}", "--step", str(10**29)], sum(range(0, 10**30, 10**29)), others="")
 # Factorials and products.
 for n in [0, 1, 20, 21, 35, 100, 500]:
-    case(["factorial", str(n)], math.factorial(n), others="numpy wraps" if n > 20 else "")
+    case(["factorial", str(n)], math.factorial(n))
 case(["product", "-3..0"], -6)
 case(["product", "5..5"], 1)
 case(["product", "-3..4"], 0)
@@ -117,7 +117,7 @@ for data, args, a, who in [
 case(["sum", "f.csv", "--of", "a"], 0, "f.csv", b"a\n")
 case(["count", "f.csv"], 2, "f.csv", b"a\n1\n2\n")
 case(["sum", "f.csv", "--on-bad", "nan"], NAN, "f.csv", b"a\n1.5\nNA\n")
-fails(["sum", "f.csv", "--on-bad", "nan"], "row 3", "f.csv", b"a\n1\nNA\n")
+case(["sum", "f.csv", "--on-bad", "nan"], NAN, "f.csv", b"a\n1\nNA\n")
 fails(["sum", "f.csv"], "row", "f.csv", b"a\n1\nx\n", "")
 fails(["sum", "f.csv", "--of", "a"], "could not", "f.csv", b"a,b\n1,2\n3\n", "")
 fails(["sum", "f.csv", "--of", "prise"], "price", "f.csv", b"price,n\n1,2\n", "", 2)
@@ -128,7 +128,7 @@ fails(["sum", "0..3", "--of", "i %% 7"], "no operator", code=2)
 for descr, fmt, xs in [("|i1", "b", [-128, -128]), ("|u1", "B", [255, 255]), ("<i2", "h", [-2**15] * 2), (">i2", "h", [2**15 - 1] * 2), ("<u2", "H", [65535] * 2), (">u2", "H", [1, 256]),
                        ("<i4", "i", [-2**31] * 2), (">i4", "i", [2**31 - 1] * 2), ("<u4", "I", [2**32 - 1] * 2), (">u4", "I", [1, 2**24]), ("<i8", "q", [M] * 2), (">i8", "q", [-2**63] * 2),
                        ("<u8", "Q", [2**64 - 1] * 2), (">u8", "Q", [2**64 - 1, 1]), ("<f4", "f", [2.0**24, 1.0]), (">f4", "f", [0.5, 2.0**-149]), ("<f8", "d", [1e16, 1.0, -1e16]), (">f8", "d", [1e16, 1.0, -1e16])]:
-    case(["sum", "f.npy"], fsum(xs) if fmt in "fd" else sum(xs), "f.npy", npy(descr, fmt, xs), "polars wraps" if (fmt, descr[0]) == ("i", "<") else "")
+    case(["sum", "f.npy"], fsum(xs) if fmt in "fd" else sum(xs), "f.npy", npy(descr, fmt, xs))
 
 for number, one in enumerate(CASES):
     if one["file"]:
