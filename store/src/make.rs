@@ -29,7 +29,7 @@ pub(crate) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> O
 }
 
 /// Makes the directory, for its owner only, if it is not there: for the lock that is taken before a store is
-/// [opened](crate::open).
+/// [opened](crate::open()).
 ///
 /// # Errors
 /// When it cannot be made.
