@@ -209,7 +209,7 @@ pub(crate) const TOPICS: [Topic; 4] =
 
 fn sources() -> String {
     "\
-A source is a range of integers, of any size:
+A source is a range of integers, of any size, or a file:
 
   0..100          0 to 99: the end does not belong to it
   1..=100         1 to 100: here it does
@@ -217,8 +217,15 @@ A source is a range of integers, of any size:
   0..1e9          also 8_000_000, 2.5e3, 2**70
   0..10 --step 3  0, 3, 6, 9; a negative step walks down: 10..0 --step -3
 
+  data.csv        a table with names in its first row; also .tsv
+  numbers.txt     one number a line
+  array.npy       an array of NumPy; data.bin --format f64le  raw numbers
+  table.csv.gz    packed by gzip or zstd
+  'part-*.csv'    all that match
+  -               standard input
+
 Several sources are one after the other: tally sum 0..10 20..30
-This version reads ranges only.
+Of a table with several columns of numbers, --of says which: --of 'price * n'
 "
     .to_owned()
 }
