@@ -17,8 +17,8 @@ use crate::{Fault, KeepGoing};
 /// What expressions call the number.
 pub(crate) const NAME: &str = "value";
 
-/// Bytes between two questions whether to go on.
-const BETWEEN: u64 = 1 << 20;
+/// Bytes looked at between two questions whether to go on: what was read of them stays in the second-level cache.
+const BETWEEN: u64 = 256 << 10;
 /// Bytes of an npy header that are enough nearly always.
 const HEAD_BYTES: u64 = 4 << 10;
 
@@ -98,17 +98,16 @@ impl Numbers {
             |offset: u64| offset.saturating_sub(fixed.first).div_ceil(fixed.stride).min(fixed.count);
         let (mut from, to) = (number_at(part.from), number_at(part.to));
         let step = (BETWEEN / fixed.stride).max(1);
-        let (start, end) = fixed.range(from, to);
-        let all = if from < to { Some(bytes.part(part.file, start, end)?) } else { None };
+        let start = fixed.range(from, to).0;
         let mut buffer = Buffer::default();
-        while let Some(all) = all.as_ref().filter(|_| from < to) {
+        while from < to {
             let until = (from + step).min(to);
             let (low, high) = fixed.range(from, until);
-            let at = |offset: u64| usize::try_from(offset - start).unwrap_or(usize::MAX);
-            let window = all.get(at(low)..at(high)).ok_or_else(|| {
-                Fault::new(format!("read {}: it is shorter than it was", self.names[part.file]))
-            })?;
-            let slice = fixed.slice(window, &mut buffer);
+            let window = bytes.part(part.file, low, high)?;
+            if (window.len() as u64) < high - low {
+                return Err(Fault::new(format!("read {}: it is shorter than it was", self.names[part.file])));
+            }
+            let slice = fixed.slice(&window, &mut buffer);
             match &self.program {
                 None => self.absorb(slice, partial)?,
                 Some(program) => self.compute(program, slice, from, partial)?,

@@ -1,16 +1,27 @@
-//! The files of a job as this process sees them: descriptors that somebody else opened, mapped part by part.
+//! The files of a job as this process sees them: descriptors that somebody else opened, mapped or read part by part.
 
+use std::io;
 use std::ops::Deref;
 use std::os::fd::OwnedFd;
 
 use tally_kernel::{Bytes, Fault, FileBytes};
-use tally_protocol::source::{FileIdentity, Files};
+use tally_protocol::source::{FileIdentity, FileSource, Files};
 use tally_sys::map::{self, FileMap};
+
+use crate::windows::{PIECE_BYTES, Piece, Windows};
 
 /// Open files, in the order of their job.
 #[derive(Debug)]
 pub struct Maps {
-    files: Vec<(OwnedFd, String, FileIdentity)>,
+    files: Vec<File>,
+}
+
+#[derive(Debug)]
+struct File {
+    fd: OwnedFd,
+    name: String,
+    expected: FileIdentity,
+    windows: Windows,
 }
 
 impl Maps {
@@ -23,10 +34,13 @@ impl Maps {
         if named != came {
             return Err(Fault::new(format!("open the files of the job: {came} of {named} descriptors came")));
         }
-        let names = files.files.iter().map(|file| (file.name.clone(), file.identity));
-        Ok(Self {
-            files: descriptors.into_iter().zip(names).map(|(fd, (name, is))| (fd, name, is)).collect(),
-        })
+        let open = |(fd, file): (OwnedFd, &FileSource)| File {
+            fd,
+            name: file.name.clone(),
+            expected: file.identity,
+            windows: Windows::default(),
+        };
+        Ok(Self { files: descriptors.into_iter().zip(&files.files).map(open).collect() })
     }
 }
 
@@ -44,29 +58,44 @@ pub fn identity(file: impl std::os::fd::AsFd) -> std::io::Result<FileIdentity> {
     })
 }
 
-struct Mapped(FileMap);
+enum Part {
+    Mapped(FileMap),
+    Piece(Piece),
+}
 
-impl Deref for Mapped {
+impl Deref for Part {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.0
+        match self {
+            Self::Mapped(map) => map,
+            Self::Piece(piece) => piece,
+        }
     }
 }
 
 impl FileBytes for Maps {
     fn part(&self, file: usize, from: u64, to: u64) -> Result<Bytes, Fault> {
-        let Some((fd, name, expected)) = self.files.get(file) else {
+        let Some(file) = self.files.get(file) else {
             return Err(Fault::new("read a file that is not the job's"));
         };
-        let wrong = |why: String| Fault::new(format!("read {name}: {why}"));
-        let now = identity(fd).map_err(|why| wrong(why.to_string()))?;
-        if now != *expected {
-            return Err(wrong("it was changed while the job ran".to_owned()));
+        file.part(from, to.min(file.expected.bytes))
+            .map(|part| Box::new(part) as Bytes)
+            .map_err(|why| Fault::new(format!("read {}: {why}", file.name)))
+    }
+}
+
+impl File {
+    fn part(&self, from: u64, to: u64) -> io::Result<Part> {
+        let length = to.saturating_sub(from);
+        let small = 0 < length && length <= PIECE_BYTES;
+        if !(small && self.windows.goes_on(from, to)) && identity(&self.fd)? != self.expected {
+            return Err(io::Error::other("it was changed while the job ran"));
         }
-        let to = to.min(expected.bytes);
-        let length = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
-        let map = FileMap::open(fd, from, length).map_err(|why| wrong(why.to_string()))?;
-        Ok(Box::new(Mapped(map)))
+        if small {
+            return self.windows.piece(&self.fd, self.expected.bytes, from, to).map(Part::Piece);
+        }
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        FileMap::open(&self.fd, from, length).map(Part::Mapped)
     }
 }
