@@ -47,6 +47,9 @@ pub struct Settings {
     pub ahead: Span,
     /// Leases a worker may hold at the most.
     pub leases_max: usize,
+    /// The answers of a job whose state is not heavier (`Tally::weight`) are worked out at once; others by the shell, beside
+    /// everything else.
+    pub weight_at_once: u64,
     /// Jobs open at once.
     pub jobs_open_max: usize,
     /// Open jobs of one user, for users without the right to operate.
@@ -118,6 +121,7 @@ impl Settings {
             partition_most: Span::ms(50),
             ahead: Span::ms(2),
             leases_max: 64,
+            weight_at_once: limits::WEIGHT_AT_ONCE,
             jobs_open_max: limits::JOBS_OPEN_MAX,
             jobs_open_per_user_max: limits::JOBS_OPEN_PER_USER_MAX,
             jobs_ended_max: limits::JOBS_ENDED_MAX,

@@ -54,6 +54,8 @@ pub const MEMORY_LIMIT_BYTES_MIN: u64 = 12 << 20;
 pub const MEMORY_LIMIT_BYTES_MAX: u64 = 1 << 47;
 /// Bytes of a configuration file.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// `Tally::weight` of a state whose answers a daemon works out in its turn: about a millisecond.
+pub const WEIGHT_AT_ONCE: u64 = 16 << 10;
 /// Bytes of memory that the groups of one job may take, in the supervisor and in each worker.
 pub const GROUPS_BYTES_MAX: usize = 256 << 20;
 /// Times a job starts over because one more column turned out to be of floats.

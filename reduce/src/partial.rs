@@ -135,6 +135,20 @@ impl Partial {
         Ok(())
     }
 
+    /// Bytes of the product so far, which takes long to multiply out and to write.
+    pub(crate) fn weight(&self) -> usize {
+        let floats = self.basis.floats.as_ref().and_then(|floats| floats.product.as_ref()?.odd.as_ref());
+        let products = [self.basis.product.as_ref(), floats];
+        products.into_iter().flatten().map(|product| product.bits() / 8).sum()
+    }
+
+    /// Multiplies out what was put off.
+    pub(crate) fn settle(&mut self) {
+        if let Some(product) = &mut self.basis.product {
+            product.settle();
+        }
+    }
+
     /// The answers, in the order asked; variance and standard deviation of a `population` or of a sample.
     pub fn finish(&self, population: bool) -> Vec<(Reduction, Result<Answer, NoAnswer>)> {
         self.reductions.iter().map(|reduction| (*reduction, self.answer(*reduction, population))).collect()

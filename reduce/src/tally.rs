@@ -150,6 +150,24 @@ impl Tally {
         }
     }
 
+    /// How long the answers will take to work out, roughly: bytes of what is then still to be multiplied, sorted and
+    /// written in decimal. At least 1.
+    pub fn weight(&self) -> u64 {
+        let weight = match self {
+            Self::Plain(partial) => partial.weight(),
+            Self::Grouped(grouped) => grouped.weight(),
+            Self::Decimal { .. } => 0,
+        };
+        weight as u64 + 1
+    }
+
+    /// Does at once what was put off, so that a copy need not do it again.
+    pub fn settle(&mut self) {
+        if let Self::Plain(partial) = self {
+            partial.settle();
+        }
+    }
+
     /// Adds the elements of another. Commutative and associative, and `identity` changes nothing.
     ///
     /// # Errors

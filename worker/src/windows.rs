@@ -108,7 +108,7 @@ fn mapped(file: &OwnedFd, start: u64, end: u64) -> Option<Rc<FileMap>> {
     let map = FileMap::open(file, start, usize::try_from(end - start).ok()?).ok()?;
     let half = usize::try_from(HUGE_PAGE / 2).ok()?;
     let before = page_faults().ok()?;
-    black_box((map.first(), map.get(half)));
+    black_box((map.first().copied(), map.get(half).copied()));
     let faults = page_faults().ok()?.saturating_sub(before);
     (faults <= 1).then(|| Rc::new(map))
 }
@@ -188,6 +188,25 @@ mod tests {
                 assert!(windows.goes_on(to, to) && !windows.goes_on(to + 1, to + 1));
             }
         }
+    }
+
+    #[test]
+    fn small_pages_are_read() {
+        let shmem = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/shmem_enabled");
+        if shmem.is_ok_and(|modes| !modes.contains("[never]") && !modes.contains("[advise]")) {
+            return println!("skipped: here memory files may have huge pages");
+        }
+        let length = 2 * HUGE_PAGE;
+        let memory = tally_sys::map::spool(file_at_its_start(&bytes(length))).unwrap();
+        let piece = Windows::default().piece(&memory, length, 0, 100).unwrap();
+        assert!(matches!(piece, Piece::Read(..)), "{piece:?}");
+    }
+
+    fn file_at_its_start(bytes: &[u8]) -> File {
+        use std::io::Seek;
+        let mut file = File::from(file_of(bytes));
+        file.rewind().unwrap();
+        file
     }
 
     #[test]
