@@ -10,8 +10,8 @@ use tally_columns::{BlockScan, Dialect, Place, cut};
 use crate::Fault;
 use crate::files::FileBytes;
 
-/// Bytes scanned at once.
-const SCAN_BYTES: u64 = 1 << 20;
+/// Bytes scanned at once: few enough to stay in a cache between being read and being scanned.
+const SCAN_BYTES: u64 = 256 << 10;
 /// Bytes between two places that are remembered.
 const REMEMBERED_EVERY: u64 = 16 << 20;
 /// Bytes looked at first for the next row.
