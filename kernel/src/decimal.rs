@@ -6,9 +6,10 @@ use tally_columns::{Batch, Column as Cells, Decimals};
 use tally_expr::{
     Decimal as Number, DecimalCell, DecimalProgram, DecimalValue, EvalError, Kind, Schema, Span,
 };
-use tally_reduce::{Decimal, DecimalSum, Integer, NotDecimal};
+use tally_reduce::{Decimal, DecimalSum, Integer};
 
 use crate::Fault;
+use crate::group::too_long;
 use crate::range::parse;
 use crate::rows::Trouble;
 
@@ -33,20 +34,25 @@ impl DecimalPlan {
         Ok(Self { of, filter })
     }
 
-    /// Folds the rows of a batch.
-    pub(crate) fn absorb(&self, batch: &Batch, bytes: &[u8], sum: &mut DecimalSum) -> Result<(), Trouble> {
-        let wide: Vec<std::collections::HashMap<usize, Number>> =
-            batch.columns().iter().map(wide_of).collect();
+    /// Gives the answers of the rows of a batch to `into`, each with the row it is of. `columns` are those of values.
+    pub(crate) fn compute(
+        &self,
+        batch: &Batch,
+        columns: &[Cells],
+        bytes: &[u8],
+        into: &mut dyn FnMut(usize, &Decimal) -> Result<(), Fault>,
+    ) -> Result<(), Trouble> {
+        let wide: Vec<std::collections::HashMap<usize, Number>> = columns.iter().map(wide_of).collect();
         let mut numbers: Vec<Number> = Vec::new();
         for row in 0..batch.rows() {
             numbers.clear();
-            numbers.extend(batch.columns().iter().zip(&wide).map(|(cells, wide)| match cells {
+            numbers.extend(columns.iter().zip(&wide).map(|(cells, wide)| match cells {
                 Cells::Decimal(decimals) => wide.get(&row).cloned().unwrap_or_else(|| {
                     decimals.values.get(row).map_or_else(zero, |&(units, scale)| number(units.into(), scale))
                 }),
                 Cells::Integer(_) | Cells::Float(_) | Cells::Text(_) => zero(),
             }));
-            let cells: Vec<DecimalCell<'_>> = (batch.columns().iter().zip(&numbers))
+            let cells: Vec<DecimalCell<'_>> = (columns.iter().zip(&numbers))
                 .map(|(column, number)| match column {
                     Cells::Text(texts) => DecimalCell::Text(texts.get(bytes, row).unwrap_or(&[])),
                     Cells::Decimal(_) => DecimalCell::Number(number),
@@ -70,14 +76,14 @@ impl DecimalPlan {
                 }
                 DecimalValue::Bool(bit) => Decimal::from_units(u8::from(bit).into(), 0).map_err(too_long)?,
             };
-            sum.add(&value, None);
+            into(row, &value)?;
         }
         Ok(())
     }
 }
 
 /// Folds one column as it is.
-pub(crate) fn absorb_column(decimals: &Decimals, sum: &mut DecimalSum) -> Result<(), Trouble> {
+pub(crate) fn absorb_column(decimals: &Decimals, sum: &mut DecimalSum) -> Result<(), Fault> {
     let mut from = 0;
     for (row, value) in &decimals.wide {
         sum.add_units(&decimals.values[from..*row]).map_err(too_long)?;
@@ -88,7 +94,7 @@ pub(crate) fn absorb_column(decimals: &Decimals, sum: &mut DecimalSum) -> Result
 }
 
 /// Rows without a value, to be counted.
-pub(crate) fn count_rows(rows: usize, sum: &mut DecimalSum) -> Result<(), Trouble> {
+pub(crate) fn count_rows(rows: usize, sum: &mut DecimalSum) -> Result<(), Fault> {
     sum.add_units(&vec![(0, 0); rows]).map_err(too_long)
 }
 
@@ -115,8 +121,4 @@ fn number(units: Integer, scale: i32) -> Number {
             Number::new(units * Integer::from(10).pow(power), 0)
         }
     }
-}
-
-fn too_long(_: NotDecimal) -> Trouble {
-    Trouble::Fault(Fault::new("add a decimal number with more than 4096 digits before or after the point"))
 }

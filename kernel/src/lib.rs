@@ -13,6 +13,7 @@ mod decimal;
 mod fault;
 mod files;
 mod group;
+mod names;
 mod numbers;
 mod place;
 mod plan;

@@ -75,7 +75,7 @@ impl FilesPlan {
             let whole = match &mut self.reader {
                 FileReader::Numbers(numbers) => match tally {
                     Tally::Plain(partial) => numbers.fold(&*self.bytes, part, partial, more)?,
-                    Tally::Grouped(_) | Tally::Decimal { .. } => {
+                    Tally::Grouped(_) | Tally::Decimal { .. } | Tally::GroupedDecimal(_) => {
                         return Err(Fault::usage("group an array or add it as decimals"));
                     }
                 },

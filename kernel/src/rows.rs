@@ -1,13 +1,13 @@
 //! Batches of rows on their way into the state of a part: as they are, through an expression, by groups, as decimals.
 
-use tally_columns::{Batch, Column as Cells, Integers, Kind as CellKind};
+use tally_columns::{Batch, Column as Cells, Decimals, Integers, Kind as CellKind};
 use tally_expr::{Column, Evaluator, LANES, Program};
 use tally_reduce::{DecimalSum, Indices, Integer, NanPolicy, Partial, Tally};
 
 use crate::Fault;
 use crate::chunk::{absorb, too_many};
 use crate::decimal::{self, DecimalPlan};
-use crate::group::{Groups, Keys};
+use crate::group::{DecimalGroups, Groups, Keys};
 
 /// What is folded of each row.
 pub(crate) enum Fold {
@@ -63,6 +63,7 @@ enum Into<'t> {
     Whole(&'t mut Partial),
     Groups(Box<Groups<'t>>),
     Decimals(&'t mut DecimalSum),
+    DecimalGroups(Box<DecimalGroups<'t>>),
 }
 
 /// Takes batch after batch of one part.
@@ -83,6 +84,7 @@ impl<'t> Taker<'t> {
             Tally::Plain(partial) => Into::Whole(partial),
             Tally::Grouped(grouped) => Into::Groups(Box::new(Groups::new(grouped, nan))),
             Tally::Decimal { sum, .. } => Into::Decimals(sum),
+            Tally::GroupedDecimal(grouped) => Into::DecimalGroups(Box::new(DecimalGroups::new(grouped))),
         };
         Self { fold, evaluator, into, nan }
     }
@@ -97,6 +99,7 @@ impl<'t> Taker<'t> {
             Into::Whole(partial) => partial.skip(skipped),
             Into::Groups(groups) => groups.skip(skipped),
             Into::Decimals(sum) => sum.skip(skipped),
+            Into::DecimalGroups(groups) => groups.skip(skipped),
         }
         match (self.fold, &mut self.into) {
             (Fold::Computed { .. }, into) => {
@@ -104,21 +107,20 @@ impl<'t> Taker<'t> {
                 let rows = Rows { batch, columns, bytes, nan: self.nan };
                 rows.compute(evaluator, into, keys)
             }
-            (Fold::Decimal { plan, .. }, Into::Decimals(sum)) => plan.absorb(batch, bytes, sum),
+            (Fold::Decimal { plan, .. }, Into::Decimals(sum)) => {
+                plan.compute(batch, columns, bytes, &mut |_, value| {
+                    sum.add(value, None);
+                    Ok(())
+                })
+            }
+            (Fold::Decimal { plan, .. }, Into::DecimalGroups(groups)) => {
+                plan.compute(batch, columns, bytes, &mut |row, value| groups.value(keys, row, value))
+            }
             (Fold::Column(_), Into::Whole(partial)) => Ok(absorb_column(columns, self.nan, partial)?),
             (Fold::Column(_), Into::Groups(groups)) => Ok(group_column(columns, groups, keys)?),
-            (Fold::Column(_), Into::Decimals(sum)) => match columns {
-                [Cells::Decimal(decimals)] => decimal::absorb_column(decimals, sum),
-                _ => Err(no_numbers().into()),
-            },
-            (Fold::Rows, Into::Whole(partial)) => {
-                let rows = vec![0; batch.rows()];
-                Ok(partial.absorb_u8(&rows, Indices::Unknown).map_err(too_many)?)
-            }
-            (Fold::Rows, Into::Groups(groups)) => {
-                Ok((0..batch.rows()).try_for_each(|row| groups.integer(keys, row, 0))?)
-            }
-            (Fold::Rows, Into::Decimals(sum)) => decimal::count_rows(batch.rows(), sum),
+            (Fold::Column(_), Into::Decimals(sum)) => Ok(decimal::absorb_column(decimals(columns)?, sum)?),
+            (Fold::Column(_), Into::DecimalGroups(groups)) => Ok(groups.column(decimals(columns)?, keys)?),
+            (Fold::Rows, into) => Ok(count_rows(batch.rows(), into, keys)?),
             (Fold::Decimal { .. }, Into::Whole(_) | Into::Groups(_)) => Err(no_numbers().into()),
         }
     }
@@ -127,6 +129,7 @@ impl<'t> Taker<'t> {
     pub(crate) fn end(self) -> Result<(), Fault> {
         match self.into {
             Into::Groups(mut groups) => groups.settle(),
+            Into::DecimalGroups(mut groups) => groups.settle(),
             Into::Whole(_) | Into::Decimals(_) => Ok(()),
         }
     }
@@ -158,10 +161,28 @@ impl Rows<'_> {
             match into {
                 Into::Whole(partial) => absorb(partial, &chunk, self.nan)?,
                 Into::Groups(groups) => groups.absorb(&chunk, keys, from)?,
-                Into::Decimals(_) => return Err(no_numbers().into()),
+                Into::Decimals(_) | Into::DecimalGroups(_) => return Err(no_numbers().into()),
             }
         }
         Ok(())
+    }
+}
+
+/// Counts rows without looking at their cells.
+fn count_rows(rows: usize, into: &mut Into<'_>, keys: Keys<'_>) -> Result<(), Fault> {
+    match into {
+        Into::Whole(partial) => partial.absorb_u8(&vec![0; rows], Indices::Unknown).map_err(too_many),
+        Into::Groups(groups) => (0..rows).try_for_each(|row| groups.integer(keys, row, 0)),
+        Into::Decimals(sum) => decimal::count_rows(rows, sum),
+        Into::DecimalGroups(groups) => (0..rows).try_for_each(|row| groups.units(keys, row, (0, 0))),
+    }
+}
+
+/// The one column of decimals.
+fn decimals(columns: &[Cells]) -> Result<&Decimals, Fault> {
+    match columns {
+        [Cells::Decimal(decimals)] => Ok(decimals),
+        _ => Err(no_numbers()),
     }
 }
 

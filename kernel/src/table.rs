@@ -4,23 +4,21 @@
 //! say; where they said integers and a number further on is none, the fold ends with the name of that column
 //! (`Fault::floats`), and the whole job starts over with it as floats. So the answer depends on no cut.
 
-use std::collections::BTreeSet;
-
 use tally_columns::{
     Batch, Compression, Format, Kind as CellKind, NoColumn, OnBad, ROW_BYTES_MAX, ReadError, Reader, Table,
     TableError, Wanted,
 };
-use tally_expr::{Ast, Kind, Schema};
+use tally_expr::{Kind, Schema};
 use tally_protocol::job::{self, KernelSpec};
 use tally_protocol::source::{FileSource, Files, Part};
-use tally_reduce::{NanPolicy, Reduction, Tally};
+use tally_reduce::{NanPolicy, Tally};
 
 use crate::chunk::policy;
 use crate::decimal::DecimalPlan;
 use crate::files::{Bytes, FileBytes};
+use crate::names::{Why, listed, named, no_column, only_counts, quoted};
 use crate::place::{Start, Starts};
 use crate::plan::{compile, short};
-use crate::range::parse;
 use crate::rows::{Fold, Taker, Texts, Trouble};
 use crate::stream::{self, BLOCK_BYTES, Plain, compression};
 use crate::{Fault, KeepGoing};
@@ -75,8 +73,15 @@ impl Tables {
         }
         let names = wanted_names(spec, &tables, &guesses)?;
         for table in &mut tables {
-            let find =
-                |name: &String| table.table.find(name).map_err(|why| no_column(&table.name, name, &why));
+            let find = |name: &String| {
+                table.table.find(name).map_err(|why| {
+                    let why = match &why {
+                        NoColumn::Unknown(known) => Why::Unknown(known),
+                        NoColumn::Twice => Why::Twice,
+                    };
+                    no_column(spec, &table.name, name, why)
+                })
+            };
             table.columns = names.iter().chain(&spec.by).map(find).collect::<Result<_, Fault>>()?;
         }
         let kinds: Vec<CellKind> = (0..names.len())
@@ -310,11 +315,6 @@ fn stop(file: &OneTable, error: &ReadError) -> Fault {
     }
 }
 
-/// Whether only the number of rows is asked for.
-fn only_counts(spec: &KernelSpec) -> bool {
-    spec.reductions.iter().all(|&reduction| reduction == Reduction::Count)
-}
-
 /// What the first rows of a column suggest.
 #[derive(Clone, Copy)]
 struct Sampled {
@@ -360,20 +360,12 @@ fn wanted_names(
     tables: &[OneTable],
     guesses: &[Vec<Sampled>],
 ) -> Result<Vec<String>, Fault> {
-    let mut names: Vec<String> = Vec::new();
-    let mut seen = BTreeSet::new();
-    let mut add = |name: &str| {
-        if seen.insert(name.to_owned()) {
-            names.push(name.to_owned());
-        }
-    };
-    match &spec.of {
-        Some(of) => parse("--of", of)?.names().into_iter().for_each(&mut add),
-        None if only_counts(spec) => {}
-        None => add(&only_numeric(tables, guesses)?),
-    }
-    if let Some(filter) = &spec.filter {
-        parse("--where", filter)?.names().into_iter().for_each(&mut add);
+    let is_known = |name: &str| tables.iter().any(|table| table.table.find(name).is_ok());
+    let mut names = named(spec, is_known)?;
+    if spec.of.is_none() && !only_counts(spec) {
+        let only = only_numeric(tables, guesses)?;
+        names.retain(|name| *name != only);
+        names.insert(0, only);
     }
     Ok(names)
 }
@@ -397,37 +389,6 @@ fn only_numeric(tables: &[OneTable], guesses: &[Vec<Sampled>]) -> Result<String,
             .hint(format!("there are {}", listed(names.iter())))),
         several => Err(Fault::usage(format!("choose a column of {}: several have numbers", table.name))
             .hint(format!("name one with --of: {}", listed(several.iter().copied())))),
-    }
-}
-
-/// Names as an expression would have them, not too many.
-fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
-    const SHOWN: usize = 12;
-    let mut names: Vec<String> = names.map(|name| quoted(name)).collect();
-    let more = names.len().saturating_sub(SHOWN);
-    names.truncate(SHOWN);
-    let list = names.join(", ");
-    if more > 0 { format!("{list} and {more} more") } else { list }
-}
-
-/// A name as an expression spells it.
-fn quoted(name: &str) -> String {
-    let plain = Ast::parse(name).is_ok_and(|ast| ast.names() == [name]);
-    if plain { name.to_owned() } else { format!("col({name:?})") }
-}
-
-fn no_column(file: &str, name: &str, why: &NoColumn) -> Fault {
-    let fault = |why: &str| Fault::usage(format!("find column '{name}' in {file}: {why}"));
-    match why {
-        NoColumn::Unknown(known) => {
-            let names: Vec<&str> = known.iter().map(String::as_str).collect();
-            let hint = match tally_protocol::near::nearest(name, &names).first() {
-                Some((_, near)) => format!("did you mean '{near}'?"),
-                None => format!("there are {}", listed(known.iter())),
-            };
-            fault("there is no such column").hint(hint)
-        }
-        NoColumn::Twice => fault("several columns are called so"),
     }
 }
 

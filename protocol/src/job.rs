@@ -279,7 +279,8 @@ impl KernelSpec {
         match (self.by.is_empty(), self.decimal) {
             (true, false) => Shape::Plain,
             (true, true) => Shape::Decimal,
-            (false, _) => Shape::Grouped { bytes_max: limits::GROUPS_BYTES_MAX },
+            (false, false) => Shape::Grouped { bytes_max: limits::GROUPS_BYTES_MAX },
+            (false, true) => Shape::GroupedDecimal { bytes_max: limits::GROUPS_BYTES_MAX },
         }
     }
 
@@ -442,9 +443,6 @@ impl JobRequest {
         }
         if !self.files {
             return Err(bad("could not add a range as decimals: --decimal reads the text of files"));
-        }
-        if !self.by.is_empty() {
-            return Err(bad("could not group decimals: --by and --decimal do not go together"));
         }
         if self.on_bad == Some(OnBad::Nan) {
             return Err(bad("could not read bad cells as NaN: decimals have none")
