@@ -15,6 +15,8 @@ mod files;
 mod group;
 mod names;
 mod numbers;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod place;
 mod plan;
 mod range;

@@ -1,6 +1,7 @@
 //! From the words of a job to something that folds: what is compiled, which files are read how.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use tally_columns::{Dialect, Format};
 use tally_expr::{Program, Schema, WhichFault};
@@ -22,7 +23,7 @@ pub(crate) enum Plan {
 
 /// Files of one kind.
 pub(crate) struct FilesPlan {
-    bytes: Box<dyn FileBytes>,
+    bytes: Arc<dyn FileBytes>,
     reader: FileReader,
 }
 
@@ -38,20 +39,22 @@ impl Plan {
         match (&spec.source, bytes) {
             (Source::Ranges(_), _) => Ok(Self::Range(RangePlan::of(spec)?)),
             (Source::Files(files), Some(bytes)) => {
+                let bytes: Arc<dyn FileBytes> = bytes.into();
                 let formats = files
                     .files
                     .iter()
                     .map(|file| format_of(file, spec))
                     .collect::<Result<Vec<Format>, Fault>>()?;
-                let tabular = |format: &Format| matches!(format, Format::Csv { .. } | Format::Lines);
+                let tabular =
+                    |format: &Format| matches!(format, Format::Csv { .. } | Format::Lines | Format::Parquet);
                 let fixed = |format: &Format| matches!(format, Format::Npy | Format::Raw { .. });
                 let reader = if formats.iter().all(fixed) {
                     FileReader::Numbers(Numbers::read(spec, files, &formats, &*bytes)?)
                 } else if formats.iter().all(tabular) {
-                    FileReader::Tables(Tables::read(spec, files, &formats, &*bytes)?)
+                    FileReader::Tables(Tables::read(spec, files, &formats, &bytes)?)
                 } else {
                     return Err(Fault::usage("fold tables and arrays in one job")
-                        .hint("all files of a job are either csv, tsv and txt, or npy and raw"));
+                        .hint("all files of a job are either csv, tsv, txt and parquet, or npy and raw"));
                 };
                 Ok(Self::Files(FilesPlan { bytes, reader }))
             }
@@ -106,8 +109,9 @@ fn format_of(file: &FileSource, spec: &KernelSpec) -> Result<Format, Fault> {
             };
             Ok(Format::Csv { dialect, header: header && !spec.no_header })
         }
+        Format::Parquet if cfg!(feature = "parquet") => Ok(format),
         Format::Parquet => Err(Fault::usage(format!("read {}: this build has no Parquet", file.name))
-            .hint("build it with --features parquet")),
+            .hint("build it with cargo build --release --features parquet")),
         Format::Lines | Format::Npy | Format::Raw { .. } => Ok(format),
     }
 }

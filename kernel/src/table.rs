@@ -4,6 +4,8 @@
 //! say; where they said integers and a number further on is none, the fold ends with the name of that column
 //! (`Fault::floats`), and the whole job starts over with it as floats. So the answer depends on no cut.
 
+use std::sync::Arc;
+
 use tally_columns::{
     Batch, Compression, Format, Kind as CellKind, NoColumn, OnBad, ROW_BYTES_MAX, ReadError, Reader, Table,
     TableError, Wanted,
@@ -38,14 +40,73 @@ pub(crate) struct Tables {
     nan: NanPolicy,
 }
 
-struct OneTable {
-    name: String,
+pub(crate) struct OneTable {
+    pub(crate) name: String,
     length: u64,
-    table: Table,
-    compression: Compression,
-    starts: Starts,
+    /// Its columns.
+    pub(crate) table: Table,
+    body: Body,
     /// The numbers of the columns that are read, in the order of the fold.
     columns: Vec<usize>,
+}
+
+/// How the rows of a file are stored.
+enum Body {
+    /// As text that can be cut.
+    Text(Starts),
+    /// As packed text.
+    Packed(Compression),
+    /// In row groups.
+    #[cfg(feature = "parquet")]
+    Parquet(tally_columns::Parquet),
+}
+
+impl OneTable {
+    /// Opens a file, and looks what its columns are.
+    fn open(
+        at: usize,
+        file: &FileSource,
+        format: &Format,
+        bytes: &Arc<dyn FileBytes>,
+    ) -> Result<(Self, Vec<Sampled>), Fault> {
+        let (name, length) = (file.name.clone(), file.bytes);
+        #[cfg(feature = "parquet")]
+        if *format == Format::Parquet {
+            let parquet = crate::parquet::open(at, file, bytes)?;
+            let table = parquet.table().clone();
+            let kinds = (0..table.names().len()).map(|column| parquet.kind(column));
+            let sampled = kinds.map(|kind| Sampled {
+                kind,
+                numeric: matches!(kind, Some(CellKind::Integer | CellKind::Float | CellKind::Decimal)),
+            });
+            let sampled = sampled.collect();
+            let body = Body::Parquet(parquet);
+            return Ok((Self { name, length, table, body, columns: Vec::new() }, sampled));
+        }
+        let compression = compression(at, &name, length, format, &**bytes)?;
+        let (table, sampled) = head(at, file, format, compression, &**bytes)?;
+        let body = match compression {
+            Compression::None => Body::Text(Starts::new(at, length, table.dialect(), table.body())),
+            packed => Body::Packed(packed),
+        };
+        Ok((Self { name, length, table, body, columns: Vec::new() }, sampled))
+    }
+}
+
+#[cfg(feature = "parquet")]
+impl OneTable {
+    /// Whether its columns can be read as these kinds, and then as the text of keys.
+    fn check(&self, kinds: &[CellKind]) -> Result<(), Fault> {
+        let Body::Parquet(parquet) = &self.body else { return Ok(()) };
+        let kinds = kinds.iter().copied().chain(std::iter::repeat(CellKind::Text));
+        for (&column, kind) in self.columns.iter().zip(kinds) {
+            if let Some(why) = parquet.refuses(Wanted { column, kind }) {
+                let name = &self.table.names()[column];
+                return Err(Fault::usage(format!("read column '{name}' of {}: {why}", self.name)));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Tables {
@@ -53,23 +114,14 @@ impl Tables {
         spec: &KernelSpec,
         files: &Files,
         formats: &[Format],
-        bytes: &dyn FileBytes,
+        bytes: &Arc<dyn FileBytes>,
     ) -> Result<Self, Fault> {
         let mut tables = Vec::new();
         let mut guesses = Vec::new();
         for (at, (file, format)) in files.files.iter().zip(formats).enumerate() {
-            let compression = compression(at, &file.name, file.bytes, format, bytes)?;
-            let (table, kinds) = head(at, file, format, compression, bytes)?;
-            let starts = Starts::new(at, file.bytes, table.dialect(), table.body());
-            tables.push(OneTable {
-                name: file.name.clone(),
-                length: file.bytes,
-                table,
-                compression,
-                starts,
-                columns: Vec::new(),
-            });
-            guesses.push(kinds);
+            let (table, sampled) = OneTable::open(at, file, format, bytes)?;
+            tables.push(table);
+            guesses.push(sampled);
         }
         let names = wanted_names(spec, &tables, &guesses)?;
         for table in &mut tables {
@@ -97,6 +149,10 @@ impl Tables {
                 }
             })
             .collect();
+        #[cfg(feature = "parquet")]
+        for table in &tables {
+            table.check(&kinds)?;
+        }
         let fold = match (&spec.of, &spec.filter, names.as_slice()) {
             (None, None, []) => Fold::Rows,
             (None, None, [name]) => {
@@ -146,13 +202,16 @@ impl Tables {
         let kinds = self.fold.kinds().into_iter().chain(std::iter::repeat_n(CellKind::Text, self.by));
         let wanted: Vec<Wanted> =
             file.columns.iter().zip(kinds).map(|(&column, kind)| Wanted { column, kind }).collect();
-        let mut reader = Reader::new(&file.table, &wanted, self.on_bad);
         let mut taker = Taker::new(&self.fold, self.nan, tally);
-        let run = Run { bytes, part, texts: self.fold.texts() };
-        let whole = if file.compression == Compression::None {
-            run.mapped(file, &mut reader, &mut taker, keep_going)?
-        } else {
-            run.unpacked(file, &mut reader, &mut taker, keep_going)?
+        let run = Run { bytes, part, texts: self.fold.texts(), name: &file.name, length: file.length };
+        let reader = || Reader::new(&file.table, &wanted, self.on_bad);
+        let whole = match &mut file.body {
+            Body::Text(starts) => run.mapped(&file.table, starts, &mut reader(), &mut taker, keep_going)?,
+            Body::Packed(compression) => {
+                run.unpacked(&file.table, *compression, &mut reader(), &mut taker, keep_going)?
+            }
+            #[cfg(feature = "parquet")]
+            Body::Parquet(parquet) => run.grouped(parquet, &wanted, self.on_bad, &mut taker, keep_going)?,
         };
         if whole {
             taker.end()?;
@@ -166,25 +225,29 @@ struct Run<'a> {
     bytes: &'a dyn FileBytes,
     part: Part,
     texts: Option<&'a Texts>,
+    /// The name of the file.
+    name: &'a str,
+    length: u64,
 }
 
 impl Run<'_> {
     /// The rows of a part of a plain file.
     fn mapped(
         &self,
-        file: &mut OneTable,
+        table: &Table,
+        starts: &mut Starts,
         reader: &mut Reader,
         taker: &mut Taker<'_>,
         keep_going: &mut KeepGoing<'_>,
     ) -> Result<bool, Fault> {
         let (bytes, part) = (self.bytes, self.part);
-        let start = match file.starts.first(bytes, part.from, &mut || keep_going(0))? {
-            Start::At(place) if place.offset <= part.to && place.offset < file.length => place,
+        let start = match starts.first(bytes, part.from, &mut || keep_going(0))? {
+            Start::At(place) if place.offset <= part.to && place.offset < self.length => place,
             Start::At(_) | Start::None => return Ok(true),
             Start::Stopped => return Ok(false),
         };
         let mut batch = Batch::default();
-        let mut window = Window::new(part.file, file.length, start.offset, part.to);
+        let mut window = Window::new(part.file, self.length, start.offset, part.to);
         let mut place = start;
         let mut view = window.map(bytes)?;
         while place.offset <= part.to {
@@ -194,8 +257,8 @@ impl Run<'_> {
             let taken = match read {
                 Ok(taken) => taken,
                 Err(error) => {
-                    let place = file.starts.count(bytes, error.place().offset)?;
-                    return Err(stop(file, &error.at(place)));
+                    let place = starts.count(bytes, error.place().offset)?;
+                    return Err(self.stop(table, &error.at(place)));
                 }
             };
             if taken == 0 {
@@ -210,9 +273,9 @@ impl Run<'_> {
                 Err(Trouble::Fault(fault)) => return Err(fault),
                 Err(Trouble::Element(mut error)) => {
                     // Rows are numbered from the file's start only where quotes made us count them.
-                    let counted = file.starts.count(bytes, start.offset)?;
+                    let counted = starts.count(bytes, start.offset)?;
                     error.row = error.row.saturating_add(counted.row - start.row);
-                    return Err(self.element(file, &error));
+                    return Err(self.element(&error));
                 }
             }
             if place.offset <= part.to && !keep_going(place.offset.saturating_sub(part.from)) {
@@ -225,7 +288,8 @@ impl Run<'_> {
     /// All rows of a compressed file, if the part has its first byte; else none.
     fn unpacked(
         &self,
-        file: &OneTable,
+        table: &Table,
+        compression: Compression,
         reader: &mut Reader,
         taker: &mut Taker<'_>,
         keep_going: &mut KeepGoing<'_>,
@@ -233,9 +297,9 @@ impl Run<'_> {
         if self.part.from > 0 {
             return Ok(true);
         }
-        let mut plain = Plain::new(self.part.file, &file.name, file.length, file.compression, self.bytes);
+        let mut plain = Plain::new(self.part.file, self.name, self.length, compression, self.bytes);
         let mut batch = Batch::default();
-        let mut place = file.table.body();
+        let mut place = table.body();
         if !plain.leave_out(place.offset)? {
             return Ok(true);
         }
@@ -243,7 +307,7 @@ impl Run<'_> {
             let rest = plain.rest();
             let taken = reader
                 .read(rest, rest.len(), plain.ended(), &mut place, &mut batch)
-                .map_err(|error| stop(file, &error))?;
+                .map_err(|error| self.stop(table, &error))?;
             if taken == 0 {
                 if plain.ended() {
                     return Ok(true);
@@ -252,7 +316,7 @@ impl Run<'_> {
             } else {
                 taker.take(&batch, rest).map_err(|trouble| match trouble {
                     Trouble::Fault(fault) => fault,
-                    Trouble::Element(error) => self.element(file, &error),
+                    Trouble::Element(error) => self.element(&error),
                 })?;
                 plain.done(taken);
             }
@@ -262,11 +326,52 @@ impl Run<'_> {
         }
     }
 
+    /// The rows of the row groups that begin in the part.
+    #[cfg(feature = "parquet")]
+    fn grouped(
+        &self,
+        parquet: &tally_columns::Parquet,
+        wanted: &[Wanted],
+        on_bad: OnBad,
+        taker: &mut Taker<'_>,
+        keep_going: &mut KeepGoing<'_>,
+    ) -> Result<bool, Fault> {
+        let wrong = |error: tally_columns::ParquetError| match error {
+            tally_columns::ParquetError::Row(error) => self.stop(parquet.table(), &error),
+            other => Fault::new(format!("read {}: {other}", self.name)),
+        };
+        let mut batch = Batch::default();
+        for group in parquet.groups(self.part.from, self.part.to) {
+            let mut rows = parquet.rows_of(group, wanted, on_bad).map_err(wrong)?;
+            while rows.read(&mut batch).map_err(wrong)? {
+                taker.take(&batch, &[]).map_err(|trouble| match trouble {
+                    Trouble::Fault(fault) => fault,
+                    Trouble::Element(error) => self.element(&error),
+                })?;
+                if !keep_going(0) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Why rows could not be read. A column that is of floats after all is named, so that the job starts over.
+    fn stop(&self, table: &Table, error: &ReadError) -> Fault {
+        let fault = Fault::new(format!("read {}: {error}", self.name));
+        match error {
+            ReadError::NotInteger { column, .. } => {
+                Fault { floats: table.names().get(*column).cloned(), ..fault }
+            }
+            _ => fault.hint("--on-bad skip leaves such rows out, --on-bad nan takes them for NaN"),
+        }
+    }
+
     /// A row whose expression has no answer.
-    fn element(&self, file: &OneTable, error: &tally_expr::EvalError) -> Fault {
+    fn element(&self, error: &tally_expr::EvalError) -> Fault {
         let (of, filter) = self.texts.map_or(("", None), |texts| (&*texts.of, texts.filter.as_deref()));
         let fault = Fault::of_element(of, filter, error);
-        Fault { message: format!("{} of {}", fault.message, short(&file.name)), ..fault }
+        Fault { message: format!("{} of {}", fault.message, short(self.name)), ..fault }
     }
 }
 
@@ -301,17 +406,6 @@ impl Window {
         let more = (self.end - self.start).clamp(BEYOND, 2 * ROW_BYTES_MAX as u64);
         let end = self.end.saturating_add(more).min(self.length);
         std::mem::replace(&mut self.end, end) < end
-    }
-}
-
-/// Why rows could not be read. A column that is of floats after all is named, so that the job starts over.
-fn stop(file: &OneTable, error: &ReadError) -> Fault {
-    let fault = Fault::new(format!("read {}: {error}", file.name));
-    match error {
-        ReadError::NotInteger { column, .. } => {
-            Fault { floats: file.table.names().get(*column).cloned(), ..fault }
-        }
-        _ => fault.hint("--on-bad skip leaves such rows out, --on-bad nan takes them for NaN"),
     }
 }
 
