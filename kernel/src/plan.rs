@@ -12,8 +12,12 @@ use tally_reduce::Tally;
 use crate::files::FileBytes;
 use crate::numbers::Numbers;
 use crate::range::{RangePlan, parse};
+use crate::stream;
 use crate::table::Tables;
 use crate::{Fault, KeepGoing};
+
+/// Bytes of a stream without a name that say what it is.
+const GUESS_BYTES: u64 = 4 << 10;
 
 /// What folds.
 pub(crate) enum Plan {
@@ -43,7 +47,10 @@ impl Plan {
                 let formats = files
                     .files
                     .iter()
-                    .map(|file| format_of(file, spec))
+                    .enumerate()
+                    .map(|(at, file)| {
+                        if is_nameless(file) { guess(at, file, spec, &*bytes) } else { format_of(file, spec) }
+                    })
                     .collect::<Result<Vec<Format>, Fault>>()?;
                 let tabular =
                     |format: &Format| matches!(format, Format::Csv { .. } | Format::Lines | Format::Parquet);
@@ -100,6 +107,25 @@ fn format_of(file: &FileSource, spec: &KernelSpec) -> Result<Format, Fault> {
         None => Format::from_name(&file.name),
     };
     let format = format.map_err(|why| Fault::usage(format!("read {}: {why}", file.name)))?;
+    adapted(file, spec, format)
+}
+
+/// Whether neither a name nor the user says how it is read: standard input, what a shell hands over as `/dev/fd/63`.
+fn is_nameless(file: &FileSource) -> bool {
+    let stream = file.name == "-" || ["/dev/", "/proc/"].iter().any(|place| file.name.starts_with(place));
+    file.format.is_none() && stream && Format::from_name(&file.name).is_err()
+}
+
+/// How such a one is read, by its first bytes.
+fn guess(at: usize, file: &FileSource, spec: &KernelSpec, bytes: &dyn FileBytes) -> Result<Format, Fault> {
+    // Not one of raw numbers, so it may be compressed.
+    let compression = stream::compression(at, &file.name, file.bytes, &Format::Lines, bytes)?;
+    let (head, _) = stream::head(at, &file.name, file.bytes, GUESS_BYTES, compression, bytes)?;
+    adapted(file, spec, Format::guess(&head))
+}
+
+/// The same with what the user says of tables.
+fn adapted(file: &FileSource, spec: &KernelSpec, format: Format) -> Result<Format, Fault> {
     match format {
         Format::Csv { dialect, header } => {
             let dialect = match spec.delimiter {
@@ -143,7 +169,8 @@ pub fn check(spec: &KernelSpec) -> Result<(), Fault> {
             if let Some(filter) = &spec.filter {
                 parse("--where", filter)?;
             }
-            files.files.iter().try_for_each(|file| format_of(file, spec).map(|_| ()))
+            let named = files.files.iter().filter(|file| !is_nameless(file));
+            named.into_iter().try_for_each(|file| format_of(file, spec).map(|_| ()))
         }
     }
 }

@@ -52,6 +52,8 @@ pub(crate) struct OneTable {
 
 /// How the rows of a file are stored.
 enum Body {
+    /// There is not even a header: a file without columns and rows, which is nothing beside others.
+    Empty,
     /// As text that can be cut.
     Text(Starts),
     /// As packed text.
@@ -84,12 +86,24 @@ impl OneTable {
             return Ok((Self { name, length, table, body, columns: Vec::new() }, sampled));
         }
         let compression = compression(at, &name, length, format, &**bytes)?;
-        let (table, sampled) = head(at, file, format, compression, &**bytes)?;
+        let (table, sampled) = match head(at, file, format, compression, &**bytes)? {
+            Some(head) => head,
+            None => {
+                let body = Body::Empty;
+                let table =
+                    Table::known(tally_columns::Dialect::LINES, Vec::new(), tally_columns::Place::START);
+                return Ok((Self { name, length, table, body, columns: Vec::new() }, Vec::new()));
+            }
+        };
         let body = match compression {
             Compression::None => Body::Text(Starts::new(at, length, table.dialect(), table.body())),
             packed => Body::Packed(packed),
         };
         Ok((Self { name, length, table, body, columns: Vec::new() }, sampled))
+    }
+
+    fn is_empty(&self) -> bool {
+        matches!(self.body, Body::Empty)
     }
 }
 
@@ -123,8 +137,11 @@ impl Tables {
             tables.push(table);
             guesses.push(sampled);
         }
+        if let Some(first) = tables.first().filter(|_| tables.iter().all(OneTable::is_empty)) {
+            return Err(Fault::new(format!("read {}: {}", first.name, TableError::NoHeader)));
+        }
         let names = wanted_names(spec, &tables, &guesses)?;
-        for table in &mut tables {
+        for table in tables.iter_mut().filter(|table| !table.is_empty()) {
             let find = |name: &String| {
                 table.table.find(name).map_err(|why| {
                     let why = match &why {
@@ -141,7 +158,7 @@ impl Tables {
                 let kinds = tables
                     .iter()
                     .zip(&guesses)
-                    .filter_map(|(table, kinds)| kinds.get(table.columns[at])?.kind);
+                    .filter_map(|(table, kinds)| kinds.get(*table.columns.get(at)?)?.kind);
                 match common(kinds) {
                     CellKind::Integer if spec.floats.contains(&names[at]) && !spec.decimal => CellKind::Float,
                     CellKind::Integer | CellKind::Float if spec.decimal => CellKind::Decimal,
@@ -155,9 +172,19 @@ impl Tables {
         }
         let fold = match (&spec.of, &spec.filter, names.as_slice()) {
             (None, None, []) => Fold::Rows,
+            // A line that is no number is a bad one; the fold will say which.
+            (None, None, [_])
+                if kinds[0] == CellKind::Text && formats.iter().all(|one| *one == Format::Lines) =>
+            {
+                Fold::Column(if spec.decimal { CellKind::Decimal } else { CellKind::Integer })
+            }
             (None, None, [name]) => {
                 if kinds[0] == CellKind::Text {
-                    return Err(Fault::usage(format!("fold column '{name}': it has text, no numbers")));
+                    let all = files.files.iter().map(|file| file.name.as_str());
+                    let whose = all.collect::<Vec<_>>().join(", ");
+                    return Err(Fault::usage(format!(
+                        "fold column '{name}' of {whose}: it has text, no numbers"
+                    )));
                 }
                 Fold::Column(kinds[0])
             }
@@ -206,6 +233,7 @@ impl Tables {
         let run = Run { bytes, part, texts: self.fold.texts(), name: &file.name, length: file.length };
         let reader = || Reader::new(&file.table, &wanted, self.on_bad);
         let whole = match &mut file.body {
+            Body::Empty => true,
             Body::Text(starts) => run.mapped(&file.table, starts, &mut reader(), &mut taker, keep_going)?,
             Body::Packed(compression) => {
                 run.unpacked(&file.table, *compression, &mut reader(), &mut taker, keep_going)?
@@ -363,7 +391,11 @@ impl Run<'_> {
             ReadError::NotInteger { column, .. } => {
                 Fault { floats: table.names().get(*column).cloned(), ..fault }
             }
-            _ => fault.hint("--on-bad skip leaves such rows out, --on-bad nan takes them for NaN"),
+            ReadError::Bad { .. } | ReadError::Ragged { .. } => {
+                fault.hint("--on-bad skip leaves such rows out, --on-bad nan takes them for NaN")
+            }
+            // From here on nobody can say where rows end, whatever is done about bad ones.
+            ReadError::Quote { .. } | ReadError::OpenQuote { .. } | ReadError::RowTooLong { .. } => fault,
         }
     }
 
@@ -417,13 +449,14 @@ struct Sampled {
     numeric: bool,
 }
 
+/// The first row and what those after it suggest; nothing of a file that should have a header and has no row at all.
 fn head(
     at: usize,
     file: &FileSource,
     format: &Format,
     compression: Compression,
     bytes: &dyn FileBytes,
-) -> Result<(Table, Vec<Sampled>), Fault> {
+) -> Result<Option<(Table, Vec<Sampled>)>, Fault> {
     let mut size = SAMPLE_BYTES;
     loop {
         let (head, last) = stream::head(at, &file.name, file.bytes, size, compression, bytes)?;
@@ -440,9 +473,10 @@ fn head(
                     Sampled { kind: seen.then(|| guess.kind()), numeric: guess.is_numeric() }
                 });
                 let sampled = sampled.collect();
-                return Ok((table, sampled));
+                return Ok(Some((table, sampled)));
             }
             Err(TableError::Need) if !last => size = size.saturating_mul(4),
+            Err(TableError::NoHeader) => return Ok(None),
             Err(why) => return Err(Fault::new(format!("read {}: {why}", file.name))),
         }
     }
