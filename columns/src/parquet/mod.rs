@@ -63,7 +63,14 @@ impl From<Broken> for ParquetError {
     fn from(why: Broken) -> Self {
         Self::File(match why {
             Broken::External(why) => why.to_string(),
-            Broken::General(why) | Broken::EOF(why) => format!("as Parquet: {why}"),
+            Broken::General(why) | Broken::EOF(why) => {
+                match why.split_once("Disabled feature at compile time: ") {
+                    Some((_, codec)) => {
+                        format!("it is packed by {codec}; what is read are snappy, gzip, zstd and lz4")
+                    }
+                    None => format!("as Parquet: {why}"),
+                }
+            }
             Broken::NYI(why) => format!("as Parquet: {why} is not supported"),
             other => format!("as Parquet: {other}"),
         })
