@@ -377,6 +377,9 @@ fn many_files_are_one_source() {
     world.finish();
 }
 
+/// A file, what is in it, what is asked, the exit code and a part of the error.
+type Wrong<'a> = (&'a str, &'a [u8], &'a [&'a str], i32, &'a str);
+
 /// Files that are odd: what is in them, what is asked, and the answer or a part of the error.
 #[test]
 fn odd_files_are_read_right_or_told() {
@@ -407,7 +410,7 @@ fn odd_files_are_read_right_or_told() {
         ("na.csv", b"a\n1\nNA\n\"\"\n4\n", &["--on-bad", "skip", "-q"], "5"),
         ("nan.csv", b"a\n1.5\nNA\n", &["--on-bad", "nan", "--nan", "skip", "-q"], "1.5"),
     ];
-    let bad: [(&str, &[u8], &[&str], i32, &str); 17] = [
+    let bad: [Wrong<'_>; 17] = [
         ("e.csv", b"", &[], 1, "e.csv: it is empty: there is no header row"),
         ("e.npy", b"", &[], 2, "e.npy: the npy header ends early"),
         ("g.csv", &garbage, &["--of", "a"], 2, "g.csv"),

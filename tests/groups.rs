@@ -129,6 +129,11 @@ fn what_is_left_out_is_told() {
     assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("5\n", ""));
     let json = world.run(["sum", &bad, "--on-bad", "skip", "--json", "--mode", "inline"]);
     assert!(json.stdout.contains(r#""elements":"2","skipped":"2""#), "{}", json.stdout);
+    let range = world.run(["reduce", "sum,count", "-2..3", "--of", "6 // i", "--on-bad", "skip"]);
+    assert_eq!(range.stdout, "sum\t0\ncount\t4\n");
+    assert_eq!(range.stderr, "note: 1 element was left out\n");
+    let nan = world.run(["sum", "-2..3", "--of", "6 / i", "--on-bad", "nan", "--partitions", "5"]);
+    assert_eq!((nan.stdout.as_str(), nan.stderr.as_str()), ("nan\n", ""));
     assert_eq!(json.stderr, "");
     world.finish();
 }

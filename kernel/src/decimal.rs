@@ -35,13 +35,16 @@ impl DecimalPlan {
     }
 
     /// Gives the answers of the rows of a batch to `into`, each with the row it is of. `columns` are those of values.
+    /// A row without an answer is the end, unless it `skips`; then it says how many there were.
     pub(crate) fn compute(
         &self,
         batch: &Batch,
         columns: &[Cells],
         bytes: &[u8],
+        skips: bool,
         into: &mut dyn FnMut(usize, &Decimal) -> Result<(), Fault>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<u64, Trouble> {
+        let mut left_out = 0;
         let wide: Vec<std::collections::HashMap<usize, Number>> = columns.iter().map(wide_of).collect();
         let mut numbers: Vec<Number> = Vec::new();
         for row in 0..batch.rows() {
@@ -65,20 +68,35 @@ impl DecimalPlan {
                     Trouble::Element(EvalError { row, index: None, span, in_filter, message, hint: None })
                 }
             };
-            if let Some(filter) = &self.filter
-                && filter.run(&cells).map_err(trouble(true))? != DecimalValue::Bool(true)
-            {
-                continue;
-            }
-            let value = match self.of.run(&cells).map_err(trouble(false))? {
+            let holds = match &self.filter {
+                Some(filter) => filter.run(&cells).map_err(trouble(true)),
+                None => Ok(DecimalValue::Bool(true)),
+            };
+            let value = match holds {
+                Ok(DecimalValue::Bool(true)) => self.of.run(&cells).map_err(trouble(false)),
+                Ok(_) => continue,
+                Err(why) => Err(why),
+            };
+            let value = value.and_then(|value| match value {
                 DecimalValue::Number(value) => {
-                    Decimal::from_units(value.digits().clone(), value.scale().into()).map_err(too_long)?
+                    let exact = Decimal::from_units(value.digits().clone(), value.scale().into());
+                    exact.map_err(|why| Trouble::Fault(too_long(why)))
                 }
-                DecimalValue::Bool(bit) => Decimal::from_units(u8::from(bit).into(), 0).map_err(too_long)?,
+                DecimalValue::Bool(bit) => {
+                    Decimal::from_units(u8::from(bit).into(), 0).map_err(|why| Trouble::Fault(too_long(why)))
+                }
+            });
+            let value = match value {
+                Ok(value) => value,
+                Err(_) if skips => {
+                    left_out += 1;
+                    continue;
+                }
+                Err(why) => return Err(why),
             };
             into(row, &value)?;
         }
-        Ok(())
+        Ok(left_out)
     }
 }
 

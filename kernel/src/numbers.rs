@@ -5,11 +5,11 @@
 
 use tally_columns::{Buffer, Compression, Element, Fixed, Format, Npy, NpyError, Slice};
 use tally_expr::{Column, Evaluator, Kind, LANES, Program, Schema};
-use tally_protocol::job::{KernelSpec, Nan};
+use tally_protocol::job::{KernelSpec, Nan, OnBad};
 use tally_protocol::source::{FileSource, Files, Part};
 use tally_reduce::{Indices, Partial};
 
-use crate::chunk::{absorb, policy, too_many};
+use crate::chunk::{absorb, policy, too_many, without_answer};
 use crate::files::{Bytes, FileBytes};
 use crate::names;
 use crate::plan::compile;
@@ -31,6 +31,7 @@ pub(crate) struct Numbers {
     of: String,
     filter: Option<String>,
     nan: Nan,
+    on_bad: OnBad,
 }
 
 /// One file.
@@ -85,7 +86,14 @@ impl Numbers {
             let schema = Schema::columns(wanted.iter().map(|name| (name.clone(), kind)));
             Some(compile(&of, spec.filter.as_deref(), &schema)?)
         };
-        Ok(Self { files: arrays, program, of, filter: spec.filter.clone(), nan: spec.nan })
+        Ok(Self {
+            files: arrays,
+            program,
+            of,
+            filter: spec.filter.clone(),
+            nan: spec.nan,
+            on_bad: spec.on_bad,
+        })
     }
 
     /// False when it was told to stop.
@@ -232,13 +240,30 @@ impl Numbers {
         partial: &mut Partial,
     ) -> Result<(), Fault> {
         let mut evaluator = Evaluator::new(program);
+        let nan = policy(self.nan);
+        let mut run = |from: usize, to: usize, partial: &mut Partial| {
+            let columns: Vec<Column<'_>> = slices.iter().map(|slice| lanes(*slice, from, to)).collect();
+            match evaluator.run_columns(&columns, to - from, first + from as u64) {
+                Ok(chunk) => absorb(partial, &chunk, nan).map(|()| None),
+                Err(error) => Ok(Some(error)),
+            }
+        };
         for from in (0..rows).step_by(LANES) {
             let to = (from + LANES).min(rows);
-            let columns: Vec<Column<'_>> = slices.iter().map(|slice| lanes(*slice, from, to)).collect();
-            let chunk = evaluator
-                .run_columns(&columns, to - from, first + from as u64)
-                .map_err(|error| Fault::of_element(&self.of, self.filter.as_deref(), &error))?;
-            absorb(partial, &chunk, policy(self.nan))?;
+            match run(from, to, partial)? {
+                None => {}
+                Some(error) if self.on_bad == OnBad::Error => {
+                    return Err(Fault::of_element(&self.of, self.filter.as_deref(), &error));
+                }
+                // One by one, to find those that have an answer.
+                Some(_) => {
+                    for row in from..to {
+                        if run(row, row + 1, partial)?.is_some() {
+                            without_answer(partial, self.on_bad, nan)?;
+                        }
+                    }
+                }
+            }
         }
         Ok(())
     }

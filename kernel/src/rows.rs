@@ -1,11 +1,12 @@
 //! Batches of rows on their way into the state of a part: as they are, through an expression, by groups, as decimals.
 
 use tally_columns::{Batch, Column as Cells, Decimals, Integers, Kind as CellKind};
-use tally_expr::{Column, Evaluator, LANES, Program};
+use tally_expr::{Column, EvalError, Evaluator, LANES, Program};
+use tally_protocol::job::OnBad;
 use tally_reduce::{DecimalSum, Indices, Integer, NanPolicy, Partial, Tally};
 
 use crate::Fault;
-use crate::chunk::{absorb, too_many};
+use crate::chunk::{absorb, too_many, without_answer};
 use crate::decimal::{self, DecimalPlan};
 use crate::group::{DecimalGroups, Groups, Keys};
 
@@ -48,7 +49,7 @@ impl Fold {
 
 /// What went wrong with a batch.
 pub(crate) enum Trouble {
-    Element(tally_expr::EvalError),
+    Element(EvalError),
     Fault(Fault),
 }
 
@@ -72,10 +73,11 @@ pub(crate) struct Taker<'t> {
     evaluator: Option<Evaluator<'t>>,
     into: Into<'t>,
     nan: NanPolicy,
+    on_bad: OnBad,
 }
 
 impl<'t> Taker<'t> {
-    pub(crate) fn new(fold: &'t Fold, nan: NanPolicy, tally: &'t mut Tally) -> Self {
+    pub(crate) fn new(fold: &'t Fold, nan: NanPolicy, on_bad: OnBad, tally: &'t mut Tally) -> Self {
         let evaluator = match fold {
             Fold::Computed { program, .. } => Some(Evaluator::new(program)),
             Fold::Rows | Fold::Column(_) | Fold::Decimal { .. } => None,
@@ -86,7 +88,7 @@ impl<'t> Taker<'t> {
             Tally::Decimal { sum, .. } => Into::Decimals(sum),
             Tally::GroupedDecimal(grouped) => Into::DecimalGroups(Box::new(DecimalGroups::new(grouped))),
         };
-        Self { fold, evaluator, into, nan }
+        Self { fold, evaluator, into, nan, on_bad }
     }
 
     /// Folds a batch, which was read from `bytes`; of its columns the last ones are keys, where there are groups.
@@ -101,20 +103,27 @@ impl<'t> Taker<'t> {
             Into::Decimals(sum) => sum.skip(skipped),
             Into::DecimalGroups(groups) => groups.skip(skipped),
         }
+        let skips = self.on_bad == OnBad::Skip;
         match (self.fold, &mut self.into) {
             (Fold::Computed { .. }, into) => {
                 let Some(evaluator) = &mut self.evaluator else { return Ok(()) };
-                let rows = Rows { batch, columns, bytes, nan: self.nan };
+                let rows = Rows { batch, columns, bytes, nan: self.nan, on_bad: self.on_bad };
                 rows.compute(evaluator, into, keys)
             }
             (Fold::Decimal { plan, .. }, Into::Decimals(sum)) => {
-                plan.compute(batch, columns, bytes, &mut |_, value| {
+                let left_out = plan.compute(batch, columns, bytes, skips, &mut |_, value| {
                     sum.add(value, None);
                     Ok(())
-                })
+                })?;
+                sum.skip(left_out);
+                Ok(())
             }
             (Fold::Decimal { plan, .. }, Into::DecimalGroups(groups)) => {
-                plan.compute(batch, columns, bytes, &mut |row, value| groups.value(keys, row, value))
+                let left_out = plan.compute(batch, columns, bytes, skips, &mut |row, value| {
+                    groups.value(keys, row, value)
+                })?;
+                groups.skip(left_out);
+                Ok(())
             }
             (Fold::Column(_), Into::Whole(partial)) => Ok(absorb_column(columns, self.nan, partial)?),
             (Fold::Column(_), Into::Groups(groups)) => Ok(group_column(columns, groups, keys)?),
@@ -141,6 +150,7 @@ struct Rows<'a> {
     columns: &'a [Cells],
     bytes: &'a [u8],
     nan: NanPolicy,
+    on_bad: OnBad,
 }
 
 impl Rows<'_> {
@@ -153,18 +163,57 @@ impl Rows<'_> {
         let all = self.batch.rows();
         for from in (0..all).step_by(LANES) {
             let to = (from + LANES).min(all);
-            let lanes: Vec<Lanes<'_>> =
-                self.columns.iter().map(|cells| Lanes::of(cells, self.bytes, from, to)).collect();
-            let columns: Vec<Column<'_>> = lanes.iter().map(Lanes::column).collect();
-            let first = self.batch.row_number(from).saturating_sub(1);
-            let chunk = evaluator.run_columns(&columns, to - from, first).map_err(Trouble::Element)?;
-            match into {
-                Into::Whole(partial) => absorb(partial, &chunk, self.nan)?,
-                Into::Groups(groups) => groups.absorb(&chunk, keys, from)?,
-                Into::Decimals(_) | Into::DecimalGroups(_) => return Err(no_numbers().into()),
+            match self.run(evaluator, into, keys, (from, to))? {
+                None => {}
+                Some(error) if self.on_bad == OnBad::Error => return Err(Trouble::Element(error)),
+                // One by one, to find those that have an answer.
+                Some(_) => {
+                    for row in from..to {
+                        if self.run(evaluator, into, keys, (row, row + 1))?.is_some() {
+                            self.without_answer(into, keys, row)?;
+                        }
+                    }
+                }
             }
         }
         Ok(())
+    }
+
+    /// Folds some rows; the first that has no answer, if there is one, and then none is folded.
+    fn run(
+        &self,
+        evaluator: &mut Evaluator<'_>,
+        into: &mut Into<'_>,
+        keys: Keys<'_>,
+        (from, to): (usize, usize),
+    ) -> Result<Option<EvalError>, Fault> {
+        let lanes: Vec<Lanes<'_>> =
+            self.columns.iter().map(|cells| Lanes::of(cells, self.bytes, from, to)).collect();
+        let columns: Vec<Column<'_>> = lanes.iter().map(Lanes::column).collect();
+        let first = self.batch.row_number(from).saturating_sub(1);
+        let chunk = match evaluator.run_columns(&columns, to - from, first) {
+            Ok(chunk) => chunk,
+            Err(error) => return Ok(Some(error)),
+        };
+        match into {
+            Into::Whole(partial) => absorb(partial, &chunk, self.nan)?,
+            Into::Groups(groups) => groups.absorb(&chunk, keys, from)?,
+            Into::Decimals(_) | Into::DecimalGroups(_) => return Err(no_numbers()),
+        }
+        Ok(None)
+    }
+
+    /// A row that has no answer, where that is no reason to stop.
+    fn without_answer(&self, into: &mut Into<'_>, keys: Keys<'_>, row: usize) -> Result<(), Fault> {
+        match into {
+            Into::Whole(partial) => without_answer(partial, self.on_bad, self.nan),
+            Into::Groups(groups) if self.on_bad == OnBad::Skip => {
+                groups.skip(1);
+                Ok(())
+            }
+            Into::Groups(groups) => groups.float(keys, row, f64::NAN),
+            Into::Decimals(_) | Into::DecimalGroups(_) => Err(no_numbers()),
+        }
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct Tables {
     /// Columns that group; they come after those of the fold.
     by: usize,
     on_bad: OnBad,
+    /// The same for rows whose expression has no answer.
+    unanswered: job::OnBad,
     nan: NanPolicy,
 }
 
@@ -86,14 +88,10 @@ impl OneTable {
             return Ok((Self { name, length, table, body, columns: Vec::new() }, sampled));
         }
         let compression = compression(at, &name, length, format, &**bytes)?;
-        let (table, sampled) = match head(at, file, format, compression, &**bytes)? {
-            Some(head) => head,
-            None => {
-                let body = Body::Empty;
-                let table =
-                    Table::known(tally_columns::Dialect::LINES, Vec::new(), tally_columns::Place::START);
-                return Ok((Self { name, length, table, body, columns: Vec::new() }, Vec::new()));
-            }
+        let Some((table, sampled)) = head(at, file, format, compression, &**bytes)? else {
+            let body = Body::Empty;
+            let table = Table::known(tally_columns::Dialect::LINES, Vec::new(), tally_columns::Place::START);
+            return Ok((Self { name, length, table, body, columns: Vec::new() }, Vec::new()));
         };
         let body = match compression {
             Compression::None => Body::Text(Starts::new(at, length, table.dialect(), table.body())),
@@ -214,7 +212,14 @@ impl Tables {
             job::OnBad::Skip => OnBad::Skip,
             job::OnBad::Nan => OnBad::Nan,
         };
-        Ok(Self { files: tables, fold, by: spec.by.len(), on_bad, nan: policy(spec.nan) })
+        Ok(Self {
+            files: tables,
+            fold,
+            by: spec.by.len(),
+            on_bad,
+            unanswered: spec.on_bad,
+            nan: policy(spec.nan),
+        })
     }
 
     /// False when it was told to stop.
@@ -229,7 +234,7 @@ impl Tables {
         let kinds = self.fold.kinds().into_iter().chain(std::iter::repeat_n(CellKind::Text, self.by));
         let wanted: Vec<Wanted> =
             file.columns.iter().zip(kinds).map(|(&column, kind)| Wanted { column, kind }).collect();
-        let mut taker = Taker::new(&self.fold, self.nan, tally);
+        let mut taker = Taker::new(&self.fold, self.nan, self.unanswered, tally);
         let run = Run { bytes, part, texts: self.fold.texts(), name: &file.name, length: file.length };
         let reader = || Reader::new(&file.table, &wanted, self.on_bad);
         let whole = match &mut file.body {

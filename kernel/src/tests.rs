@@ -264,6 +264,47 @@ fn columns_of_an_array_of_two_axes() {
 }
 
 #[test]
+fn elements_without_an_answer_are_bad_ones() {
+    use tally_protocol::job::{Nan, OnBad};
+    let text = b"k,n,d\na,7,0\nb,8,2\na,9,3\n\nb,5,0\n";
+    let case = |file: &str, bytes: &[u8], on_bad, change: &dyn Fn(&mut JobRequest)| {
+        Case::of(&["sum", "count"], &[(file, bytes)], |request| {
+            request.of = Some("n // d".into());
+            request.on_bad = Some(on_bad);
+            change(request);
+        })
+    };
+    let table = |on_bad, change: &dyn Fn(&mut JobRequest)| case("t.csv", text, on_bad, change);
+    assert_eq!(table(OnBad::Skip, &|_| ()).answers(), ["7", "2"]);
+    assert_eq!(table(OnBad::Skip, &|_| ()).whole().skipped(), 2);
+    assert_eq!(table(OnBad::Nan, &|_| ()).answers(), ["nan", "4"]);
+    assert_eq!(table(OnBad::Nan, &|request| request.nan = Some(Nan::Skip)).answers(), ["7", "2"]);
+    assert!(table(OnBad::Error, &|_| ()).fault().contains("division by zero"));
+    let by = |request: &mut JobRequest| request.by = vec!["k".into()];
+    assert_eq!(table(OnBad::Skip, &by).groups(), ["'a': 3 1", "'b': 4 1"]);
+    assert_eq!(table(OnBad::Nan, &by).groups(), ["'a': nan 2", "'b': nan 2"]);
+    let filter = |request: &mut JobRequest| {
+        request.of = Some("n".into());
+        request.filter = Some("n % d < 1".into());
+    };
+    assert_eq!(table(OnBad::Skip, &filter).answers(), ["17", "2"], "a filter without an answer counts, too");
+    let numbers: Vec<u8> = (0..3000_i32).flat_map(|n| (n % 3).to_le_bytes()).collect();
+    let array = |on_bad| {
+        case("a.raw", &numbers, on_bad, &|request| {
+            request.format = Some("i32le".into());
+            request.of = Some("6 // value".into());
+        })
+    };
+    assert_eq!(texts(array(OnBad::Skip).fold_by(777).unwrap().finish(false)), ["9000", "2000"]);
+    assert_eq!(texts(array(OnBad::Nan).fold_by(777).unwrap().finish(false)), ["nan", "3000"]);
+    let long = decimal(&["sum", "count"], |request| {
+        request.of = Some("price ** 3000".into());
+        request.on_bad = Some(OnBad::Skip);
+    });
+    assert!(long.whole().skipped() + long.whole().elements() == 6);
+}
+
+#[test]
 fn names_of_constants_need_no_column() {
     let of = |text: &[u8], of: &str| {
         Case::of(&["max"], &[("t.csv", text)], |request| request.of = Some(of.into()))
@@ -295,6 +336,37 @@ fn what_is_wrong_is_told_with_its_place() {
     assert_eq!(fault.message, "find column 'prise' in n.csv: there is no such column");
     assert_eq!(fault.hint.unwrap(), "did you mean 'price'?");
     assert_eq!(fault.place.unwrap(), "    prise\n    ^^^^^");
+}
+
+#[test]
+fn numbers_of_a_range_without_an_answer_are_bad_ones() {
+    let of = |on_bad: &str, count: u64| {
+        let request = JobRequest {
+            reductions: vec!["sum".into(), "count".into()],
+            sources: vec!["-1500..1500".into()],
+            of: Some("1500 // i".into()),
+            on_bad: tally_protocol::job::OnBad::from_name(on_bad),
+            ..JobRequest::default()
+        };
+        let spec = request.check().unwrap().kernel;
+        let mut kernel = Kernel::prepare(spec.clone(), None).unwrap();
+        let mut sum = spec.identity();
+        for start in (0..spec.count()).step_by(usize::try_from(count).unwrap()) {
+            match kernel.fold(start, count.min(spec.count() - start), &mut |_| true)? {
+                Folded::Whole(partial) => sum.merge(partial).unwrap(),
+                Folded::Stopped => panic!("nobody stopped it"),
+            }
+        }
+        assert!(spec.counts_positions() == (on_bad != "skip") && sum.elements() + sum.skipped() == 3000);
+        Ok::<_, Fault>(texts(sum.finish(false)))
+    };
+    let floor = |i: i64| 1500_i64.div_euclid(i) - i64::from(i < 0 && 1500 % i != 0);
+    let floor: i64 = (-1500..1500).filter(|i| *i != 0).map(floor).sum();
+    for count in [3000, 1, 700] {
+        assert_eq!(of("skip", count).unwrap(), [floor.to_string(), "2999".into()]);
+        assert_eq!(of("nan", count).unwrap(), ["nan", "3000"]);
+        assert!(of("error", count).unwrap_err().message.contains("at i = 0"));
+    }
 }
 
 #[test]

@@ -300,7 +300,7 @@ impl KernelSpec {
     #[must_use]
     pub fn counts_positions(&self) -> bool {
         match self.source {
-            Source::Ranges(_) => self.filter.is_none() && self.nan == Nan::Keep,
+            Source::Ranges(_) => self.filter.is_none() && self.nan == Nan::Keep && self.on_bad != OnBad::Skip,
             Source::Files(_) => false,
         }
     }
@@ -398,6 +398,14 @@ impl JobRequest {
         };
         if !self.by.is_empty() {
             return Err(bad("could not group a range: --by names columns, and a range has none"));
+        }
+        let of_files = [
+            ("--format", self.format.is_some()),
+            ("--delimiter", self.delimiter.is_some()),
+            ("--no-header", self.no_header),
+        ];
+        if let Some((option, _)) = of_files.iter().find(|(_, given)| *given) {
+            return Err(bad(format!("could not use {option} with a range: it says how files are read")));
         }
         let mut ranges = Vec::new();
         let mut elements = 0_u64;
@@ -562,6 +570,8 @@ mod tests {
         );
         let many = JobRequest { workers: Some(0), ..request(&["sum"], &["0..1"]) };
         assert_eq!(message(many), "workers is 0; it can be 1 to 1024");
+        let header = JobRequest { no_header: true, ..request(&["sum"], &["0..1"]) };
+        assert_eq!(message(header), "could not use --no-header with a range: it says how files are read");
         let long = request(&["sum"], &["0..18446744073709551615", "0..1"]);
         assert_eq!(message(long), "could not read the job: it has more than 2^64-1 elements");
     }
