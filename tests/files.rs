@@ -307,6 +307,8 @@ fn what_is_no_regular_file_is_read_to_its_end() {
         "mkfifo f.csv && { printf 'a,b\\n1,2\\n' > f.csv & } && \"$TALLY\" sum f.csv --of b; rm f.csv";
     Running::start(world.script(script)).finish().answered("2\n");
     world.run(["sum", "/dev/null"]).answered("0\n");
+    let kernel = fs::read_to_string("/proc/sys/kernel/pid_max").expect("it is Linux");
+    world.run(["sum", "/proc/sys/kernel/pid_max"]).answered(&kernel);
     world.run(["count", "/dev/null", "--format", "u8"]).answered("0\n");
     fs::create_dir(world.path().join("d.csv")).expect("a directory");
     world.run(["sum", "d.csv"]).failed(2, "tally: could not open d.csv: it is a directory");

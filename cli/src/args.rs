@@ -273,7 +273,7 @@ pub(crate) struct ReductionOptions {
     /// Read and add decimal text exactly
     #[arg(long, hide_short_help = true)]
     pub(crate) decimal: bool,
-    /// How files are read: csv, tsv, lines, npy, f64le, i32be, u8, ...
+    /// How files are read: csv, tsv, lines, npy, parquet, f64le, i32be, u8, ...
     #[arg(long, value_name = "FORMAT", hide_short_help = true, value_parser = values::text)]
     pub(crate) format: Option<String>,
     /// What stands between the cells of a row

@@ -130,9 +130,10 @@ fn matches(source: &str) -> Result<Vec<String>, Failure> {
 fn opened(name: &str) -> io::Result<File> {
     let mut file =
         if name == "-" { File::from(io::stdin().as_fd().try_clone_to_owned()?) } else { File::open(name)? };
-    let is_regular = file_state(&file)?.regular;
-    // Standard input may be a file of which somebody has read a part already.
-    if is_regular && (name != "-" || file.stream_position()? == 0) {
+    let state = file_state(&file)?;
+    // Files of the kernel have no size; what is in them is known when it is read. Standard input may be a file of which
+    // somebody has read a part already.
+    if state.regular && state.bytes > 0 && (name != "-" || file.stream_position()? == 0) {
         return Ok(file);
     }
     if file.metadata()?.is_dir() {

@@ -156,6 +156,8 @@ impl<'t> Groups<'t> {
         for (group, ends) in starts.windows(2).enumerate().filter(|(_, ends)| ends[0] < ends[1]) {
             let partial = self.met.state(group)?;
             partial.absorb_f64(&values[ends[0]..ends[1]], Indices::Unknown, nan).map_err(too_many)?;
+            // The bound on groups does not know of it.
+            partial.tidy();
         }
         Ok(())
     }
