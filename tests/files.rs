@@ -216,10 +216,10 @@ fn every_format_with_a_worker_killed_in_each_partition() {
     }
 }
 
-/// A worker that is in the middle of a file is killed from outside.
+/// A worker that is in the middle of a file is killed from outside. The first partition, as a lease held ahead may move.
 #[test]
 fn a_struck_worker_costs_nothing() {
-    let world = World::new(BINARY).with("TALLY_CRASH_AT", "fold,partition=1,attempts=1,how=hang");
+    let world = World::new(BINARY).with("TALLY_CRASH_AT", "fold,partition=0,attempts=1,how=hang");
     for file in every_format(&world, &rows()).into_iter().take(3) {
         let running = world.start(reduce(&file, &["--partitions", "3", "--workers", "2"]));
         let struck = until("a stopped worker", || {
