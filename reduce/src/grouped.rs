@@ -37,6 +37,27 @@ pub trait GroupState: Sized {
     fn from_bytes(bytes: &[u8], reductions: &[Reduction]) -> Result<Self, Malformed>;
 }
 
+/// What a state does in a group is what it does by itself.
+macro_rules! as_it_does_alone {
+    () => {
+        fn elements(&self) -> u64 {
+            self.elements()
+        }
+
+        fn skipped(&self) -> u64 {
+            self.skipped()
+        }
+
+        fn merge(&mut self, other: Self) -> Result<(), Mismatch> {
+            self.merge(other)
+        }
+
+        fn to_bytes(&self) -> Vec<u8> {
+            self.to_bytes()
+        }
+    };
+}
+
 impl GroupState for Partial {
     const HELD_BYTES: usize = 2_304;
 
@@ -44,21 +65,7 @@ impl GroupState for Partial {
         Self::identity(reductions)
     }
 
-    fn elements(&self) -> u64 {
-        self.elements()
-    }
-
-    fn skipped(&self) -> u64 {
-        self.skipped()
-    }
-
-    fn merge(&mut self, other: Self) -> Result<(), Mismatch> {
-        self.merge(other)
-    }
-
-    fn to_bytes(&self) -> Vec<u8> {
-        self.to_bytes()
-    }
+    as_it_does_alone!();
 
     fn from_bytes(bytes: &[u8], reductions: &[Reduction]) -> Result<Self, Malformed> {
         let partial = Self::from_bytes(bytes)?;
@@ -73,21 +80,7 @@ impl GroupState for DecimalSum {
         Self::new()
     }
 
-    fn elements(&self) -> u64 {
-        self.elements()
-    }
-
-    fn skipped(&self) -> u64 {
-        self.skipped()
-    }
-
-    fn merge(&mut self, other: Self) -> Result<(), Mismatch> {
-        self.merge(other)
-    }
-
-    fn to_bytes(&self) -> Vec<u8> {
-        self.to_bytes()
-    }
+    as_it_does_alone!();
 
     fn from_bytes(bytes: &[u8], _: &[Reduction]) -> Result<Self, Malformed> {
         Self::from_bytes(bytes)
