@@ -110,34 +110,25 @@ impl Numbers {
         }
         let row_at = |offset: u64| offset.saturating_sub(array.data).div_ceil(array.stride).min(array.rows);
         let (first, to) = (row_at(part.from), row_at(part.to));
-        if first >= to {
-            return Ok(true);
-        }
-        let all = array.columns.iter().map(|column| {
-            let (start, end) = column.range(first, to);
-            Ok((start, bytes.part(part.file, start, end)?))
-        });
-        let all: Vec<(u64, Bytes)> = all.collect::<Result<_, Fault>>()?;
         let step = (BETWEEN / array.stride).max(1);
         let mut buffers = array.buffers();
         let mut from = first;
-        loop {
+        while from < to {
             let until = (from + step).min(to);
-            let windows = array.columns.iter().zip(&all).map(|(column, (start, all))| {
+            let held = array.held(bytes, part.file, (from, until))?;
+            let windows = array.columns.iter().zip(held.iter().cycle()).map(|(column, (start, held))| {
                 let (low, high) = column.range(from, until);
                 let at = |offset: u64| usize::try_from(offset - start).unwrap_or(usize::MAX);
-                all.get(at(low)..at(high)).ok_or_else(|| array.wrong("it is shorter than it was"))
+                held.get(at(low)..at(high)).ok_or_else(|| array.wrong("it is shorter than it was"))
             });
             let windows: Vec<&[u8]> = windows.collect::<Result<_, Fault>>()?;
             self.take(array, &windows, (from, until), &mut buffers, partial)?;
             from = until;
-            if from >= to {
-                return Ok(true);
-            }
-            if !keep_going(((from - first) * array.stride).min(part.to - part.from)) {
+            if from < to && !keep_going(((from - first) * array.stride).min(part.to - part.from)) {
                 return Ok(false);
             }
         }
+        Ok(true)
     }
 
     /// All rows of a compressed file, if the part has its first byte; else none.
@@ -287,6 +278,23 @@ fn lanes(slice: Slice<'_>, from: usize, to: usize) -> Column<'_> {
 impl Array {
     fn wrong(&self, why: &str) -> Fault {
         Fault::new(format!("read {}: {why}", self.name))
+    }
+
+    /// The bytes in which the wanted numbers of some rows lie, with the offset of each run: one run for all columns where
+    /// rows are stored one after the other, else one for each.
+    fn held(
+        &self,
+        bytes: &dyn FileBytes,
+        file: usize,
+        (from, to): (u64, u64),
+    ) -> Result<Vec<(u64, Bytes)>, Fault> {
+        let mut ranges: Vec<(u64, u64)> = self.columns.iter().map(|column| column.range(from, to)).collect();
+        if self.columns.iter().all(|column| column.stride == self.stride) {
+            let low = ranges.iter().map(|(low, _)| *low).min();
+            let high = ranges.iter().map(|(_, high)| *high).max();
+            ranges = low.zip(high).into_iter().collect();
+        }
+        ranges.into_iter().map(|(low, high)| Ok((low, bytes.part(file, low, high)?))).collect()
     }
 
     fn buffers(&self) -> Vec<Buffer> {
