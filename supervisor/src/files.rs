@@ -1,7 +1,8 @@
 //! The files of jobs: descriptors that clients passed, kept until their job has ended, handed to each worker it gets.
 //!
-//! The daemon opens no file for a client and reads none: what it was handed is what the client could read. After a start
-//! it opens again what a detached job had handed in, by the name it had then, and keeps it only if it is the very same.
+//! The daemon opens no file for a client and reads none: what it was handed is what the client could read. Over an upgrade,
+//! and a restart by a service manager that keeps descriptors, the files of detached jobs stay open. Others it opens again
+//! after a start, by the name they had then, and keeps one only if it is the very same.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -11,8 +12,12 @@ use tally_protocol::control::Passed;
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::record::Saved;
 use tally_protocol::source::{FileIdentity, FileSource, Source};
+use tally_sys::activation;
 use tally_sys::map::{FileState, file_state, may_read, open_to_read};
 use tally_sys::socket::send_packet;
+
+/// Files kept open for the next daemon at the most; room is left for its socket and its locks.
+const KEPT_MAX: usize = activation::PASSED_MAX - 16;
 
 /// Sets of descriptors by their number.
 #[derive(Debug, Default)]
@@ -33,17 +38,19 @@ impl FileSets {
         Ok(Passed { set: self.last, files })
     }
 
-    /// Opens the files of jobs again that an earlier daemon had. One whose files are not what they were is broken.
+    /// Finds the files of jobs again that an earlier daemon had: among the descriptors that were `kept`, or by their
+    /// names. A job whose files are not what they were is broken.
     ///
     /// No confused deputy: a name alone gets nobody anything. What is opened must have the device, number, size and time
     /// of change of a descriptor that its submitter had open for reading, so it holds what they could read already.
-    pub(crate) fn reopen(&mut self, saved: &mut Saved) {
+    pub(crate) fn reopen(&mut self, saved: &mut Saved, kept: Vec<OwnedFd>) {
+        let kept = by_identity(kept);
         for job in &mut saved.jobs {
             let Source::Files(files) = &mut job.spec.kernel.source else { continue };
             if job.ended.is_some() || job.broken.is_some() {
                 continue;
             }
-            match files.files.iter().map(open_again).collect::<Result<Vec<_>, _>>() {
+            match files.files.iter().map(|file| find_again(file, &kept)).collect::<Result<Vec<_>, _>>() {
                 Ok(fds) => {
                     self.last += 1;
                     self.sets.insert(self.last, fds);
@@ -62,6 +69,12 @@ impl FileSets {
         self.sets.retain(|&set, _| needed(set));
     }
 
+    /// All that is open, for the next daemon: each file once, however many jobs read it, and no more than can be passed.
+    pub(crate) fn into_kept(self) -> Vec<OwnedFd> {
+        let all = self.sets.into_values().flatten();
+        by_identity(all).into_values().take(KEPT_MAX).collect()
+    }
+
     /// Closes a set.
     pub(crate) fn drop_set(&mut self, set: u64) {
         self.sets.remove(&set);
@@ -72,6 +85,19 @@ impl FileSets {
         let Some(fds) = self.sets.get(&set) else { return Err("hand over files that are closed".to_owned()) };
         let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
         send_packet(lifeline, b"f", &fds).map_err(|why| format!("hand over files: {why}"))
+    }
+}
+
+/// Descriptors by what they are of.
+fn by_identity(fds: impl IntoIterator<Item = OwnedFd>) -> BTreeMap<FileIdentity, OwnedFd> {
+    let known = |fd: OwnedFd| file_state(&fd).ok().map(|state| (identity(&state), fd));
+    fds.into_iter().filter_map(known).collect()
+}
+
+fn find_again(file: &FileSource, kept: &BTreeMap<FileIdentity, OwnedFd>) -> Result<OwnedFd, String> {
+    match kept.get(&file.identity) {
+        Some(fd) => fd.try_clone().map_err(|why| format!("{} cannot be kept open: {why}", file.name)),
+        None => open_again(file),
     }
 }
 
@@ -90,9 +116,11 @@ fn open_again(file: &FileSource) -> Result<OwnedFd, String> {
     Ok(opened)
 }
 
-/// The absolute name of what a descriptor is of. A deleted file, or one that has no name, gets one that opens nothing of
-/// its identity.
-fn path_of(fd: &OwnedFd) -> Option<String> {
+/// The absolute name of what a descriptor is of, if it has one still.
+fn path_of(fd: &OwnedFd, state: &FileState) -> Option<String> {
+    if !state.named {
+        return None;
+    }
     let path = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).ok()?;
     path.is_absolute().then(|| path.to_str().map(str::to_owned)).flatten()
 }
@@ -120,6 +148,6 @@ fn describe(fd: &OwnedFd) -> Result<FileSource, Failure> {
         bytes: state.bytes,
         identity: identity(&state),
         format: None,
-        path: path_of(fd),
+        path: path_of(fd, &state),
     })
 }

@@ -27,6 +27,7 @@ use crate::metrics::scrapers::Scrapers;
 use crate::reload::Reloader;
 use crate::service::Service;
 use crate::spawn::Nursery;
+use crate::succession::FILE;
 use crate::token::Token;
 use crate::upgrade::Trial;
 use crate::worker::Worker;
@@ -102,17 +103,14 @@ impl Supervisor {
         zero: u64,
         settings: Settings,
         nursery: Nursery,
-        mut saved: Option<Saved>,
+        files: FileSets,
+        saved: Option<Saved>,
     ) -> io::Result<Self> {
         let signals = SignalStream::new(&SIGNALS)?;
         let poll = Poll::new()?;
         poll.watch(&signals, Token::Signals.key(), Interest::READ)?;
         let identity = settings.identity.clone();
         let now = Moment(clock::monotonic_ns().saturating_sub(zero));
-        let mut files = FileSets::default();
-        if let Some(saved) = &mut saved {
-            files.reopen(saved);
-        }
         let mut supervisor = Self {
             clients: Clients::beside(settings.slots),
             machine: match saved {
@@ -198,9 +196,7 @@ impl Supervisor {
             self.hurry_trial();
             self.service.after_turn(clock::monotonic_ns(), &self.machine, self.heard);
         }
-        for client in self.clients.iter_mut() {
-            client.finish();
-        }
+        self.part_from_clients();
         // While the lock is held: nobody else's socket can be at that path.
         self.resting = self.listener.take().or(self.resting.take());
         if self.successor.is_none()
@@ -211,11 +207,31 @@ impl Supervisor {
             tracing::warn!("could not remove {}: {why}", listener.path().display());
         }
         self.close_metrics_door();
+        self.keep_files();
         self.close_books();
         if let Some(forkserver) = self.nursery.forkserver.take() {
             forkserver.end()?;
         }
         Ok(())
+    }
+
+    /// The files of jobs that the next daemon goes on with: for the program that takes over, or for the manager to keep.
+    fn keep_files(&mut self) {
+        let needed = self.machine.file_sets();
+        self.files.keep_only(|set| needed.contains(&set));
+        if self.successor.is_none() {
+            let files = std::mem::take(&mut self.files).into_kept();
+            self.service.store(FILE, &files);
+        }
+    }
+
+    /// The last replies go as far as the system's buffers let them. The connections stay open for as long as the
+    /// process lives: whoever waits for the end of the daemon hears of it when its locks are free, and not before.
+    fn part_from_clients(&mut self) {
+        for client in self.clients.iter_mut() {
+            client.write();
+        }
+        self.clients.leave_open();
     }
 
     fn turn(&mut self, ready: &mut Vec<Ready>) -> io::Result<()> {

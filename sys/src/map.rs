@@ -82,6 +82,8 @@ pub struct FileState {
     pub modified_ns: i128,
     /// Whether it is a regular file: one that has parts.
     pub regular: bool,
+    /// Whether it has a name: a file that was removed, or never was in a directory, is gone with its last descriptor.
+    pub named: bool,
 }
 
 /// How a file is now.
@@ -96,6 +98,7 @@ pub fn file_state(file: impl AsFd) -> io::Result<FileState> {
         bytes: u64::try_from(stat.st_size).unwrap_or(0),
         modified_ns: i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec),
         regular: rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file(),
+        named: stat.st_nlink > 0,
     })
 }
 
