@@ -467,6 +467,9 @@ pub(crate) struct SettingArgs {
     /// Jobs one user may have open
     #[arg(long, value_name = "N", hide_short_help = true)]
     jobs_open_per_user: Option<u64>,
+    /// What the jobs of one user may make the daemon hold: MiB, or none
+    #[arg(long, value_name = "MIB", hide_short_help = true)]
+    memory_per_user_mib: Option<String>,
     /// Where metrics are served: none, 127.0.0.1:PORT, unix:/PATH
     #[arg(long, value_name = "WHERE", hide_short_help = true)]
     metrics_listen: Option<String>,
@@ -498,6 +501,7 @@ impl SettingArgs {
         ];
         let texts = [
             ("memory_limit_mib", &self.memory_limit_mib),
+            ("memory_per_user_mib", &self.memory_per_user_mib),
             ("confine", &self.confine),
             ("socket_mode", &self.socket_mode),
             ("socket_group", &self.socket_group),

@@ -27,6 +27,7 @@ mod job;
 mod jobs;
 mod lease;
 mod ledger;
+mod memory;
 pub mod moment;
 mod pace;
 mod partition;

@@ -59,6 +59,8 @@ const MS_MAX: u64 = 86_400_000;
 const MEMORY_MIB_MIN: u64 = limits::MEMORY_LIMIT_BYTES_MIN >> 20;
 /// See `limits::MEMORY_LIMIT_BYTES_MAX`.
 const MEMORY_MIB_MAX: u64 = limits::MEMORY_LIMIT_BYTES_MAX >> 20;
+/// See `limits::MEMORY_PER_USER_BYTES_MAX`.
+const MEMORY_PER_USER_MIB_MAX: u64 = limits::MEMORY_PER_USER_BYTES_MAX >> 20;
 
 const fn key(name: &'static str, kind: Kind, reload: Reload) -> Key {
     Key { name, kind, reload }
@@ -100,6 +102,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("reader_groups", Kind::Text(access::GROUPS, access::check_groups), Reload::Live),
     key("connections_per_user", Kind::Number(1, limits::CLIENTS_MAX as u64), Reload::Live),
     key("jobs_open_per_user", Kind::Number(1, limits::JOBS_OPEN_MAX as u64), Reload::Live),
+    key("memory_per_user_mib", Kind::NumberOr("none", 1, MEMORY_PER_USER_MIB_MAX), Reload::Live),
     key("metrics_listen", Kind::Text(MetricsAddress::FORM, MetricsAddress::check), Reload::Restart),
     key("log_file", Kind::Text("none, or an absolute path", log_file), Reload::Restart),
     key("log", Kind::Word(log_levels), Reload::Live),
