@@ -39,9 +39,10 @@ struct Kept {
     jobs: BTreeMap<String, Value>,
 }
 
-/// What must not change by a restart.
+/// What must not change by a restart; a paused job shows what its workers have not yet handed in, too.
 fn essence(job: &Value) -> Value {
-    json!([job["state"], job["results"], job["elements_done"]])
+    let done = if job["state"] == "done" { &job["elements_done"] } else { &Value::Null };
+    json!([job["state"], job["results"], done])
 }
 
 fn jobs_of(client: &mut Client) -> BTreeMap<String, Value> {

@@ -7,7 +7,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tally_sys::signal::Signal;
@@ -204,12 +204,11 @@ fn hung(world: &World) -> u32 {
     })
 }
 
-fn touch(path: &Path, at: SystemTime) {
-    File::options()
-        .append(true)
-        .open(path)
-        .and_then(|file| file.set_modified(at))
-        .expect("it is this user's");
+/// Sets the time of a file's last change to that of another's, and some seconds more.
+fn touch(path: &Path, like: &Path, later_s: u64) {
+    let time = fs::metadata(like).and_then(|data| data.modified()).expect("it is there");
+    let file = File::options().append(true).open(path).expect("it is there");
+    file.set_modified(time + Duration::from_secs(later_s)).expect("it is this user's");
 }
 
 #[test]
@@ -313,14 +312,13 @@ fn a_file_that_is_another_one_after_a_restart_is_named() {
         }),
         ("was changed since it was submitted", |path| {
             // The same bytes at another time.
-            touch(path, SystemTime::now() + Duration::from_secs(9));
+            touch(path, path, 9);
         }),
         ("was changed since it was submitted", |path| {
             // The same bytes, the same time, another file.
-            let before = fs::metadata(path).and_then(|data| data.modified()).expect("it is there");
             let other = path.with_extension("new");
             fs::copy(path, &other).expect("it can be copied");
-            touch(&other, before);
+            touch(&other, path, 0);
             fs::rename(&other, path).expect("it can be replaced");
         }),
         ("is gone since it was submitted", |path| fs::remove_file(path).expect("it can be removed")),
