@@ -361,6 +361,11 @@ fn one_user_cannot_fill_the_queue() {
     let why = format!("could not take one more job of user {STRANGER}: 2 are open, the most is 2");
     let refused = world.ask_as(STRANGER, GROUP, ["sum", "0..10"]);
     assert!(refused.code() != 0 && refused.stderr.contains(&why), "{}", refused.stderr);
+    let told = json_of(&world.ask(["status", "--json"]));
+    let limits = told["limits"].as_array().expect("a list");
+    let fullest = limits.iter().find(|limit| limit["name"] == "user-open-jobs");
+    assert_eq!(fullest, Some(&json!({ "name": "user-open-jobs", "used": 2, "most": 2, "near": true })));
+    assert!(limits.iter().any(|limit| limit["name"] == "user-memory-bytes"), "{told}");
     // Others, and root, are not affected.
     let others = long_job_of(&world, STRANGER + 1, GROUP);
     for _ in 0..3 {

@@ -392,6 +392,9 @@ pub(crate) struct SettingArgs {
     /// Workers a range may kill
     #[arg(long, value_name = "N", hide_short_help = true)]
     retries: Option<u64>,
+    /// Priority of jobs that do not say
+    #[arg(long, value_name = "N", hide_short_help = true, allow_hyphen_values = true)]
+    priority: Option<String>,
     /// Silence after which a worker is killed
     #[arg(long, value_name = "MS", hide_short_help = true)]
     lease_ms: Option<u64>,
@@ -501,6 +504,7 @@ impl SettingArgs {
         ];
         let texts = [
             ("memory_limit_mib", &self.memory_limit_mib),
+            ("priority", &self.priority),
             ("memory_per_user_mib", &self.memory_per_user_mib),
             ("confine", &self.confine),
             ("socket_mode", &self.socket_mode),

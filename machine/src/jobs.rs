@@ -144,6 +144,13 @@ impl Jobs {
         }
     }
 
+    /// The most open jobs and the most bytes that one of these users has; nothing if none has any.
+    pub(crate) fn most_of(&self, counts: impl Fn(u32) -> bool) -> Option<(u64, u64)> {
+        let bytes = self.held.iter().filter(|&(&uid, _)| counts(uid)).map(|(_, &bytes)| bytes).max()?;
+        let open = self.by_user.iter().filter(|&(&uid, _)| counts(uid)).map(|(_, &open)| open as u64).max();
+        Some((open.unwrap_or(0), bytes))
+    }
+
     /// Bytes that the jobs of a user take.
     pub(crate) fn held_by(&self, uid: u32) -> u64 {
         self.held.get(&uid).copied().unwrap_or(0)

@@ -56,6 +56,7 @@ use tally_protocol::{ClientId, SlotId};
 pub use action::Action;
 pub use ends::JobEnd;
 pub use event::Event;
+pub use memory::Fullest;
 pub use moment::Moment;
 pub use permission::{Rights, Who};
 pub use phase::Phase;

@@ -12,7 +12,31 @@ use crate::Machine;
 use crate::job::{Job, Outcome, State};
 use crate::permission::{Rights, Who};
 
+/// What the users have that have most, of those who are bounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fullest {
+    /// Open jobs of the one who has most of them.
+    pub open_jobs: u64,
+    /// How many one user may have.
+    pub open_jobs_max: u64,
+    /// Bytes that the jobs of the one hold who holds most.
+    pub held_bytes: u64,
+    /// How many one user's may; without a bound, when absent.
+    pub held_bytes_max: Option<u64>,
+}
+
 impl Machine {
+    /// How near users come to their bounds; nothing while there are no users who have any.
+    pub fn fullest_user(&self) -> Option<Fullest> {
+        let (open_jobs, held_bytes) = self.jobs.most_of(|uid| self.was_bounded(uid))?;
+        Some(Fullest {
+            open_jobs,
+            open_jobs_max: self.settings.jobs_open_per_user_max as u64,
+            held_bytes,
+            held_bytes_max: self.settings.memory_per_user_bytes,
+        })
+    }
+
     /// Whether this is a user whose jobs are bounded together.
     pub(crate) fn is_bounded(&self, who: Who) -> bool {
         who.uid != 0 && who.rights != Rights::Operate

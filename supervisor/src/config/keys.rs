@@ -77,6 +77,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("start", Kind::Word(start_methods), Reload::NewWorkers),
     key("memory_limit_mib", Kind::NumberOr("none", MEMORY_MIB_MIN, MEMORY_MIB_MAX), Reload::NewWorkers),
     key("retries", Kind::Number(0, limits::RETRIES_MAX as u64), Reload::Live),
+    key("priority", Kind::Text("-2147483648 to 2147483647", priority), Reload::Live),
     ms("lease_ms", 200),
     ms("start_ms", 50),
     ms("grace_ms", 0),
@@ -124,6 +125,13 @@ fn start_methods() -> Vec<&'static str> {
 fn log_file(text: &str) -> Result<(), String> {
     let fits = text == "none" || (text.starts_with('/') && text.len() > 1);
     if fits { Ok(()) } else { Err("it is not an absolute path".to_owned()) }
+}
+
+fn priority(text: &str) -> Result<(), String> {
+    match text.replace('_', "").parse::<i32>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!("it can be {} to {}", i32::MIN, i32::MAX)),
+    }
 }
 
 fn log_levels() -> Vec<&'static str> {

@@ -27,6 +27,7 @@ pub struct Configuration {
     pub start: StartMethod,
     pub memory_limit_mib: Option<u64>,
     pub retries: u32,
+    pub priority: i32,
     pub lease_ms: u64,
     pub start_ms: u64,
     pub grace_ms: u64,
@@ -70,6 +71,9 @@ impl Configuration {
             start: word(layers, "start", StartMethod::ALL, StartMethod::name)?,
             memory_limit_mib: number_of(layers, "memory_limit_mib")?,
             retries: small("retries")?,
+            priority: text(layers, "priority", |text| {
+                text.replace('_', "").parse().map_err(|_| "it is no number".to_owned())
+            })?,
             lease_ms: long("lease_ms")?,
             start_ms: long("start_ms")?,
             grace_ms: long("grace_ms")?,
@@ -110,6 +114,7 @@ impl Configuration {
         let profile = Profile { transport: self.transport, start: self.start, nice: 0, memory_limit_bytes };
         Settings {
             retries: self.retries,
+            priority: self.priority,
             lease: Span::ms(self.lease_ms),
             start: Span::ms(self.start_ms),
             grace: Span::ms(self.grace_ms),
