@@ -124,19 +124,30 @@ fn an_upgrade_is_a_reload() {
 
 /// What the next start cannot open again is kept by the manager, as long as the job is open.
 #[test]
-fn files_of_detached_jobs_are_stored_at_the_end() {
+fn files_of_detached_jobs_are_stored_until_they_end() {
     let (manager, world) = Manager::new();
     let daemon = world.daemon(&["--workers", "1"]);
     assert_eq!(world.ask(["sum", "0..1e15", "--detach"]).code(), 0);
     let file = world.path().join("numbers.csv");
     fs::write(&file, "n\n1\n2\n").expect("it can be written");
-    for _ in 0..2 {
-        let asked = world.ask(["sum", file.to_str().expect("text"), "--priority", "-1", "--detach"]);
-        assert_eq!(asked.code(), 0, "{}", asked.stderr);
-    }
+    let path = file.to_str().expect("text");
+    world.ask(["sum", path, "--priority", "-1", "--detach"]).answered("j2\n");
+    manager.hear("FDSTORE=1\nFDNAME=job-file-j2");
+    assert_eq!(world.ask(["cancel", "j2"]).code(), 0);
+    manager.hear("FDSTOREREMOVE=1\nFDNAME=job-file-j2");
+    world.ask(["sum", path, "--priority", "-1", "--detach"]).answered("j3\n");
+    manager.hear("FDSTORE=1\nFDNAME=job-file-j3");
+    daemon.signal(Signal::Kill);
+    assert_eq!(daemon.finish().code(), 137);
+    let daemon = world.daemon(&["--workers", "1"]);
+    manager.hear("FDSTORE=1\nFDNAME=job-file-j3");
+    assert_eq!(world.ask(["cancel", "j1"]).code(), 0);
+    manager.hear("FDSTOREREMOVE=1\nFDNAME=job-file-j3");
+    world.ask(["result", "j3"]).answered("3\n");
+    // Attached jobs end with their daemon.
+    world.ask(["sum", path]).answered("3\n");
     daemon.stop();
-    let stored: Vec<String> =
-        manager.rest().into_iter().filter(|message| message.starts_with("FDSTORE=1")).collect();
-    assert_eq!(stored, ["FDSTORE=1\nFDNAME=job-file"], "one file, however many jobs read it");
+    let rest = manager.rest();
+    assert!(rest.iter().all(|message| !message.starts_with("FDSTORE")), "{rest:?}");
     world.finish();
 }

@@ -164,6 +164,9 @@ fn jobs_over_files_go_on_over_a_restart() {
     booted.must(&["rm", "/root/numbers.csv"]);
     booted.must(&["systemctl", "restart", SERVICE]);
     booted.must(&["tally", "upgrade"]);
+    let before = main_pid(&booted);
+    strike(&booted, before, Signal::Kill);
+    booted.await_property(SERVICE, "MainPID", |pid| pid != "0" && pid != before.to_string());
     booted.must(&["systemctl", "restart", SERVICE]);
     booted.must(&["tally", "cancel", long.trim()]);
     for (job, answer) in [(kept, "20000100000\n"), (gone, "200000\n")] {
@@ -174,8 +177,7 @@ fn jobs_over_files_go_on_over_a_restart() {
     let told = String::from_utf8_lossy(&attached.stderr).into_owned();
     assert_eq!(String::from_utf8_lossy(&attached.stdout), "20000100000\n", "{told}{}", booted.journal());
     // Nothing is kept of jobs that have ended.
-    let stored = booted.property(SERVICE, "NFileDescriptorStore");
-    assert_eq!(stored, "0");
+    booted.await_property(SERVICE, "NFileDescriptorStore", |stored| stored == "0");
     booted.must(&["systemctl", "stop", "tally.socket", SERVICE]);
     assert_eq!(booted.property(SERVICE, "Result"), "success");
 }

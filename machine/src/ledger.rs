@@ -385,6 +385,7 @@ impl Machine {
         job.paper.in_store = job.paper.kept;
         job.paper.told = self.now;
         self.jobs.insert(job);
+        self.remember_files(id);
         self.figures.jobs_submitted += 1;
         match client {
             Some(client) if detached => {

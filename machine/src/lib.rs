@@ -98,6 +98,8 @@ pub struct Machine {
     ends: Vec<ends::JobEnd>,
     /// Sets of files that the shell may close.
     released: Vec<u64>,
+    /// Recorded jobs with files that the shell has not asked for.
+    filed: Vec<(tally_protocol::JobId, u64)>,
     /// Slots whose worker may want another lease; looked at when the event has been taken in.
     stirred: BTreeSet<SlotId>,
     /// New pieces wait that any worker may take.
@@ -138,6 +140,7 @@ impl Machine {
             figures: Figures::default(),
             ends: Vec::new(),
             released: Vec::new(),
+            filed: Vec::new(),
             stirred: BTreeSet::new(),
             feed: false,
             prowl: false,

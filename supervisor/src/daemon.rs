@@ -166,6 +166,9 @@ fn serve(
             supervisor.open_metrics_door(door)?;
             supervisor.listen(listener)?;
             supervisor.service = inherited.service;
+            for (name, fds) in supervisor.files.all_stored() {
+                supervisor.service.store(name, fds);
+            }
             supervisor.tell_start(configuration);
             tracing::info!("listening on {}", path.display());
             announcer.ready();

@@ -8,13 +8,16 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use tally_protocol::control::Passed;
+use tally_protocol::JobId;
+use tally_protocol::control;
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::record::Saved;
 use tally_protocol::source::{FileIdentity, FileSource, Source};
-use tally_sys::activation;
+use tally_sys::activation::{self, Passed};
 use tally_sys::map::{FileState, file_state, may_read, open_to_read};
 use tally_sys::socket::send_packet;
+
+use crate::succession::FILE;
 
 /// Files kept open for the next daemon at the most; room is left for its socket and its locks.
 const KEPT_MAX: usize = activation::PASSED_MAX - 16;
@@ -24,18 +27,22 @@ const KEPT_MAX: usize = activation::PASSED_MAX - 16;
 pub(crate) struct FileSets {
     last: u64,
     sets: BTreeMap<u64, Vec<OwnedFd>>,
+    /// Under which names the service manager keeps some of them.
+    stored: BTreeMap<u64, String>,
+    /// Names under which it need not keep anything any more.
+    given_up: Vec<String>,
 }
 
 impl FileSets {
     /// Takes descriptors in, and says what they are. None of them is no set at all.
-    pub(crate) fn take_in(&mut self, fds: Vec<OwnedFd>) -> Result<Passed, Failure> {
+    pub(crate) fn take_in(&mut self, fds: Vec<OwnedFd>) -> Result<control::Passed, Failure> {
         if fds.is_empty() {
-            return Ok(Passed::default());
+            return Ok(control::Passed::default());
         }
         let files = fds.iter().map(describe).collect::<Result<_, Failure>>()?;
         self.last += 1;
         self.sets.insert(self.last, fds);
-        Ok(Passed { set: self.last, files })
+        Ok(control::Passed { set: self.last, files })
     }
 
     /// Finds the files of jobs again that an earlier daemon had: among the descriptors that were `kept`, or by their
@@ -43,8 +50,9 @@ impl FileSets {
     ///
     /// No confused deputy: a name alone gets nobody anything. What is opened must have the device, number, size and time
     /// of change of a descriptor that its submitter had open for reading, so it holds what they could read already.
-    pub(crate) fn reopen(&mut self, saved: &mut Saved, kept: Vec<OwnedFd>) {
-        let kept = by_identity(kept);
+    pub(crate) fn reopen(&mut self, saved: &mut Saved, kept: Vec<Passed>) {
+        self.given_up = kept.iter().map(|one| one.name.clone()).collect();
+        let kept = by_identity(kept.into_iter().map(|one| one.fd));
         for job in &mut saved.jobs {
             let Source::Files(files) = &mut job.spec.kernel.source else { continue };
             if job.ended.is_some() || job.broken.is_some() {
@@ -55,6 +63,7 @@ impl FileSets {
                     self.last += 1;
                     self.sets.insert(self.last, fds);
                     files.set = self.last;
+                    self.stored.insert(self.last, stored_name(job.job));
                 }
                 Err(why) => {
                     let why = format!("could not go on with {}: {why}", job.job);
@@ -66,7 +75,26 @@ impl FileSets {
 
     /// Closes the sets that nobody needs.
     pub(crate) fn keep_only(&mut self, needed: impl Fn(u64) -> bool) {
-        self.sets.retain(|&set, _| needed(set));
+        let idle: Vec<u64> = self.sets.keys().copied().filter(|&set| !needed(set)).collect();
+        idle.into_iter().for_each(|set| self.drop_set(set));
+    }
+
+    /// The set of a job is to be kept by the service manager: under which name, and what is in it.
+    pub(crate) fn store(&mut self, set: u64, job: JobId) -> Option<(&str, &[OwnedFd])> {
+        let fds = self.sets.get(&set)?;
+        Some((self.stored.entry(set).or_insert_with(|| stored_name(job)), fds))
+    }
+
+    /// All that it is to keep, after a start.
+    pub(crate) fn all_stored(&self) -> impl Iterator<Item = (&str, &[OwnedFd])> {
+        self.stored.iter().filter_map(|(set, name)| Some((name.as_str(), self.sets.get(set)?.as_slice())))
+    }
+
+    /// Names under which it is to keep nothing any more.
+    pub(crate) fn take_given_up(&mut self) -> Vec<String> {
+        let mut names = std::mem::take(&mut self.given_up);
+        names.retain(|name| !self.stored.values().any(|stored| stored == name));
+        names
     }
 
     /// All that is open, for the next daemon: each file once, however many jobs read it, and no more than can be passed.
@@ -78,6 +106,7 @@ impl FileSets {
     /// Closes a set.
     pub(crate) fn drop_set(&mut self, set: u64) {
         self.sets.remove(&set);
+        self.given_up.extend(self.stored.remove(&set));
     }
 
     /// Hands copies of a set to a worker, over its lifeline, before it is told of the job.
@@ -86,6 +115,11 @@ impl FileSets {
         let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
         send_packet(lifeline, b"f", &fds).map_err(|why| format!("hand over files: {why}"))
     }
+}
+
+/// What the files of a job are called while somebody keeps them.
+fn stored_name(job: JobId) -> String {
+    format!("{FILE}-{job}")
 }
 
 /// Descriptors by what they are of.

@@ -2,7 +2,6 @@
 //!
 //! Taken out of the environment first thing, so that neither forkserver nor workers see or believe any of it.
 
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use tally_protocol::error::{ErrorCode, Failure};
@@ -23,7 +22,7 @@ pub(crate) struct Inheritance {
     /// The manager that started this process.
     pub(crate) service: Service,
     /// Files of jobs that the daemon before this one had open.
-    pub(crate) files: Vec<OwnedFd>,
+    pub(crate) files: Vec<Passed>,
     /// Locks that this process holds, by name.
     locks: Vec<Passed>,
     /// This program takes over from another one in the same process.
@@ -50,12 +49,8 @@ impl Inheritance {
             }
             None => the_only(passed)?,
         };
-        let service = Service::new(notifier);
-        if !stored.is_empty() {
-            service.take_back(FILE);
-        }
         files.extend(stored);
-        Ok(Self { listener, service, files, locks: kept, succeeds })
+        Ok(Self { listener, service: Service::new(notifier), files, locks: kept, succeeds })
     }
 
     /// A lock that this process holds already.
@@ -90,9 +85,8 @@ impl Inheritance {
 }
 
 /// The files of jobs, and everything else.
-fn apart(passed: Vec<Passed>) -> (Vec<OwnedFd>, Vec<Passed>) {
-    let (files, others): (Vec<_>, Vec<_>) = passed.into_iter().partition(|one| one.name == FILE);
-    (files.into_iter().map(|one| one.fd).collect(), others)
+fn apart(passed: Vec<Passed>) -> (Vec<Passed>, Vec<Passed>) {
+    passed.into_iter().partition(|one| one.name.starts_with(FILE))
 }
 
 /// A daemon has one control socket; what else was passed is a mistake of the unit's.

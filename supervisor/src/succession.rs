@@ -22,7 +22,7 @@ pub(crate) const OWN: &str = "own-control";
 /// The locks, in the order in which they are taken.
 pub(crate) const LOCKS: [&str; 2] = ["lock", "pid-lock"];
 
-/// A file of a detached job.
+/// How the names of files of detached jobs begin.
 pub(crate) const FILE: &str = "job-file";
 
 /// What is handed over.

@@ -27,7 +27,6 @@ use crate::metrics::scrapers::Scrapers;
 use crate::reload::Reloader;
 use crate::service::Service;
 use crate::spawn::Nursery;
-use crate::succession::FILE;
 use crate::token::Token;
 use crate::upgrade::Trial;
 use crate::worker::Worker;
@@ -207,7 +206,8 @@ impl Supervisor {
             tracing::warn!("could not remove {}: {why}", listener.path().display());
         }
         self.close_metrics_door();
-        self.keep_files();
+        let needed = self.machine.file_sets();
+        self.files.keep_only(|set| needed.contains(&set));
         self.close_books();
         if let Some(forkserver) = self.nursery.forkserver.take() {
             forkserver.end()?;
@@ -215,13 +215,19 @@ impl Supervisor {
         Ok(())
     }
 
-    /// The files of jobs that the next daemon goes on with: for the program that takes over, or for the manager to keep.
-    fn keep_files(&mut self) {
-        let needed = self.machine.file_sets();
-        self.files.keep_only(|set| needed.contains(&set));
-        if self.successor.is_none() {
-            let files = std::mem::take(&mut self.files).into_kept();
-            self.service.store(FILE, &files);
+    /// Has the service manager keep the files of jobs that outlive this process, until the jobs end.
+    pub(crate) fn keep_files(&mut self) {
+        for (job, set) in self.machine.take_filed() {
+            if let Some((name, fds)) = self.files.store(set, job) {
+                self.service.store(name, fds);
+            }
+        }
+    }
+
+    /// And has it forget those of jobs that have ended.
+    pub(crate) fn give_files_up(&mut self) {
+        for name in self.files.take_given_up() {
+            self.service.take_back(&name);
         }
     }
 
