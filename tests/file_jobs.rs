@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -323,7 +324,7 @@ fn a_file_that_is_replaced_by_name_is_read_to_its_end() {
 
 #[test]
 fn a_file_that_is_another_one_after_a_restart_is_named() {
-    let changes: [(&str, Change); 4] = [
+    let changes: [(&str, Change); 5] = [
         ("was changed since it was submitted", |path| {
             File::options().write(true).open(path).and_then(|file| file.set_len(100)).expect("it can be cut");
         }),
@@ -338,12 +339,20 @@ fn a_file_that_is_another_one_after_a_restart_is_named() {
             touch(&other, path, 0);
             fs::rename(&other, path).expect("it can be replaced");
         }),
-        ("is gone since it was submitted", |path| fs::remove_file(path).expect("it can be removed")),
+        ("was changed since it was submitted", |path| {
+            // A pipe that nobody writes to: opening it must neither wait nor be noticed.
+            fs::remove_file(path).expect("it can be removed");
+            assert!(Command::new("mkfifo").arg(path).status().is_ok_and(|status| status.success()));
+        }),
+        ("is not where it was submitted, as far as the daemon can see", |path| {
+            fs::remove_file(path).expect("it can be removed")
+        }),
     ];
     let world = World::new(BINARY);
     for (why, change) in changes {
         let daemon = world.daemon(&["--workers", "1"]);
         let long = detach(&world, &["sum", "0..1e15", "--priority", "1"]);
+        fs::remove_file(world.path().join("numbers.csv")).ok();
         let file = csv(&world);
         let job = detach(&world, &["sum", text(&file)]);
         daemon.signal(Signal::Kill);

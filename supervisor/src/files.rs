@@ -138,16 +138,16 @@ fn find_again(file: &FileSource, kept: &BTreeMap<FileIdentity, OwnedFd>) -> Resu
 fn open_again(file: &FileSource) -> Result<OwnedFd, String> {
     let name = &file.name;
     let path = file.path.as_deref().ok_or_else(|| format!("{name} has no name to open it by again"))?;
-    let opened = open_to_read(path).map_err(|why| match why.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => format!("{name} is gone since it was submitted"),
+    let same =
+        |state: &FileState| state.regular && identity(state) == file.identity && state.bytes == file.bytes;
+    let opened = open_to_read(path, same).map_err(|why| match why.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => {
+            format!("{name} is not where it was submitted, as far as the daemon can see")
+        }
         ErrorKind::PermissionDenied => format!("{name} may not be read by the daemon"),
         _ => format!("{name} does not open again: {why}"),
     })?;
-    let state = file_state(&opened).map_err(|why| format!("{name} does not open again: {why}"))?;
-    if !state.regular || identity(&state) != file.identity || state.bytes != file.bytes {
-        return Err(format!("{name} was changed since it was submitted"));
-    }
-    Ok(opened)
+    opened.ok_or_else(|| format!("{name} was changed since it was submitted"))
 }
 
 /// The absolute name of what a descriptor is of, if it has one still.

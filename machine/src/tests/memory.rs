@@ -102,3 +102,19 @@ fn a_job_that_grows_beyond_fails_and_lets_go_of_what_it_had() {
     }
     assert_eq!(bench.view(2).state.name(), "done");
 }
+
+#[test]
+fn nobody_but_operators_lifts_the_limit_of_workers() {
+    let mut bench = house();
+    let mut strict = settings(1);
+    strict.profile.memory_limit_bytes = Some(64 << 20);
+    bench.event(Event::Reload(Box::new(strict)));
+    let with = |mib: u64| JobRequest { memory_limit_bytes: Some(mib << 20), ..detached("0..10") };
+    let refused =
+        "c1 <- refused: not permitted: user 1000 may let workers have 64 MiB of memory at the most, not 65";
+    assert_eq!(bench.submit(1, with(65)), [refused]);
+    for (client, mib) in [(1, 64), (1, 32), (2, 8192)] {
+        let lines = bench.submit(client, with(mib));
+        assert!(!lines[0].contains("refused"), "{lines:?}");
+    }
+}
