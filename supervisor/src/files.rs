@@ -4,7 +4,7 @@
 //! and a restart by a service manager that keeps descriptors, the files of detached jobs stay open. Others it opens again
 //! after a start, by the name they had then, and keeps one only if it is the very same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -27,10 +27,12 @@ const KEPT_MAX: usize = activation::PASSED_MAX - 16;
 pub(crate) struct FileSets {
     last: u64,
     sets: BTreeMap<u64, Vec<OwnedFd>>,
-    /// Under which names the service manager keeps some of them.
-    stored: BTreeMap<u64, String>,
-    /// Names under which it need not keep anything any more.
-    given_up: Vec<String>,
+    /// For which jobs the service manager keeps some of them.
+    stored: BTreeMap<u64, JobId>,
+    /// Jobs for which it need not, once their end is recorded.
+    given_up: Vec<JobId>,
+    /// Names of what it kept for the daemon before, if nobody needs it.
+    stale: Vec<String>,
 }
 
 impl FileSets {
@@ -51,7 +53,7 @@ impl FileSets {
     /// No confused deputy: a name alone gets nobody anything. What is opened must have the device, number, size and time
     /// of change of a descriptor that its submitter had open for reading, so it holds what they could read already.
     pub(crate) fn reopen(&mut self, saved: &mut Saved, kept: Vec<Passed>) {
-        self.given_up = kept.iter().map(|one| one.name.clone()).collect();
+        self.stale = kept.iter().map(|one| one.name.clone()).collect();
         let kept = by_identity(kept.into_iter().map(|one| one.fd));
         for job in &mut saved.jobs {
             let Source::Files(files) = &mut job.spec.kernel.source else { continue };
@@ -63,7 +65,7 @@ impl FileSets {
                     self.last += 1;
                     self.sets.insert(self.last, fds);
                     files.set = self.last;
-                    self.stored.insert(self.last, stored_name(job.job));
+                    self.stored.insert(self.last, job.job);
                 }
                 Err(why) => {
                     let why = format!("could not go on with {}: {why}", job.job);
@@ -80,20 +82,25 @@ impl FileSets {
     }
 
     /// The set of a job is to be kept by the service manager: under which name, and what is in it.
-    pub(crate) fn store(&mut self, set: u64, job: JobId) -> Option<(&str, &[OwnedFd])> {
+    pub(crate) fn store(&mut self, set: u64, job: JobId) -> Option<(String, &[OwnedFd])> {
         let fds = self.sets.get(&set)?;
-        Some((self.stored.entry(set).or_insert_with(|| stored_name(job)), fds))
+        self.stored.insert(set, job);
+        Some((stored_name(job), fds))
     }
 
     /// All that it is to keep, after a start.
-    pub(crate) fn all_stored(&self) -> impl Iterator<Item = (&str, &[OwnedFd])> {
-        self.stored.iter().filter_map(|(set, name)| Some((name.as_str(), self.sets.get(set)?.as_slice())))
+    pub(crate) fn all_stored(&self) -> impl Iterator<Item = (String, &[OwnedFd])> {
+        self.stored.iter().filter_map(|(set, &job)| Some((stored_name(job), self.sets.get(set)?.as_slice())))
     }
 
-    /// Names under which it is to keep nothing any more.
-    pub(crate) fn take_given_up(&mut self) -> Vec<String> {
-        let mut names = std::mem::take(&mut self.given_up);
-        names.retain(|name| !self.stored.values().any(|stored| stored == name));
+    /// Names under which it is to keep nothing any more. A job that is not over for good may need its files again.
+    pub(crate) fn take_given_up(&mut self, is_over: impl Fn(JobId) -> bool) -> Vec<String> {
+        let mut names = std::mem::take(&mut self.stale);
+        if !names.is_empty() {
+            let stored: BTreeSet<String> = self.stored.values().copied().map(stored_name).collect();
+            names.retain(|name| !stored.contains(name));
+        }
+        names.extend(self.given_up.extract_if(.., |&mut job| is_over(job)).map(stored_name));
         names
     }
 
