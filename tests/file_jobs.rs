@@ -185,7 +185,7 @@ fn an_upgrade_keeps_files_open_that_nobody_could_open_again() {
         .filter_map(|fd| fs::read_link(fd.ok()?.path()).ok())
         .filter(|leads| leads.to_string_lossy().contains("numbers.csv"))
         .collect();
-    assert_eq!(left, [PathBuf::new(); 0]);
+    assert!(left.is_empty(), "{left:?}");
     daemon.stop();
     world.finish();
 }
