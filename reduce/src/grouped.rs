@@ -109,6 +109,11 @@ impl<S: GroupState> Grouped<S> {
         &self.reductions
     }
 
+    /// Bytes of memory that the groups take, roughly.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// How many groups there are.
     pub fn len(&self) -> usize {
         self.groups.len()
