@@ -26,6 +26,7 @@ impl Machine {
             self.figures.count_end(job.state.name(), job.age_ms(self.now));
         }
         self.jobs.close(id);
+        self.jobs.weigh(id);
         self.crowded = true;
         self.report(id, |news| {
             news.end = true;
@@ -42,7 +43,7 @@ impl Machine {
     pub(crate) fn complete(&mut self, id: JobId) {
         let Some(job) = self.jobs.get_mut(id) else { return };
         let population = job.spec.request.population;
-        if job.partial.weight() <= self.settings.weight_at_once {
+        if job.partial.memory_bytes() <= self.settings.answer_at_once_bytes {
             let answers = Answers::of(&job.partial, population);
             return self.finish(id, outcome(answers));
         }

@@ -47,13 +47,16 @@ pub struct Settings {
     pub ahead: Span,
     /// Leases a worker may hold at the most.
     pub leases_max: usize,
-    /// The answers of a job whose state is not heavier (`Tally::weight`) are worked out at once; others by the shell, beside
+    /// The answers of a job whose state takes so many bytes at the most are worked out at once; others by the shell, beside
     /// everything else.
-    pub weight_at_once: u64,
+    pub answer_at_once_bytes: usize,
     /// Jobs open at once.
     pub jobs_open_max: usize,
     /// Open jobs of one user, for users without the right to operate.
     pub jobs_open_per_user_max: usize,
+    /// Bytes that the jobs of one user may make the supervisor hold, for users without the right to operate; as many as
+    /// there are, when absent.
+    pub memory_per_user_bytes: Option<u64>,
     /// Ended jobs remembered.
     pub jobs_ended_max: usize,
     /// Ended jobs are remembered for so long; without end, when absent.
@@ -121,9 +124,10 @@ impl Settings {
             partition_most: Span::ms(50),
             ahead: Span::ms(2),
             leases_max: 64,
-            weight_at_once: limits::WEIGHT_AT_ONCE,
+            answer_at_once_bytes: limits::ANSWER_AT_ONCE_BYTES_MAX,
             jobs_open_max: limits::JOBS_OPEN_MAX,
             jobs_open_per_user_max: limits::JOBS_OPEN_PER_USER_MAX,
+            memory_per_user_bytes: None,
             jobs_ended_max: limits::JOBS_ENDED_MAX,
             jobs_ended_age: None,
             durable: false,

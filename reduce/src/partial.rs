@@ -68,6 +68,13 @@ impl Partial {
         &self.reductions
     }
 
+    /// Bytes of memory that it takes, roughly: what grows is counted, and what is of one size.
+    pub fn memory_bytes(&self) -> usize {
+        let factors = self.basis.product.as_ref().map_or(0, crate::product::Product::memory_bytes);
+        let floats = self.basis.floats.as_ref().map_or(0, |floats| floats.memory_bytes());
+        size_of::<Self>() + self.reductions.len() + factors + floats
+    }
+
     /// How many elements were folded; those left out are not counted here.
     pub fn elements(&self) -> u64 {
         self.elements
@@ -135,17 +142,17 @@ impl Partial {
         Ok(())
     }
 
-    /// Bytes of the product so far, which takes long to multiply out and to write.
-    pub(crate) fn weight(&self) -> usize {
-        let floats = self.basis.floats.as_ref().and_then(|floats| floats.product.as_ref()?.odd.as_ref());
-        let products = [self.basis.product.as_ref(), floats];
-        products.into_iter().flatten().map(|product| product.bits() / 8).sum()
-    }
-
     /// Multiplies out what was put off.
     pub(crate) fn settle(&mut self) {
         if let Some(product) = &mut self.basis.product {
             product.settle();
+        }
+    }
+
+    /// Gives back the room that fast adding took, for one of many partials that are kept; all else stays as it is.
+    pub fn tidy(&mut self) {
+        if let Some(sum) = self.basis.floats.as_mut().and_then(|floats| floats.sum.as_mut()) {
+            sum.tidy();
         }
     }
 

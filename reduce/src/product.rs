@@ -72,6 +72,11 @@ impl Product {
         self.absorb(if negative { -magnitude } else { magnitude });
     }
 
+    /// Bytes of its factors, roughly.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.factors.iter().map(|factor| size_of::<Integer>() + factor.bit_len() / 8).sum()
+    }
+
     pub(crate) fn merge(&mut self, other: Self) {
         for factor in other.factors {
             self.absorb(factor);
@@ -97,11 +102,6 @@ impl Product {
         if self.factors.len() > 1 {
             self.factors = vec![self.value()];
         }
-    }
-
-    /// Bits of all factors.
-    pub(crate) fn bits(&self) -> usize {
-        self.factors.iter().map(Integer::bit_len).sum()
     }
 
     pub(crate) fn is_zero(&self) -> bool {

@@ -1,6 +1,6 @@
 //! The files of a job as this process sees them: descriptors that somebody else opened, mapped or read part by part.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::ops::Deref;
 use std::os::fd::OwnedFd;
 
@@ -76,26 +76,51 @@ impl Deref for Part {
 
 impl FileBytes for Maps {
     fn part(&self, file: usize, from: u64, to: u64) -> Result<Bytes, Fault> {
-        let Some(file) = self.files.get(file) else {
-            return Err(Fault::new("read a file that is not the job's"));
-        };
-        file.part(from, to.min(file.expected.bytes))
-            .map(|part| Box::new(part) as Bytes)
-            .map_err(|why| Fault::new(format!("read {}: {why}", file.name)))
+        let file = self.file(file)?;
+        match file.part(from, to.min(file.expected.bytes))? {
+            Ok(part) => Ok(Box::new(part)),
+            // It was cut since the look at it.
+            Err(why) if why.kind() == ErrorKind::UnexpectedEof => Err(file.changed()),
+            Err(why) => Err(file.unread(&why)),
+        }
+    }
+
+    fn unchanged(&self, file: usize) -> Result<(), Fault> {
+        self.file(file)?.unchanged()
+    }
+}
+
+impl Maps {
+    fn file(&self, file: usize) -> Result<&File, Fault> {
+        self.files.get(file).ok_or_else(|| Fault::new("read a file that is not the job's"))
     }
 }
 
 impl File {
-    fn part(&self, from: u64, to: u64) -> io::Result<Part> {
+    fn part(&self, from: u64, to: u64) -> Result<io::Result<Part>, Fault> {
         let length = to.saturating_sub(from);
         let small = 0 < length && length <= PIECE_BYTES;
-        if !(small && self.windows.goes_on(from, to)) && identity(&self.fd)? != self.expected {
-            return Err(io::Error::other("it was changed while the job ran"));
+        // Where it goes on it has just been looked at, and whoever reads it looks again afterwards.
+        if !(small && self.windows.goes_on(from, to)) {
+            self.unchanged()?;
         }
         if small {
-            return self.windows.piece(&self.fd, self.expected.bytes, from, to).map(Part::Piece);
+            return Ok(self.windows.piece(&self.fd, self.expected.bytes, from, to).map(Part::Piece));
         }
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        FileMap::open(&self.fd, from, length).map(Part::Mapped)
+        Ok(FileMap::open(&self.fd, from, length).map(Part::Mapped))
+    }
+
+    fn unchanged(&self) -> Result<(), Fault> {
+        let now = identity(&self.fd).map_err(|why| self.unread(&why))?;
+        if now == self.expected { Ok(()) } else { Err(self.changed()) }
+    }
+
+    fn unread(&self, why: &io::Error) -> Fault {
+        Fault::new(format!("read {}: {why}", self.name))
+    }
+
+    fn changed(&self) -> Fault {
+        Fault::new(format!("read {}: it was changed while the job ran", self.name))
     }
 }

@@ -301,7 +301,7 @@ fn settings(rng: &mut Rng) -> Settings {
         progress: Span::ms(rng.between(1, 20)),
         trusting: true,
         seed,
-        weight_at_once: if heavy { 0 } else { limits::WEIGHT_AT_ONCE },
+        answer_at_once_bytes: if heavy { 0 } else { limits::ANSWER_AT_ONCE_BYTES_MAX },
         ..Settings::new(slots, profile)
     }
 }

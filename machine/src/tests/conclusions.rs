@@ -11,7 +11,7 @@ use crate::settings::Settings;
 
 /// A machine to which everything is heavy, with one job that is folded.
 fn folded() -> Bench {
-    let mut bench = Bench::new(Settings { weight_at_once: 0, ..settings(1) });
+    let mut bench = Bench::new(Settings { answer_at_once_bytes: 0, ..settings(1) });
     bench.submit(1, request("0..10", 1));
     bench.ready(1);
     assert_eq!(bench.partial(1, "j1/0.1").last().map(String::as_str), Some("conclude j1"));
@@ -55,7 +55,7 @@ fn it_can_end_otherwise_before() {
 
 #[test]
 fn a_deadline_does_not_wait_for_it() {
-    let mut bench = Bench::new(Settings { weight_at_once: 0, ..settings(1) });
+    let mut bench = Bench::new(Settings { answer_at_once_bytes: 0, ..settings(1) });
     let mut request = request("0..10", 1);
     request.timeout_ms = Some(500);
     bench.submit(1, request);
@@ -86,7 +86,7 @@ fn a_stop_waits_for_it_while_it_drains_and_not_beyond() {
 
 #[test]
 fn a_recorded_one_is_left_to_the_next_supervisor() {
-    let durable = Settings { weight_at_once: 0, durable: true, ..settings(1) };
+    let durable = Settings { answer_at_once_bytes: 0, durable: true, ..settings(1) };
     let mut bench = Bench::new(durable.clone());
     let mut request = request("0..10", 1);
     request.detach = true;

@@ -7,6 +7,7 @@ mod conclusions;
 mod deaths;
 mod durable;
 mod happy;
+mod memory;
 mod partials;
 mod permission;
 mod restarts;
