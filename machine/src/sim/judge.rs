@@ -176,6 +176,7 @@ impl World {
             ) => true,
             (Request::Reload, Reply::Reloaded(_)) => true,
             (Request::Config | Request::Metrics, Reply::Metrics(_)) => true,
+            (Request::Lock(_), Reply::Lock(_)) => true,
             (_, _) => false,
         };
         if !good {
@@ -230,6 +231,7 @@ impl World {
             | Reply::Reloaded(_)
             | Reply::Config(_)
             | Reply::Metrics(_)
+            | Reply::Lock(_)
             | Reply::Done
             | Reply::Refused(_) => {}
         }
@@ -372,6 +374,8 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
         Request::Pause(_) | Request::Resume(_) | Request::Retry(_) | Request::Reprioritize { .. }
     );
     match code {
+        // Locks are judged by their own tests.
+        _ if matches!(request, Request::Lock(_)) => true,
         ErrorCode::TooMany => matches!(request, Request::Submit(_) | Request::Retry(_)),
         ErrorCode::Stopping => {
             changes
@@ -412,6 +416,8 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
         | ErrorCode::NoDaemon
         | ErrorCode::Cancelled
         | ErrorCode::TimedOut
+        | ErrorCode::Busy
+        | ErrorCode::Deadlock
         | ErrorCode::System
         | ErrorCode::Interrupted => false,
     }

@@ -324,6 +324,8 @@ impl World {
             | Event::Recorded { .. }
             | Event::NotRecorded { .. }
             | Event::Reloaded { .. }
+            | Event::HandingOver { .. }
+            | Event::TakingOver(_)
             | Event::Reload(_) => {}
         }
         None
