@@ -27,6 +27,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("nix", &["sys"]),
     ("rustix", &["sys"]),
     ("signal-hook", &["sys"]),
+    ("signal-hook-registry", &["sys"]),
     ("shared_memory", &["sys"]),
     ("ipc-channel", &["transport"]),
     ("dashu-int", &["reduce", "expr"]),

@@ -185,7 +185,7 @@ impl Machine {
             Event::NotRecorded { ticket, why } => self.not_recorded(ticket, &why),
             Event::Reloaded { client, result } => self.reloaded(client, result),
             Event::Reload(settings) => self.reload(*settings),
-            Event::HandingOver { locks } => self.handing_over = locks,
+            Event::HandingOver { locks } => self.hand_over(locks),
             Event::TakingOver(handed) => self.take_over_locks(*handed),
         }
     }

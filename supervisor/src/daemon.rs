@@ -159,6 +159,7 @@ fn serve(
             supervisor.clients.make_room(configuration.workers, configuration.clients_max);
             supervisor.clients.open_to(policy, configuration.access.connections_per_user);
             supervisor.open_metrics_door(door)?;
+            supervisor.take_over_lockers(inherited.lockers);
             supervisor.listen(listener)?;
             supervisor.service = inherited.service;
             supervisor.tell_start(configuration);
@@ -168,7 +169,10 @@ fn serve(
             supervisor.run()?;
             let service = std::mem::take(&mut supervisor.service);
             let heir = supervisor.successor.take().zip(supervisor.resting.take());
-            Ok(heir.map(|(binary, listener)| Succession { binary, listener, service }))
+            Ok(heir.map(|(binary, listener)| {
+                let lockers = supervisor.hand_over_lockers();
+                Succession { binary, listener, service, lockers }
+            }))
         })
         .map_err(|why| failed("run the daemon", &why))
         .inspect(|_| tracing::info!("ended"))

@@ -11,6 +11,7 @@ use tally_sys::notify::Notifier;
 use tally_sys::socket::Listener;
 
 use crate::daemon::{DaemonOptions, failed};
+use crate::lockers::Lockers;
 use crate::service::Service;
 use crate::succession::{LENT, OWN};
 
@@ -23,6 +24,8 @@ pub(crate) struct Inheritance {
     pub(crate) service: Service,
     /// Locks that this process holds, by name.
     locks: Vec<Passed>,
+    /// Named locks of clients with their connections, as another program of this process had them.
+    pub(crate) lockers: Lockers,
     /// This program takes over from another one in the same process.
     succeeds: bool,
 }
@@ -45,7 +48,8 @@ impl Inheritance {
             }
             None => the_only(passed)?,
         };
-        Ok(Self { listener, service: Service::new(notifier), locks: kept, succeeds })
+        let (lockers, locks) = Lockers::among(kept);
+        Ok(Self { listener, service: Service::new(notifier), locks, lockers, succeeds })
     }
 
     /// A lock that this process holds already.

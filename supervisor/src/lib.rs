@@ -18,6 +18,7 @@ mod files;
 mod forkserver;
 mod gather;
 mod inherit;
+mod lockers;
 mod log;
 mod metrics;
 mod output;

@@ -198,8 +198,12 @@ impl Supervisor {
             self.hurry_trial();
             self.service.after_turn(clock::monotonic_ns(), &self.machine, self.heard);
         }
-        for client in self.clients.iter_mut() {
-            client.finish();
+        let handed_over = self.successor.is_some();
+        for (id, client) in self.clients.iter_mut() {
+            // Who holds or waits for a lock stays connected, with another program at this end.
+            if !(handed_over && self.machine.is_locker(id)) {
+                client.finish();
+            }
         }
         // While the lock is held: nobody else's socket can be at that path.
         self.resting = self.listener.take().or(self.resting.take());

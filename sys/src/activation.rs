@@ -13,8 +13,10 @@ use crate::{environment, process};
 
 /// The first descriptor of a service manager's.
 const FIRST: RawFd = 3;
-/// Descriptors taken at the most.
+/// Descriptors taken from a service manager at the most.
 const PASSED_MAX: usize = 64;
+/// Descriptors kept over an exec at the most: sockets, locks, and the connections of clients.
+const KEPT_MAX: usize = 4_096;
 /// The variable in which descriptors kept over an exec are named: `PID:name=number,name=number`.
 const KEPT: &str = "KEPT_FDS";
 
@@ -69,7 +71,7 @@ pub fn take_kept() -> io::Result<Vec<Passed>> {
     };
     let pairs: Option<Vec<(String, RawFd)>> = list
         .split(',')
-        .take(PASSED_MAX)
+        .take(KEPT_MAX)
         .map(|pair| {
             let (name, number) = pair.split_once('=')?;
             Some((name.to_owned(), number.parse().ok().filter(|&number| number >= FIRST)?))
@@ -103,16 +105,15 @@ fn own(numbers: impl Iterator<Item = (String, RawFd)>, taken: &AtomicBool) -> io
     if taken.swap(true, Ordering::Relaxed) {
         return Ok(Vec::new());
     }
-    let mut seen = Vec::new();
+    let mut seen = std::collections::BTreeSet::new();
     let mut passed = Vec::new();
     for (name, number) in numbers {
-        if seen.contains(&number) {
+        if !seen.insert(number) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 format!("descriptor {number} is passed twice"),
             ));
         }
-        seen.push(number);
         passed.push(Passed { name, fd: owned(number)? });
     }
     Ok(passed)

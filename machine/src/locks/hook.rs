@@ -100,6 +100,14 @@ impl Machine {
         }
     }
 
+    /// Whether another program will go on when this one stops. Who was kept waiting for that hears if it will not.
+    pub(crate) fn hand_over(&mut self, locks: bool) {
+        self.handing_over = locks;
+        if !self.phase.works() {
+            self.send_lockers_away();
+        }
+    }
+
     /// The end is near: those who wait hear of it, unless somebody takes over.
     pub(crate) fn send_lockers_away(&mut self) {
         if !self.handing_over {
