@@ -29,8 +29,14 @@ fn line(edge: &EdgeView, at_ms: u64) -> String {
         held => format!("holds {}", held.join(", ")),
     };
     let wants = wanted(&edge.wants, at_ms);
-    let command = edge.command.as_ref().map(|command| format!(": {command}")).unwrap_or_default();
-    format!("{who}{of_user} {holds} and waits for {wants}{command}")
+    let mut line = format!("{who}{of_user} {holds} and waits for {wants}");
+    if let Some(command) = &edge.command {
+        line.push_str(&format!(": {command}"));
+    }
+    for command in edge.holds.iter().filter_map(|held| held.command.as_ref()) {
+        line.push_str(&format!(", under {command}"));
+    }
+    line
 }
 
 fn held(held: &HeldView, at_ms: u64) -> String {
@@ -63,7 +69,7 @@ mod tests {
             "at_ms": 10_000, "name": "a", "kind": "lock", "more": 1,
             "edges": [
                 { "pid": 12, "uid": 0, "command": "sh x",
-                  "holds": [{ "name": "b", "kind": "lock", "mode": "exclusive", "fence": 3, "since_ms": 6_500, "pid": 11 }],
+                  "holds": [{ "name": "b", "kind": "lock", "mode": "exclusive", "fence": 3, "since_ms": 6_500, "pid": 11, "uid": 0, "command": "sh y" }],
                   "wants": { "name": "a", "kind": "lock", "mode": "shared", "since_ms": 10_000 } },
                 { "pid": 13, "uid": 7, "holds": [],
                   "wants": { "name": "s", "kind": "semaphore", "mode": "permits", "take": 2, "since_ms": 9_000 } },
@@ -73,7 +79,7 @@ mod tests {
         assert_eq!(
             lines(&deadlock),
             [
-                "process 12 holds lock 'b' through process 11 for 3.5s and waits for shared lock 'a' for 0.0s: sh x",
+                "process 12 holds lock 'b' through process 11 for 3.5s and waits for shared lock 'a' for 0.0s: sh x, under sh y",
                 "process 13 of user 7 is before others in the queue and waits for 2 permits of semaphore 's' for 1.0s",
                 "and 1 more wait",
             ]

@@ -120,7 +120,7 @@ impl Locks {
     }
 
     fn take_wait(&mut self, at: Stamp, key: &Key, resource: &mut Resource, one: HandedWait) {
-        let HandedWait { client, mode, take, since_ms, timeout_left_ms, ttl_ms, warnings } = one;
+        let HandedWait { client, mode, take, since_ms, timeout_ms, timeout_left_ms, ttl_ms, warnings } = one;
         let Some(want) = want_of(key, mode, take, resource.permits) else { return };
         let Some(party) = self.parties.get_mut(&client).filter(|party| party.waits.is_none()) else { return };
         party.waits = Some(key.clone());
@@ -128,7 +128,8 @@ impl Locks {
         if let Some(until) = until {
             self.due.insert((until, Due::Timeout(client)));
         }
-        resource.queue.push_back(Wait { client, want, since_ms, until, ttl: ttl_ms.map(Span::ms), warnings });
+        let (timeout, ttl) = (timeout_ms.map(Span::ms), ttl_ms.map(Span::ms));
+        resource.queue.push_back(Wait { client, want, since_ms, until, timeout, ttl, warnings });
     }
 }
 
@@ -180,6 +181,7 @@ fn handed_wait(at: Stamp, wait: &Wait) -> HandedWait {
         mode,
         take,
         since_ms: wait.since_ms,
+        timeout_ms: wait.timeout.map(Span::as_ms),
         timeout_left_ms: wait.until.map(|until| left_ms(at, until)),
         ttl_ms: wait.ttl.map(Span::as_ms),
         warnings: wait.warnings.clone(),

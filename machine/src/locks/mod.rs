@@ -81,6 +81,8 @@ pub(crate) struct Locks {
     held_by: BTreeMap<u32, usize>,
     /// Answers that have not been fetched.
     told: Vec<(ClientId, Reply)>,
+    granted: u64,
+    refused: u64,
 }
 
 impl std::fmt::Display for Key {
@@ -102,6 +104,8 @@ impl Locks {
             reports: VecDeque::new(),
             held_by: BTreeMap::new(),
             told: Vec::new(),
+            granted: 0,
+            refused: 0,
         }
     }
 
@@ -130,16 +134,18 @@ impl Locks {
             Patience::None => Vec::new(),
             Patience::Endless | Patience::Ms(_) => self.note_order(at, client, who, key, ask.want),
         };
-        let until = match ask.patience {
+        let timeout = match ask.patience {
             Patience::None | Patience::Endless => None,
-            Patience::Ms(ms) => Some(at.now + Span::ms(ms)),
+            Patience::Ms(ms) => Some(Span::ms(ms)),
         };
+        let until = timeout.map(|timeout| at.now + timeout);
         let ttl = ask.ttl_ms.map(Span::ms);
-        let wait = Wait { client, want: ask.want, since_ms: at.wall_ms, until, ttl, warnings };
+        let wait = Wait { client, want: ask.want, since_ms: at.wall_ms, until, timeout, ttl, warnings };
         self.enqueue(key, wait);
         if !free && let Some(knot) = graph::stuck(self, client) {
             let report = self.report(at, key, &knot, client);
             self.dequeue(client);
+            self.refused += 1;
             return Err(self.refuse_deadlock(report, who));
         }
         self.pump(at, key);
@@ -238,7 +244,7 @@ impl Locks {
     }
 
     fn grant(&mut self, at: Stamp, key: &Key, wait: Wait, fence: u64) {
-        let Wait { client, want, since_ms, until, ttl, warnings } = wait;
+        let Wait { client, want, since_ms, until, ttl, warnings, .. } = wait;
         if let Some(until) = until {
             self.due.remove(&(until, Due::Timeout(client)));
         }
@@ -250,6 +256,7 @@ impl Locks {
         resource.usage.add(want);
         resource.holders.push(Hold { client, want, fence, since_ms: at.wall_ms, until: end });
         let Some(party) = self.parties.get_mut(&client) else { return };
+        self.granted += 1;
         party.waits = None;
         party.holds.insert(fence, (key.clone(), want));
         *self.held_by.entry(party.uid).or_insert(0) += 1;
@@ -354,8 +361,8 @@ impl Locks {
             return;
         };
         let wait = self.resources.get(&key).and_then(|resource| resource.wait_of(client));
-        let Some((want, since_ms)) = wait.map(|wait| (wait.want, wait.since_ms)) else { return };
-        let waited = spelt(at.wall_ms.saturating_sub(since_ms));
+        let Some((want, timeout)) = wait.map(|wait| (wait.want, wait.timeout)) else { return };
+        let waited = spelt(timeout.unwrap_or_default().as_ms());
         let why = format!("it was not free within {waited}: {}", self.in_the_way(&key, want, viewer));
         self.dequeue(client);
         let failure = about(&key, Failure::new(ErrorCode::TimedOut, why));

@@ -37,6 +37,8 @@ pub(super) struct Wait {
     pub(super) since_ms: u64,
     /// It is given up then.
     pub(super) until: Option<Moment>,
+    /// How long it was to wait.
+    pub(super) timeout: Option<Span>,
     /// How long the grant will live.
     pub(super) ttl: Option<Span>,
     /// What comes with the grant.

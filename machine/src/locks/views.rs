@@ -140,8 +140,18 @@ impl Locks {
         let (mode, take) = mode_of(want);
         let holds = self.resources.get(key).map(|resource| &resource.holders).into_iter().flatten();
         let since_ms = holds.into_iter().find(|hold| hold.fence == fence).map_or(0, |hold| hold.since_ms);
-        let pid = self.parties.get(&holder).and_then(|party| party.pid).filter(|_| holder != waiter);
-        HeldView { name: key.name.clone(), kind: key.kind, mode, take, fence, since_ms, pid }
+        let other = self.parties.get(&holder).filter(|_| holder != waiter);
+        HeldView {
+            name: key.name.clone(),
+            kind: key.kind,
+            mode,
+            take,
+            fence,
+            since_ms,
+            pid: other.and_then(|party| party.pid),
+            uid: other.map(|party| party.uid),
+            command: other.and_then(|party| party.command.clone()),
+        }
     }
 
     /// What the asker of a deadlock is told: the first line says who is in the way and what that one waits for.
@@ -175,6 +185,11 @@ impl Locks {
         reports
     }
 
+    /// Grants and refused deadlocks there have been, for the figures.
+    pub(crate) fn totals(&self) -> (u64, u64) {
+        (self.granted, self.refused)
+    }
+
     /// Grants and waits there are, for the figures.
     pub(crate) fn counts(&self) -> (u64, u64) {
         let held: usize = self.resources.values().map(|resource| resource.holders.len()).sum();
@@ -188,6 +203,11 @@ fn mask(report: &mut DeadlockView, viewer: Who) {
     for edge in &mut report.edges {
         if !sees_commands_of(viewer, edge.uid) {
             edge.command = None;
+        }
+        for held in &mut edge.holds {
+            if held.uid.is_some_and(|uid| !sees_commands_of(viewer, uid)) {
+                held.command = None;
+            }
         }
     }
 }

@@ -92,6 +92,8 @@ pub struct HandedWait {
     pub take: Option<u32>,
     /// Since when, in Unix milliseconds.
     pub since_ms: u64,
+    /// How long it was to wait.
+    pub timeout_ms: Option<u64>,
     /// It gives up in so long.
     pub timeout_left_ms: Option<u64>,
     /// Once granted it is given back after so long.
