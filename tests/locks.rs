@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tally_sys::process;
 use tally_sys::signal::Signal;
 use tally_tests::run::send;
-use tally_tests::{Client, Daemon, Finished, Running, World, until};
+use tally_tests::{Client, Daemon, Finished, Running, World, proc, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 
@@ -179,12 +179,13 @@ fn what_is_busy_is_waited_for_or_not() {
     assert_eq!(waiter.finish().code(), 130);
     await_counts(&world, "a", 1, 0);
     holder.signal(Signal::Kill);
-    drop(holder.finish());
+    until("its end", || proc::look(holder.pid()).is_none().then_some(()));
     // The sleep it left has it still.
     await_counts(&world, "a", 1, 0);
     for sleep in world.named("sleep") {
         send(sleep.pid, Signal::Kill);
     }
+    assert_eq!(holder.finish().code(), 137);
     await_counts(&world, "a", 0, 0);
     assert_eq!(locks(&world), json!([]), "a name that nobody uses is not kept");
     daemon.stop();
@@ -199,11 +200,11 @@ fn a_command_keeps_its_lock_when_the_one_who_took_it_is_killed() {
     let wrapper =
         begin(&world, &["lock", "a", "--", "sh", "-c", "echo ready >&2; read line < gate; echo done > mark"]);
     wrapper.await_line("ready");
-    let shells = world.await_named("sh", 1);
+    let shell = world.await_named("sh", 1)[0].pid;
     wrapper.signal(Signal::Kill);
     let waiter = begin(&world, &["lock", "a", "--", "cat", "mark"]);
     await_counts(&world, "a", 1, 1);
-    assert_eq!(world.named("sh"), shells, "the command lives");
+    assert!(proc::look(shell).is_some(), "the command lives");
     let _open = open_gate(&gate);
     waiter.finish().answered("done\n");
     drop(wrapper.finish());
@@ -432,7 +433,7 @@ fn a_cycle_of_fifty_is_refused_as_a_whole() {
 #[test]
 fn what_makes_no_sense_is_refused_in_one_line() {
     let world = World::new(BINARY);
-    let nobody = world.run(["lock", "a", "--", "echo", "no"]);
+    let nobody = world.ask(["lock", "a", "--", "echo", "no"]);
     let socket = world.socket();
     nobody.failed(3, &format!("tally: could not reach the daemon at {}: nobody listens", socket.display()));
     assert!(
