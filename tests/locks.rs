@@ -22,7 +22,7 @@ const KILLS: usize = 1_000;
 /// Those that wait meanwhile.
 const WAITING: usize = 3;
 /// The same with whole commands.
-const COMMANDS_KILLED: usize = 40;
+const COMMANDS_KILLED: usize = 150;
 
 fn begin(world: &World, arguments: &[&str]) -> Running {
     let mut command = world.command(arguments);
@@ -117,6 +117,9 @@ fn a_commands_status_streams_and_signals_are_its_own() {
     running.await_line("ready");
     running.signal(Signal::Term);
     assert_eq!(running.finish().code(), 143);
+    // What whoever started it had ignored stays so.
+    let text = "trap '' INT HUP; exec \"$TALLY\" lock a -- sh -c 'kill -INT $$; kill -HUP $$; echo alive'";
+    script(&world, text).finish().answered("alive\n");
     // Descriptors of whoever started it are the command's, too.
     fs::write(world.path().join("input"), "through\n").expect("it can be written");
     let told =

@@ -205,6 +205,11 @@ pub fn ignore(signal: Signal) -> io::Result<()> {
     handler::set(signal, libc::SIG_IGN)
 }
 
+/// Whether `signal` is ignored, as whoever started this program may have had it.
+pub fn is_ignored(signal: Signal) -> io::Result<bool> {
+    handler::is_ignored(signal)
+}
+
 /// Gives `signal` its default effect again.
 pub fn restore_default(signal: Signal) -> io::Result<()> {
     handler::set(signal, libc::SIG_DFL)

@@ -17,8 +17,8 @@ use tally_sys::process::{self, Child, ExitStatus};
 use tally_sys::signal::{self, Signal, SignalStream};
 use tally_sys::{clock, fd};
 
-use super::{Context, talk_to};
-use crate::conversation::{Conversation, Heard, interrupted};
+use super::Context;
+use crate::conversation::{Conversation, Heard, interrupted, interrupts_but_ignored, system};
 use crate::meaning::{Holding, TOKEN};
 use crate::place::{Reach, reason};
 use crate::reconnect::{Absence, Back, WAIT_MS};
@@ -40,7 +40,7 @@ const DAEMON: usize = 2;
 
 pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, holding: &Holding) -> Result<u8, Failure> {
     let client = reach.connect().map_err(needs_a_daemon)?;
-    let mut talk = talk_to(client)?;
+    let mut talk = Conversation::new(client, None, interrupts_but_ignored()?)?;
     let grant = acquire(context, &mut talk, holding)?;
     for warning in &grant.warnings {
         context.terminal.note(&format!("tally: warning: {}\n", report::one_line(warning)));
@@ -217,8 +217,4 @@ fn not_run(program: &str, why: &io::Error) -> Failure {
     let message = format!("could not run '{program}': {}", reason(why));
     let exit = if why.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN };
     Failure { exit, ..Failure::new(ErrorCode::System, message) }
-}
-
-fn system(doing: &str, why: &io::Error) -> Failure {
-    Failure::new(ErrorCode::System, format!("could not {doing}: {}", reason(why)))
 }
