@@ -68,8 +68,8 @@ pub(crate) fn named_locks(binary: &str) {
             ask(client, &format!("l{number}"));
             granted(&client.hear().expect("a reply"));
         }
-        for number in 0..count - 1 {
-            ask(&mut ring[number], &format!("l{}", number + 1));
+        for (number, client) in ring.iter_mut().enumerate().take(count - 1) {
+            ask(client, &format!("l{}", number + 1));
             daemon.client().call("io.tally.Locks", &json!({}));
         }
         let last = ring.last_mut().expect("a ring has one");

@@ -145,7 +145,7 @@ pub struct Failure {
     pub hint: Option<String>,
     /// The range of values that failed, as the user would write it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub range: Option<String>,
+    pub range: Option<Box<str>>,
     /// Tail of what the worker wrote to its standard error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stderr: Option<String>,

@@ -136,7 +136,7 @@ impl Clients {
         self.last = self.last.max(party.client.0);
         self.quota.came(who.uid);
         let client = Client::new(stream, who, pid_of(&peer), now).taken_over(party);
-        Ok(self.all.entry(party.client).insert_entry(client).into_mut())
+        Ok(self.all.entry(party.client).or_insert(client))
     }
 
     pub(crate) fn get_mut(&mut self, id: ClientId) -> Option<&mut Client> {

@@ -47,7 +47,7 @@ pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, holding: &Holdin
     }
     let held = Held { what: waits::named(grant.kind, &grant.name), granted_ns: clock::monotonic_ns(), grant };
     let mut run = held.start(&mut talk, holding)?;
-    let status = run.to_its_end(context, &held, &mut talk)?;
+    let status = run.wait(context, &held, &mut talk)?;
     // Not shut down: what the command has left running may still have it.
     drop(talk);
     Ok(code_of(status))
@@ -151,7 +151,7 @@ struct Run {
 }
 
 impl Run {
-    fn to_its_end(
+    fn wait(
         &mut self,
         context: &mut Context<'_, '_>,
         held: &Held,

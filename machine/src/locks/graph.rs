@@ -12,6 +12,7 @@
 //! It is looked at only when somebody begins to wait, and only as far as that one depends on. No other event makes a
 //! deadlock: to release, to go and to give up only ever lets others go on, and who is granted something waits no more.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tally_protocol::ClientId;
@@ -195,8 +196,8 @@ pub(super) fn waits_of(locks: &Locks, knot: &Knot, asker: ClientId) -> Vec<Clien
         for next in blockers(locks, knot, id) {
             if next == asker {
                 last = last.or(Some(id));
-            } else if !before.contains_key(&next) {
-                before.insert(next, id);
+            } else if let Entry::Vacant(place) = before.entry(next) {
+                place.insert(id);
                 order.push(next);
                 open.push_back(next);
             }

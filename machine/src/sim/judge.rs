@@ -312,8 +312,8 @@ impl World {
     /// A convicted range must have killed as many workers as it is said to have; in a world where nothing else kills,
     /// it must be exactly the poison.
     fn judge_conviction(&mut self, view: &JobView, kernel: &KernelSpec, failure: &Failure) {
-        let range = failure.range.clone().unwrap_or_default();
-        let killed = self.deaths.get(&range).copied().unwrap_or(0);
+        let range = failure.range.as_deref().unwrap_or_default();
+        let killed = self.deaths.get(range).copied().unwrap_or(0);
         let said =
             failure.message.split(" killed ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
         if said.is_none_or(|said: u32| said == 0 || said > killed) {
