@@ -404,13 +404,9 @@ fn a_cycle_of_fifty_is_refused_as_a_whole() {
     for (number, client) in clients.iter_mut().enumerate() {
         acquire(client, &format!("l{number}"));
     }
-    for number in 0..49 {
+    for (number, client) in clients.iter_mut().enumerate().take(49) {
         let next = format!("l{}", number + 1);
-        clients[number].ask(
-            "io.tally.Acquire",
-            &json!({ "name": next, "command": format!("c{number}") }),
-            false,
-        );
+        client.ask("io.tally.Acquire", &json!({ "name": next, "command": format!("c{number}") }), false);
         await_counts(&world, &next, 1, 1);
     }
     clients[49].ask("io.tally.Acquire", &json!({ "name": "l0" }), false);

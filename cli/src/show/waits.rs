@@ -21,8 +21,9 @@ pub(crate) fn lines(deadlock: &DeadlockView) -> Vec<String> {
 
 /// The command comes last: it may be of any length, and a line may be cut.
 fn line(edge: &EdgeView, at_ms: u64) -> String {
-    let who = edge.pid.map_or_else(|| "a process".to_owned(), |pid| format!("process {pid}"));
-    let of_user = if edge.command.is_none() { format!(" of user {}", edge.uid) } else { String::new() };
+    let who = edge.who.pid.map_or_else(|| "a process".to_owned(), |pid| format!("process {pid}"));
+    let of_user =
+        if edge.who.command.is_none() { format!(" of user {}", edge.who.uid) } else { String::new() };
     let held: Vec<String> = edge.holds.iter().map(|held| self::held(held, at_ms)).collect();
     let holds = match &held[..] {
         [] => "is before others in the queue".to_owned(),
@@ -30,7 +31,7 @@ fn line(edge: &EdgeView, at_ms: u64) -> String {
     };
     let wants = wanted(&edge.wants, at_ms);
     let mut line = format!("{who}{of_user} {holds} and waits for {wants}");
-    if let Some(command) = &edge.command {
+    if let Some(command) = &edge.who.command {
         line.push_str(&format!(": {command}"));
     }
     for command in edge.holds.iter().filter_map(|held| held.command.as_ref()) {

@@ -3,7 +3,7 @@
 use tally_protocol::control::{Request, part};
 use tally_protocol::error::Failure;
 use tally_protocol::locks::LockRequest;
-use tally_protocol::locks::view::{DeadlockView, InversionView, LockMode, LockView};
+use tally_protocol::locks::view::{DeadlockView, InversionView, LockMode, LockView, ProcessView};
 use tally_sys::clock;
 
 use super::{Context, ask};
@@ -66,27 +66,24 @@ fn table(locks: &[LockView]) -> Table {
     ]);
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     for lock in locks {
-        let row = |state: &str, mode: String, pid: Option<u32>, uid: u32, ms, fence: Option<u64>, command| {
+        let row = |state: &str, (mode, take), who: &ProcessView, ms, fence: Option<u64>| {
             vec![
                 lock.name.clone(),
                 lock.kind.to_string(),
                 state.to_owned(),
-                mode,
-                or_dash(pid.map(|pid| pid.to_string())),
-                uid.to_string(),
+                mode_of(lock, mode, take),
+                or_dash(who.pid.map(|pid| pid.to_string())),
+                who.uid.to_string(),
                 number::duration(ms),
                 or_dash(fence.map(|fence| fence.to_string())),
-                or_dash(command),
+                or_dash(who.command.clone()),
             ]
         };
-        let mode = |mode: LockMode, take: Option<u32>| mode_of(lock, mode, take);
         for one in &lock.holders {
-            let (mode, command) = (mode(one.mode, one.take), one.command.clone());
-            table.row(row("held", mode, one.pid, one.uid, one.held_ms, Some(one.fence), command));
+            table.row(row("held", (one.mode, one.take), &one.who, one.held_ms, Some(one.fence)));
         }
         for one in &lock.waiters {
-            let (mode, command) = (mode(one.mode, one.take), one.command.clone());
-            table.row(row("waits", mode, one.pid, one.uid, one.waiting_ms, None, command));
+            table.row(row("waits", (one.mode, one.take), &one.who, one.waiting_ms, None));
         }
     }
     table

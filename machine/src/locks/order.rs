@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tally_protocol::limits;
 use tally_protocol::locks::Want;
-use tally_protocol::locks::view::InversionView;
+use tally_protocol::locks::view::{InversionView, ProcessView};
 
 use super::Key;
 use super::party::{called, sees_commands_of};
@@ -34,15 +34,7 @@ struct Seen {
     at_ms: u64,
     /// Never but shared, the one as the other.
     shared: bool,
-    by: Taker,
-}
-
-/// Who takes.
-#[derive(Clone, Debug)]
-pub(super) struct Taker {
-    pub(super) pid: Option<u32>,
-    pub(super) uid: u32,
-    pub(super) command: Option<String>,
+    by: ProcessView,
 }
 
 impl Order {
@@ -52,7 +44,7 @@ impl Order {
         at_ms: u64,
         held: &[(Key, Want)],
         (wanted, want): (&Key, Want),
-        by: &Taker,
+        by: &ProcessView,
         viewer: Who,
     ) -> Vec<String> {
         let held: BTreeMap<&Key, bool> =
@@ -121,7 +113,7 @@ impl Order {
         self.pairs.get(&(from.clone(), to.clone())).is_some_and(|seen| seen.shared)
     }
 
-    fn add(&mut self, held: &Key, wanted: &Key, shared: bool, at_ms: u64, by: &Taker) {
+    fn add(&mut self, held: &Key, wanted: &Key, shared: bool, at_ms: u64, by: &ProcessView) {
         self.clock += 1;
         let pair = (held.clone(), wanted.clone());
         let seen = Seen { age: self.clock, at_ms, shared, by: by.clone() };
@@ -144,10 +136,10 @@ impl Order {
         let (Some(held), Some(wanted)) = (way.first(), way.last()) else { return String::new() };
         let last = way.get(1).and_then(|before| self.pairs.get(&(before.clone(), held.clone())));
         let seen = last.map(|seen| {
-            let by = &seen.by;
-            let command = by.command.as_deref().filter(|_| sees_commands_of(viewer, by.uid));
+            let ProcessView { pid, uid, command } = seen.by.clone();
+            let command = command.filter(|_| sees_commands_of(viewer, uid));
             let ago = ago(at_ms.saturating_sub(seen.at_ms));
-            format!(" (last by {}, {ago})", called(by.pid, by.uid, command))
+            format!(" (last by {}, {ago})", called(&ProcessView { pid, uid, command }))
         });
         let seen = seen.unwrap_or_default();
         let elsewhere = if way.len() > 2 {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tally_protocol::ClientId;
+use tally_protocol::locks::view::ProcessView;
 use tally_protocol::locks::{Acquire, LockToken, Want};
 
 use super::Key;
@@ -44,14 +45,20 @@ impl Party {
         self.waits.is_some() || !self.holds.is_empty()
     }
 
-    /// What it runs, for those who may see it.
-    pub(super) fn command_for(&self, viewer: Who) -> Option<String> {
-        self.command.clone().filter(|_| sees_commands_of(viewer, self.uid))
+    /// Its process.
+    pub(super) fn view(&self) -> ProcessView {
+        ProcessView { pid: self.pid, uid: self.uid, command: self.command.clone() }
+    }
+
+    /// Its process, as it is shown to somebody.
+    pub(super) fn view_for(&self, viewer: Who) -> ProcessView {
+        let command = self.command.clone().filter(|_| sees_commands_of(viewer, self.uid));
+        ProcessView { command, ..self.view() }
     }
 
     /// As it is called in a sentence: `process 12 (sh backup.sh)`.
     pub(super) fn called(&self, viewer: Who) -> String {
-        called(self.pid, self.uid, self.command_for(viewer).as_deref())
+        called(&self.view_for(viewer))
     }
 }
 
@@ -61,8 +68,9 @@ pub(super) fn sees_commands_of(viewer: Who, uid: u32) -> bool {
 }
 
 /// A process in a sentence.
-pub(super) fn called(pid: Option<u32>, uid: u32, command: Option<&str>) -> String {
-    match (pid, command) {
+pub(super) fn called(who: &ProcessView) -> String {
+    let uid = who.uid;
+    match (who.pid, &who.command) {
         (Some(pid), Some(command)) => format!("process {pid} ({command})"),
         (Some(pid), None) => format!("process {pid} of user {uid}"),
         (None, Some(command)) => format!("a process of user {uid} ({command})"),

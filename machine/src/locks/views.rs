@@ -8,7 +8,6 @@ use tally_protocol::locks::view::{
 use tally_protocol::{ClientId, limits};
 
 use super::graph::{Knot, waits_of};
-use super::order::Taker;
 use super::party::{Party, called, sees_commands_of};
 use super::resource::{Hold, Resource, Wait};
 use super::{Key, Locks, Stamp};
@@ -65,7 +64,7 @@ impl Locks {
     ) -> Vec<String> {
         let held: Vec<(Key, Want)> = self.held_around(client).map(|(_, _, held)| held.clone()).collect();
         let Some(party) = self.parties.get(&client).filter(|_| !held.is_empty()) else { return Vec::new() };
-        let by = Taker { pid: party.pid, uid: party.uid, command: party.command.clone() };
+        let by = party.view();
         self.order.note(at.wall_ms, &held, (key, want), &by, viewer)
     }
 
@@ -133,7 +132,7 @@ impl Locks {
             .take(limits::DEADLOCK_HOLDS_MAX)
             .map(|(holder, fence, (held, want))| self.held_view(id, holder, fence, held, *want))
             .collect();
-        Some(EdgeView { pid: party.pid, uid: party.uid, command: party.command.clone(), holds, wants })
+        Some(EdgeView { who: party.view(), holds, wants })
     }
 
     fn held_view(&self, waiter: ClientId, holder: ClientId, fence: u64, key: &Key, want: Want) -> HeldView {
@@ -161,7 +160,7 @@ impl Locks {
         let why = match &report.edges[..] {
             [] | [_] => "it would wait for itself for ever".to_owned(),
             [_, next, ..] => {
-                let next_is = called(next.pid, next.uid, next.command.as_deref());
+                let next_is = called(&next.who);
                 let what = match next.holds.is_empty() {
                     true => "is before it in the queue",
                     false => "has it",
@@ -201,8 +200,8 @@ impl Locks {
 /// Takes out of a report what this viewer may not see.
 fn mask(report: &mut DeadlockView, viewer: Who) {
     for edge in &mut report.edges {
-        if !sees_commands_of(viewer, edge.uid) {
-            edge.command = None;
+        if !sees_commands_of(viewer, edge.who.uid) {
+            edge.who.command = None;
         }
         for held in &mut edge.holds {
             if held.uid.is_some_and(|uid| !sees_commands_of(viewer, uid)) {
@@ -215,9 +214,7 @@ fn mask(report: &mut DeadlockView, viewer: Who) {
 fn holder_view(at: Stamp, viewer: Who, party: &Party, hold: &Hold) -> HolderView {
     let (mode, take) = mode_of(hold.want);
     HolderView {
-        pid: party.pid,
-        uid: party.uid,
-        command: party.command_for(viewer),
+        who: party.view_for(viewer),
         mode,
         take,
         fence: hold.fence,
@@ -230,9 +227,7 @@ fn holder_view(at: Stamp, viewer: Who, party: &Party, hold: &Hold) -> HolderView
 fn waiter_view(at: Stamp, viewer: Who, party: &Party, wait: &Wait) -> WaiterView {
     let (mode, take) = mode_of(wait.want);
     WaiterView {
-        pid: party.pid,
-        uid: party.uid,
-        command: party.command_for(viewer),
+        who: party.view_for(viewer),
         mode,
         take,
         since_ms: wait.since_ms,

@@ -322,7 +322,7 @@ impl World {
         if self.scenario.faults.any_deadly() {
             return;
         }
-        let Ok(run) = parse_range(&range, &Integer::from(1)) else {
+        let Ok(run) = parse_range(range, &Integer::from(1)) else {
             return self.fail(format!("{} blames {range}", view.job));
         };
         let (Ok(first), Ok(last)) = (u64::try_from(&run.first), u64::try_from(&run.at(run.count.max(1) - 1)))

@@ -31,6 +31,19 @@ impl LockMode {
     }
 }
 
+/// A process that holds or waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessView {
+    /// The process that connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// Its user.
+    pub uid: u32,
+    /// What it says it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+}
+
 /// What a client was given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantView {
@@ -80,14 +93,9 @@ pub struct LockView {
 /// One who holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HolderView {
-    /// The process that connected.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pid: Option<u32>,
-    /// Its user.
-    pub uid: u32,
-    /// What it says it runs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
+    /// Who.
+    #[serde(flatten)]
+    pub who: ProcessView,
     /// How it holds.
     pub mode: LockMode,
     /// Permits it has.
@@ -107,14 +115,9 @@ pub struct HolderView {
 /// One who waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaiterView {
-    /// The process that connected.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pid: Option<u32>,
-    /// Its user.
-    pub uid: u32,
-    /// What it says it runs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
+    /// Who.
+    #[serde(flatten)]
+    pub who: ProcessView,
     /// How it wants it.
     pub mode: LockMode,
     /// Permits it wants.
@@ -149,14 +152,9 @@ pub struct DeadlockView {
 /// One wait of a deadlock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EdgeView {
-    /// The process that waits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pid: Option<u32>,
-    /// Its user.
-    pub uid: u32,
-    /// What it says it runs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
+    /// Who waits.
+    #[serde(flatten)]
+    pub who: ProcessView,
     /// What it keeps from others of this deadlock; nothing if it only stands before them in a queue.
     pub holds: Vec<HeldView>,
     /// What it waits for.

@@ -88,8 +88,8 @@ fn other_users_command_lines_are_not_told() {
     let reader = Who { uid: 1001, rights: Rights::Read };
     for (viewer, seen) in [(user(1001), None), (reader, Some("run 1")), (user(1000), Some("run 1"))] {
         let list = desk.locks.list(desk.at, viewer);
-        assert_eq!(list[0].holders[0].command.as_deref(), seen);
-        assert_eq!(list[0].holders[0].pid, Some(1));
+        assert_eq!(list[0].holders[0].who.command.as_deref(), seen);
+        assert_eq!(list[0].holders[0].who.pid, Some(1));
     }
 }
 

@@ -28,7 +28,7 @@ fn crosswise_is_refused_with_both_edges() {
         .iter()
         .map(|edge| {
             let held = edge.holds.iter().map(|held| (held.name.as_str(), held.since_ms)).collect::<Vec<_>>();
-            (edge.pid, edge.command.as_deref(), held, (edge.wants.name.as_str(), edge.wants.since_ms))
+            (edge.who.pid, edge.who.command.as_deref(), held, (edge.wants.name.as_str(), edge.wants.since_ms))
         })
         .collect();
     assert_eq!(
@@ -40,7 +40,7 @@ fn crosswise_is_refused_with_both_edges() {
     );
     assert_eq!(desk.locks.deadlocks(user(1000)), [*report]);
     let masked = desk.locks.deadlocks(user(7));
-    assert!(masked[0].edges.iter().all(|edge| edge.command.is_none() && edge.pid.is_some()));
+    assert!(masked[0].edges.iter().all(|edge| edge.who.command.is_none() && edge.who.pid.is_some()));
     // It did not wait, so the other one goes on.
     assert_eq!(desk.gone(2), ["c1 has b #3"]);
 }
@@ -61,7 +61,7 @@ fn commands_under_commands_are_one_chain() {
     let told: Vec<_> = report
         .edges
         .iter()
-        .map(|edge| (edge.pid, edge.holds[0].pid, edge.holds[0].name.as_str(), edge.wants.name.as_str()))
+        .map(|edge| (edge.who.pid, edge.holds[0].pid, edge.holds[0].name.as_str(), edge.wants.name.as_str()))
         .collect();
     assert_eq!(told, [(Some(12), Some(2), "b", "a"), (Some(11), Some(1), "a", "b")]);
     // Without the token they would be strangers, and wait.
