@@ -161,8 +161,13 @@ impl Clients {
         self.all.len()
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (ClientId, &mut Client)> {
-        self.all.iter_mut().map(|(&id, client)| (id, client))
+    /// Forgets all connections without closing one: they end with the process.
+    pub(crate) fn leave_open(&mut self) {
+        std::mem::take(&mut self.all).into_values().for_each(std::mem::forget);
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Client> {
+        self.all.values_mut()
     }
 }
 

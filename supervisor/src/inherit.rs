@@ -13,7 +13,7 @@ use tally_sys::socket::Listener;
 use crate::daemon::{DaemonOptions, failed};
 use crate::lockers::Lockers;
 use crate::service::Service;
-use crate::succession::{LENT, OWN};
+use crate::succession::{FILE, LENT, OWN};
 
 /// What was there before.
 #[derive(Debug, Default)]
@@ -22,6 +22,8 @@ pub(crate) struct Inheritance {
     pub(crate) listener: Option<Listener>,
     /// The manager that started this process.
     pub(crate) service: Service,
+    /// Files of jobs that the daemon before this one had open.
+    pub(crate) files: Vec<Passed>,
     /// Locks that this process holds, by name.
     locks: Vec<Passed>,
     /// Named locks of clients with their connections, as another program of this process had them.
@@ -34,12 +36,14 @@ impl Inheritance {
     /// Takes all there is, once.
     pub(crate) fn take() -> Result<Self, Failure> {
         let passed = activation::take().map_err(|why| failed("take the socket of systemd", &why))?;
+        let (stored, passed) = apart(passed);
         let notifier = Notifier::from_environment().unwrap_or_else(|why| {
             tracing::warn!("could not report to the service manager: {why}");
             None
         });
         let succeeds = activation::is_successor();
-        let mut kept = activation::take_kept().map_err(|why| failed("take over", &why))?;
+        let kept = activation::take_kept().map_err(|why| failed("take over", &why))?;
+        let (mut files, mut kept) = apart(kept);
         let control =
             kept.iter().position(|one| one.name == LENT || one.name == OWN).map(|at| kept.swap_remove(at));
         let listener = match control {
@@ -48,8 +52,9 @@ impl Inheritance {
             }
             None => the_only(passed)?,
         };
+        files.extend(stored);
         let (lockers, locks) = Lockers::among(kept);
-        Ok(Self { listener, service: Service::new(notifier), locks, lockers, succeeds })
+        Ok(Self { listener, service: Service::new(notifier), files, locks, lockers, succeeds })
     }
 
     /// A lock that this process holds already.
@@ -81,6 +86,11 @@ impl Inheritance {
                 .hint("name one with --socket PATH")
         })
     }
+}
+
+/// The files of jobs, and everything else.
+fn apart(passed: Vec<Passed>) -> (Vec<Passed>, Vec<Passed>) {
+    passed.into_iter().partition(|one| one.name.starts_with(FILE))
 }
 
 /// A daemon has one control socket; what else was passed is a mistake of the unit's.

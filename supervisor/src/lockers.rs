@@ -20,7 +20,7 @@ use crate::turn::Supervisor;
 /// The descriptor of the book.
 const BOOK: &str = "book";
 /// Those of the connections: this and their number.
-const CONNECTION: &str = "client-";
+const CONNECTION: &str = "c";
 
 /// What another program of this process had.
 #[derive(Debug, Default)]

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,6 +57,8 @@ pub(crate) struct Supervisor {
     /// The program that takes over at the end.
     pub(crate) successor: Option<PathBuf>,
     pub(crate) clients: Clients,
+    /// Connections with locks, and the book of these, once they are another program's.
+    pub(crate) handed_over: Vec<(String, OwnedFd)>,
     pub(crate) files: FileSets,
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
     pub(crate) nursery: Nursery,
@@ -102,19 +105,17 @@ impl Supervisor {
         zero: u64,
         settings: Settings,
         nursery: Nursery,
-        mut saved: Option<Saved>,
+        files: FileSets,
+        saved: Option<Saved>,
     ) -> io::Result<Self> {
         let signals = SignalStream::new(&SIGNALS)?;
         let poll = Poll::new()?;
         poll.watch(&signals, Token::Signals.key(), Interest::READ)?;
         let identity = settings.identity.clone();
         let now = Moment(clock::monotonic_ns().saturating_sub(zero));
-        let mut files = FileSets::default();
-        if let Some(saved) = &mut saved {
-            files.reopen(saved);
-        }
         let mut supervisor = Self {
             clients: Clients::beside(settings.slots),
+            handed_over: Vec::new(),
             machine: match saved {
                 Some(saved) => Machine::restore(now, settings, saved),
                 None => Machine::new(now, settings),
@@ -198,13 +199,7 @@ impl Supervisor {
             self.hurry_trial();
             self.service.after_turn(clock::monotonic_ns(), &self.machine, self.heard);
         }
-        let handed_over = self.successor.is_some();
-        for (id, client) in self.clients.iter_mut() {
-            // Who holds or waits for a lock stays connected, with another program at this end.
-            if !(handed_over && self.machine.is_locker(id)) {
-                client.finish();
-            }
-        }
+        self.part_from_clients();
         // While the lock is held: nobody else's socket can be at that path.
         self.resting = self.listener.take().or(self.resting.take());
         if self.successor.is_none()
@@ -215,11 +210,43 @@ impl Supervisor {
             tracing::warn!("could not remove {}: {why}", listener.path().display());
         }
         self.close_metrics_door();
+        let needed = self.machine.file_sets();
+        self.files.keep_only(|set| needed.contains(&set));
         self.close_books();
         if let Some(forkserver) = self.nursery.forkserver.take() {
             forkserver.end()?;
         }
         Ok(())
+    }
+
+    /// Has the service manager keep the files of jobs that outlive this process, until the jobs end.
+    pub(crate) fn keep_files(&mut self) {
+        for (job, set) in self.machine.take_filed() {
+            if let Some((name, fds)) = self.files.store(set, job) {
+                self.service.store(&name, fds);
+            }
+        }
+    }
+
+    /// And has it forget those of jobs that have ended.
+    pub(crate) fn give_files_up(&mut self) {
+        let machine = &self.machine;
+        for name in self.files.take_given_up(|job| machine.is_over(job)) {
+            self.service.take_back(&name);
+        }
+    }
+
+    /// The last replies go as far as the system's buffers let them. The connections stay open for as long as the
+    /// process lives: whoever waits for the end of the daemon hears of it when its locks are free, and not before.
+    fn part_from_clients(&mut self) {
+        for client in self.clients.iter_mut() {
+            client.write();
+        }
+        // Those go to the program that takes over.
+        if self.successor.is_some() {
+            self.handed_over = self.hand_over_lockers();
+        }
+        self.clients.leave_open();
     }
 
     fn turn(&mut self, ready: &mut Vec<Ready>) -> io::Result<()> {

@@ -3,6 +3,7 @@
 //!
 //! The numbers come from the environment and are believed once, by the process they were meant for.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,10 +14,8 @@ use crate::{environment, process};
 
 /// The first descriptor of a service manager's.
 const FIRST: RawFd = 3;
-/// Descriptors taken from a service manager at the most.
-const PASSED_MAX: usize = 64;
-/// Descriptors kept over an exec at the most: sockets, locks, and the connections of clients.
-const KEPT_MAX: usize = 4_096;
+/// Descriptors kept or taken at the most: what the text of one variable has room for.
+pub const PASSED_MAX: usize = 10_000;
 /// The variable in which descriptors kept over an exec are named: `PID:name=number,name=number`.
 const KEPT: &str = "KEPT_FDS";
 
@@ -71,7 +70,7 @@ pub fn take_kept() -> io::Result<Vec<Passed>> {
     };
     let pairs: Option<Vec<(String, RawFd)>> = list
         .split(',')
-        .take(KEPT_MAX)
+        .take(PASSED_MAX)
         .map(|pair| {
             let (name, number) = pair.split_once('=')?;
             Some((name.to_owned(), number.parse().ok().filter(|&number| number >= FIRST)?))
@@ -105,7 +104,7 @@ fn own(numbers: impl Iterator<Item = (String, RawFd)>, taken: &AtomicBool) -> io
     if taken.swap(true, Ordering::Relaxed) {
         return Ok(Vec::new());
     }
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let mut passed = Vec::new();
     for (name, number) in numbers {
         if !seen.insert(number) {
