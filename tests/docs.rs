@@ -125,6 +125,27 @@ fn commands<'a>(text: &'a str, language: &str) -> Vec<Shown<'a>> {
 }
 
 #[test]
+fn the_commands_of_locks_run_as_written() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1"]);
+    let run = |command: &str| {
+        let text = format!(
+            "PATH=\"$PWD/bin:$PATH\"; TALLY_SOCKET=\"$PWD/run/tally.sock\"; export PATH TALLY_SOCKET; {command}"
+        );
+        Running::start(world.script(&text)).finish()
+    };
+    assert_eq!(run("mkdir bin && ln -s \"$TALLY\" bin/tally").code(), 0);
+    for shown in commands(include_str!("../docs/locks.md"), "sh") {
+        let finished = run(shown.command);
+        // A table is as wide as its longest command.
+        let told = format!("{}{}", finished.stdout, finished.stderr);
+        shown.check(finished.code(), &told);
+    }
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
 fn the_commands_of_operations_run_as_written() {
     let world = World::new(BINARY);
     let run = |command: &str| {

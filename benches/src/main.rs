@@ -14,6 +14,7 @@ mod float_sum;
 mod floor;
 mod idle;
 mod kill;
+mod locks;
 mod measure;
 mod peers;
 mod pool;
@@ -33,6 +34,7 @@ const ALL: &[Bench] = &[
     ("start", start::warm_start),
     ("scale", scale::two_workers),
     ("kill", kill::replacement),
+    ("locks", locks::named_locks),
     ("add-job", add::add_job),
     ("idle", idle::a_minute),
     ("float-sum", float_sum::columns),

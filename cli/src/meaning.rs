@@ -24,6 +24,8 @@ use crate::surroundings::Surroundings;
 use crate::verbs::compare::Comparison;
 use crate::verbs::running::Running;
 
+pub(crate) use locks::{Holding, TOKEN};
+
 /// How long a sign of life may take.
 const PING_MS: u64 = 5_000;
 
@@ -67,6 +69,8 @@ pub(crate) enum Verb {
     Compare(Box<Comparison>),
     /// Settings.
     Config(Reach, ConfigAsk),
+    /// A command that runs while something is held.
+    Hold(Reach, Box<Holding>),
     /// A text.
     Help(Option<String>),
 }
@@ -118,6 +122,8 @@ pub(crate) enum Ask {
     Stop { now: bool },
     Upgrade { binary: Option<PathBuf> },
     Dump,
+    Locks,
+    Deadlocks,
 }
 
 /// What is asked about settings.
@@ -160,6 +166,12 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         Some(Command::Lab(args)) => return Ok(studies::lab(args)),
         Some(Command::Running(args)) => return studies::running(args),
         Some(Command::Compare(args)) => return studies::compare(*args, Socket::of(socket, around)),
+        Some(Command::Lock(args)) => return Ok(locks::lock(args, Reach::of(socket, around), around)),
+        Some(Command::Semaphore(args)) => {
+            return locks::semaphore(args, Reach::of(socket, around), around);
+        }
+        Some(Command::Locks) => Ask::Locks,
+        Some(Command::Deadlocks) => Ask::Deadlocks,
         Some(Command::Help { about }) => return Ok(Verb::Help(about)),
         Some(Command::Jobs { all }) => Ask::Jobs { all },
         Some(Command::Show(one)) => Ask::Show(one.job),
@@ -373,6 +385,7 @@ fn bad(message: impl Into<String>) -> Failure {
     Failure::new(ErrorCode::BadUsage, message)
 }
 
+mod locks;
 mod studies;
 #[cfg(test)]
 mod tests;

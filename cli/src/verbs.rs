@@ -12,8 +12,10 @@ mod explain;
 mod follow;
 pub(crate) mod help;
 mod here;
+mod hold;
 mod jobs;
 mod lab;
+mod locks;
 mod metrics;
 mod ping;
 mod reduce;
@@ -65,6 +67,7 @@ pub(crate) fn run(
         Verb::Compare(comparison) => compare::run(&mut context, &comparison),
         Verb::Daemon(options) => daemon::run(&context, options),
         Verb::Config(reach, asked) => config::run(&mut context, &reach, &asked),
+        Verb::Hold(reach, holding) => hold::run(&mut context, &reach, &holding),
         Verb::Help(about) => help::run(&mut context, about.as_deref()),
         Verb::Ask(reach, ask) => {
             let context = &mut context;
@@ -88,6 +91,8 @@ pub(crate) fn run(
                 Ask::Stop { now } => stop::stop(context, &reach, now),
                 Ask::Upgrade { binary } => upgrade::run(context, &reach, binary),
                 Ask::Dump => dump::run(context, &reach),
+                Ask::Locks => locks::locks(context, &reach),
+                Ask::Deadlocks => locks::deadlocks(context, &reach),
             }
         }
     }

@@ -50,6 +50,8 @@ pub(crate) enum Pending {
     },
     /// The shell's answer.
     Shell,
+    /// A lock, or permits of a semaphore.
+    Lock,
     /// The end of several jobs.
     Ends {
         /// In the order asked.
@@ -139,7 +141,8 @@ impl Machine {
                     | Pending::Ends { .. }
                     | Pending::Arrival { .. }
                     | Pending::Record { .. }
-                    | Pending::Shell,
+                    | Pending::Shell
+                    | Pending::Lock,
                 )
                 | None => continue,
             };
@@ -173,7 +176,8 @@ impl Machine {
                     Pending::Ends { .. }
                     | Pending::Arrival { .. }
                     | Pending::Record { .. }
-                    | Pending::Shell => false,
+                    | Pending::Shell
+                    | Pending::Lock => false,
                 })
             });
         // They stay watchers until they are answered, so that the job is not forgotten before.
@@ -218,7 +222,7 @@ impl Machine {
         self.crowded = true;
         self.alarms.clear(Alarm::Progress(client));
         let jobs: &[JobId] = match &pending {
-            Pending::Nothing | Pending::Shell => &[],
+            Pending::Nothing | Pending::Shell | Pending::Lock => &[],
             Pending::Arrival { job } => {
                 self.ledger.forget_arriver(*job);
                 &[]
@@ -256,6 +260,7 @@ impl Machine {
     pub(crate) fn client_gone(&mut self, client: ClientId) {
         let pending = self.stop_waiting(client);
         self.clients.remove(&client);
+        self.locker_gone(client);
         if self.settings.until_clients_gone && self.clients.is_empty() {
             return self.stop_now(true);
         }

@@ -26,6 +26,8 @@ pub(crate) enum Alarm {
     Store,
     /// The oldest ended job has been remembered for long enough.
     Forget,
+    /// A timeout or a time to live of a lock.
+    Locks,
 }
 
 /// All alarms that are set.

@@ -39,6 +39,9 @@ impl Machine {
             });
             json.maybe("next_deadline_ns", self.next_deadline().map(|due| due.0));
             json.number("actions_waiting", self.actions.len());
+            let (held, waiting) = self.locks.counts();
+            json.number("locks_held", held);
+            json.number("locks_waiting", waiting);
             json.number("late", self.late);
             json.number("restarts", self.restarts);
         });
@@ -135,6 +138,7 @@ fn waits(json: &mut Json, pending: &Pending) {
     let (what, jobs): (&str, &[JobId]) = match pending {
         Pending::Nothing => ("nothing", &[]),
         Pending::Shell => ("shell", &[]),
+        Pending::Lock => ("lock", &[]),
         Pending::End { job } => ("end", std::slice::from_ref(job)),
         Pending::Stream { job, .. } => ("progress", std::slice::from_ref(job)),
         Pending::Arrival { job } | Pending::Record { job } => ("record", std::slice::from_ref(job)),

@@ -72,6 +72,8 @@ enum Entry {
     Job(JobId),
     /// Ids up to this one.
     Ids(u64),
+    /// Fencing numbers up to this one.
+    Fences(u64),
     /// Jobs that are gone.
     Gone(BTreeSet<JobId>),
 }
@@ -260,6 +262,7 @@ impl Machine {
                 self.arrived(job);
             }
             Entry::Ids(to) => self.ledger.reserved = self.ledger.reserved.max(to),
+            Entry::Fences(to) => self.fences_reserved(to),
             Entry::Job(job) => self.written(job, Ok(())),
             Entry::Gone(_) => {}
         }
@@ -277,6 +280,7 @@ impl Machine {
                 self.not_arrived(job, why);
             }
             Entry::Ids(_) => self.recount_ids(),
+            Entry::Fences(to) => self.fences_reserved(to),
             Entry::Job(job) => self.written(job, Err(why)),
             Entry::Gone(mut jobs) => self.ledger.gone.append(&mut jobs),
         }
@@ -287,7 +291,7 @@ impl Machine {
         let under_way = self.ledger.open.values().filter_map(|entry| match entry {
             Entry::Arrival(_, ids) => *ids,
             Entry::Ids(to) => Some(*to),
-            Entry::Job(_) | Entry::Gone(_) => None,
+            Entry::Job(_) | Entry::Gone(_) | Entry::Fences(_) => None,
         });
         self.ledger.asked = under_way.fold(self.ledger.reserved, u64::max);
     }
@@ -622,6 +626,11 @@ impl Machine {
         self.record(Entry::Ids(to), &[Record::Reserved { to }]);
     }
 
+    /// Fencing numbers below this one may be given out soon.
+    pub(crate) fn reserve_fences(&mut self, to: u64) {
+        self.record(Entry::Fences(to), &[Record::Fenced { to }]);
+    }
+
     /// The last words to the store: all progress, and that the ids beyond the last job's are free.
     pub(crate) fn close_books(&mut self) {
         if !self.records() {
@@ -649,10 +658,11 @@ impl Machine {
                 Entry::Job(id) => {
                     jobs.insert(id);
                 }
-                Entry::Arrival(..) | Entry::Ids(_) | Entry::Gone(_) => {}
+                Entry::Arrival(..) | Entry::Ids(_) | Entry::Gone(_) | Entry::Fences(_) => {}
             }
         }
         self.alarms.clear(Alarm::Store);
+        self.fences_unbound();
         const WHY: &str = "could not wait for the store: the daemon was told to end at once";
         for arrival in std::mem::take(&mut self.ledger.arriving).into_values() {
             self.release(&arrival.spec);

@@ -6,7 +6,7 @@
 //! Where to go next: `requests` (what clients ask), `words` (what workers say), `schedule` (who gets which partition
 //! next), `lease` (what a lease goes through), `staff` (which workers are started and ended), `deaths` (what a death
 //! costs, and whom), `finish` (how a job ends),
-//! `ledger` (what survives the supervisor), `restore` (how the next one goes on), `permission` (who may do what), `check` (what must always hold), `sim` (the seeded worlds it is tested
+//! `locks` (named locks and semaphores), `ledger` (what survives the supervisor), `restore` (how the next one goes on), `permission` (who may do what), `check` (what must always hold), `sim` (the seeded worlds it is tested
 //! in).
 #![forbid(unsafe_code)]
 
@@ -27,6 +27,7 @@ mod job;
 mod jobs;
 mod lease;
 mod ledger;
+mod locks;
 mod memory;
 pub mod moment;
 mod pace;
@@ -71,6 +72,7 @@ use deaths::Drought;
 use figures::Figures;
 use jobs::Jobs;
 use ledger::Ledger;
+use locks::{Fences, Locks};
 use schedule::Queue;
 
 /// The supervisor's state. Feed it events, perform its actions, wake it at its deadline.
@@ -86,6 +88,9 @@ pub struct Machine {
     clients: BTreeMap<ClientId, Client>,
     /// What is under way to the store.
     ledger: Ledger,
+    locks: Locks,
+    /// Another program of this process will go on with connections that hold or wait for locks.
+    handing_over: bool,
     alarms: Alarms,
     actions: VecDeque<Action>,
     /// Starts that failed in a row, by kind of worker.
@@ -133,6 +138,8 @@ impl Machine {
             crew: Crew::default(),
             clients: BTreeMap::new(),
             ledger: Ledger::new(1),
+            locks: Locks::new(Fences::new(0, settings.wall_ms(now), settings.durable)),
+            handing_over: false,
             alarms: Alarms::default(),
             actions: VecDeque::new(),
             droughts: BTreeMap::new(),
@@ -187,6 +194,8 @@ impl Machine {
             Event::Concluded { job, number, answers } => self.concluded(job, number, *answers),
             Event::Reloaded { client, result } => self.reloaded(client, result),
             Event::Reload(settings) => self.reload(*settings),
+            Event::HandingOver { locks } => self.hand_over(locks),
+            Event::TakingOver(handed) => self.take_over_locks(*handed),
         }
     }
 
@@ -202,6 +211,7 @@ impl Machine {
                 Alarm::Record(job) => self.record_due(job),
                 Alarm::Store => self.store_due(),
                 Alarm::Forget => self.crowded = true,
+                Alarm::Locks => self.locks_due(),
             }
             self.settle();
         }

@@ -3,6 +3,9 @@
 //! | request                                          | own rights    | read          | operate |
 //! |--------------------------------------------------|---------------|---------------|---------|
 //! | Hello, Ping, Status, Workers, Config, Metrics    | yes           | yes           | yes     |
+//! | Acquire                                          | within limits | within limits | yes     |
+//! | Release                                          | its own       | its own       | its own |
+//! | Locks, Deadlocks (**)                            | yes           | yes           | yes     |
 //! | Submit                                           | within limits | within limits | yes     |
 //! | Jobs                                             | lists its own | yes           | yes     |
 //! | Show, Explain, Wait, Result, Follow              | its own       | yes           | yes     |
@@ -11,6 +14,7 @@
 //! | Reload, Drain, Stop, Upgrade, Dump               | no            | no            | yes     |
 //!
 //! (*) A retry is within limits, as a submission is.
+//! (**) Without the command lines of other users, but for readers and operators.
 //!
 //! A job that a client may not see is to it as if it were not there. The limits are those of one user; root has none.
 
@@ -87,6 +91,7 @@ impl Machine {
             | Request::Workers
             | Request::Config
             | Request::Metrics
+            | Request::Lock(_)
             | Request::Jobs { .. }
             | Request::Cancel { all: true, .. } => Ok(()),
             Request::Submit(_) => self.has_room_for(who),

@@ -84,6 +84,7 @@ impl Machine {
             Request::Upgrade { binary } => self.act(Action::Upgrade { client, binary }),
             Request::Config => self.act(Action::Config { client }),
             Request::Metrics => self.act(Action::Metrics { client }),
+            Request::Lock(request) => self.lock_said(client, who, request),
         }
     }
 

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::error::{ErrorCode, Failure};
 use crate::ids::JobId;
 use crate::job::{JobRequest, JobSpec};
+use crate::locks::{LockReply, LockRequest};
 use crate::settings::{ConfigView, ReloadView};
 use crate::source::FileSource;
 use crate::varlink::{Call, ReplyMessage};
@@ -90,6 +91,8 @@ pub enum Request {
     Config,
     /// Counters and figures.
     Metrics,
+    /// Named locks and semaphores.
+    Lock(LockRequest),
 }
 
 /// What the machine answers.
@@ -120,6 +123,8 @@ pub enum Reply {
     Config(ConfigView),
     /// To `Metrics`: OpenMetrics text.
     Metrics(String),
+    /// To a `LockRequest`.
+    Lock(LockReply),
     /// To `Ping`, `Drain`, `Stop`, `Upgrade`.
     Done,
     /// It could not be done.
@@ -259,6 +264,9 @@ impl Request {
             "Reload" => none(Self::Reload, parameters),
             "Config" => none(Self::Config, parameters),
             "Metrics" => none(Self::Metrics, parameters),
+            lock if LockRequest::METHODS.contains(&lock) => {
+                LockRequest::from_call(lock, parameters).map(Self::Lock)
+            }
             _ => Err(BadCall::Method(call.method)),
         }
     }
@@ -295,12 +303,13 @@ impl Request {
             Self::Reload => ("Reload", json!({})),
             Self::Config => ("Config", json!({})),
             Self::Metrics => ("Metrics", json!({})),
+            Self::Lock(request) => request.to_call(),
         };
         Call { method: format!("io.tally.{name}"), parameters: object(parameters), more, ..Call::default() }
     }
 }
 
-fn read<P: DeserializeOwned>(parameters: Map<String, Value>) -> Result<P, BadCall> {
+pub(crate) fn read<P: DeserializeOwned>(parameters: Map<String, Value>) -> Result<P, BadCall> {
     let only = match parameters.len() {
         1 => parameters.keys().next().cloned(),
         _ => None,
@@ -353,6 +362,7 @@ impl Reply {
             Self::Reloaded(reload) => (None, json!({ "reload": reload })),
             Self::Config(config) => (None, json!({ "config": config })),
             Self::Metrics(text) => (None, json!({ "text": text })),
+            Self::Lock(reply) => (None, reply.to_value()),
             Self::Done => (None, json!({})),
             Self::Refused(failure) => (Some(failure.code.varlink_name()), json!(failure)),
         };

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use tally_protocol::limits;
+use tally_protocol::locks::handover::HandedParty;
 use tally_protocol::varlink::{self, Call, ReplyMessage, Splitter, Unreadable};
 use tally_sys::fd::write_some;
 use tally_sys::passed::{self, Taken};
@@ -44,6 +45,8 @@ pub(crate) struct Client {
     pub(crate) watched: Interest,
     /// Whose it is and what it may do.
     pub(crate) who: Who,
+    /// The process that connected, where it can be seen from here. For people.
+    pub(crate) pid: Option<u32>,
     /// Bytes held for it, as its user is charged for them.
     pub(crate) charged: usize,
 }
@@ -70,9 +73,10 @@ pub(crate) enum Fate {
 
 impl Client {
     /// A fresh connection, already non-blocking.
-    pub(crate) fn new(stream: UnixStream, who: Who, now: u64) -> Self {
+    pub(crate) fn new(stream: UnixStream, who: Who, pid: Option<u32>, now: u64) -> Self {
         Self {
             who,
+            pid,
             charged: 0,
             stream,
             passed: Vec::new(),
@@ -85,6 +89,21 @@ impl Client {
             last_heard: now,
             watched: Interest::READ,
         }
+    }
+
+    /// As another program of this process had it: with what that had read of it and not sent yet, and perhaps with an
+    /// answer that the machine owes it.
+    pub(crate) fn taken_over(mut self, party: &mut HandedParty) -> Self {
+        self.incoming.feed(&std::mem::take(&mut party.incoming));
+        self.outgoing = std::mem::take(&mut party.outgoing);
+        self.pending = party.waits.then_some(Pending { oneway: false, more: false });
+        self
+    }
+
+    /// The connection, and the bytes that have come and are still to go.
+    pub(crate) fn into_parts(self) -> (OwnedFd, Vec<u8>, Vec<u8>) {
+        let incoming = self.incoming.held().to_vec();
+        (self.stream.into(), incoming, self.outgoing[self.sent..].to_vec())
     }
 
     /// Whether the machine owes it nothing and it owes us no reading.

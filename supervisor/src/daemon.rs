@@ -165,6 +165,7 @@ fn serve(
             supervisor.clients.make_room(configuration.workers, configuration.clients_max);
             supervisor.clients.open_to(policy, configuration.access.connections_per_user);
             supervisor.open_metrics_door(door)?;
+            supervisor.take_over_lockers(inherited.lockers);
             supervisor.listen(listener)?;
             supervisor.service = inherited.service;
             for (name, fds) in supervisor.files.all_stored() {
@@ -178,7 +179,8 @@ fn serve(
             let service = std::mem::take(&mut supervisor.service);
             let heir = supervisor.successor.take().zip(supervisor.resting.take());
             let files = std::mem::take(&mut supervisor.files).into_kept();
-            Ok(heir.map(|(binary, listener)| Succession { binary, listener, files, service }))
+            let lockers = std::mem::take(&mut supervisor.handed_over);
+            Ok(heir.map(|(binary, listener)| Succession { binary, listener, files, service, lockers }))
         })
         .map_err(|why| failed("run the daemon", &why))
         .inspect(|_| tracing::info!("ended"))

@@ -19,8 +19,9 @@ use tally_sys::socket::{PACKET_FDS_MAX, send_packet};
 
 use crate::succession::FILE;
 
-/// Files kept open for the next daemon at the most; room is left for its socket and its locks.
-const KEPT_MAX: usize = activation::PASSED_MAX - 16;
+/// Files kept open for the next daemon at the most; room is left for its socket, its locks, and the connections of those who
+/// hold named ones.
+const KEPT_MAX: usize = activation::PASSED_MAX - 1_024;
 
 /// Sets of descriptors by their number.
 #[derive(Debug, Default)]

@@ -19,6 +19,7 @@ mod files;
 mod forkserver;
 mod gather;
 mod inherit;
+mod lockers;
 mod log;
 mod metrics;
 mod output;

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -57,6 +58,8 @@ pub(crate) struct Supervisor {
     /// The program that takes over at the end.
     pub(crate) successor: Option<PathBuf>,
     pub(crate) clients: Clients,
+    /// Connections with locks, and the book of these, once they are another program's.
+    pub(crate) handed_over: Vec<(String, OwnedFd)>,
     pub(crate) files: FileSets,
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
     pub(crate) nursery: Nursery,
@@ -115,6 +118,7 @@ impl Supervisor {
         let now = Moment(clock::monotonic_ns().saturating_sub(zero));
         let mut supervisor = Self {
             clients: Clients::beside(settings.slots),
+            handed_over: Vec::new(),
             machine: match saved {
                 Some(saved) => Machine::restore(now, settings, saved),
                 None => Machine::new(now, settings),
@@ -241,6 +245,10 @@ impl Supervisor {
     fn part_from_clients(&mut self) {
         for client in self.clients.iter_mut() {
             client.write();
+        }
+        // Those go to the program that takes over.
+        if self.successor.is_some() {
+            self.handed_over = self.hand_over_lockers();
         }
         self.clients.leave_open();
     }

@@ -5,7 +5,7 @@
 //! | version | the new binary is run with `--version`: is it a tally at all?     | its end, well or not; the time limit |
 //! | check   | it is run with this daemon's own arguments and `--check`          | the same                             |
 //! | end     | nobody is let in any more, open jobs drain as for SIGTERM         | the machine's `Exit`                 |
-//! | exec    | `succession` hands over the socket and the locks                  | there is nothing after it            |
+//! | exec    | `succession` hands over the socket, the locks and who holds named ones | there is nothing after it            |
 //!
 //! Until the end begins, whatever goes wrong is told and changes nothing. A SIGTERM meanwhile means what it always does.
 
@@ -195,6 +195,7 @@ impl Supervisor {
         }
         self.successor = Some(binary);
         self.service.handing_over();
+        self.feed(Event::HandingOver { locks: true });
         self.feed(Event::StopRequested);
     }
 
@@ -203,6 +204,7 @@ impl Supervisor {
         if let Some(binary) = self.successor.take() {
             tracing::info!("not upgrading to {}", binary.display());
             self.service.not_handing_over();
+            self.feed(Event::HandingOver { locks: false });
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The simulated clients: each makes some requests, one after the other, and may leave at any time.
 
 use tally_protocol::control::{Reply, Request};
+use tally_protocol::locks::{Acquire, LockRequest, Patience, Want};
 use tally_protocol::version::Spoken;
 use tally_protocol::{ClientId, JobId};
 
@@ -138,7 +139,7 @@ impl World {
     }
 
     fn rare(&mut self) -> Request {
-        let kinds = if self.scenario.settings.durable { 14 } else { 6 };
+        let kinds = if self.scenario.settings.durable { 18 } else { 6 };
         match self.rng.below(kinds) {
             6 => Request::Reload,
             7 => Request::Config,
@@ -148,6 +149,7 @@ impl World {
                 let job = JobId(self.rng.between(1, self.last_id()));
                 Request::Reprioritize { job, priority: i32::try_from(self.rng.below(4)).unwrap_or(0) - 1 }
             }
+            14..=17 => self.lock_request(),
             0 => Request::Drain,
             1 => Request::Stop { now: false },
             2 => Request::Stop { now: true },
@@ -155,6 +157,21 @@ impl World {
             4 => Request::Hello(Spoken { oldest: 1, newest: 9 }),
             _ => Request::Wait(Vec::new()),
         }
+    }
+
+    /// Nobody waits for ever: who holds a lock here may do so until the end of the world.
+    fn lock_request(&mut self) -> Request {
+        let name = self.rng.pick(&["a", "b"]);
+        let want = self.rng.pick(&[Want::Exclusive, Want::Shared, Want::Permits { of: 2, take: 1 }]);
+        let patience = self.rng.pick(&[Patience::None, Patience::Ms(5), Patience::Ms(50)]);
+        let ttl_ms = self.rng.chance(300).then(|| self.rng.between(1, 100));
+        let request = match self.rng.below(6) {
+            0 => LockRequest::Locks,
+            1 => LockRequest::Deadlocks,
+            2 => LockRequest::Release { fence: self.rng.below(9) },
+            _ => LockRequest::Acquire(Box::new(Acquire { patience, ttl_ms, ..Acquire::new(name, want) })),
+        };
+        Request::Lock(request)
     }
 
     fn submission(&mut self) -> Request {

@@ -36,6 +36,8 @@ pub fn event(event: &Event) -> String {
             Err(failure) => format!("not reloaded for c{client}: {}", failure.message),
         },
         Event::Reload(settings) => format!("reload with {} slots", settings.slots),
+        Event::HandingOver { locks } => format!("handing over the locks: {locks}"),
+        Event::TakingOver(handed) => format!("taking over {} locks", handed.resources.len()),
     }
 }
 
@@ -65,6 +67,7 @@ fn request(request: &Request) -> String {
         Request::Reload => "reload".to_owned(),
         Request::Config => "config".to_owned(),
         Request::Metrics => "metrics".to_owned(),
+        Request::Lock(request) => format!("{request:?}"),
     }
 }
 
@@ -144,7 +147,8 @@ pub fn action(action: &Action) -> String {
 
 fn change(change: &Change) -> String {
     match change {
-        Change::Put(Table::Meta, ..) => "ids".to_owned(),
+        Change::Put(Table::Meta, 0, _) => "ids".to_owned(),
+        Change::Put(Table::Meta, ..) => "fences".to_owned(),
         Change::Put(table, key, _) => format!("{table} j{key}"),
         Change::Delete(table, key) => format!("no {table} j{key}"),
     }
@@ -164,6 +168,7 @@ fn reply(reply: &Reply) -> String {
         Reply::Reloaded(view) => format!("reloaded: {}", view.summary()),
         Reply::Config(_) => "config".to_owned(),
         Reply::Metrics(_) => "metrics".to_owned(),
+        Reply::Lock(reply) => format!("{reply:?}"),
         Reply::Done => "done".to_owned(),
         Reply::Refused(failure) => format!("refused: {}", failure.message),
     }

@@ -326,6 +326,8 @@ impl World {
             | Event::NotRecorded { .. }
             | Event::Concluded { .. }
             | Event::Reloaded { .. }
+            | Event::HandingOver { .. }
+            | Event::TakingOver(_)
             | Event::Reload(_) => {}
         }
         None
