@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::error::{ErrorCode, Failure};
 use crate::ids::JobId;
 use crate::job::{JobRequest, JobSpec};
+use crate::objects::{self, ObjectReply, ObjectRequest};
 use crate::settings::{ConfigView, ReloadView};
 use crate::source::FileSource;
 use crate::varlink::{Call, ReplyMessage};
@@ -90,6 +91,8 @@ pub enum Request {
     Config,
     /// Counters and figures.
     Metrics,
+    /// Something about hosted objects.
+    Object(ObjectRequest),
 }
 
 /// What the machine answers.
@@ -122,6 +125,8 @@ pub enum Reply {
     Metrics(String),
     /// To `Ping`, `Drain`, `Stop`, `Upgrade`.
     Done,
+    /// To what was asked about hosted objects.
+    Object(ObjectReply),
     /// It could not be done.
     Refused(Failure),
 }
@@ -259,6 +264,9 @@ impl Request {
             "Reload" => none(Self::Reload, parameters),
             "Config" => none(Self::Config, parameters),
             "Metrics" => none(Self::Metrics, parameters),
+            _ if objects::METHODS.contains(&method) => {
+                ObjectRequest::from_call(method, parameters).map(Self::Object)
+            }
             _ => Err(BadCall::Method(call.method)),
         }
     }
@@ -295,17 +303,18 @@ impl Request {
             Self::Reload => ("Reload", json!({})),
             Self::Config => ("Config", json!({})),
             Self::Metrics => ("Metrics", json!({})),
+            Self::Object(request) => request.to_call(),
         };
         Call { method: format!("io.tally.{name}"), parameters: object(parameters), more, ..Call::default() }
     }
 }
 
-fn read<P: DeserializeOwned>(parameters: Map<String, Value>) -> Result<P, BadCall> {
+pub(crate) fn read<P: Deserialize<'static>>(parameters: Map<String, Value>) -> Result<P, BadCall> {
     let only = match parameters.len() {
         1 => parameters.keys().next().cloned(),
         _ => None,
     };
-    serde_json::from_value(Value::Object(parameters)).map_err(|why| {
+    P::deserialize(Value::Object(parameters)).map_err(|why| {
         let why = why.to_string();
         BadCall::Parameter(named_field(&why).or(only).unwrap_or(why))
     })
@@ -354,6 +363,7 @@ impl Reply {
             Self::Config(config) => (None, json!({ "config": config })),
             Self::Metrics(text) => (None, json!({ "text": text })),
             Self::Done => (None, json!({})),
+            Self::Object(reply) => (None, json!(reply)),
             Self::Refused(failure) => (Some(failure.code.varlink_name()), json!(failure)),
         };
         ReplyMessage { error, parameters: object(parameters), continues }
@@ -423,6 +433,10 @@ mod tests {
             Request::Reload,
             Request::Config,
             Request::Metrics,
+            Request::Object(ObjectRequest::List),
+            Request::Object(ObjectRequest::Transact(Vec::new())),
+            Request::Object(ObjectRequest::Watch { object: "x".to_owned(), since: Some(3) }),
+            Request::Object(ObjectRequest::Remove { object: "x".to_owned() }),
         ];
         for request in requests {
             let call = request.to_call(false);

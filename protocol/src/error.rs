@@ -48,6 +48,14 @@ pub enum ErrorCode {
     StoreFailed,
     /// Interrupted from the keyboard.
     Interrupted,
+    /// There is no such object, or no such key or element in it.
+    NoSuchObject,
+    /// The queue is closed: nothing is put into it, and what was in it has been taken.
+    Closed,
+    /// It is not what it was said to be: a version, an old value.
+    Conflict,
+    /// The barrier is broken: a party died, or did not wait long enough.
+    BarrierBroken,
     /// The system refused something: a file, a socket, a process.
     System,
 }
@@ -57,7 +65,7 @@ pub const STOPPING: &str = "the daemon is stopping";
 
 impl ErrorCode {
     /// Every code, in the order of the list.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 24] = [
         Self::WorkerKilled,
         Self::KernelFailed,
         Self::NoAnswer,
@@ -77,6 +85,10 @@ impl ErrorCode {
         Self::Stopping,
         Self::StoreFailed,
         Self::Interrupted,
+        Self::NoSuchObject,
+        Self::Closed,
+        Self::Conflict,
+        Self::BarrierBroken,
         Self::System,
     ];
 
@@ -96,13 +108,15 @@ impl ErrorCode {
             | Self::Stopping
             | Self::StoreFailed
             | Self::VersionMismatch
+            | Self::Conflict
+            | Self::BarrierBroken
             | Self::System => 1,
             Self::BadUsage => 2,
             Self::NoDaemon => 3,
             Self::Cancelled => 4,
             Self::TimedOut => 5,
             Self::NotPermitted => 6,
-            Self::NoSuchJob => 7,
+            Self::NoSuchJob | Self::NoSuchObject | Self::Closed => 7,
             Self::Interrupted => 130,
         }
     }

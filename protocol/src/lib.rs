@@ -13,6 +13,7 @@ pub mod ids;
 pub mod job;
 pub mod limits;
 pub mod near;
+pub mod objects;
 pub mod range;
 pub mod record;
 pub mod settings;
