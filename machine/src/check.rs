@@ -35,6 +35,7 @@ impl Machine {
         self.check_queue();
         self.check_clients();
         self.check_ledger();
+        self.objects.check();
         self.check_phase();
     }
 
@@ -190,6 +191,10 @@ impl Machine {
         for (&client, place) in &self.clients {
             let jobs: &[JobId] = match &place.pending {
                 Pending::Nothing | Pending::Shell => &[],
+                Pending::Object => {
+                    assert!(self.objects.waits(client), "client {client} waits for no object");
+                    &[]
+                }
                 Pending::Arrival { job } => {
                     assert!(self.ledger.is_arriving(*job, client), "client {client} waits for no submission");
                     &[]
@@ -213,7 +218,11 @@ impl Machine {
             let each: BTreeSet<JobId> = jobs.iter().copied().collect();
             let open = each.iter().filter(|&&id| self.jobs.get(id).is_some_and(|job| !job.is_over())).count();
             match &place.pending {
-                Pending::Nothing | Pending::Shell | Pending::Arrival { .. } | Pending::Record { .. } => {}
+                Pending::Nothing
+                | Pending::Shell
+                | Pending::Arrival { .. }
+                | Pending::Record { .. }
+                | Pending::Object => {}
                 Pending::End { .. } | Pending::Stream { .. } => {
                     assert_eq!(open, 1, "client {client} waits for a job that is over");
                 }

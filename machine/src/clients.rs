@@ -50,6 +50,8 @@ pub(crate) enum Pending {
     },
     /// The shell's answer.
     Shell,
+    /// Something about objects, which know what.
+    Object,
     /// The end of several jobs.
     Ends {
         /// In the order asked.
@@ -69,7 +71,7 @@ impl Machine {
         self.answer(client, Reply::Refused(Failure::new(code, why)));
     }
 
-    fn reply(&mut self, client: ClientId, reply: Reply, continues: bool) {
+    pub(crate) fn reply(&mut self, client: ClientId, reply: Reply, continues: bool) {
         self.act(Action::Reply { client, reply, continues });
     }
 
@@ -139,7 +141,8 @@ impl Machine {
                     | Pending::Ends { .. }
                     | Pending::Arrival { .. }
                     | Pending::Record { .. }
-                    | Pending::Shell,
+                    | Pending::Shell
+                    | Pending::Object,
                 )
                 | None => continue,
             };
@@ -173,7 +176,8 @@ impl Machine {
                     Pending::Ends { .. }
                     | Pending::Arrival { .. }
                     | Pending::Record { .. }
-                    | Pending::Shell => false,
+                    | Pending::Shell
+                    | Pending::Object => false,
                 })
             });
         // They stay watchers until they are answered, so that the job is not forgotten before.
@@ -218,7 +222,7 @@ impl Machine {
         self.crowded = true;
         self.alarms.clear(Alarm::Progress(client));
         let jobs: &[JobId] = match &pending {
-            Pending::Nothing | Pending::Shell => &[],
+            Pending::Nothing | Pending::Shell | Pending::Object => &[],
             Pending::Arrival { job } => {
                 self.ledger.forget_arriver(*job);
                 &[]
@@ -256,6 +260,7 @@ impl Machine {
     pub(crate) fn client_gone(&mut self, client: ClientId) {
         let pending = self.stop_waiting(client);
         self.clients.remove(&client);
+        self.objects_lose(client);
         if self.settings.until_clients_gone && self.clients.is_empty() {
             return self.stop_now(true);
         }

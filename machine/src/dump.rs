@@ -39,6 +39,8 @@ impl Machine {
             });
             json.maybe("next_deadline_ns", self.next_deadline().map(|due| due.0));
             json.number("actions_waiting", self.actions.len());
+            json.number("objects", self.objects.count());
+            json.number("object_bytes", self.objects.bytes());
             json.number("late", self.late);
             json.number("restarts", self.restarts);
         });
@@ -134,6 +136,7 @@ fn waits(json: &mut Json, pending: &Pending) {
     let (what, jobs): (&str, &[JobId]) = match pending {
         Pending::Nothing => ("nothing", &[]),
         Pending::Shell => ("shell", &[]),
+        Pending::Object => ("object", &[]),
         Pending::End { job } => ("end", std::slice::from_ref(job)),
         Pending::Stream { job, .. } => ("progress", std::slice::from_ref(job)),
         Pending::Arrival { job } | Pending::Record { job } => ("record", std::slice::from_ref(job)),

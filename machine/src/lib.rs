@@ -6,7 +6,7 @@
 //! Where to go next: `requests` (what clients ask), `words` (what workers say), `schedule` (who gets which partition
 //! next), `lease` (what a lease goes through), `staff` (which workers are started and ended), `deaths` (what a death
 //! costs, and whom), `finish` (how a job ends),
-//! `ledger` (what survives the supervisor), `restore` (how the next one goes on), `permission` (who may do what), `check` (what must always hold), `sim` (the seeded worlds it is tested
+//! `objects` (what clients share), `ledger` (what survives the supervisor), `restore` (how the next one goes on), `permission` (who may do what), `check` (what must always hold), `sim` (the seeded worlds it is tested
 //! in).
 #![forbid(unsafe_code)]
 
@@ -28,6 +28,7 @@ mod jobs;
 mod lease;
 mod ledger;
 pub mod moment;
+mod objects;
 mod pace;
 mod partition;
 pub mod permission;
@@ -69,6 +70,7 @@ use deaths::Drought;
 use figures::Figures;
 use jobs::Jobs;
 use ledger::Ledger;
+use objects::Objects;
 use schedule::Queue;
 
 /// The supervisor's state. Feed it events, perform its actions, wake it at its deadline.
@@ -84,6 +86,8 @@ pub struct Machine {
     clients: BTreeMap<ClientId, Client>,
     /// What is under way to the store.
     ledger: Ledger,
+    /// What clients share.
+    objects: Objects,
     alarms: Alarms,
     actions: VecDeque<Action>,
     /// Starts that failed in a row, by kind of worker.
@@ -127,6 +131,7 @@ impl Machine {
             crew: Crew::default(),
             clients: BTreeMap::new(),
             ledger: Ledger::new(1),
+            objects: Objects::new(settings.wall_ms_at_zero, settings.durable),
             alarms: Alarms::default(),
             actions: VecDeque::new(),
             droughts: BTreeMap::new(),
@@ -193,6 +198,7 @@ impl Machine {
                 Alarm::Record(job) => self.record_due(job),
                 Alarm::Store => self.store_due(),
                 Alarm::Forget => self.crowded = true,
+                Alarm::Object(alarm) => self.object_due(alarm),
             }
             self.settle();
         }

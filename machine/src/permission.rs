@@ -9,6 +9,8 @@
 //! | Cancel, Pause, Resume, Retry, Reprioritize (*)   | its own       | its own       | yes     |
 //! | Cancel of all                                    | all its own   | all its own   | all     |
 //! | Reload, Drain, Stop, Upgrade, Dump               | no            | no            | yes     |
+//! | Operate, Transact, WatchObject, RemoveObject     | by the object | sees          | yes     |
+//! | Objects                                          | lists those it may see | yes  | yes     |
 //!
 //! (*) A retry is within limits, as a submission is.
 //!
@@ -87,6 +89,7 @@ impl Machine {
             | Request::Workers
             | Request::Config
             | Request::Metrics
+            | Request::Object(_)
             | Request::Jobs { .. }
             | Request::Cancel { all: true, .. } => Ok(()),
             Request::Submit(_) => self.has_room_for(who),

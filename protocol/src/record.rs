@@ -319,6 +319,8 @@ pub struct Saved {
     pub jobs: Vec<SavedJob>,
     /// In the order of their numbers.
     pub objects: Vec<SavedObject>,
+    /// The last number of a row of theirs, readable or not.
+    pub last_object_row: u64,
     /// Rows that could not be read, by table and key, and why. They are still in the store.
     pub problems: Vec<String>,
 }
@@ -350,6 +352,7 @@ impl Saved {
             saved.next_job = saved.next_job.max(key.saturating_add(1));
             saved.read_job(JobId(key), &rows);
         }
+        saved.last_object_row = objects.keys().next_back().copied().unwrap_or(0);
         saved.objects =
             read_objects(objects, |key, why| saved.problems.push(unreadable(Table::Objects, key, why)));
         saved

@@ -176,6 +176,7 @@ impl World {
             ) => true,
             (Request::Reload, Reply::Reloaded(_)) => true,
             (Request::Config | Request::Metrics, Reply::Metrics(_)) => true,
+            (Request::Object(_), Reply::Object(_)) => true,
             (_, _) => false,
         };
         if !good {
@@ -230,6 +231,7 @@ impl World {
             | Reply::Reloaded(_)
             | Reply::Config(_)
             | Reply::Metrics(_)
+            | Reply::Object(_)
             | Reply::Done
             | Reply::Refused(_) => {}
         }
@@ -382,9 +384,10 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
                         | Request::Wait(_)
                         | Request::Reload
                         | Request::Upgrade { .. }
+                        | Request::Object(_)
                 )
         }
-        ErrorCode::StoreFailed => changes || matches!(request, Request::Submit(_)),
+        ErrorCode::StoreFailed => changes || matches!(request, Request::Submit(_) | Request::Object(_)),
         ErrorCode::WrongState => changes || matches!(request, Request::Cancel { .. }),
         ErrorCode::NotEnded => matches!(request, Request::Result(_)),
         ErrorCode::BadUsage => matches!(request, Request::Reload),
@@ -401,8 +404,14 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
                         | Request::Dump
                         | Request::Reload
                         | Request::Upgrade { .. }
+                        | Request::Object(_)
                 )
         }
+        ErrorCode::TimedOut
+        | ErrorCode::NoSuchObject
+        | ErrorCode::Closed
+        | ErrorCode::Conflict
+        | ErrorCode::BarrierBroken => matches!(request, Request::Object(_)),
         ErrorCode::WorkerKilled
         | ErrorCode::KernelFailed
         | ErrorCode::NoAnswer
@@ -411,7 +420,6 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
         | ErrorCode::Internal
         | ErrorCode::NoDaemon
         | ErrorCode::Cancelled
-        | ErrorCode::TimedOut
         | ErrorCode::System
         | ErrorCode::Interrupted => false,
     }

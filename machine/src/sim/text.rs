@@ -61,6 +61,10 @@ fn request(request: &Request) -> String {
         Request::Reload => "reload".to_owned(),
         Request::Config => "config".to_owned(),
         Request::Metrics => "metrics".to_owned(),
+        Request::Object(request) => {
+            let (method, parameters) = request.to_call();
+            format!("{method} {parameters}")
+        }
     }
 }
 
@@ -160,6 +164,7 @@ fn reply(reply: &Reply) -> String {
         Reply::Config(_) => "config".to_owned(),
         Reply::Metrics(_) => "metrics".to_owned(),
         Reply::Done => "done".to_owned(),
+        Reply::Object(_) => reply.to_message(false).parameters.values().map(ToString::to_string).collect(),
         Reply::Refused(failure) => format!("refused: {}", failure.message),
     }
 }

@@ -3,9 +3,10 @@
 //! A change writes the head and the cells that changed, whatever the size of the object. A cell whose object is not
 //! there is a problem that is named, and so is one that can't be of its object.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use tally_reduce::{FloatSum, Partial};
 
 use super::{Datum, ObjectKind, Others};
 use crate::record::{read_row, row};
@@ -13,7 +14,7 @@ use crate::record::{read_row, row};
 /// The head of an object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeadRow {
-    /// Its number, by which its cells know it; never another object's.
+    /// Its number, by which its cells know it: that of this row.
     pub id: u64,
     /// Its name.
     pub name: String,
@@ -52,6 +53,9 @@ pub struct HeadRow {
     /// An event is set.
     #[serde(default)]
     pub set: bool,
+    /// The number of a queue's next item: none is given twice, lest an old receipt is good for a new item.
+    #[serde(default)]
+    pub next: u64,
 }
 
 /// One key, element or item.
@@ -67,6 +71,9 @@ pub struct CellRow {
     pub at: i64,
     /// What is there.
     pub value: Datum,
+    /// The exact sum, where floats were added to it.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "hex")]
+    pub sum: Option<Vec<u8>>,
     /// How often it was delivered.
     #[serde(default)]
     pub deliveries: u32,
@@ -105,12 +112,38 @@ pub struct SavedCell {
 /// An object as the store has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SavedObject {
-    /// The number of the head's row.
-    pub row: u64,
     /// The head.
     pub head: HeadRow,
     /// In the order of their rows.
     pub cells: Vec<SavedCell>,
+}
+
+impl HeadRow {
+    /// What is wrong with it, beside these names.
+    fn fault(&self, row: u64, names: &BTreeSet<String>) -> Option<String> {
+        if self.id != row {
+            return Some(format!("it is that of object {}", self.id));
+        }
+        if names.contains(&self.name) {
+            return Some("there is another object of that name".to_owned());
+        }
+        let of_kind = match self.kind {
+            ObjectKind::Value => self.value.is_some() && !is_no_sum(self.sum.as_deref()),
+            ObjectKind::Stats => {
+                self.stats.as_deref().is_some_and(|bytes| Partial::from_bytes(bytes).is_ok())
+            }
+            ObjectKind::Dict
+            | ObjectKind::List
+            | ObjectKind::Queue
+            | ObjectKind::Event
+            | ObjectKind::Barrier => true,
+        };
+        (!of_kind).then(|| format!("what {} holds is not in it", self.kind.one()))
+    }
+}
+
+fn is_no_sum(bytes: Option<&[u8]>) -> bool {
+    bytes.is_some_and(|bytes| FloatSum::from_bytes(bytes).is_err())
 }
 
 /// Puts rows together; what is wrong goes to `problem`, by row.
@@ -119,14 +152,18 @@ pub(crate) fn read_objects(
     mut problem: impl FnMut(u64, &str),
 ) -> Vec<SavedObject> {
     let mut objects: BTreeMap<u64, SavedObject> = BTreeMap::new();
-    let mut cells = Vec::new();
+    let (mut cells, mut names) = (Vec::new(), BTreeSet::new());
     for (row, bytes) in rows {
         match read_row::<ObjectRow>(&bytes) {
-            Ok((ObjectRow::Head(head), _)) if objects.contains_key(&head.id) => {
-                problem(row, &format!("it is of object {}, which has one", head.id));
-            }
-            Ok((ObjectRow::Head(head), _)) => {
-                objects.insert(head.id, SavedObject { row, head: *head, cells: Vec::new() });
+            Ok((ObjectRow::Head(head), _)) => match head.fault(row, &names) {
+                Some(why) => problem(row, &why),
+                None => {
+                    names.insert(head.name.clone());
+                    objects.insert(row, SavedObject { head: *head, cells: Vec::new() });
+                }
+            },
+            Ok((ObjectRow::Cell(cell), _)) if is_no_sum(cell.sum.as_deref()) => {
+                problem(row, "its sum is none");
             }
             Ok((ObjectRow::Cell(cell), _)) => cells.push(SavedCell { row, cell: *cell }),
             Err(why) => problem(row, &why),
@@ -134,6 +171,9 @@ pub(crate) fn read_objects(
     }
     for cell in cells {
         match objects.get_mut(&cell.cell.of) {
+            Some(object) if object.head.kind == ObjectKind::Dict && cell.cell.key.is_none() => {
+                problem(cell.row, "it has no key");
+            }
             Some(object) => object.cells.push(cell),
             None => problem(cell.row, &format!("there is no object {}", cell.cell.of)),
         }

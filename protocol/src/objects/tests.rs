@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 
 fn every_verb() -> Vec<Verb> {
-    let (key, one) = || -> (String, Datum) { ("k".to_owned(), Datum::from(1)) }();
+    let (key, one) = ("k".to_owned(), Datum::from(1));
     let receipt = Receipt { item: 7, delivery: 2 };
     vec![
         Verb::Check,
@@ -143,36 +143,50 @@ fn rows_are_put_together_and_bad_ones_named() {
         ttl_ms: Some(5),
         ends_at_ms: None,
         value: Some(Datum::Float(0.1)),
-        sum: Some(vec![1, 2]),
+        sum: Some(tally_reduce::FloatSum::new().to_bytes()),
         stats: None,
         capacity: None,
         deliveries: Some(2),
         closed: true,
         set: false,
+        next: 12,
     };
     let cell = |of: u64, key: &str| CellRow {
         of,
         key: Some(key.to_owned()),
         at: -4,
         value: Datum::from("v"),
+        sum: None,
         deliveries: 1,
         dead: true,
     };
     let bytes = |row: ObjectRow| row.to_bytes();
+    let twin = HeadRow { name: "o2".to_owned(), ..head(8) };
+    let no_value = HeadRow { kind: ObjectKind::Value, value: None, ..head(9) };
     let rows = std::collections::BTreeMap::from([
-        (1, bytes(ObjectRow::Cell(Box::new(cell(7, "a"))))),
-        (2, bytes(ObjectRow::Head(Box::new(head(7))))),
-        (3, bytes(ObjectRow::Cell(Box::new(cell(7, "b"))))),
-        (4, bytes(ObjectRow::Cell(Box::new(cell(8, "c"))))),
+        (1, bytes(ObjectRow::Cell(Box::new(cell(2, "a"))))),
+        (2, bytes(ObjectRow::Head(Box::new(head(2))))),
+        (3, bytes(ObjectRow::Cell(Box::new(cell(2, "b"))))),
+        (4, bytes(ObjectRow::Cell(Box::new(cell(5, "c"))))),
         (5, bytes(ObjectRow::Head(Box::new(head(7))))),
         (6, b"?".to_vec()),
+        (7, bytes(ObjectRow::Cell(Box::new(CellRow { key: None, ..cell(2, "") })))),
+        (8, bytes(ObjectRow::Head(Box::new(twin)))),
+        (9, bytes(ObjectRow::Head(Box::new(no_value)))),
+        (10, bytes(ObjectRow::Cell(Box::new(CellRow { sum: Some(vec![1]), ..cell(2, "d") })))),
     ]);
     let mut problems = Vec::new();
     let objects = row::read_objects(rows, |row, why| problems.push(format!("{row}: {why}")));
-    assert_eq!(
-        problems,
-        ["5: it is of object 7, which has one", "6: it is cut off", "4: there is no object 8"]
-    );
-    let cells = vec![SavedCell { row: 1, cell: cell(7, "a") }, SavedCell { row: 3, cell: cell(7, "b") }];
-    assert_eq!(objects, [SavedObject { row: 2, head: head(7), cells }]);
+    let expected = [
+        "5: it is that of object 7",
+        "6: it is cut off",
+        "8: there is another object of that name",
+        "9: what a value holds is not in it",
+        "10: its sum is none",
+        "4: there is no object 5",
+        "7: it has no key",
+    ];
+    assert_eq!(problems, expected);
+    let cells = vec![SavedCell { row: 1, cell: cell(2, "a") }, SavedCell { row: 3, cell: cell(2, "b") }];
+    assert_eq!(objects, [SavedObject { head: head(2), cells }]);
 }
