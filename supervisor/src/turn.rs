@@ -67,6 +67,8 @@ pub(crate) struct Supervisor {
     pub(crate) events: VecDeque<Event>,
     /// Clients that may have a whole request waiting.
     pub(crate) asking: BTreeSet<ClientId>,
+    /// Clients with replies to be sent.
+    pub(crate) unsent: BTreeSet<ClientId>,
     /// Links that may hold more than a turn's bound.
     pub(crate) unread: BTreeSet<WorkerId>,
     pub(crate) buffer: Vec<u8>,
@@ -135,6 +137,7 @@ impl Supervisor {
             strays: false,
             events: VecDeque::new(),
             asking: BTreeSet::new(),
+            unsent: BTreeSet::new(),
             unread: BTreeSet::new(),
             buffer: vec![0; 16 << 10],
             frame: Vec::new(),
@@ -273,7 +276,8 @@ impl Supervisor {
             }
         }
         self.flush_links();
-        // A broken link found by the flush is an event of its own.
+        self.flush_clients();
+        // A broken link or a lost client found by the flush is an event of its own.
         if !self.events.is_empty() {
             self.settle();
         }

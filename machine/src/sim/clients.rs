@@ -206,7 +206,7 @@ fn object(number: u64) -> ObjectRequest {
     let value = || Datum::from(i64::try_from(number % 100).unwrap_or(0));
     let (name, verb) = match number % 5 {
         0 => ("queue", Verb::Queue(QueueVerb::Put(vec![value()]))),
-        1 => ("queue", Verb::Queue(QueueVerb::Get { take: number % 2 == 0, lease_ms: None })),
+        1 => ("queue", Verb::Queue(QueueVerb::Get { take: number.is_multiple_of(2), lease_ms: None })),
         2 => ("sum", Verb::Value(ValueVerb::Add(value()))),
         3 => ("dict", Verb::Dict(DictVerb::Set((number % 7).to_string(), value()))),
         _ => ("event", Verb::Event(EventVerb::Wait)),

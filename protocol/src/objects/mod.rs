@@ -199,6 +199,22 @@ enum Method {
     Transact,
 }
 
+/// A reply to one of [`METHODS`] as it stands on the wire, the same that `Reply::to_message` makes by a detour.
+#[derive(Debug, Serialize)]
+pub struct QuickReply<'a> {
+    parameters: &'a ObjectReply,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    continues: bool,
+}
+
+impl<'a> QuickReply<'a> {
+    /// Whether more replies to the same call follow.
+    #[must_use]
+    pub fn new(reply: &'a ObjectReply, continues: bool) -> Self {
+        Self { parameters: reply, continues }
+    }
+}
+
 /// How far into a message its method is looked for.
 const METHOD_WITHIN: usize = 48;
 

@@ -117,6 +117,34 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
+fn quick_replies_say_the_same() {
+    let result = ObjectResult { version: Some(3), value: Some(Datum::from("x")), ..ObjectResult::default() };
+    let change = ObjectChange {
+        object: "x".to_owned(),
+        what: Happening::Changed,
+        kind: Some(ObjectKind::List),
+        version: Some(1),
+        operation: Some(Word::Push),
+        key: None,
+        value: None,
+        length: Some(2),
+    };
+    for reply in [
+        ObjectReply::Result { result: Box::new(result.clone()) },
+        ObjectReply::Results { results: vec![result] },
+        ObjectReply::Change { change: Box::new(change) },
+        ObjectReply::Objects { objects: Vec::new() },
+        ObjectReply::Removed {},
+    ] {
+        for continues in [false, true] {
+            let quick = serde_json::to_value(QuickReply::new(&reply, continues)).unwrap();
+            let long = crate::control::Reply::Object(reply.clone()).to_message(continues);
+            assert_eq!(quick, serde_json::to_value(long).unwrap());
+        }
+    }
+}
+
+#[test]
 fn the_quick_road_leaves_what_is_odd_to_the_long_one() {
     for odd in [
         r#"{"method":"io.tally.Ping","parameters":{"x":"io.tally.Operate"}}"#,
