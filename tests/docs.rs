@@ -97,6 +97,22 @@ fn commands<'a>(text: &'a str, language: &str) -> Vec<Shown<'a>> {
 }
 
 #[test]
+fn the_commands_of_objects_run_as_written() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1"]);
+    for shown in commands(include_str!("../docs/objects.md"), "sh") {
+        let text = format!(
+            "tally() {{ \"$TALLY\" \"$@\"; }}; TALLY_SOCKET=\"$PWD/run/tally.sock\"; export TALLY_SOCKET; {}",
+            shown.command
+        );
+        let finished = Running::start(world.script(&text)).finish();
+        shown.check(finished.code(), &format!("{}{}", finished.stdout, finished.stderr));
+    }
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
 fn the_commands_of_operations_run_as_written() {
     let world = World::new(BINARY);
     let run = |command: &str| {

@@ -147,6 +147,7 @@ fn every_document_that_is_named_is_there() {
         "docs/configuration.md",
         "docs/expressions.md",
         "docs/lab.md",
+        "docs/objects.md",
         "docs/operations.md",
         "docs/protocol.md",
         "docs/security.md",

@@ -14,6 +14,7 @@ mod floor;
 mod idle;
 mod kill;
 mod measure;
+mod objects;
 mod peers;
 mod pool;
 mod scale;
@@ -36,6 +37,7 @@ const ALL: &[Bench] = &[
     ("idle", idle::a_minute),
     ("float-sum", float_sum::columns),
     ("csv", csv::columns),
+    ("objects", objects::shared_things),
 ];
 
 fn main() -> ExitCode {
