@@ -55,15 +55,19 @@ impl Scene {
     }
 
     fn json(&self, line: &str) -> Value {
-        let finished = self.run(line);
-        serde_json::from_str(&finished.stdout)
-            .unwrap_or_else(|why| panic!("{line}: {why}: {}{}", finished.stdout, finished.stderr))
+        json_of(&self.world, line)
     }
 
     fn end(self) {
         self.daemon.stop();
         self.world.finish();
     }
+}
+
+fn json_of(world: &World, line: &str) -> Value {
+    let finished = world.ask(line.split_whitespace());
+    serde_json::from_str(&finished.stdout)
+        .unwrap_or_else(|why| panic!("{line}: {why}: {}{}", finished.stdout, finished.stderr))
 }
 
 fn fed(mut command: Command, input: &[u8]) -> Finished {
@@ -97,8 +101,9 @@ fn values_dicts_and_lists_answer_plainly() {
     scene.fails("value x cas -2 9", 1, "tally: could not swap value x: it is '9', not '-2'");
     scene.says("value big set 123456789012345678901234567890", "");
     scene.says("value big add 1", "123456789012345678901234567891\n");
-    scene.says("value f add 0.1", "0.1\n");
-    scene.says("value f add 0.2", "0.3\n");
+    scene.says("value f add 1e100", "1e+100\n");
+    scene.says("value f add 1", "1e+100\n");
+    scene.says("value f add -1e100", "1.0\n");
     scene.says("value t set 7 --as text", "");
     let line = "tally: could not add to value t: it holds text, to which nothing can be added";
     scene.fails("value t add 1", 1, line);
@@ -439,10 +444,10 @@ const ITEMS: u64 = 12;
 
 /// Puts items 1 to `ITEMS` in, with its progress in the same transaction, and is killed now and then: the next one goes
 /// on from there.
-fn produce(scene: &Scene, producer: u64) {
+fn produce(world: &World, producer: u64) {
     let mut dice = Dice(producer + 77);
     let progress = || {
-        let told = scene.json(&format!("dict progress get {producer} --json"));
+        let told = json_of(world, &format!("dict progress get {producer} --json"));
         told["value"]["value"].as_str().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0)
     };
     loop {
@@ -454,10 +459,10 @@ fn produce(scene: &Scene, producer: u64) {
             "dict progress cas {producer} {done} {next}\nqueue work put {producer}-{next}\n",
             next = done + 1
         );
-        let file = scene.world.path().join(format!("lines-{producer}"));
+        let file = world.path().join(format!("lines-{producer}"));
         fs::write(&file, lines).expect("it can be written");
-        let mut command = scene.world.command(["objects", "batch", "--atomic"]);
-        command.arg(&file).env("TALLY_SOCKET", scene.world.socket());
+        let mut command = world.command(["objects", "batch", "--atomic"]);
+        command.arg(&file).env("TALLY_SOCKET", world.socket());
         let running = Running::start(command);
         if dice.roll(4) == 0 {
             send(running.pid(), Signal::Kill);
@@ -467,18 +472,16 @@ fn produce(scene: &Scene, producer: u64) {
 }
 
 /// Takes items one by one and makes a file for each, and is killed now and then. How often it was.
-fn consume(scene: &Scene, consumer: u64) -> u64 {
+fn consume(world: &World, consumer: u64) -> u64 {
     let mut dice = Dice(consumer + 7_777);
     let mut killed = 0;
     loop {
-        let mut command = scene.world.command(["queue", "work", "get", "--hold", "--"]);
-        command
-            .args(["/bin/sh", "-c", "mkdir -p done && : > done/{}"])
-            .env("TALLY_SOCKET", scene.world.socket());
+        let mut command = world.command(["queue", "work", "get", "--hold", "--"]);
+        command.args(["/bin/sh", "-c", "mkdir -p done && : > done/{}"]).env("TALLY_SOCKET", world.socket());
         let running = Running::start(command);
         if dice.roll(3) == 0 {
             for _ in 0..dice.roll(40) {
-                drop(scene.world.path().metadata());
+                drop(world.path().metadata());
                 std::thread::yield_now();
             }
             send(running.pid(), Signal::Kill);
@@ -501,11 +504,11 @@ fn nothing_is_lost_between_producers_and_consumers_that_are_killed() {
     let mut watcher = scene.daemon.client();
     watcher.ask("io.tally.WatchObject", &json!({ "object": "work" }), true);
     let killed = std::thread::scope(|threads| {
-        let scene = &scene;
+        let world = &scene.world;
         let producers: Vec<_> =
-            (0..PRODUCERS).map(|one| threads.spawn(move || produce(scene, one))).collect();
+            (0..PRODUCERS).map(|one| threads.spawn(move || produce(world, one))).collect();
         let consumers: Vec<_> =
-            (0..CONSUMERS).map(|one| threads.spawn(move || consume(scene, one))).collect();
+            (0..CONSUMERS).map(|one| threads.spawn(move || consume(world, one))).collect();
         producers.into_iter().for_each(|one| one.join().expect("a producer"));
         scene.says("queue work close", "");
         consumers.into_iter().map(|one| one.join().expect("a consumer")).sum::<u64>()

@@ -7,24 +7,25 @@ use clap::Args;
 
 use super::values;
 
+/// Over the options that say how an object is made.
+const MAKE: &str = "How it is made, if it is not there";
+
 /// How an object is made by the first who uses it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
-#[command(next_help_heading = "How it is made, if it is not there")]
 pub(crate) struct MakeOptions {
     /// It survives the daemon: written to the disk before the command returns
-    #[arg(long, hide_short_help = true)]
+    #[arg(long, hide_short_help = true, help_heading = MAKE)]
     pub(crate) persistent: bool,
     /// It ends so long after its last change: 30s, 5m, 24h
-    #[arg(long, value_name = "TIME", hide_short_help = true, value_parser = values::duration)]
+    #[arg(long, value_name = "TIME", hide_short_help = true, help_heading = MAKE, value_parser = values::duration)]
     pub(crate) ttl: Option<u64>,
     /// What other users may do: none, read, write [default: none]
-    #[arg(long, value_name = "WHAT", hide_short_help = true, value_parser = values::others)]
+    #[arg(long, value_name = "WHAT", hide_short_help = true, help_heading = MAKE, value_parser = values::others)]
     pub(crate) others: Option<tally_protocol::objects::Others>,
 }
 
 /// How a word becomes what an object holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
-#[command(next_help_heading = "Options")]
 pub(crate) struct TypeOptions {
     /// What words are: integer, float, text, bytes (in hexadecimal) [default: guessed]
     #[arg(long = "as", value_name = "TYPE", hide_short_help = true, value_parser = values::datum_type)]
@@ -36,7 +37,6 @@ pub(crate) struct TypeOptions {
 
 /// How long to wait.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
-#[command(next_help_heading = "Options")]
 pub(crate) struct WaitOptions {
     /// Give up after this time, exit 5 [default: wait for ever]
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
@@ -46,71 +46,74 @@ pub(crate) struct WaitOptions {
     pub(crate) nonblock: bool,
 }
 
-/// `tally value NAME OPERATION`
-#[derive(Clone, Debug, PartialEq, Eq, Args)]
-pub(crate) struct ValueArgs {
+/// What is done to which object.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub(crate) struct NamedArgs {
     /// The object's name
-    #[arg(value_name = "NAME", value_parser = values::text)]
+    #[arg(index = 1, value_name = "NAME", value_parser = values::text)]
     pub(crate) name: String,
-    /// get, set VALUE, add NUMBER, cas OLD NEW; - as VALUE reads standard input
-    #[arg(value_name = "OPERATION", required = true, value_parser = values::text)]
+    /// What is done to it
+    #[arg(index = 2, value_name = "OPERATION", required = true, value_parser = values::text)]
     pub(crate) words: Vec<String>,
     #[command(flatten)]
-    pub(crate) types: TypeOptions,
-    #[command(flatten)]
     pub(crate) make: MakeOptions,
+}
+
+/// `tally value NAME OPERATION`
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[command(mut_arg("words", |one| one.help("get, set VALUE, add NUMBER, cas OLD NEW; set - reads standard input")))]
+pub(crate) struct ValueArgs {
+    #[command(flatten)]
+    pub(crate) named: NamedArgs,
+    #[command(flatten)]
+    pub(crate) types: TypeOptions,
 }
 
 /// `tally dict NAME OPERATION`
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[command(mut_arg("words", |one| one.help(
+    "get KEY, set KEY VALUE, set - (lines of KEY<TAB>VALUE), add KEY NUMBER, cas KEY OLD NEW, del KEY, keys, items, len"
+)))]
 pub(crate) struct DictArgs {
-    /// The object's name
-    #[arg(value_name = "NAME", value_parser = values::text)]
-    pub(crate) name: String,
-    /// get KEY, set KEY VALUE, set - (lines of KEY<TAB>VALUE), add KEY NUMBER, cas KEY OLD NEW, del KEY, keys, items, len
-    #[arg(value_name = "OPERATION", required = true, value_parser = values::text)]
-    pub(crate) words: Vec<String>,
+    #[command(flatten)]
+    pub(crate) named: NamedArgs,
     #[command(flatten)]
     pub(crate) types: TypeOptions,
-    #[command(flatten)]
-    pub(crate) make: MakeOptions,
 }
 
 /// `tally list NAME OPERATION`
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[command(mut_arg("words", |one| one.help(
+    "push VALUE..., push - (a value a line), pop [INDEX], get INDEX, set INDEX VALUE, len, all"
+)))]
 pub(crate) struct ListArgs {
-    /// The object's name
-    #[arg(value_name = "NAME", value_parser = values::text)]
-    pub(crate) name: String,
-    /// push VALUE..., push - (a value a line), pop [INDEX], get INDEX, set INDEX VALUE, len, all
-    #[arg(value_name = "OPERATION", required = true, value_parser = values::text)]
-    pub(crate) words: Vec<String>,
+    #[command(flatten)]
+    pub(crate) named: NamedArgs,
     /// Push and pop at the front
     #[arg(long)]
     pub(crate) front: bool,
     #[command(flatten)]
     pub(crate) types: TypeOptions,
-    #[command(flatten)]
-    pub(crate) make: MakeOptions,
 }
 
 /// `tally queue NAME OPERATION`
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[command(mut_arg("words", |one| one.help(
+    "put VALUE... (- for lines), get, size, empty, close, dead, revive"
+)))]
 pub(crate) struct QueueArgs {
-    /// The object's name
-    #[arg(value_name = "NAME", value_parser = values::text)]
-    pub(crate) name: String,
-    /// put VALUE..., put - (a value a line), get, size, empty, close, dead, revive
-    #[arg(value_name = "OPERATION", required = true, value_parser = values::text)]
-    pub(crate) words: Vec<String>,
+    #[command(flatten)]
+    pub(crate) named: NamedArgs,
     /// After --: what 'get --hold' and 'get --each' run
-    #[arg(value_name = "CMD", last = true)]
+    #[arg(index = 3, value_name = "CMD", last = true)]
     pub(crate) command: Vec<OsString>,
-    /// With get: run CMD with the item on its standard input, and as {} in its arguments;
-    /// it is gone once that ends with 0, and comes back otherwise
+    /// With get: run CMD on the item
+    ///
+    /// The item is on its standard input, and in the place of {} in its arguments. It is gone when CMD ends with 0, and
+    /// comes back otherwise.
     #[arg(long)]
     pub(crate) hold: bool,
-    /// The same for one item after the other, until the queue is closed
+    /// The same for item after item, until the queue is closed
     #[arg(long, conflicts_with = "hold")]
     pub(crate) each: bool,
     /// With get: the item comes back after this time even if its command still runs
@@ -120,67 +123,50 @@ pub(crate) struct QueueArgs {
     pub(crate) wait: WaitOptions,
     #[command(flatten)]
     pub(crate) types: TypeOptions,
-    /// Items that wait in it at once; further ones wait with their producers
-    #[arg(long, value_name = "N", help_heading = "How it is made, if it is not there")]
+    /// Make it for so many items; further ones wait
+    #[arg(long, value_name = "N")]
     pub(crate) capacity: Option<u64>,
     /// Times an item may be delivered in vain before it is put aside
     #[arg(
         long,
         value_name = "N",
         hide_short_help = true,
-        help_heading = "How it is made, if it is not there"
+        help_heading = MAKE
     )]
     pub(crate) deliveries: Option<u32>,
-    #[command(flatten)]
-    pub(crate) make: MakeOptions,
 }
 
 /// `tally event NAME OPERATION`
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[command(mut_arg("words", |one| one.help("set, clear, wait, get")))]
 pub(crate) struct EventArgs {
-    /// The object's name
-    #[arg(value_name = "NAME", value_parser = values::text)]
-    pub(crate) name: String,
-    /// set, clear, wait, get
-    #[arg(value_name = "OPERATION", required = true, value_parser = values::text)]
-    pub(crate) words: Vec<String>,
+    #[command(flatten)]
+    pub(crate) named: NamedArgs,
     #[command(flatten)]
     pub(crate) wait: WaitOptions,
-    #[command(flatten)]
-    pub(crate) make: MakeOptions,
 }
 
 /// `tally barrier NAME OPERATION`
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[command(mut_arg("words", |one| one.help("wait, get, reset")))]
 pub(crate) struct BarrierArgs {
-    /// The object's name
-    #[arg(value_name = "NAME", value_parser = values::text)]
-    pub(crate) name: String,
-    /// wait, get, reset
-    #[arg(value_name = "OPERATION", required = true, value_parser = values::text)]
-    pub(crate) words: Vec<String>,
+    #[command(flatten)]
+    pub(crate) named: NamedArgs,
     /// How many wait for each other
     #[arg(long, value_name = "N")]
     pub(crate) parties: Option<u32>,
     #[command(flatten)]
     pub(crate) wait: WaitOptions,
-    #[command(flatten)]
-    pub(crate) make: MakeOptions,
 }
 
 /// `tally stats NAME OPERATION`
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[command(mut_arg("words", |one| one.help("add NUMBER..., add - (a number a line), get")))]
 pub(crate) struct StatsArgs {
-    /// The object's name
-    #[arg(value_name = "NAME", value_parser = values::text)]
-    pub(crate) name: String,
-    /// add NUMBER..., add - (a number a line), get
-    #[arg(value_name = "OPERATION", required = true, value_parser = values::text)]
-    pub(crate) words: Vec<String>,
+    #[command(flatten)]
+    pub(crate) named: NamedArgs,
     #[command(flatten)]
     pub(crate) types: TypeOptions,
-    #[command(flatten)]
-    pub(crate) make: MakeOptions,
 }
 
 /// `tally objects`

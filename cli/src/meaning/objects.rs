@@ -13,8 +13,8 @@ use tally_protocol::objects::{
 
 use super::bad;
 use crate::args::objects::{
-    BarrierArgs, DictArgs, EventArgs, ListArgs, MakeOptions, ObjectsArgs, QueueArgs, StatsArgs, TypeOptions,
-    ValueArgs, WaitOptions, WatchArgs, file,
+    BarrierArgs, DictArgs, EventArgs, ListArgs, MakeOptions, NamedArgs, ObjectsArgs, QueueArgs, StatsArgs,
+    TypeOptions, ValueArgs, WaitOptions, WatchArgs, file,
 };
 use crate::suggest;
 
@@ -107,14 +107,10 @@ struct Words<'a> {
 }
 
 impl<'a> Words<'a> {
-    fn new(
-        kind: ObjectKind,
-        name: String,
-        words: Vec<String>,
-        types: &'a TypeOptions,
-    ) -> Result<Self, Failure> {
+    fn new(kind: ObjectKind, named: &NamedArgs, types: &'a TypeOptions) -> Result<Self, Failure> {
+        let name = named.name.clone();
         check_name(&name)?;
-        let mut words = words.into_iter();
+        let mut words = named.words.iter().cloned();
         let operation = words.next().unwrap_or_default();
         Ok(Self { kind, name, operation, rest: words.collect(), types })
     }
@@ -352,7 +348,7 @@ pub(crate) fn line(text: &str) -> Result<(Operation, Shown), Failure> {
     let rest: Vec<String> = words.map(str::to_owned).collect();
     let make = |of| {
         let name = name.clone().ok_or_else(|| bad(format!("could not read '{text}': a name is missing")))?;
-        Words::new(of, name, rest.clone(), &types)
+        Words::new(of, &NamedArgs { name, words: rest.clone(), ..NamedArgs::default() }, &types)
     };
     let (name, (verb, shown)) = match kind {
         "value" => make(ObjectKind::Value).and_then(|words| Ok((words.name.clone(), value(&words)?)))?,
@@ -384,8 +380,8 @@ fn one(name: String, (verb, shown): Plain, types: &TypeOptions, make: Option<Box
 }
 
 pub(super) fn of_value(args: ValueArgs) -> Result<ObjectAsk, Failure> {
-    let words = Words::new(ObjectKind::Value, args.name, args.words, &args.types)?;
-    let make = creation(&args.make, None, None);
+    let words = Words::new(ObjectKind::Value, &args.named, &args.types)?;
+    let make = creation(&args.named.make, None, None);
     if words.operation == "set" && words.is_stdin() {
         let verb = Verb::Value(ValueVerb::Set(Datum::from(0)));
         let pattern = Operation {
@@ -399,8 +395,8 @@ pub(super) fn of_value(args: ValueArgs) -> Result<ObjectAsk, Failure> {
 }
 
 pub(super) fn of_dict(args: DictArgs) -> Result<ObjectAsk, Failure> {
-    let words = Words::new(ObjectKind::Dict, args.name, args.words, &args.types)?;
-    let make = creation(&args.make, None, None);
+    let words = Words::new(ObjectKind::Dict, &args.named, &args.types)?;
+    let make = creation(&args.named.make, None, None);
     if words.operation == "set" && words.is_stdin() {
         return Ok(fill(&words, Verb::Dict(DictVerb::Update(Vec::new())), make, None));
     }
@@ -408,8 +404,8 @@ pub(super) fn of_dict(args: DictArgs) -> Result<ObjectAsk, Failure> {
 }
 
 pub(super) fn of_list(args: ListArgs) -> Result<ObjectAsk, Failure> {
-    let words = Words::new(ObjectKind::List, args.name, args.words, &args.types)?;
-    let make = creation(&args.make, None, None);
+    let words = Words::new(ObjectKind::List, &args.named, &args.types)?;
+    let make = creation(&args.named.make, None, None);
     if words.operation == "push" && words.is_stdin() {
         let verb = Verb::List(ListVerb::Push { values: Vec::new(), front: args.front });
         return Ok(fill(&words, verb, make, None));
@@ -428,8 +424,8 @@ fn fill(
 }
 
 pub(super) fn of_queue(args: QueueArgs) -> Result<ObjectAsk, Failure> {
-    let words = Words::new(ObjectKind::Queue, args.name, args.words, &args.types)?;
-    let make = creation(&args.make, args.capacity, args.deliveries);
+    let words = Words::new(ObjectKind::Queue, &args.named, &args.types)?;
+    let make = creation(&args.named.make, args.capacity, args.deliveries);
     let timeout = timeout_ms(&args.wait);
     if words.operation == "put" && words.is_stdin() {
         return Ok(fill(&words, Verb::Queue(QueueVerb::Put(Vec::new())), make, timeout));
@@ -453,14 +449,14 @@ pub(super) fn of_queue(args: QueueArgs) -> Result<ObjectAsk, Failure> {
 
 pub(super) fn of_event(args: EventArgs) -> Result<ObjectAsk, Failure> {
     let types = TypeOptions::default();
-    let words = Words::new(ObjectKind::Event, args.name, args.words, &types)?;
-    waiting(&words, event(&words)?, &args.wait, &args.make)
+    let words = Words::new(ObjectKind::Event, &args.named, &types)?;
+    waiting(&words, event(&words)?, &args.wait, &args.named.make)
 }
 
 pub(super) fn of_barrier(args: BarrierArgs) -> Result<ObjectAsk, Failure> {
     let types = TypeOptions::default();
-    let words = Words::new(ObjectKind::Barrier, args.name, args.words, &types)?;
-    waiting(&words, barrier(&words, args.parties)?, &args.wait, &args.make)
+    let words = Words::new(ObjectKind::Barrier, &args.named, &types)?;
+    waiting(&words, barrier(&words, args.parties)?, &args.wait, &args.named.make)
 }
 
 fn waiting(
@@ -476,8 +472,8 @@ fn waiting(
 }
 
 pub(super) fn of_stats(args: StatsArgs) -> Result<ObjectAsk, Failure> {
-    let words = Words::new(ObjectKind::Stats, args.name, args.words, &args.types)?;
-    let make = creation(&args.make, None, None);
+    let words = Words::new(ObjectKind::Stats, &args.named, &args.types)?;
+    let make = creation(&args.named.make, None, None);
     if words.operation == "add" && words.is_stdin() {
         return Ok(fill(&words, Verb::Stats(StatsVerb::Add(Vec::new())), make, None));
     }
