@@ -292,7 +292,7 @@ pub(crate) struct ReductionOptions {
     /// One answer for each value of these columns
     #[arg(long, value_name = "COLUMN", value_delimiter = ',', hide_short_help = true)]
     pub(crate) by: Vec<String>,
-    /// Cells that are no numbers: error, skip, nan
+    /// Cells that are no numbers, and what has no answer: error, skip, nan
     #[arg(long, value_name = "WHAT", hide_short_help = true, value_parser = values::on_bad)]
     pub(crate) on_bad: Option<OnBad>,
     /// Elements that are NaN: keep, skip
@@ -301,7 +301,7 @@ pub(crate) struct ReductionOptions {
     /// Read and add decimal text exactly
     #[arg(long, hide_short_help = true)]
     pub(crate) decimal: bool,
-    /// How files are read: csv, tsv, lines, npy, f64le, i32be, u8, ...
+    /// How files are read: csv, tsv, lines, npy, parquet, f64le, i32be, u8, ...
     #[arg(long, value_name = "FORMAT", hide_short_help = true, value_parser = values::text)]
     pub(crate) format: Option<String>,
     /// What stands between the cells of a row
@@ -420,6 +420,9 @@ pub(crate) struct SettingArgs {
     /// Workers a range may kill
     #[arg(long, value_name = "N", hide_short_help = true)]
     retries: Option<u64>,
+    /// Priority of jobs that do not say
+    #[arg(long, value_name = "N", hide_short_help = true, allow_hyphen_values = true)]
+    priority: Option<String>,
     /// Silence after which a worker is killed
     #[arg(long, value_name = "MS", hide_short_help = true)]
     lease_ms: Option<u64>,
@@ -495,6 +498,9 @@ pub(crate) struct SettingArgs {
     /// Jobs one user may have open
     #[arg(long, value_name = "N", hide_short_help = true)]
     jobs_open_per_user: Option<u64>,
+    /// What the jobs of one user may make the daemon hold: MiB, or none
+    #[arg(long, value_name = "MIB", hide_short_help = true)]
+    memory_per_user_mib: Option<String>,
     /// Where metrics are served: none, 127.0.0.1:PORT, unix:/PATH
     #[arg(long, value_name = "WHERE", hide_short_help = true)]
     metrics_listen: Option<String>,
@@ -526,6 +532,8 @@ impl SettingArgs {
         ];
         let texts = [
             ("memory_limit_mib", &self.memory_limit_mib),
+            ("priority", &self.priority),
+            ("memory_per_user_mib", &self.memory_per_user_mib),
             ("confine", &self.confine),
             ("socket_mode", &self.socket_mode),
             ("socket_group", &self.socket_group),

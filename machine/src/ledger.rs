@@ -25,6 +25,7 @@ use crate::clients::Pending;
 use crate::deadline::Alarm;
 use crate::job::{Job, State};
 use crate::moment::{Moment, Span};
+use crate::permission::Who;
 use crate::phase::Phase;
 
 /// Pause between two tries of a store that refuses.
@@ -84,6 +85,7 @@ struct Arrival {
     client: Option<ClientId>,
     spec: JobSpec,
     uid: u32,
+    bounded: bool,
     more: bool,
     at: Moment,
 }
@@ -181,6 +183,11 @@ impl Ledger {
     /// Nothing is under way; job ids below this one can be given out.
     pub(crate) fn new(reserved: u64) -> Self {
         Self { reserved, asked: reserved, ..Self::default() }
+    }
+
+    /// Specs of a user's jobs that wait for the store.
+    pub(crate) fn arriving_specs_of(&self, uid: u32) -> impl Iterator<Item = &JobSpec> {
+        self.arriving.values().filter(move |arrival| arrival.uid == uid).map(|arrival| &arrival.spec)
     }
 
     /// How many submissions wait for their record.
@@ -315,11 +322,12 @@ impl Machine {
     }
 
     /// A new job: into the store first, if it is to be recorded or its id may not be shown yet.
-    pub(crate) fn receive(&mut self, client: ClientId, uid: u32, spec: JobSpec, more: bool) {
+    pub(crate) fn receive(&mut self, client: ClientId, who: Who, spec: JobSpec, more: bool) {
+        let (uid, bounded) = (who.uid, self.is_bounded(who));
         let id = self.jobs.name();
         let kept = spec.request.detach && self.records();
         let unsafe_id = self.records() && id.0 >= self.ledger.reserved && self.ledger.failing.is_none();
-        let arrival = Arrival { client: Some(client), spec, uid, more, at: self.now };
+        let arrival = Arrival { client: Some(client), spec, uid, bounded, more, at: self.now };
         if !kept && !unsafe_id {
             return self.admit(id, arrival);
         }
@@ -369,7 +377,7 @@ impl Machine {
 
     /// Lets a job begin to be. A detached one was recorded, if any is: it is there even if its client has gone.
     fn admit(&mut self, id: JobId, arrival: Arrival) {
-        let Arrival { client, spec, uid, more, at } = arrival;
+        let Arrival { client, spec, uid, bounded, more, at } = arrival;
         let detached = spec.request.detach;
         if !detached {
             let Some(client) = client else { return self.release(&spec) };
@@ -384,10 +392,12 @@ impl Machine {
         }
         let owner = client.filter(|_| !detached);
         let mut job = Job::new(id, spec, owner, uid, at, &self.settings);
+        job.bounded = bounded;
         job.paper.kept = detached && self.settings.durable;
         job.paper.in_store = job.paper.kept;
         job.paper.told = self.now;
         self.jobs.insert(job);
+        self.remember_files(id);
         self.figures.jobs_submitted += 1;
         match client {
             Some(client) if detached => {

@@ -122,7 +122,11 @@ impl Machine {
             self.release(&spec);
             return self.answer(client, Reply::Refused(failure));
         }
-        self.receive(client, who.uid, spec, more);
+        if let Err(failure) = self.make_room_for(who, &spec) {
+            self.release(&spec);
+            return self.answer(client, Reply::Refused(failure));
+        }
+        self.receive(client, who, spec, more);
     }
 
     /// Lets an open job run: one that is new, or goes on.

@@ -68,6 +68,13 @@ impl Partial {
         &self.reductions
     }
 
+    /// Bytes of memory that it takes, roughly: what grows is counted, and what is of one size.
+    pub fn memory_bytes(&self) -> usize {
+        let factors = self.basis.product.as_ref().map_or(0, crate::product::Product::memory_bytes);
+        let floats = self.basis.floats.as_ref().map_or(0, |floats| floats.memory_bytes());
+        size_of::<Self>() + self.reductions.len() + factors + floats
+    }
+
     /// How many elements were folded; those left out are not counted here.
     pub fn elements(&self) -> u64 {
         self.elements
@@ -133,6 +140,13 @@ impl Partial {
         self.skipped = self.skipped.saturating_add(other.skipped);
         self.basis.merge(other.basis);
         Ok(())
+    }
+
+    /// Gives back the room that fast adding took, for one of many partials that are kept; all else stays as it is.
+    pub fn tidy(&mut self) {
+        if let Some(sum) = self.basis.floats.as_mut().and_then(|floats| floats.sum.as_mut()) {
+            sum.tidy();
+        }
     }
 
     /// The answers, in the order asked; variance and standard deviation of a `population` or of a sample.

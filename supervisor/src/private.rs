@@ -11,6 +11,7 @@ use tally_sys::{clock, fd, socket, streams};
 
 use crate::WorkerMain;
 use crate::config::{Configuration, Sources};
+use crate::files::FileSets;
 use crate::forkserver::Forkserver;
 use crate::spawn::Nursery;
 use crate::turn::Supervisor;
@@ -80,7 +81,8 @@ fn serve(configuration: &Configuration, stream: OwnedFd, worker: WorkerMain) -> 
     settings.identity.pid = process::own_pid().raw().unsigned_abs();
     settings.identity.uid = process::own_uid();
     let nursery = Nursery { worker_main: worker, forkserver, confine: configuration.confine };
-    let mut supervisor = Supervisor::new(clock::monotonic_ns(), settings, nursery, None)?;
+    let mut supervisor =
+        Supervisor::new(clock::monotonic_ns(), settings, nursery, FileSets::default(), None)?;
     supervisor.one_request = true;
     fd::set_nonblocking(&stream, true)?;
     supervisor.admit(stream.into());
