@@ -124,8 +124,8 @@ fn commands<'a>(text: &'a str, language: &str) -> Vec<Shown<'a>> {
     shown
 }
 
-#[test]
-fn the_commands_of_locks_run_as_written() {
+/// Runs the commands of a page beside a daemon of their own.
+fn run_beside_a_daemon(page: &str) {
     let world = World::new(BINARY);
     let daemon = world.daemon(&["--workers", "1"]);
     let run = |command: &str| {
@@ -135,14 +135,22 @@ fn the_commands_of_locks_run_as_written() {
         Running::start(world.script(&text)).finish()
     };
     assert_eq!(run("mkdir bin && ln -s \"$TALLY\" bin/tally").code(), 0);
-    for shown in commands(include_str!("../docs/locks.md"), "sh") {
+    for shown in commands(page, "sh") {
         let finished = run(shown.command);
-        // A table is as wide as its longest command.
-        let told = format!("{}{}", finished.stdout, finished.stderr);
-        shown.check(finished.code(), &told);
+        shown.check(finished.code(), &format!("{}{}", finished.stdout, finished.stderr));
     }
     daemon.stop();
     world.finish();
+}
+
+#[test]
+fn the_commands_of_locks_run_as_written() {
+    run_beside_a_daemon(include_str!("../docs/locks.md"));
+}
+
+#[test]
+fn the_commands_of_objects_run_as_written() {
+    run_beside_a_daemon(include_str!("../docs/objects.md"));
 }
 
 #[test]

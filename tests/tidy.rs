@@ -151,6 +151,7 @@ fn every_document_that_is_named_is_there() {
         "docs/expressions.md",
         "docs/lab.md",
         "docs/locks.md",
+        "docs/objects.md",
         "docs/operations.md",
         "docs/protocol.md",
         "docs/security.md",

@@ -16,6 +16,7 @@ mod idle;
 mod kill;
 mod locks;
 mod measure;
+mod objects;
 mod peers;
 mod pool;
 mod scale;
@@ -40,6 +41,7 @@ const ALL: &[Bench] = &[
     ("float-sum", float_sum::columns),
     ("csv", csv::columns),
     ("aside", aside::pings),
+    ("objects", objects::shared_things),
 ];
 
 fn main() -> ExitCode {

@@ -6,6 +6,7 @@
 pub(crate) mod help;
 pub(crate) mod locks;
 mod marks;
+pub(crate) mod objects;
 mod refusal;
 pub(crate) mod studies;
 pub(crate) mod values;
@@ -109,6 +110,33 @@ pub(crate) enum Command {
     /// Show what goes wrong when processes share things, and what cures it
     #[command(before_long_help = help::LAB)]
     Lab(studies::LabArgs),
+    /// One datum that processes share: a number, a text, bytes
+    #[command(before_long_help = help::VALUE)]
+    Value(objects::ValueArgs),
+    /// Data by keys that processes share
+    #[command(before_long_help = help::DICT)]
+    Dict(objects::DictArgs),
+    /// Data in a row that processes share
+    #[command(before_long_help = help::LIST)]
+    List(objects::ListArgs),
+    /// Items for one consumer each; none is lost when that dies
+    #[command(before_long_help = help::QUEUE)]
+    Queue(Box<objects::QueueArgs>),
+    /// Wait until somebody sets it
+    #[command(before_long_help = help::EVENT)]
+    Event(objects::EventArgs),
+    /// Wait for each other
+    #[command(before_long_help = help::BARRIER)]
+    Barrier(objects::BarrierArgs),
+    /// Count, exact sum, least, greatest and mean of numbers from many processes
+    #[command(before_long_help = help::STATS)]
+    Stats(objects::StatsArgs),
+    /// List what processes share, remove it, change much of it at once
+    #[command(before_long_help = help::OBJECTS)]
+    Objects(objects::ObjectsArgs),
+    /// Print the changes of an object as they come
+    #[command(before_long_help = help::WATCH)]
+    Watch(objects::WatchArgs),
     /// List the jobs of the daemon
     #[command(before_long_help = help::JOBS)]
     Jobs {

@@ -130,6 +130,17 @@ impl Client {
         self.send_with(request, more, &[])
     }
 
+    /// Sends requests in one write, without waiting for replies.
+    pub(crate) fn send_all(&mut self, requests: &[Request]) -> Result<(), Failure> {
+        let mut bytes = Vec::new();
+        if self.greeting == Greeting::Unsaid {
+            encode(&Request::Hello(CONTROL), false, &mut bytes)?;
+            self.greeting = Greeting::Unanswered;
+        }
+        requests.iter().try_for_each(|request| encode(request, false, &mut bytes))?;
+        self.write(&bytes)
+    }
+
     /// The same with descriptors that belong to the request.
     pub(crate) fn send_with(
         &mut self,

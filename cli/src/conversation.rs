@@ -101,6 +101,21 @@ impl Conversation {
         }
     }
 
+    /// Sends requests in one go, without waiting for what is answered to the first.
+    pub(crate) fn ask_all(&mut self, requests: &[Request]) -> Result<(), Failure> {
+        self.client.send_all(requests)
+    }
+
+    /// What signals become readable at.
+    pub(crate) fn signals(&self) -> &SignalStream {
+        &self.signals
+    }
+
+    /// Signals that have come and were not heard.
+    pub(crate) fn pending_signals(&mut self) -> Result<Vec<Signal>, Failure> {
+        self.signals.pending().map_err(|why| system("read signals", &why))
+    }
+
     /// Waits until something happens, or until `until_ns` on the monotonic clock.
     pub(crate) fn hear(&mut self, until_ns: Option<u64>) -> Result<Heard, Failure> {
         loop {

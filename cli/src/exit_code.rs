@@ -37,7 +37,7 @@ pub const TABLE: [(u8, &str); 11] = [
     (CANCELLED, "cancelled"),
     (TIMED_OUT, "timed out"),
     (NOT_PERMITTED, "not permitted"),
-    (NO_SUCH, "no such job"),
+    (NO_SUCH, "no such job or object, or a closed queue with nothing left"),
     (BUSY, "the lock is busy (--nonblock)"),
     (DEADLOCK, "a deadlock was refused"),
     (INTERRUPTED, "interrupted (128 plus the signal's number for others)"),

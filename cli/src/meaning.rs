@@ -11,6 +11,7 @@ use tally_protocol::range::parse_integer;
 use tally_reduce::Reduction;
 use tally_sys::limits::cpu_count;
 
+use self::objects::ObjectAsk;
 use crate::args::values::{ConfigWhat, Mode, Partitions, ProgressWhen, When};
 use crate::args::{
     Command, Common, ConfigArgs, DaemonArgs, FactorialArgs, Line, ReduceArgs, ReductionArgs, ReductionOptions,
@@ -71,6 +72,8 @@ pub(crate) enum Verb {
     Config(Reach, ConfigAsk),
     /// A command that runs while something is held.
     Hold(Reach, Box<Holding>),
+    /// Things that processes share.
+    Object(Reach, ObjectAsk),
     /// A text.
     Help(Option<String>),
 }
@@ -145,6 +148,7 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
     let reduce = |reduction: Reduction, args: ReductionArgs, socket| {
         plan(&[reduction], false, args, verbose, Socket::of(socket, around))
     };
+    let shared = |ask: Result<ObjectAsk, Failure>| Ok(Verb::Object(Reach::of(socket.clone(), around), ask?));
     let ask = match command {
         None => return Ok(Verb::Help(None)),
         Some(Command::Sum(args)) => return reduce(Reduction::Sum, args, socket),
@@ -173,6 +177,15 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         Some(Command::Locks) => Ask::Locks,
         Some(Command::Deadlocks) => Ask::Deadlocks,
         Some(Command::Help { about }) => return Ok(Verb::Help(about)),
+        Some(Command::Value(args)) => return shared(objects::of_value(args)),
+        Some(Command::Dict(args)) => return shared(objects::of_dict(args)),
+        Some(Command::List(args)) => return shared(objects::of_list(args)),
+        Some(Command::Queue(args)) => return shared(objects::of_queue(*args)),
+        Some(Command::Event(args)) => return shared(objects::of_event(args)),
+        Some(Command::Barrier(args)) => return shared(objects::of_barrier(args)),
+        Some(Command::Stats(args)) => return shared(objects::of_stats(args)),
+        Some(Command::Objects(args)) => return shared(objects::of_objects(args)),
+        Some(Command::Watch(args)) => return shared(objects::of_watch(args)),
         Some(Command::Jobs { all }) => Ask::Jobs { all },
         Some(Command::Show(one)) => Ask::Show(one.job),
         Some(Command::Explain(one)) => Ask::Explain(one.job),
@@ -386,6 +399,7 @@ fn bad(message: impl Into<String>) -> Failure {
 }
 
 mod locks;
+pub(crate) mod objects;
 mod studies;
 #[cfg(test)]
 mod tests;

@@ -95,7 +95,12 @@ impl<'a> Terminal<'a> {
 
     /// Writes the answer, or part of it, to standard output.
     pub(crate) fn answer(&mut self, text: &str) -> Result<(), Failure> {
-        self.out.write(text).map_err(|why| {
+        self.answer_bytes(text.as_bytes())
+    }
+
+    /// The same for what need not be text.
+    pub(crate) fn answer_bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.out.write_bytes(bytes).map_err(|why| {
             Failure::new(ErrorCode::System, format!("could not write the answer: {}", place::reason(&why)))
         })
     }
@@ -142,10 +147,14 @@ impl<'a> Stream<'a> {
     }
 
     fn write(&mut self, text: &str) -> io::Result<()> {
-        if self.closed {
+        self.write_bytes(text.as_bytes())
+    }
+
+    fn write_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.closed || bytes.is_empty() {
             return Ok(());
         }
-        match self.writer.write_all(text.as_bytes()).and_then(|()| self.writer.flush()) {
+        match self.writer.write_all(bytes).and_then(|()| self.writer.flush()) {
             Err(why) if why.kind() == io::ErrorKind::BrokenPipe => {
                 self.closed = true;
                 Ok(())

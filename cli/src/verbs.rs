@@ -17,6 +17,7 @@ mod jobs;
 mod lab;
 mod locks;
 mod metrics;
+mod objects;
 mod ping;
 mod reduce;
 mod reload;
@@ -31,6 +32,7 @@ mod workers;
 
 use tally_protocol::control::Request;
 use tally_protocol::error::Failure;
+use tally_protocol::objects::ObjectRequest;
 use tally_protocol::varlink::ReplyMessage;
 use tally_sys::clock;
 
@@ -68,6 +70,7 @@ pub(crate) fn run(
         Verb::Daemon(options) => daemon::run(&context, options),
         Verb::Config(reach, asked) => config::run(&mut context, &reach, &asked),
         Verb::Hold(reach, holding) => hold::run(&mut context, &reach, &holding),
+        Verb::Object(reach, what) => objects::run(&mut context, &reach, what),
         Verb::Help(about) => help::run(&mut context, about.as_deref()),
         Verb::Ask(reach, ask) => {
             let context = &mut context;
@@ -111,6 +114,15 @@ fn ask(
     reply
 }
 
+/// Whether the daemon may take its time over a request.
+fn may_wait(request: &Request) -> bool {
+    match request {
+        Request::Wait(_) => true,
+        Request::Object(ObjectRequest::Operate(operation)) => operation.verb.may_wait(),
+        _ => false,
+    }
+}
+
 fn talk_to(client: Client) -> Result<Conversation, Failure> {
     Conversation::new(client, None, interrupts()?)
 }
@@ -122,7 +134,7 @@ fn answer_to(
     request: &Request,
     doing: &str,
 ) -> Result<ReplyMessage, Failure> {
-    let soon = !matches!(request, Request::Wait(_));
+    let soon = !may_wait(request);
     let mut slow = soon.then(|| clock::monotonic_ns().saturating_add(SLOW_NS));
     let asked = talk.ask(request, false);
     asked.map_err(|failure| report::about(doing, failure))?;
@@ -130,7 +142,8 @@ fn answer_to(
         match talk.hear(slow).map_err(|failure| report::about(doing, failure))? {
             Heard::Reply(reply) => return Ok(reply),
             Heard::Signal(signal) => {
-                let meanwhile = if soon { "" } else { "the jobs go on without us" };
+                let jobs = matches!(request, Request::Wait(_));
+                let meanwhile = if jobs { "the jobs go on without us" } else { "" };
                 return Err(interrupted(signal, meanwhile));
             }
             Heard::Nothing => {

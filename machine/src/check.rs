@@ -36,6 +36,7 @@ impl Machine {
         self.check_clients();
         self.check_ledger();
         self.locks.check();
+        self.objects.check();
         self.check_phase();
     }
 
@@ -193,6 +194,10 @@ impl Machine {
         for (&client, place) in &self.clients {
             let jobs: &[JobId] = match &place.pending {
                 Pending::Nothing | Pending::Shell | Pending::Lock => &[],
+                Pending::Object => {
+                    assert!(self.objects.waits(client), "client {client} waits for no object");
+                    &[]
+                }
                 Pending::Arrival { job } => {
                     assert!(self.ledger.is_arriving(*job, client), "client {client} waits for no submission");
                     &[]
@@ -220,7 +225,8 @@ impl Machine {
                 | Pending::Shell
                 | Pending::Lock
                 | Pending::Arrival { .. }
-                | Pending::Record { .. } => {}
+                | Pending::Record { .. }
+                | Pending::Object => {}
                 Pending::End { .. } | Pending::Stream { .. } => {
                     assert_eq!(open, 1, "client {client} waits for a job that is over");
                 }

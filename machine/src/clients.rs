@@ -52,6 +52,8 @@ pub(crate) enum Pending {
     Shell,
     /// A lock, or permits of a semaphore.
     Lock,
+    /// Something about objects, which know what.
+    Object,
     /// The end of several jobs.
     Ends {
         /// In the order asked.
@@ -71,7 +73,7 @@ impl Machine {
         self.answer(client, Reply::Refused(Failure::new(code, why)));
     }
 
-    fn reply(&mut self, client: ClientId, reply: Reply, continues: bool) {
+    pub(crate) fn reply(&mut self, client: ClientId, reply: Reply, continues: bool) {
         self.act(Action::Reply { client, reply, continues });
     }
 
@@ -142,7 +144,8 @@ impl Machine {
                     | Pending::Arrival { .. }
                     | Pending::Record { .. }
                     | Pending::Shell
-                    | Pending::Lock,
+                    | Pending::Lock
+                    | Pending::Object,
                 )
                 | None => continue,
             };
@@ -177,7 +180,8 @@ impl Machine {
                     | Pending::Arrival { .. }
                     | Pending::Record { .. }
                     | Pending::Shell
-                    | Pending::Lock => false,
+                    | Pending::Lock
+                    | Pending::Object => false,
                 })
             });
         // They stay watchers until they are answered, so that the job is not forgotten before.
@@ -222,7 +226,7 @@ impl Machine {
         self.crowded = true;
         self.alarms.clear(Alarm::Progress(client));
         let jobs: &[JobId] = match &pending {
-            Pending::Nothing | Pending::Shell | Pending::Lock => &[],
+            Pending::Nothing | Pending::Shell | Pending::Lock | Pending::Object => &[],
             Pending::Arrival { job } => {
                 self.ledger.forget_arriver(*job);
                 &[]
@@ -261,6 +265,7 @@ impl Machine {
         let pending = self.stop_waiting(client);
         self.clients.remove(&client);
         self.locker_gone(client);
+        self.objects_lose(client);
         if self.settings.until_clients_gone && self.clients.is_empty() {
             return self.stop_now(true);
         }

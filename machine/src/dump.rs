@@ -42,6 +42,8 @@ impl Machine {
             let (held, waiting) = self.locks.counts();
             json.number("locks_held", held);
             json.number("locks_waiting", waiting);
+            json.number("objects", self.objects.count());
+            json.number("object_bytes", self.objects.bytes());
             json.number("late", self.late);
             json.number("restarts", self.restarts);
         });
@@ -139,6 +141,7 @@ fn waits(json: &mut Json, pending: &Pending) {
         Pending::Nothing => ("nothing", &[]),
         Pending::Shell => ("shell", &[]),
         Pending::Lock => ("lock", &[]),
+        Pending::Object => ("object", &[]),
         Pending::End { job } => ("end", std::slice::from_ref(job)),
         Pending::Stream { job, .. } => ("progress", std::slice::from_ref(job)),
         Pending::Arrival { job } | Pending::Record { job } => ("record", std::slice::from_ref(job)),

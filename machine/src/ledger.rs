@@ -76,6 +76,8 @@ enum Entry {
     Fences(u64),
     /// Jobs that are gone.
     Gone(BTreeSet<JobId>),
+    /// A batch of the objects'.
+    Objects(u64),
 }
 
 /// A submission that waits for its record.
@@ -234,7 +236,15 @@ impl Machine {
     }
 
     fn record(&mut self, entry: Entry, records: &[Record]) -> u64 {
-        let changes: Vec<Change> = records.iter().flat_map(Record::changes).collect();
+        self.entrust(entry, records.iter().flat_map(Record::changes).collect())
+    }
+
+    /// Writes down what the objects want written.
+    pub(crate) fn record_objects(&mut self, batch: u64, changes: Vec<Change>) {
+        self.entrust(Entry::Objects(batch), changes);
+    }
+
+    fn entrust(&mut self, entry: Entry, changes: Vec<Change>) -> u64 {
         let bytes = changes.iter().map(|change| match change {
             Change::Put(_, _, bytes) => bytes.len() as u64,
             Change::Delete(..) => 0,
@@ -264,6 +274,7 @@ impl Machine {
             Entry::Ids(to) => self.ledger.reserved = self.ledger.reserved.max(to),
             Entry::Fences(to) => self.fences_reserved(to),
             Entry::Job(job) => self.written(job, Ok(())),
+            Entry::Objects(batch) => self.objects_written(batch, Ok(())),
             Entry::Gone(_) => {}
         }
     }
@@ -282,6 +293,7 @@ impl Machine {
             Entry::Ids(_) => self.recount_ids(),
             Entry::Fences(to) => self.fences_reserved(to),
             Entry::Job(job) => self.written(job, Err(why)),
+            Entry::Objects(batch) => self.objects_written(batch, Err(why)),
             Entry::Gone(mut jobs) => self.ledger.gone.append(&mut jobs),
         }
     }
@@ -291,7 +303,7 @@ impl Machine {
         let under_way = self.ledger.open.values().filter_map(|entry| match entry {
             Entry::Arrival(_, ids) => *ids,
             Entry::Ids(to) => Some(*to),
-            Entry::Job(_) | Entry::Gone(_) | Entry::Fences(_) => None,
+            Entry::Job(_) | Entry::Gone(_) | Entry::Fences(_) | Entry::Objects(_) => None,
         });
         self.ledger.asked = under_way.fold(self.ledger.reserved, u64::max);
     }
@@ -650,6 +662,7 @@ impl Machine {
             return;
         }
         self.ledger.abandoned = true;
+        self.abandon_objects();
         self.crowded = true;
         let mut jobs = std::mem::take(&mut self.ledger.inky);
         jobs.append(&mut self.ledger.held);
@@ -658,7 +671,11 @@ impl Machine {
                 Entry::Job(id) => {
                     jobs.insert(id);
                 }
-                Entry::Arrival(..) | Entry::Ids(_) | Entry::Gone(_) | Entry::Fences(_) => {}
+                Entry::Arrival(..)
+                | Entry::Ids(_)
+                | Entry::Gone(_)
+                | Entry::Fences(_)
+                | Entry::Objects(_) => {}
             }
         }
         self.alarms.clear(Alarm::Store);

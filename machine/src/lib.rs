@@ -6,7 +6,8 @@
 //! Where to go next: `requests` (what clients ask), `words` (what workers say), `schedule` (who gets which partition
 //! next), `lease` (what a lease goes through), `staff` (which workers are started and ended), `deaths` (what a death
 //! costs, and whom), `finish` (how a job ends),
-//! `locks` (named locks and semaphores), `ledger` (what survives the supervisor), `restore` (how the next one goes on), `permission` (who may do what), `check` (what must always hold), `sim` (the seeded worlds it is tested
+//! `locks` (named locks and semaphores), `objects` (what clients share), `ledger` (what survives the supervisor),
+//! `restore` (how the next one goes on), `permission` (who may do what), `check` (what must always hold), `sim` (the seeded worlds it is tested
 //! in).
 #![forbid(unsafe_code)]
 
@@ -30,6 +31,7 @@ mod ledger;
 mod locks;
 mod memory;
 pub mod moment;
+mod objects;
 mod pace;
 mod partition;
 pub mod permission;
@@ -73,6 +75,7 @@ use figures::Figures;
 use jobs::Jobs;
 use ledger::Ledger;
 use locks::{Fences, Locks};
+use objects::Objects;
 use schedule::Queue;
 
 /// The supervisor's state. Feed it events, perform its actions, wake it at its deadline.
@@ -91,6 +94,8 @@ pub struct Machine {
     locks: Locks,
     /// Another program of this process will go on with connections that hold or wait for locks.
     handing_over: bool,
+    /// What clients share.
+    objects: Objects,
     alarms: Alarms,
     actions: VecDeque<Action>,
     /// Starts that failed in a row, by kind of worker.
@@ -140,6 +145,7 @@ impl Machine {
             ledger: Ledger::new(1),
             locks: Locks::new(Fences::new(0, settings.wall_ms(now), settings.durable)),
             handing_over: false,
+            objects: Objects::new(settings.wall_ms_at_zero, settings.durable),
             alarms: Alarms::default(),
             actions: VecDeque::new(),
             droughts: BTreeMap::new(),
@@ -212,6 +218,7 @@ impl Machine {
                 Alarm::Store => self.store_due(),
                 Alarm::Forget => self.crowded = true,
                 Alarm::Locks => self.locks_due(),
+                Alarm::Object(alarm) => self.object_due(alarm),
             }
             self.settle();
         }

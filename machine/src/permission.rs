@@ -12,6 +12,8 @@
 //! | Cancel, Pause, Resume, Retry, Reprioritize (*)   | its own       | its own       | yes     |
 //! | Cancel of all                                    | all its own   | all its own   | all     |
 //! | Reload, Drain, Stop, Upgrade, Dump               | no            | no            | yes     |
+//! | Operate, Transact, WatchObject, RemoveObject     | by the object | sees          | yes     |
+//! | Objects                                          | lists those it may see | yes  | yes     |
 //!
 //! (*) A retry is within limits, as a submission is.
 //! (**) Without the command lines of other users, but for readers and operators.
@@ -92,6 +94,7 @@ impl Machine {
             | Request::Config
             | Request::Metrics
             | Request::Lock(_)
+            | Request::Object(_)
             | Request::Jobs { .. }
             | Request::Cancel { all: true, .. } => Ok(()),
             Request::Submit(_) => self.has_room_for(who),

@@ -11,6 +11,7 @@
 //! | Result           | any          | ended                                     | at once             |
 //! | Follow           | any          | any                                       | at its end          |
 //! | Wait             | any          | any                                       | when all have ended |
+//! | Operate, Transact, WatchObject, Objects, RemoveObject | Running, Draining |       | by the objects      |
 //! | Reload, Upgrade, Config, Metrics | any |                                  | by the shell        |
 //! | everything else  | any          | any                                       | at once             |
 //!
@@ -85,6 +86,7 @@ impl Machine {
             Request::Config => self.act(Action::Config { client }),
             Request::Metrics => self.act(Action::Metrics { client }),
             Request::Lock(request) => self.lock_said(client, who, request),
+            Request::Object(request) => self.object_said(client, who, request, more),
         }
     }
 

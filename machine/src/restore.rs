@@ -34,6 +34,8 @@ impl Machine {
         for saved in open {
             machine.restore_open(saved);
         }
+        machine.objects.restore(saved.objects, saved.last_object_row);
+        machine.host();
         machine.crowded = true;
         machine.feed = true;
         machine.settle();

@@ -45,6 +45,7 @@ impl Machine {
             Phase::Running | Phase::Draining { .. } => {
                 self.phase = Phase::Stopping;
                 self.alarms.clear(Alarm::Drain);
+                self.send_object_waiters_away();
                 self.end_all_jobs();
                 self.send_lockers_away();
                 if at_once {

@@ -11,6 +11,7 @@ use crate::error::{ErrorCode, Failure};
 use crate::ids::JobId;
 use crate::job::{JobRequest, JobSpec};
 use crate::locks::{LockReply, LockRequest};
+use crate::objects::{self, ObjectReply, ObjectRequest};
 use crate::settings::{ConfigView, ReloadView};
 use crate::source::FileSource;
 use crate::varlink::{Call, ReplyMessage};
@@ -93,6 +94,8 @@ pub enum Request {
     Metrics,
     /// Named locks and semaphores.
     Lock(LockRequest),
+    /// Something about hosted objects.
+    Object(ObjectRequest),
 }
 
 /// What the machine answers.
@@ -127,6 +130,8 @@ pub enum Reply {
     Lock(LockReply),
     /// To `Ping`, `Drain`, `Stop`, `Upgrade`.
     Done,
+    /// To what was asked about hosted objects.
+    Object(ObjectReply),
     /// It could not be done.
     Refused(Failure),
 }
@@ -267,6 +272,9 @@ impl Request {
             lock if LockRequest::METHODS.contains(&lock) => {
                 LockRequest::from_call(lock, parameters).map(Self::Lock)
             }
+            _ if objects::METHODS.contains(&method) => {
+                ObjectRequest::from_call(method, parameters).map(Self::Object)
+            }
             _ => Err(BadCall::Method(call.method)),
         }
     }
@@ -304,17 +312,18 @@ impl Request {
             Self::Config => ("Config", json!({})),
             Self::Metrics => ("Metrics", json!({})),
             Self::Lock(request) => request.to_call(),
+            Self::Object(request) => request.to_call(),
         };
         Call { method: format!("io.tally.{name}"), parameters: object(parameters), more, ..Call::default() }
     }
 }
 
-pub(crate) fn read<P: DeserializeOwned>(parameters: Map<String, Value>) -> Result<P, BadCall> {
+pub(crate) fn read<P: Deserialize<'static>>(parameters: Map<String, Value>) -> Result<P, BadCall> {
     let only = match parameters.len() {
         1 => parameters.keys().next().cloned(),
         _ => None,
     };
-    serde_json::from_value(Value::Object(parameters)).map_err(|why| {
+    P::deserialize(Value::Object(parameters)).map_err(|why| {
         let why = why.to_string();
         BadCall::Parameter(named_field(&why).or(only).unwrap_or(why))
     })
@@ -364,6 +373,7 @@ impl Reply {
             Self::Metrics(text) => (None, json!({ "text": text })),
             Self::Lock(reply) => (None, reply.to_value()),
             Self::Done => (None, json!({})),
+            Self::Object(reply) => (None, json!(reply)),
             Self::Refused(failure) => (Some(failure.code.varlink_name()), json!(failure)),
         };
         ReplyMessage { error, parameters: object(parameters), continues }
@@ -433,6 +443,10 @@ mod tests {
             Request::Reload,
             Request::Config,
             Request::Metrics,
+            Request::Object(ObjectRequest::List),
+            Request::Object(ObjectRequest::Transact(Vec::new())),
+            Request::Object(ObjectRequest::Watch { object: "x".to_owned(), since: Some(3) }),
+            Request::Object(ObjectRequest::Remove { object: "x".to_owned() }),
         ];
         for request in requests {
             let call = request.to_call(false);

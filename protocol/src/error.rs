@@ -54,6 +54,14 @@ pub enum ErrorCode {
     Deadlock,
     /// Interrupted from the keyboard.
     Interrupted,
+    /// There is no such object, or no such key or element in it.
+    NoSuchObject,
+    /// The queue is closed: nothing is put into it, and what was in it has been taken.
+    Closed,
+    /// It is not what it was said to be: a version, an old value.
+    Conflict,
+    /// The barrier is broken: a party died, or did not wait long enough.
+    BarrierBroken,
     /// The system refused something: a file, a socket, a process.
     System,
 }
@@ -63,7 +71,7 @@ pub const STOPPING: &str = "the daemon is stopping";
 
 impl ErrorCode {
     /// Every code, in the order of the list.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 26] = [
         Self::WorkerKilled,
         Self::KernelFailed,
         Self::NoAnswer,
@@ -85,6 +93,10 @@ impl ErrorCode {
         Self::Busy,
         Self::Deadlock,
         Self::Interrupted,
+        Self::NoSuchObject,
+        Self::Closed,
+        Self::Conflict,
+        Self::BarrierBroken,
         Self::System,
     ];
 
@@ -104,13 +116,15 @@ impl ErrorCode {
             | Self::Stopping
             | Self::StoreFailed
             | Self::VersionMismatch
+            | Self::Conflict
+            | Self::BarrierBroken
             | Self::System => 1,
             Self::BadUsage => 2,
             Self::NoDaemon => 3,
             Self::Cancelled => 4,
             Self::TimedOut => 5,
             Self::NotPermitted => 6,
-            Self::NoSuchJob => 7,
+            Self::NoSuchJob | Self::NoSuchObject | Self::Closed => 7,
             Self::Busy => 8,
             Self::Deadlock => 9,
             Self::Interrupted => 130,

@@ -14,6 +14,7 @@ pub mod job;
 pub mod limits;
 pub mod locks;
 pub mod near;
+pub mod objects;
 pub mod range;
 pub mod record;
 pub mod settings;

@@ -98,3 +98,31 @@ pub const LOCK_WARNINGS_MAX: usize = 3;
 pub const FENCES_AHEAD: u64 = 100_000;
 /// Bytes in which locks are handed over to another program of the daemon.
 pub const HANDED_LOCKS_BYTES_MAX: usize = 256 << 20;
+/// Objects that the daemon hosts.
+pub const OBJECTS_MAX: usize = 100_000;
+/// Objects of one user.
+pub const OBJECTS_PER_USER_MAX: usize = 10_000;
+/// Bytes that all objects take, about: what is in them, and `OBJECT_CELL_BYTES` for each key, element and item.
+pub const OBJECTS_BYTES_MAX: usize = 512 << 20;
+/// Bytes that the objects of one user take, for users without the right to operate.
+pub const OBJECTS_BYTES_PER_USER_MAX: usize = 64 << 20;
+/// Bytes that one object takes.
+pub const OBJECT_BYTES_MAX: usize = 128 << 20;
+/// Bytes that each key, element and item is counted with beside what is in it.
+pub const OBJECT_CELL_BYTES: usize = 64;
+/// Bytes of the name of an object.
+pub const OBJECT_NAME_BYTES_MAX: usize = 255;
+/// Bytes of a key of a dict.
+pub const OBJECT_KEY_BYTES_MAX: usize = 4 << 10;
+/// Bytes of what an object holds in one place.
+pub const DATUM_BYTES_MAX: usize = 512 << 10;
+/// Operations of one transaction.
+pub const OPERATIONS_MAX: usize = 10_000;
+/// Bytes of keys, elements and items in one reply, about; the rest is asked for with another request.
+pub const OBJECT_PAGE_BYTES: usize = 1 << 20;
+/// Items that a queue may hold, unless it is bounded closer.
+pub const QUEUE_ITEMS_MAX: u64 = 1_000_000;
+/// Times an item of a queue may be delivered, where that is bounded.
+pub const DELIVERIES_MAX: u32 = 1_000;
+/// Parties of a barrier; each is a connection.
+pub const PARTIES_MAX: u32 = 1_024;

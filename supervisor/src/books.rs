@@ -215,6 +215,7 @@ fn stored(table: Table) -> tally_store::Table {
         Table::Jobs => tally_store::Table::Jobs,
         Table::Progress => tally_store::Table::Progress,
         Table::Outcomes => tally_store::Table::Outcomes,
+        Table::Objects => tally_store::Table::Objects,
     }
 }
 
@@ -224,5 +225,6 @@ fn table_of(table: tally_store::Table) -> Table {
         tally_store::Table::Jobs => Table::Jobs,
         tally_store::Table::Progress => Table::Progress,
         tally_store::Table::Outcomes => Table::Outcomes,
+        tally_store::Table::Objects => Table::Objects,
     }
 }

@@ -8,7 +8,8 @@ use std::os::unix::net::UnixStream;
 
 use tally_protocol::limits;
 use tally_protocol::locks::handover::HandedParty;
-use tally_protocol::varlink::{self, Call, ReplyMessage, Splitter, Unreadable};
+use tally_protocol::objects::{QuickCall, quick_call};
+use tally_protocol::varlink::{self, Call, Splitter, Unreadable};
 use tally_sys::fd::write_some;
 use tally_sys::passed::{self, Taken};
 use tally_sys::poll::Interest;
@@ -56,6 +57,8 @@ pub(crate) struct Client {
 pub(crate) enum Input {
     /// A whole call.
     Call(Call),
+    /// A whole call about objects, read already.
+    Quick(QuickCall),
     /// Bytes that are none: hang up after saying so.
     Garbage(Unreadable),
     /// Nothing whole yet.
@@ -162,6 +165,10 @@ impl Client {
             Ok(None) => return Input::Nothing,
             Err(why) => return self.give_up(why),
         };
+        if let Some(call) = quick_call(message) {
+            self.pending = Some(Pending { oneway: call.oneway, more: call.more });
+            return Input::Quick(call);
+        }
         match varlink::decode::<Call>(message) {
             Ok(call) => {
                 self.pending = Some(Pending { oneway: call.oneway, more: call.more });
@@ -192,22 +199,35 @@ impl Client {
         self.pending.is_some_and(|pending| pending.more)
     }
 
-    /// Queues a reply to the pending call and sends what goes.
-    pub(crate) fn reply(&mut self, message: &ReplyMessage) -> Fate {
+    /// Queues a reply to the pending call; `continues`: more of them follow. It is sent with the next [`Client::write`].
+    pub(crate) fn reply(
+        &mut self,
+        continues: bool,
+        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), Unreadable>,
+    ) -> Fate {
         let Some(pending) = self.pending else { return Fate::Stays };
-        if !message.continues {
+        if !continues {
             self.pending = None;
         }
-        if pending.oneway || (message.continues && !pending.more) {
+        if pending.oneway || (continues && !pending.more) {
             return self.fate();
         }
         // One reply may be of any size; a client that lets them pile up is hung up on.
         let waiting = self.outgoing.len() - self.sent;
-        if waiting > limits::REPLY_BACKLOG_BYTES_MAX || varlink::encode(message, &mut self.outgoing).is_err()
-        {
+        if waiting > limits::REPLY_BACKLOG_BYTES_MAX || encode(&mut self.outgoing).is_err() {
             return Fate::Gone;
         }
-        self.write()
+        // What is much already goes now: so only what the reader leaves counts for its backlog.
+        if self.outgoing.len() - self.sent > limits::CLIENT_READ_BYTES_PER_TURN {
+            self.write()
+        } else {
+            Fate::Stays
+        }
+    }
+
+    /// Whether replies wait to be sent.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.sent < self.outgoing.len()
     }
 
     /// Hangs up once all replies are sent.

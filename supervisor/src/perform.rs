@@ -23,6 +23,7 @@ impl Supervisor {
             Action::Signal { worker, blow } => self.strike(worker, blow),
             Action::Reply { client, mut reply, continues } => {
                 match &mut reply {
+                    Reply::Object(reply) => return self.reply_quickly(client, reply, continues),
                     Reply::Status(status) => self.complete_status(status),
                     Reply::Workers(workers) => self.tell_confinement(workers),
                     Reply::Refused(failure) if failure.code == ErrorCode::Deadlock => {

@@ -71,6 +71,8 @@ pub(crate) struct Supervisor {
     pub(crate) events: VecDeque<Event>,
     /// Clients that may have a whole request waiting.
     pub(crate) asking: BTreeSet<ClientId>,
+    /// Clients with replies to be sent.
+    pub(crate) unsent: BTreeSet<ClientId>,
     /// Links that may hold more than a turn's bound.
     pub(crate) unread: BTreeSet<WorkerId>,
     pub(crate) buffer: Vec<u8>,
@@ -139,6 +141,7 @@ impl Supervisor {
             strays: false,
             events: VecDeque::new(),
             asking: BTreeSet::new(),
+            unsent: BTreeSet::new(),
             unread: BTreeSet::new(),
             buffer: vec![0; 16 << 10],
             frame: Vec::new(),
@@ -308,7 +311,8 @@ impl Supervisor {
             }
         }
         self.flush_links();
-        // A broken link found by the flush is an event of its own.
+        self.flush_clients();
+        // A broken link or a lost client found by the flush is an event of its own.
         if !self.events.is_empty() {
             self.settle();
         }

@@ -16,11 +16,12 @@ tally - exact parallel sums and other reductions that survive a dying worker
   tally sum 0..1e12 --detach               runs in the daemon; prints a job id
 
 Compute   sum product min max count mean variance stddev   reduce factorial
-          running compare lab
+          running compare
+Share     value dict list queue event barrier stats objects watch
+          lock semaphore locks deadlocks
 Jobs      jobs show explain wait result follow cancel pause resume retry
 Daemon    daemon status workers ping metrics reload config drain stop
-          upgrade dump
-Share     lock semaphore locks deadlocks
+          upgrade dump     Learn   lab help
 
 Often used
   --workers N --mode MODE       processes (default), threads, inline
@@ -56,6 +57,10 @@ Compute
   running LIST [FILE]                              the reduction after each line
   compare SOURCE...                                inline, threads, processes
   lab STUDY                                        races, locks, deadlocks shown
+Share between processes, in a daemon
+  value dict list queue NAME ...                   data, one operation each
+  event barrier stats NAME ...                     wait, meet, count
+  objects [rm NAME]  watch NAME                    what is there, what changes
 Jobs of a daemon
   jobs                  list them            cancel JOB...  end them
   show JOB              all about one        pause JOB      no more work
@@ -137,6 +142,31 @@ examples! {
   tally lab race --lock none,ticket --plot race.svg
   tally lab deadlock                always ends by itself
   tally lab coroutines";
+    VALUE = "  tally value hits add 1              the sum so far, from 0
+  tally value name set 'a text'
+  tally value leader cas nobody me    exit 1 if it is not nobody";
+    DICT = "  tally dict prices set apple 0.5
+  tally dict prices get apple         0.5; exit 7 if there is no such key
+  tally dict prices items             key, tab, value
+  tally dict prices set - < prices.tsv";
+    LIST = "  tally list steps push one two three
+  tally list steps pop                three; --front: one
+  tally list steps get -1             the last";
+    QUEUE = "  tally queue work put a.txt b.txt
+  tally queue work get                a.txt; waits for one if need be
+  tally queue work get --each -- gzip {}
+                                      one after the other, until it is closed
+  tally queue work close              no more come; then get ends with 7";
+    EVENT = "  tally event ready wait --timeout 10s && echo go
+  tally event ready set";
+    BARRIER = "  tally barrier start wait --parties 4   which of them it was: 0 to 3";
+    STATS = "  tally stats latency add 12.5 13
+  tally stats latency get             count, sum, min, max, mean";
+    OBJECTS = "  tally objects
+  tally objects rm hits prices
+  printf 'value a add -1\\nvalue b add 1\\n' | tally objects batch - --atomic";
+    WATCH = "  tally watch prices                  what, version, operation, key, value
+  tally watch prices --count 1 --json";
     JOBS = "  tally jobs                        open jobs
   tally jobs --all --json           also ended ones, for programs";
     SHOW = "  tally show j17
@@ -207,6 +237,14 @@ pub(super) fn example(command: &str) -> Option<&'static str> {
             "tally jobs --all lists their ids"
         }
         "config" => "tally config show",
+        "value" => "tally value hits add 1",
+        "dict" => "tally dict prices set apple 0.5",
+        "list" => "tally list steps push one",
+        "queue" => "tally queue work put item",
+        "event" => "tally event ready wait",
+        "barrier" => "tally barrier start wait --parties 2",
+        "stats" => "tally stats latency add 12.5",
+        "watch" => "tally watch prices",
         "running" => "tally running sum numbers.txt",
         "compare" => "tally compare 0..1e8",
         "lab" => "tally lab race",
@@ -298,6 +336,9 @@ its schema: {\"schema\":\"tally.result/1\",...}
   tally.help/1      help                  tally.version/1   --version
   tally.lab/1       lab                   tally.compare/1   compare
   tally.locks/1     locks                 tally.deadlocks/1     deadlocks
+  tally.value/1     value; and so dict, list, queue, event, barrier, stats
+  tally.objects/1   objects               tally.watch/1     watch, one a line
+  tally.fill/1      what was read from standard input into an object
   tally.running/1   running, one object for each line
   tally.progress/1  --progress json: lines on standard error
   tally.error/1     on standard error, when a request could not be made

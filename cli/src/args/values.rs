@@ -11,6 +11,7 @@ use tally_protocol::ids::JobId;
 use tally_protocol::job::{Nan, OnBad, StartMethod, Transport};
 use tally_protocol::limits;
 use tally_protocol::locks::check_name;
+use tally_protocol::objects::Others;
 use tally_protocol::range::parse_integer;
 
 use super::marks::{plain, plain_bytes};
@@ -152,6 +153,18 @@ pub(crate) fn log_level(text: &str) -> Result<String, String> {
 /// A path, which need not be text.
 pub(crate) fn paths() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(|path| PathBuf::from(plain_bytes(path)))
+}
+
+/// What users may do who do not own an object.
+pub(crate) fn others(text: &str) -> Result<Others, String> {
+    let all = [Others::None, Others::Read, Others::Write];
+    all.into_iter().find(|one| one.name() == text).ok_or_else(|| "it can be none, read, write".to_owned())
+}
+
+/// A type of what objects hold.
+pub(crate) fn datum_type(text: &str) -> Result<String, String> {
+    let known = ["integer", "float", "text", "bytes"].contains(&text);
+    if known { Ok(text.to_owned()) } else { Err("it can be integer, float, text, bytes".to_owned()) }
 }
 
 /// A text that may begin with a minus sign.

@@ -2,6 +2,10 @@
 
 use tally_protocol::control::{Reply, Request};
 use tally_protocol::locks::{Acquire, LockRequest, Patience, Want};
+use tally_protocol::objects::{
+    Creation, Datum, DictVerb, EventVerb, Lifetime, ObjectRequest, Operation, Others, QueueVerb, ValueVerb,
+    Verb,
+};
 use tally_protocol::version::Spoken;
 use tally_protocol::{ClientId, JobId};
 
@@ -142,7 +146,8 @@ impl World {
         let kinds = if self.scenario.settings.durable { 18 } else { 6 };
         match self.rng.below(kinds) {
             6 => Request::Reload,
-            7 => Request::Config,
+            7 if self.now.0.is_multiple_of(3) => Request::Config,
+            7 => Request::Object(object(self.now.0)),
             8 => Request::Metrics,
             9 => Request::Upgrade { binary: None },
             10..=13 => {
@@ -211,4 +216,21 @@ impl World {
         };
         self.ask(client, next, false);
     }
+}
+
+/// Something about a persistent object, by a number: it takes no dice, so that the scenarios stay what they were.
+fn object(number: u64) -> ObjectRequest {
+    let value = || Datum::from(i64::try_from(number % 100).unwrap_or(0));
+    let (name, verb) = match number % 5 {
+        0 => ("queue", Verb::Queue(QueueVerb::Put(vec![value()]))),
+        1 => ("queue", Verb::Queue(QueueVerb::Get { take: number.is_multiple_of(2), lease_ms: None })),
+        2 => ("sum", Verb::Value(ValueVerb::Add(value()))),
+        3 => ("dict", Verb::Dict(DictVerb::Set((number % 7).to_string(), value()))),
+        _ => ("event", Verb::Event(EventVerb::Wait)),
+    };
+    let creation =
+        Creation { lifetime: Some(Lifetime::Persistent), others: Some(Others::Write), ..Creation::default() };
+    let operation =
+        Operation { timeout_ms: Some(5), creation: Some(Box::new(creation)), ..Operation::new(name, verb) };
+    ObjectRequest::Operate(Box::new(operation))
 }

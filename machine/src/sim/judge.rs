@@ -177,6 +177,7 @@ impl World {
             (Request::Reload, Reply::Reloaded(_)) => true,
             (Request::Config | Request::Metrics, Reply::Metrics(_)) => true,
             (Request::Lock(_), Reply::Lock(_)) => true,
+            (Request::Object(_), Reply::Object(_)) => true,
             (_, _) => false,
         };
         if !good {
@@ -232,6 +233,7 @@ impl World {
             | Reply::Config(_)
             | Reply::Metrics(_)
             | Reply::Lock(_)
+            | Reply::Object(_)
             | Reply::Done
             | Reply::Refused(_) => {}
         }
@@ -386,9 +388,10 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
                         | Request::Wait(_)
                         | Request::Reload
                         | Request::Upgrade { .. }
+                        | Request::Object(_)
                 )
         }
-        ErrorCode::StoreFailed => changes || matches!(request, Request::Submit(_)),
+        ErrorCode::StoreFailed => changes || matches!(request, Request::Submit(_) | Request::Object(_)),
         ErrorCode::WrongState => changes || matches!(request, Request::Cancel { .. }),
         ErrorCode::NotEnded => matches!(request, Request::Result(_)),
         ErrorCode::BadUsage => matches!(request, Request::Reload),
@@ -405,8 +408,14 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
                         | Request::Dump
                         | Request::Reload
                         | Request::Upgrade { .. }
+                        | Request::Object(_)
                 )
         }
+        ErrorCode::TimedOut
+        | ErrorCode::NoSuchObject
+        | ErrorCode::Closed
+        | ErrorCode::Conflict
+        | ErrorCode::BarrierBroken => matches!(request, Request::Object(_)),
         ErrorCode::WorkerKilled
         | ErrorCode::KernelFailed
         | ErrorCode::NoAnswer
@@ -415,7 +424,6 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
         | ErrorCode::Internal
         | ErrorCode::NoDaemon
         | ErrorCode::Cancelled
-        | ErrorCode::TimedOut
         | ErrorCode::Busy
         | ErrorCode::Deadlock
         | ErrorCode::System

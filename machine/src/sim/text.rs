@@ -68,6 +68,10 @@ fn request(request: &Request) -> String {
         Request::Config => "config".to_owned(),
         Request::Metrics => "metrics".to_owned(),
         Request::Lock(request) => format!("{request:?}"),
+        Request::Object(request) => {
+            let (method, parameters) = request.to_call();
+            format!("{method} {parameters}")
+        }
     }
 }
 
@@ -170,6 +174,7 @@ fn reply(reply: &Reply) -> String {
         Reply::Metrics(_) => "metrics".to_owned(),
         Reply::Lock(reply) => format!("{reply:?}"),
         Reply::Done => "done".to_owned(),
+        Reply::Object(_) => reply.to_message(false).parameters.values().map(ToString::to_string).collect(),
         Reply::Refused(failure) => format!("refused: {}", failure.message),
     }
 }

@@ -3,6 +3,9 @@
 use tally_protocol::control::Request;
 use tally_protocol::job::{JobRequest, Transport};
 use tally_protocol::locks::{Acquire, LockRequest, Patience, Want};
+use tally_protocol::objects::{
+    BarrierVerb, Creation, EventVerb, Lifetime, ObjectRequest, Operation, Others, QueueVerb, ValueVerb, Verb,
+};
 use tally_protocol::settings::ReloadView;
 use tally_protocol::work::{FromWorker, LeaseId};
 use tally_protocol::{Attempt, ClientId, JobId, PartitionId, WorkerId};
@@ -67,8 +70,9 @@ impl Dice {
 
     fn request(&mut self) -> Request {
         let job = self.job();
-        match self.below(21) {
-            18..=20 => self.lock_request(),
+        match self.below(23) {
+            17 | 18 => Request::Object(self.object()),
+            20..=22 => self.lock_request(),
             13 => Request::Reload,
             14 => Request::Upgrade { binary: None },
             15 => Request::Reprioritize { job, priority: 4 },
@@ -101,6 +105,34 @@ impl Dice {
             2 => LockRequest::Release { fence: 1 + self.below(30) },
             _ => LockRequest::Acquire(Box::new(Acquire { patience, ttl_ms, ..Acquire::new(name, want) })),
         })
+    }
+
+    fn object(&mut self) -> ObjectRequest {
+        let name = ["a", "b", "c"][usize::try_from(self.below(3)).unwrap()].to_owned();
+        let verb = match self.below(9) {
+            0 => Verb::Queue(QueueVerb::Put(vec![1.into()])),
+            1 => Verb::Queue(QueueVerb::Get { take: false, lease_ms: Some(1 + self.below(20)) }),
+            2 => Verb::Queue(QueueVerb::Close),
+            3 => Verb::Event(EventVerb::Wait),
+            4 => Verb::Event(EventVerb::Set),
+            5 => Verb::Barrier(BarrierVerb::Wait { parties: 2 }),
+            6 => Verb::Value(ValueVerb::Add(1.into())),
+            7 => return ObjectRequest::Watch { object: name, since: None },
+            _ => return ObjectRequest::Remove { object: name },
+        };
+        let lifetime = [Lifetime::Daemon, Lifetime::Connection, Lifetime::Persistent];
+        let lifetime = lifetime.get(usize::try_from(self.below(5)).unwrap()).copied();
+        let creation = Creation { lifetime, others: Some(Others::Write), ..Creation::default() };
+        let timeout_ms = (self.below(2) == 0).then(|| self.below(20));
+        let operation = Operation {
+            timeout_ms,
+            creation: lifetime.map(|_| Box::new(creation)),
+            ..Operation::new(name, verb)
+        };
+        if self.below(4) == 0 {
+            return ObjectRequest::Transact(vec![operation.clone(), operation]);
+        }
+        ObjectRequest::Operate(Box::new(operation))
     }
 
     fn submission(&mut self) -> JobRequest {
