@@ -5,6 +5,7 @@ mod chaos;
 mod clients;
 mod deaths;
 mod durable;
+mod floods;
 mod happy;
 mod memory;
 mod partials;
