@@ -57,7 +57,6 @@ impl Supervisor {
 
     /// After the machine has settled: what is new.
     pub(crate) fn tell_news(&mut self) {
-        self.keep_files();
         for set in self.machine.take_released() {
             self.files.drop_set(set);
         }

@@ -14,7 +14,7 @@ use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::record::Saved;
 use tally_protocol::source::{FileIdentity, FileSource, Source};
 use tally_sys::activation::{self, Passed};
-use tally_sys::map::{FileState, file_state, may_read, open_to_read};
+use tally_sys::map::{FileState, file_state, may_read, open_if};
 use tally_sys::socket::send_packet;
 
 use crate::succession::FILE;
@@ -48,8 +48,9 @@ impl FileSets {
     /// Finds the files of jobs again that an earlier daemon had: among the descriptors that were `kept`, or by their
     /// names. A job whose files are not what they were is broken.
     ///
-    /// No confused deputy: a name alone gets nobody anything. What is opened must have the device, number, size and time
-    /// of change of a descriptor that its submitter had open for reading, so it holds what they could read already.
+    /// No confused deputy: a name alone gets nobody anything. What is opened must have the device, number, size and times
+    /// of change of a descriptor that its submitter had open for reading, so it holds what they could read already; what
+    /// does not is not opened at all.
     pub(crate) fn reopen(&mut self, saved: &mut Saved, kept: Vec<Passed>) {
         self.given_up = kept.iter().map(|one| one.name.clone()).collect();
         let kept = by_identity(kept.into_iter().map(|one| one.fd));
@@ -65,9 +66,10 @@ impl FileSets {
                     files.set = self.last;
                     self.stored.insert(self.last, stored_name(job.job));
                 }
-                Err(why) => {
+                Err(Lost { why, hint }) => {
                     let why = format!("could not go on with {}: {why}", job.job);
-                    job.broken = Some(Failure::new(ErrorCode::KernelFailed, why));
+                    let failure = Failure::new(ErrorCode::KernelFailed, why);
+                    job.broken = Some(hint.iter().fold(failure, |failure, &hint| failure.hint(hint)));
                 }
             }
         }
@@ -128,26 +130,63 @@ fn by_identity(fds: impl IntoIterator<Item = OwnedFd>) -> BTreeMap<FileIdentity,
     fds.into_iter().filter_map(known).collect()
 }
 
-fn find_again(file: &FileSource, kept: &BTreeMap<FileIdentity, OwnedFd>) -> Result<OwnedFd, String> {
+/// Why a file is not there any more for its job.
+struct Lost {
+    why: String,
+    hint: Option<&'static str>,
+}
+
+impl From<String> for Lost {
+    fn from(why: String) -> Self {
+        Self { why, hint: None }
+    }
+}
+
+fn find_again(file: &FileSource, kept: &BTreeMap<FileIdentity, OwnedFd>) -> Result<OwnedFd, Lost> {
     match kept.get(&file.identity) {
-        Some(fd) => fd.try_clone().map_err(|why| format!("{} cannot be kept open: {why}", file.name)),
+        Some(fd) => Ok(kept_open(file, fd)?),
         None => open_again(file),
     }
 }
 
-fn open_again(file: &FileSource) -> Result<OwnedFd, String> {
+/// How a file can be there and yet not be found.
+const HIDDEN: &str = "a daemon that was not kept its files opens them by name, as its own user: it finds none in homes \
+    and /tmp where its unit has ProtectHome= or PrivateTmp=; submit the job again";
+
+fn open_again(file: &FileSource) -> Result<OwnedFd, Lost> {
     let name = &file.name;
     let path = file.path.as_deref().ok_or_else(|| format!("{name} has no name to open it by again"))?;
-    let opened = open_to_read(path).map_err(|why| match why.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => format!("{name} is gone since it was submitted"),
-        ErrorKind::PermissionDenied => format!("{name} may not be read by the daemon"),
-        _ => format!("{name} does not open again: {why}"),
-    })?;
-    let state = file_state(&opened).map_err(|why| format!("{name} does not open again: {why}"))?;
-    if !state.regular || identity(&state) != file.identity || state.bytes != file.bytes {
-        return Err(format!("{name} was changed since it was submitted"));
+    let right = |state: &FileState| {
+        let same = state.regular && identity(state) == file.identity && state.bytes == file.bytes;
+        // Somebody may have set the other time back.
+        let same = same && file.changed_ns.is_none_or(|before| before == state.changed_ns);
+        if same { Ok(()) } else { Err(ErrorKind::StaleNetworkFileHandle.into()) }
+    };
+    open_if(path, right).map_err(|why| match why.kind() {
+        ErrorKind::StaleNetworkFileHandle => changed(name).into(),
+        ErrorKind::NotFound | ErrorKind::NotADirectory => {
+            Lost { why: format!("{name} is gone since it was submitted"), hint: Some(HIDDEN) }
+        }
+        ErrorKind::PermissionDenied => {
+            Lost { why: format!("{name} may not be read by the daemon"), hint: Some(HIDDEN) }
+        }
+        _ => format!("{name} does not open again: {why}").into(),
+    })
+}
+
+fn changed(name: &str) -> String {
+    format!("{name} was changed since it was submitted")
+}
+
+/// A file that was open all the while. That it has lost its name or got another one is no change of what it holds.
+fn kept_open(file: &FileSource, fd: &OwnedFd) -> Result<OwnedFd, String> {
+    let bad = |why| format!("{} cannot be kept open: {why}", file.name);
+    let state = file_state(fd).map_err(bad)?;
+    let touched = file.changed_ns.is_some_and(|before| before != state.changed_ns);
+    if touched && file.path.is_some() && path_of(fd, &state) == file.path {
+        return Err(changed(&file.name));
     }
-    Ok(opened)
+    fd.try_clone().map_err(bad)
 }
 
 /// The absolute name of what a descriptor is of, if it has one still.
@@ -183,5 +222,6 @@ fn describe(fd: &OwnedFd) -> Result<FileSource, Failure> {
         identity: identity(&state),
         format: None,
         path: path_of(fd, &state),
+        changed_ns: Some(state.changed_ns),
     })
 }

@@ -304,6 +304,8 @@ impl Supervisor {
     pub(crate) fn feed(&mut self, event: Event) {
         let now = self.now();
         self.machine.handle(now, event);
+        // Before anybody is told that the job is there: it survives this process from then on.
+        self.keep_files();
     }
 
     fn flush_links(&mut self) {

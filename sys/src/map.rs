@@ -80,6 +80,8 @@ pub struct FileState {
     pub bytes: u64,
     /// Its last change, in nanoseconds since 1970.
     pub modified_ns: i128,
+    /// The last change of its bytes, its names or its rights, in nanoseconds since 1970. Nobody can set it back.
+    pub changed_ns: i128,
     /// Whether it is a regular file: one that has parts.
     pub regular: bool,
     /// Whether it has a name: a file that was removed, or never was in a directory, is gone with its last descriptor.
@@ -97,6 +99,7 @@ pub fn file_state(file: impl AsFd) -> io::Result<FileState> {
         inode: stat.st_ino,
         bytes: u64::try_from(stat.st_size).unwrap_or(0),
         modified_ns: i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec),
+        changed_ns: i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec),
         regular: rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file(),
         named: stat.st_nlink > 0,
     })
@@ -112,13 +115,21 @@ pub fn may_read(file: impl AsFd) -> io::Result<bool> {
     Ok(!flags.contains(OFlags::PATH) && (mode == OFlags::RDONLY || mode == OFlags::RDWR))
 }
 
-/// Opens a file for reading, and waits for nobody if it is a pipe by now.
+/// Opens a file for reading if it is the right one. What is another one is not even opened: the end of a pipe that somebody
+/// waits at, a device that does something when it is opened, what a symbolic link leads to.
 ///
 /// # Errors
-/// Those of `open`.
-pub fn open_to_read(path: &str) -> io::Result<OwnedFd> {
+/// Those of `open`, and of `look`, which sees the file before it is opened and once more afterwards.
+pub fn open_if(path: &str, look: impl Fn(&FileState) -> io::Result<()>) -> io::Result<OwnedFd> {
+    let place = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let place = rustix::fs::open(path, place, Mode::empty())?;
+    look(&file_state(&place)?)?;
+    // By its descriptor: at the path there may be another one by now.
+    let same = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&place));
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+    let opened = rustix::fs::open(same, flags, Mode::empty())?;
+    look(&file_state(&opened)?)?;
+    Ok(opened)
 }
 
 impl Deref for FileMap {
@@ -156,6 +167,35 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+
+    /// A pipe with a writer that waits for a reader: none is seen to come.
+    #[test]
+    fn what_is_another_file_is_not_opened() {
+        let directory = std::env::temp_dir().join(format!("tally-open-if-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let path = |name: &str| directory.join(name).to_str().unwrap().to_owned();
+        let (pipe, link, plain) = (path("pipe"), path("link"), path("plain"));
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, Mode::from_raw_mode(0o600), 0)
+            .unwrap();
+        std::os::unix::fs::symlink(&pipe, &link).unwrap();
+        std::fs::write(&plain, "abc").unwrap();
+        let regular =
+            |state: &FileState| if state.regular { Ok(()) } else { Err(io::Error::other("another one")) };
+        // Whoever opens a pipe to write without waiting is told whether somebody reads.
+        let reader = || rustix::fs::open(&pipe, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty()).is_ok();
+        for other in [&pipe, &link] {
+            let looked = std::cell::Cell::new(false);
+            let look = |state: &FileState| {
+                looked.set(true);
+                assert!(!reader(), "somebody has opened the pipe");
+                regular(state)
+            };
+            assert_eq!(open_if(other, look).unwrap_err().to_string(), "another one");
+            assert!(looked.get());
+        }
+        assert!(may_read(open_if(&plain, regular).unwrap()).unwrap());
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
 
     fn file_of(bytes: &[u8]) -> File {
         let fd = rustix::fs::memfd_create("tally-test", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
