@@ -213,8 +213,8 @@ fn the_daemon_gives_up_what_it_does_not_need() {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("the field is there");
         u64::from_str_radix(line.trim(), 16).expect("a number")
     };
-    // SYS_NICE and SYS_RESOURCE.
-    let kept = 1 << 23 | 1 << 24;
+    // SYS_RESOURCE.
+    let kept = 1 << 24;
     for set in ["CapPrm:", "CapEff:", "CapInh:", "CapAmb:"] {
         assert_eq!(field(set) & !kept, 0, "{set}");
     }
