@@ -106,7 +106,7 @@ fn live(
     let path = inherited.socket_path(options)?;
     let locks = lock(&path, options.pid_file.as_deref(), &configuration.access, &mut inherited)?;
     let nursery = Nursery { worker_main: worker, forkserver, confine: configuration.confine };
-    match serve(&path, inherited, configuration, reloader, nursery, announcer) {
+    match serve(&path, inherited, configuration, reloader, nursery, directory, announcer) {
         // The locks stay where they are, in the program that takes over.
         Ok(Some(succession)) => Err(succession.take_place(locks, directory)),
         ended => {
@@ -123,6 +123,7 @@ fn serve(
     configuration: &Configuration,
     reloader: Reloader,
     nursery: Nursery,
+    directory: &Path,
     announcer: &mut Announcer,
 ) -> Result<Option<Succession>, Failure> {
     let swept = tally_transport::sweep();
@@ -173,6 +174,7 @@ fn serve(
             tracing::info!("listening on {}", path.display());
             announcer.ready();
             supervisor.executable = own_executable();
+            directory.clone_into(&mut supervisor.directory);
             supervisor.run()?;
             let service = std::mem::take(&mut supervisor.service);
             let heir = supervisor.successor.take().zip(supervisor.resting.take());

@@ -51,6 +51,8 @@ pub(crate) struct Supervisor {
     pub(crate) resting: Option<Listener>,
     /// The daemon's program, for an upgrade.
     pub(crate) executable: Option<PathBuf>,
+    /// Where the daemon was started.
+    pub(crate) directory: PathBuf,
     /// A new binary on trial.
     pub(crate) trial: Option<Trial>,
     /// The program that takes over at the end.
@@ -124,6 +126,7 @@ impl Supervisor {
             files,
             resting: None,
             executable: None,
+            directory: PathBuf::from("/"),
             trial: None,
             successor: None,
             workers: BTreeMap::new(),
