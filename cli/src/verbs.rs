@@ -63,7 +63,7 @@ pub(crate) fn run(
         Verb::Lab(options, plot) => lab::run(&mut context, &options, plot.as_deref()),
         Verb::Running(plan) => running::run(&mut context, &plan),
         Verb::Compare(comparison) => compare::run(&mut context, &comparison),
-        Verb::Daemon(options) => daemon::run(&context, options),
+        Verb::Daemon(options) => daemon::run(&mut context, options),
         Verb::Config(reach, asked) => config::run(&mut context, &reach, &asked),
         Verb::Help(about) => help::run(&mut context, about.as_deref()),
         Verb::Ask(reach, ask) => {

@@ -62,7 +62,7 @@ pub fn run_daemon(options: &DaemonOptions, worker: WorkerMain) -> Result<(), Fai
     let sources = Sources::of_this_process(options.config.as_deref(), &options.flags);
     let (reading, configuration) = read(&sources)?;
     if options.check {
-        return Ok(());
+        return policy(&configuration).map(drop);
     }
     let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let life = |options: &DaemonOptions, announcer: &mut Announcer| {
@@ -128,9 +128,7 @@ fn serve(
 ) -> Result<Option<Succession>, Failure> {
     let swept = tally_transport::sweep();
     tracing::debug!("swept: {swept:?}");
-    let policy = Policy::of(&configuration.access).map_err(|why| {
-        Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}"))
-    })?;
+    let policy = policy(configuration)?;
     let door = Door::open(&configuration.metrics_listen)
         .map_err(|why| failed(&format!("serve metrics at {}", configuration.metrics_listen), &why))?;
     let books = OpenedBooks::open(&configuration.state_dir)?;
@@ -183,6 +181,13 @@ fn serve(
         })
         .map_err(|why| failed("run the daemon", &why))
         .inspect(|_| tracing::info!("ended"))
+}
+
+/// Who may do what. The groups must be there.
+fn policy(configuration: &Configuration) -> Result<Policy, Failure> {
+    Policy::of(&configuration.access).map_err(|why| {
+        Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}"))
+    })
 }
 
 /// What the start needed and serving does not is given up before anybody is served.
