@@ -654,7 +654,8 @@ impl Machine {
             self.release(&arrival.spec);
             if let Some(client) = arrival.client {
                 self.wait_for(client, Pending::Nothing);
-                self.refuse(client, ErrorCode::Stopping, WHY);
+                // It may be recorded all the same: whoever asked must not take it for one that never was.
+                self.refuse(client, ErrorCode::StoreFailed, WHY);
             }
         }
         for id in jobs {

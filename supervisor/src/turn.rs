@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use tally_machine::settings::Identity;
 use tally_machine::{Event, Machine, Moment, Phase, Settings};
+use tally_protocol::control::Reply;
+use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::record::Saved;
 use tally_protocol::{ClientId, WorkerId, limits};
 use tally_sys::cgroup::OomKills;
@@ -234,11 +236,14 @@ impl Supervisor {
         }
     }
 
-    /// The last replies go as far as the system's buffers let them. The connections stay open for as long as the
-    /// process lives: whoever waits for the end of the daemon hears of it when its locks are free, and not before.
+    /// The last replies go as far as the system's buffers let them; what was asked too late is refused rather than left
+    /// without an answer, as nobody could ask that again without asking for it twice. The connections stay open for as long
+    /// as the process lives: whoever waits for the end of the daemon hears of it when its locks are free, and not before.
     fn part_from_clients(&mut self) {
+        let late = Failure::new(ErrorCode::Stopping, "the daemon is stopping and takes no new jobs");
+        let late = Reply::Refused(late).to_message(false);
         for client in self.clients.iter_mut() {
-            client.write();
+            client.part(&mut self.buffer, &late);
         }
         self.clients.leave_open();
     }
