@@ -71,6 +71,23 @@ impl Machine {
         }
     }
 
+    /// Whether its workers may have the memory that a new job asks for: a limit of the configuration is not a user's to lift.
+    pub(crate) fn permit_memory(&self, who: Who, spec: &JobSpec) -> Result<(), Failure> {
+        let asked = spec.request.memory_limit_bytes;
+        let most = self.settings.profile.memory_limit_bytes.filter(|_| self.is_bounded(who));
+        match asked.zip(most).filter(|(asked, most)| asked > most) {
+            None => Ok(()),
+            Some((asked, most)) => {
+                let why = format!(
+                    "not permitted: {} MiB for each worker are more than memory_limit_mib of the daemon, {}",
+                    asked >> 20,
+                    most >> 20
+                );
+                Err(Failure::new(ErrorCode::NotPermitted, why))
+            }
+        }
+    }
+
     /// A job has grown. It fails if its user's jobs hold too much by now, and what it had is let go. Whether it may go on.
     pub(crate) fn weigh(&mut self, id: JobId) -> bool {
         self.jobs.weigh(id);

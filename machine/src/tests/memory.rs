@@ -60,6 +60,23 @@ fn a_new_job_needs_room_and_operators_have_it() {
     assert!(!lines[0].contains("refused"), "{lines:?}");
 }
 
+/// What the configuration says is a bound, for those who are bounded; less may be asked for.
+#[test]
+fn a_limit_of_the_daemon_is_not_lifted_by_a_user() {
+    let mut bench = house();
+    let mut own = settings(1);
+    own.profile.memory_limit_bytes = Some(64 << 20);
+    bench.event(Event::Reload(Box::new(own)));
+    let asking = |mib: u64| JobRequest { memory_limit_bytes: Some(mib << 20), ..detached("0..10") };
+    let lines = bench.submit(1, asking(8192));
+    let why = "c1 <- refused: not permitted: 8192 MiB for each worker are more than memory_limit_mib of the daemon, 64";
+    assert_eq!(lines, [why]);
+    for (client, mib) in [(1, 64), (1, 32), (2, 8192)] {
+        let lines = bench.submit(client, asking(mib));
+        assert!(!lines[0].contains("refused"), "{client} {mib}: {lines:?}");
+    }
+}
+
 #[test]
 fn old_answers_make_room() {
     let mut bench = house();
