@@ -172,7 +172,7 @@ fn tell_phase(machine: &Machine, phase: Phase) {
 }
 
 /// The end of a text of others, on one line and not too long.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let text = text.trim().replace(char::is_control, " ");
     let surplus = text.chars().count().saturating_sub(STDERR_CHARS_MAX);
     if surplus == 0 { text } else { format!("...{}", text.chars().skip(surplus).collect::<String>()) }
