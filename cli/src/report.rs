@@ -18,13 +18,13 @@ const LINE_CHARS_MAX: usize = 200;
 pub(crate) fn failure(terminal: &mut Terminal<'_>, failure: &Failure, json: bool) {
     let failure = &Failure { message: shortened(&failure.message), ..failure.clone() };
     if json {
-        terminal.error(&Document::new("tally.error/1").value("error", failure).line());
+        terminal.failure(&Document::new("tally.error/1").value("error", failure).line());
         return;
     }
     let name = terminal.painted_error(Paint::Red, "tally:");
-    terminal.error(&format!("{name} {}\n", one_line(&failure.message)));
+    terminal.failure(&format!("{name} {}\n", one_line(&failure.message)));
     for line in further_lines(failure) {
-        terminal.error(&format!("         {line}\n"));
+        terminal.failure(&format!("         {line}\n"));
     }
 }
 
