@@ -110,6 +110,12 @@ impl Jobs {
         self.all.values().map(Box::as_ref)
     }
 
+    /// Those with higher ids than this one.
+    pub(crate) fn after(&self, id: JobId) -> impl Iterator<Item = &Job> {
+        let from = (std::ops::Bound::Excluded(id), std::ops::Bound::Unbounded);
+        self.all.range(from).map(|(_, job)| job.as_ref())
+    }
+
     /// An open job has ended.
     pub(crate) fn close(&mut self, job: JobId) {
         self.ends += 1;

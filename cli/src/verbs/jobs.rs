@@ -2,17 +2,18 @@
 
 use tally_protocol::control::{Request, part};
 use tally_protocol::error::Failure;
+use tally_protocol::ids::JobId;
 use tally_protocol::job::JobState;
 use tally_protocol::view::JobView;
 
-use super::{Context, ask};
+use super::{Context, answer_to, talk_to};
 use crate::place::Reach;
 use crate::show::progress::Step;
 use crate::show::table::{Side, Table};
 use crate::show::{json, number};
 
 pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, all: bool) -> Result<u8, Failure> {
-    let jobs: Vec<JobView> = part(ask(context, reach, &Request::Jobs { all }, "list the jobs")?, "jobs")?;
+    let jobs = list(context, reach, all)?;
     if context.style.json {
         context.terminal.answer(&json::jobs(&jobs))?;
     } else if jobs.is_empty() {
@@ -22,6 +23,25 @@ pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, all: bool) -> Re
         context.terminal.answer(&text)?;
     }
     Ok(0)
+}
+
+/// A long list comes in pieces, so that the daemon can turn to others between them.
+fn list(context: &mut Context<'_, '_>, reach: &Reach, all: bool) -> Result<Vec<JobView>, Failure> {
+    let mut talk = talk_to(reach.connect()?)?;
+    let (mut jobs, mut after) = (Vec::new(), None);
+    let whole = loop {
+        let reply = match answer_to(context, &mut talk, &Request::Jobs { all, after }, "list the jobs") {
+            Ok(reply) => reply,
+            Err(failure) => break Err(failure),
+        };
+        after = reply.parameters.get("next").and_then(|next| next.as_str()?.parse::<JobId>().ok());
+        jobs.extend(part::<Vec<JobView>>(reply, "jobs")?);
+        if after.is_none() {
+            break Ok(jobs);
+        }
+    };
+    talk.end();
+    whole
 }
 
 fn table(jobs: &[JobView]) -> Table {

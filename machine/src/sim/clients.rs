@@ -62,7 +62,7 @@ impl World {
         if closer {
             return if waits {
             } else {
-                self.ask(client, Request::Jobs { all: false }, false)
+                self.ask(client, Request::Jobs { all: false, after: None }, false)
             };
         }
         if self.rng.chance(self.scenario.leavers) {
@@ -122,7 +122,7 @@ impl World {
             15 => Request::Explain(job),
             16 => Request::Result(job),
             17 => Request::Show(job),
-            18 => Request::Jobs { all: true },
+            18 => Request::Jobs { all: true, after: None },
             19 => self.rng.pick(&[&Request::Status, &Request::Workers, &Request::Ping]).clone(),
             20 => Request::Dump,
             _ => self.rare(),

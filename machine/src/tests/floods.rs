@@ -1,9 +1,9 @@
 //! Thousands of jobs that come and end together: the work for each must not grow with their number. Counted in looks at
 //! single jobs, never in time.
 
-use tally_protocol::control::Request;
+use tally_protocol::control::{Reply, Request};
 use tally_protocol::job::JobRequest;
-use tally_protocol::{ClientId, JobId};
+use tally_protocol::{ClientId, JobId, limits};
 
 use super::{request, settings};
 use crate::action::{Action, Ticket};
@@ -20,6 +20,8 @@ struct Flood {
     machine: Machine,
     now: Moment,
     tickets: Vec<Ticket>,
+    /// The last list of jobs.
+    listed: Option<(usize, Option<JobId>)>,
 }
 
 impl Flood {
@@ -32,7 +34,7 @@ impl Flood {
             jobs_ended_max: 10,
             ..settings(1)
         };
-        let mut flood = Self { machine: Machine::new(Moment(0), settings), now: Moment(0), tickets: Vec::new() };
+        let mut flood = Self { machine: Machine::new(Moment(0), settings), now: Moment(0), tickets: Vec::new(), listed: None };
         flood.collect();
         flood.record_all();
         for client in 0..jobs {
@@ -46,8 +48,12 @@ impl Flood {
 
     fn collect(&mut self) {
         while let Some(action) = self.machine.next_action() {
-            if let Action::Record { ticket, .. } = action {
-                self.tickets.push(ticket);
+            match action {
+                Action::Record { ticket, .. } => self.tickets.push(ticket),
+                Action::Reply { reply: Reply::Listed { jobs, next }, .. } => {
+                    self.listed = Some((jobs.len(), next));
+                }
+                _ => {}
             }
         }
     }
@@ -148,4 +154,25 @@ fn all_are_waited_for() {
         flood.cancel_all();
         flood.record_all();
     });
+}
+
+/// One request shows no more than others can wait for, and the next one goes on behind it.
+#[test]
+fn all_are_listed_piece_by_piece() {
+    let mut flood = Flood::of(MANY + 1);
+    let (mut after, mut pieces) = (None, Vec::new());
+    loop {
+        flood.say(0, Request::Jobs { all: false, after });
+        let (count, next) = flood.listed.take().expect("a list");
+        pieces.push(count);
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(pieces, [limits::JOBS_LISTED_MAX, limits::JOBS_LISTED_MAX, 1]);
+    flood.cancel_all();
+    flood.record_all();
+    flood.say(0, Request::Jobs { all: false, after: None });
+    assert_eq!(flood.listed, Some((0, None)));
 }
