@@ -27,6 +27,8 @@ const KEPT_MAX: usize = activation::PASSED_MAX - 16;
 pub(crate) struct FileSets {
     last: u64,
     sets: BTreeMap<u64, Vec<OwnedFd>>,
+    /// How many of them were needed when that was last looked at.
+    needed: usize,
     /// Under which names the service manager keeps some of them.
     stored: BTreeMap<u64, String>,
     /// Names under which it need not keep anything any more.
@@ -75,10 +77,17 @@ impl FileSets {
         }
     }
 
+    /// Whether there are twice as many sets as were needed when that was last looked at: looking costs a walk over all
+    /// open jobs, which not every submission is to pay for.
+    pub(crate) fn are_many(&self) -> bool {
+        self.sets.len() > 2 * self.needed + 16
+    }
+
     /// Closes the sets that nobody needs.
     pub(crate) fn keep_only(&mut self, needed: impl Fn(u64) -> bool) {
         let idle: Vec<u64> = self.sets.keys().copied().filter(|&set| !needed(set)).collect();
         idle.into_iter().for_each(|set| self.drop_set(set));
+        self.needed = self.sets.len();
     }
 
     /// The set of a job is to be kept by the service manager: under which name, and what is in it.
