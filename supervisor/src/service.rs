@@ -244,7 +244,8 @@ fn status(phase: Phase, vitals: Vitals) -> String {
         Phase::Running => String::new(),
         Phase::Draining { .. } | Phase::Stopping | Phase::Stopped => format!("{}: ", phase.name()),
     };
-    text.push_str(&format!("{workers} of {slots} workers ready, {running} jobs running, {queued} queued"));
+    let jobs = if running == 1 { "job" } else { "jobs" };
+    text.push_str(&format!("{workers} of {slots} workers ready, {running} {jobs} running, {queued} queued"));
     if paused > 0 {
         text.push_str(&format!(", {paused} paused"));
     }
@@ -258,11 +259,11 @@ mod tests {
     #[test]
     fn the_status_is_one_line() {
         let vitals = Vitals { slots: 4, workers: 3, running: 1, queued: 2, ..Vitals::default() };
-        assert_eq!(status(Phase::Running, vitals), "3 of 4 workers ready, 1 jobs running, 2 queued");
+        assert_eq!(status(Phase::Running, vitals), "3 of 4 workers ready, 1 job running, 2 queued");
         let vitals = Vitals { paused: 1, ..vitals };
         assert_eq!(
             status(Phase::Draining { until: None }, vitals),
-            "draining: 3 of 4 workers ready, 1 jobs running, 2 queued, 1 paused"
+            "draining: 3 of 4 workers ready, 1 job running, 2 queued, 1 paused"
         );
     }
 
