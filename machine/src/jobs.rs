@@ -100,7 +100,6 @@ impl Jobs {
         self.open.len()
     }
 
-    #[cfg(any(debug_assertions, test))]
     pub(crate) fn ended_count(&self) -> usize {
         self.ended.len()
     }

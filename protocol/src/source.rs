@@ -156,7 +156,14 @@ mod tests {
     use super::*;
 
     fn file(name: &str, bytes: u64) -> FileSource {
-        FileSource { name: name.into(), bytes, identity: FileIdentity::default(), format: None, path: None, changed_ns: None }
+        FileSource {
+            name: name.into(),
+            bytes,
+            identity: FileIdentity::default(),
+            format: None,
+            path: None,
+            changed_ns: None,
+        }
     }
 
     #[test]
