@@ -103,6 +103,7 @@ fn live(
         }
         StartMethod::Spawn | StartMethod::Fork => None,
     };
+    tally_sys::crash::point("before-locks");
     let path = inherited.socket_path(options)?;
     let locks = lock(&path, options.pid_file.as_deref(), &configuration.access, &mut inherited)?;
     let nursery = Nursery { worker_main: worker, forkserver, confine: configuration.confine };
@@ -185,9 +186,8 @@ fn serve(
 
 /// Who may do what. The groups must be there.
 fn policy(configuration: &Configuration) -> Result<Policy, Failure> {
-    Policy::of(&configuration.access).map_err(|why| {
-        Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}"))
-    })
+    Policy::of(&configuration.access)
+        .map_err(|why| Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}")))
 }
 
 /// What the start needed and serving does not is given up before anybody is served.
