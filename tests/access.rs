@@ -131,7 +131,10 @@ fn a_group_that_does_not_exist_is_told() {
     let socket = world.socket();
     let socket = socket.to_str().expect("the path is text");
     let finished = world.run(["daemon", "--socket", socket, "--reader-groups", "no-such-group"]);
-    finished.failed(2, "tally: could not read the configuration: operator_groups: there is no group 'no-such-group'");
+    finished.failed(
+        2,
+        "tally: could not read the configuration: reader_groups: there is no group 'no-such-group'",
+    );
     world.finish();
 }
 

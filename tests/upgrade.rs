@@ -109,7 +109,10 @@ fn a_binary_that_is_no_good_changes_nothing() {
     );
     let leaves_some = script(
         "leaves-some",
-        &format!("#!/bin/sh\nsleep 1000 >/dev/null 2>&1 &\necho $! >{}/child\nexit 9\n", world.path().display()),
+        &format!(
+            "#!/bin/sh\nsleep 1000 >/dev/null 2>&1 &\necho $! >{}/child\nexit 9\n",
+            world.path().display()
+        ),
     );
     for (binary, why) in [
         ("/etc/passwd", "/etc/passwd cannot be run"),
@@ -122,11 +125,14 @@ fn a_binary_that_is_no_good_changes_nothing() {
         assert_eq!(finished.code(), 1, "{}", finished.stderr);
         let line = finished.stderr.lines().next().unwrap_or("");
         assert!(line.starts_with("tally: could not upgrade: ") && line.contains(why), "{}", finished.stderr);
-        daemon.await_line(&format!("{why}; this version goes on"));
+        let told = daemon.await_line(why);
+        assert!(told.contains("WARN") && told.contains("this version goes on"), "{told}");
         assert_eq!(serves(&world.socket()), daemon.pid());
     }
     let child = fs::read_to_string(world.path().join("child")).expect("it has told");
-    until("the end of what a binary on trial has started", || proc::look(child.trim().parse().ok()?).is_none().then_some(()));
+    until("the end of what a binary on trial has started", || {
+        proc::look(child.trim().parse().ok()?).is_none().then_some(())
+    });
     let nameless = world.ask(["upgrade", "--binary", ""]);
     nameless.failed(2, "tally: could not name the binary: its path is empty");
     world.ask(["sum", "0..10"]).answered("45\n");

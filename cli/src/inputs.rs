@@ -40,7 +40,8 @@ impl Inputs {
     pub(crate) fn unchanged(&self) -> Result<(), Failure> {
         for (fd, (name, before)) in self.fds.iter().zip(&*self.found) {
             // It may have lost its name, or got another one: that is no change of what it holds.
-            let same = |now| FileState { named: before.named, changed_ns: before.changed_ns, ..now } == *before;
+            let same =
+                |now| FileState { named: before.named, changed_ns: before.changed_ns, ..now } == *before;
             if !file_state(fd).is_ok_and(same) {
                 let message = format!("could not read {name}: it was changed since it was opened");
                 return Err(Failure::new(ErrorCode::KernelFailed, message));

@@ -101,7 +101,10 @@ impl DaemonOptions {
     /// All settings that the command line gave: key and value.
     #[must_use]
     pub fn flags(&self) -> Vec<(String, String)> {
-        let given = [("transport", self.transport.map(Transport::name)), ("start", self.start.map(StartMethod::name))];
+        let given = [
+            ("transport", self.transport.map(Transport::name)),
+            ("start", self.start.map(StartMethod::name)),
+        ];
         let given = given.into_iter().filter_map(|(key, name)| Some((key.to_owned(), name?.to_owned())));
         given.chain(self.settings.iter().cloned()).collect()
     }

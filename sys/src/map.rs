@@ -175,8 +175,14 @@ mod tests {
         std::fs::create_dir_all(&directory).unwrap();
         let path = |name: &str| directory.join(name).to_str().unwrap().to_owned();
         let (pipe, link, plain) = (path("pipe"), path("link"), path("plain"));
-        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, Mode::from_raw_mode(0o600), 0)
-            .unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            Mode::from_raw_mode(0o600),
+            0,
+        )
+        .unwrap();
         std::os::unix::fs::symlink(&pipe, &link).unwrap();
         std::fs::write(&plain, "abc").unwrap();
         let regular =

@@ -9,8 +9,11 @@ pub(super) fn run(context: &mut Context<'_, '_>, options: DaemonOptions) -> Resu
     if !options.check {
         return (context.roles.daemon)(options).map(|()| 0);
     }
-    let sources =
-        SettingsOptions { config: options.config.clone(), flags: options.flags(), ..SettingsOptions::default() };
+    let sources = SettingsOptions {
+        config: options.config.clone(),
+        flags: options.flags(),
+        ..SettingsOptions::default()
+    };
     let reading = (context.roles.settings)(&sources);
     if context.style.json && !reading.faults.is_empty() {
         return config::check(context, &reading);

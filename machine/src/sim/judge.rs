@@ -222,7 +222,9 @@ impl World {
     fn judge_content(&mut self, reply: &Reply) {
         match reply {
             Reply::Job(view) | Reply::Explanation { job: view, .. } => self.judge_view(view),
-            Reply::Jobs(views) | Reply::Listed { jobs: views, .. } => views.iter().for_each(|view| self.judge_view(view)),
+            Reply::Jobs(views) | Reply::Listed { jobs: views, .. } => {
+                views.iter().for_each(|view| self.judge_view(view))
+            }
             Reply::Hello(_)
             | Reply::Status(_)
             | Reply::Workers(_)

@@ -149,7 +149,9 @@ fn reply(reply: &Reply) -> String {
     match reply {
         Reply::Hello(version) => format!("hello {version}"),
         Reply::Job(view) => job(view),
-        Reply::Jobs(views) | Reply::Listed { jobs: views, .. } => views.iter().map(job).collect::<Vec<_>>().join("; "),
+        Reply::Jobs(views) | Reply::Listed { jobs: views, .. } => {
+            views.iter().map(job).collect::<Vec<_>>().join("; ")
+        }
         Reply::Explanation { job: view, reasons } => format!("{}: {}", view.job, reasons.join(" / ")),
         Reply::Status(status) => format!("status {}", status.phase),
         Reply::Workers(workers) => {

@@ -34,7 +34,12 @@ impl Flood {
             jobs_ended_max: 10,
             ..settings(1)
         };
-        let mut flood = Self { machine: Machine::new(Moment(0), settings), now: Moment(0), tickets: Vec::new(), listed: None };
+        let mut flood = Self {
+            machine: Machine::new(Moment(0), settings),
+            now: Moment(0),
+            tickets: Vec::new(),
+            listed: None,
+        };
         flood.collect();
         flood.record_all();
         for client in 0..jobs {
