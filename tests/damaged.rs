@@ -222,7 +222,7 @@ fn what_is_no_store_is_left_alone() {
     refusal();
     fs::remove_file(&kept.file).expect("it is as it was");
     fs::write(&kept.file, &kept.whole).expect("a file can be written");
-    fs::set_permissions(&kept.file, fs::Permissions::from_mode(0)).expect("it is this user's");
+    fs::set_permissions(&kept.file, fs::Permissions::from_mode(0o000)).expect("it is this user's");
     if tally_sys::process::own_uid() == 0 {
         println!("skipped: root may read every file");
     } else {

@@ -143,6 +143,7 @@ fn files_of_detached_jobs_are_stored_until_they_end() {
     manager.hear("FDSTORE=1\nFDNAME=job-file-j3");
     assert_eq!(world.ask(["cancel", "j1"]).code(), 0);
     manager.hear("FDSTOREREMOVE=1\nFDNAME=job-file-j3");
+    // Its end is on the disk by then.
     world.ask(["result", "j3"]).answered("3\n");
     // Attached jobs end with their daemon.
     world.ask(["sum", path]).answered("3\n");

@@ -54,6 +54,12 @@ impl Machine {
         std::mem::take(&mut self.filed)
     }
 
+    /// Whether a job has ended for good: where it is recorded, its end is. One that is not known has, too.
+    #[must_use]
+    pub fn is_over(&self, job: JobId) -> bool {
+        self.jobs.get(job).is_none_or(Job::is_over)
+    }
+
     /// Sets of files whose submissions came to nothing: nobody will ask for them.
     pub fn take_released(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.released)

@@ -52,6 +52,7 @@ impl Machine {
         if !self.is_bounded(who) {
             return Ok(());
         }
+        self.within_limit_of_workers(who, spec)?;
         let of = |spec: &JobSpec| words(spec).saturating_add(nameless(spec));
         let coming: u64 = self.ledger.arriving_specs_of(who.uid).map(of).sum();
         let new = of(spec).saturating_add(coming);
@@ -71,21 +72,21 @@ impl Machine {
         }
     }
 
-    /// Whether its workers may have the memory that a new job asks for: a limit of the configuration is not a user's to lift.
-    pub(crate) fn permit_memory(&self, who: Who, spec: &JobSpec) -> Result<(), Failure> {
-        let asked = spec.request.memory_limit_bytes;
-        let most = self.settings.profile.memory_limit_bytes.filter(|_| self.is_bounded(who));
-        match asked.zip(most).filter(|(asked, most)| asked > most) {
-            None => Ok(()),
-            Some((asked, most)) => {
-                let why = format!(
-                    "not permitted: {} MiB for each worker are more than memory_limit_mib of the daemon, {}",
-                    asked >> 20,
-                    most >> 20
-                );
-                Err(Failure::new(ErrorCode::NotPermitted, why))
-            }
-        }
+    /// The configuration's limit of workers is the most that such a user may ask for, not only what they get unasked.
+    fn within_limit_of_workers(&self, who: Who, spec: &JobSpec) -> Result<(), Failure> {
+        let most = self.settings.profile.memory_limit_bytes;
+        let Some((wanted, most)) =
+            spec.request.memory_limit_bytes.zip(most).filter(|(wanted, most)| wanted > most)
+        else {
+            return Ok(());
+        };
+        let why = format!(
+            "not permitted: user {} may let workers have {} MiB of memory at the most, not {}",
+            who.uid,
+            most >> 20,
+            wanted >> 20
+        );
+        Err(Failure::new(ErrorCode::NotPermitted, why).hint("memory_limit_mib of config.toml is the bound"))
     }
 
     /// A job has grown. It fails if its user's jobs hold too much by now, and what it had is let go. Whether it may go on.

@@ -120,7 +120,7 @@ impl Machine {
             self.release(&spec);
             return self.answer(client, Reply::Refused(failure));
         }
-        if let Err(failure) = self.permit_memory(who, &spec).and_then(|()| self.make_room_for(who, &spec)) {
+        if let Err(failure) = self.make_room_for(who, &spec) {
             self.release(&spec);
             return self.answer(client, Reply::Refused(failure));
         }

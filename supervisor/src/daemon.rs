@@ -167,7 +167,7 @@ fn serve(
             supervisor.listen(listener)?;
             supervisor.service = inherited.service;
             for (name, fds) in supervisor.files.all_stored() {
-                supervisor.service.store(name, fds);
+                supervisor.service.store(&name, fds);
             }
             supervisor.tell_start(configuration);
             tracing::info!("listening on {}", path.display());

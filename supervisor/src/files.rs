@@ -4,7 +4,7 @@
 //! and a restart by a service manager that keeps descriptors, the files of detached jobs stay open. Others it opens again
 //! after a start, by the name they had then, and keeps one only if it is the very same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -14,7 +14,7 @@ use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::record::Saved;
 use tally_protocol::source::{FileIdentity, FileSource, Source};
 use tally_sys::activation::{self, Passed};
-use tally_sys::map::{FileState, file_state, may_read, open_if};
+use tally_sys::map::{FileState, file_state, may_read, open_to_read};
 use tally_sys::socket::send_packet;
 
 use crate::succession::FILE;
@@ -29,10 +29,12 @@ pub(crate) struct FileSets {
     sets: BTreeMap<u64, Vec<OwnedFd>>,
     /// How many of them were needed when that was last looked at.
     needed: usize,
-    /// Under which names the service manager keeps some of them.
-    stored: BTreeMap<u64, String>,
-    /// Names under which it need not keep anything any more.
-    given_up: Vec<String>,
+    /// For which jobs the service manager keeps some of them.
+    stored: BTreeMap<u64, JobId>,
+    /// Jobs for which it need not, once their end is recorded.
+    given_up: Vec<JobId>,
+    /// Names of what it kept for the daemon before, if nobody needs it.
+    stale: Vec<String>,
 }
 
 impl FileSets {
@@ -54,7 +56,7 @@ impl FileSets {
     /// of change of a descriptor that its submitter had open for reading, so it holds what they could read already; what
     /// does not is not opened at all.
     pub(crate) fn reopen(&mut self, saved: &mut Saved, kept: Vec<Passed>) {
-        self.given_up = kept.iter().map(|one| one.name.clone()).collect();
+        self.stale = kept.iter().map(|one| one.name.clone()).collect();
         let kept = by_identity(kept.into_iter().map(|one| one.fd));
         for job in &mut saved.jobs {
             let Source::Files(files) = &mut job.spec.kernel.source else { continue };
@@ -66,12 +68,11 @@ impl FileSets {
                     self.last += 1;
                     self.sets.insert(self.last, fds);
                     files.set = self.last;
-                    self.stored.insert(self.last, stored_name(job.job));
+                    self.stored.insert(self.last, job.job);
                 }
-                Err(Lost { why, hint }) => {
+                Err(why) => {
                     let why = format!("could not go on with {}: {why}", job.job);
-                    let failure = Failure::new(ErrorCode::KernelFailed, why);
-                    job.broken = Some(hint.iter().fold(failure, |failure, &hint| failure.hint(hint)));
+                    job.broken = Some(Failure::new(ErrorCode::KernelFailed, why));
                 }
             }
         }
@@ -91,20 +92,25 @@ impl FileSets {
     }
 
     /// The set of a job is to be kept by the service manager: under which name, and what is in it.
-    pub(crate) fn store(&mut self, set: u64, job: JobId) -> Option<(&str, &[OwnedFd])> {
+    pub(crate) fn store(&mut self, set: u64, job: JobId) -> Option<(String, &[OwnedFd])> {
         let fds = self.sets.get(&set)?;
-        Some((self.stored.entry(set).or_insert_with(|| stored_name(job)), fds))
+        self.stored.insert(set, job);
+        Some((stored_name(job), fds))
     }
 
     /// All that it is to keep, after a start.
-    pub(crate) fn all_stored(&self) -> impl Iterator<Item = (&str, &[OwnedFd])> {
-        self.stored.iter().filter_map(|(set, name)| Some((name.as_str(), self.sets.get(set)?.as_slice())))
+    pub(crate) fn all_stored(&self) -> impl Iterator<Item = (String, &[OwnedFd])> {
+        self.stored.iter().filter_map(|(set, &job)| Some((stored_name(job), self.sets.get(set)?.as_slice())))
     }
 
-    /// Names under which it is to keep nothing any more.
-    pub(crate) fn take_given_up(&mut self) -> Vec<String> {
-        let mut names = std::mem::take(&mut self.given_up);
-        names.retain(|name| !self.stored.values().any(|stored| stored == name));
+    /// Names under which it is to keep nothing any more. A job that is not over for good may need its files again.
+    pub(crate) fn take_given_up(&mut self, is_over: impl Fn(JobId) -> bool) -> Vec<String> {
+        let mut names = std::mem::take(&mut self.stale);
+        if !names.is_empty() {
+            let stored: BTreeSet<String> = self.stored.values().copied().map(stored_name).collect();
+            names.retain(|name| !stored.contains(name));
+        }
+        names.extend(self.given_up.extract_if(.., |&mut job| is_over(job)).map(stored_name));
         names
     }
 
@@ -139,48 +145,29 @@ fn by_identity(fds: impl IntoIterator<Item = OwnedFd>) -> BTreeMap<FileIdentity,
     fds.into_iter().filter_map(known).collect()
 }
 
-/// Why a file is not there any more for its job.
-struct Lost {
-    why: String,
-    hint: Option<&'static str>,
-}
-
-impl From<String> for Lost {
-    fn from(why: String) -> Self {
-        Self { why, hint: None }
-    }
-}
-
-fn find_again(file: &FileSource, kept: &BTreeMap<FileIdentity, OwnedFd>) -> Result<OwnedFd, Lost> {
+fn find_again(file: &FileSource, kept: &BTreeMap<FileIdentity, OwnedFd>) -> Result<OwnedFd, String> {
     match kept.get(&file.identity) {
-        Some(fd) => Ok(kept_open(file, fd)?),
+        Some(fd) => kept_open(file, fd),
         None => open_again(file),
     }
 }
 
-/// How a file can be there and yet not be found.
-const HIDDEN: &str = "a daemon that was not kept its files opens them by name, as its own user: it finds none in homes \
-    and /tmp where its unit has ProtectHome= or PrivateTmp=; submit the job again";
-
-fn open_again(file: &FileSource) -> Result<OwnedFd, Lost> {
+fn open_again(file: &FileSource) -> Result<OwnedFd, String> {
     let name = &file.name;
     let path = file.path.as_deref().ok_or_else(|| format!("{name} has no name to open it by again"))?;
-    let right = |state: &FileState| {
+    let same = |state: &FileState| {
         let same = state.regular && identity(state) == file.identity && state.bytes == file.bytes;
         // Somebody may have set the other time back.
-        let same = same && file.changed_ns.is_none_or(|before| before == state.changed_ns);
-        if same { Ok(()) } else { Err(ErrorKind::StaleNetworkFileHandle.into()) }
+        same && file.changed_ns.is_none_or(|before| before == state.changed_ns)
     };
-    open_if(path, right).map_err(|why| match why.kind() {
-        ErrorKind::StaleNetworkFileHandle => changed(name).into(),
+    let opened = open_to_read(path, same).map_err(|why| match why.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => {
-            Lost { why: format!("{name} is gone since it was submitted"), hint: Some(HIDDEN) }
+            format!("{name} is not where it was submitted, as far as the daemon can see")
         }
-        ErrorKind::PermissionDenied => {
-            Lost { why: format!("{name} may not be read by the daemon"), hint: Some(HIDDEN) }
-        }
-        _ => format!("{name} does not open again: {why}").into(),
-    })
+        ErrorKind::PermissionDenied => format!("{name} may not be read by the daemon"),
+        _ => format!("{name} does not open again: {why}"),
+    })?;
+    opened.ok_or_else(|| changed(name))
 }
 
 fn changed(name: &str) -> String {

@@ -224,14 +224,15 @@ impl Supervisor {
     pub(crate) fn keep_files(&mut self) {
         for (job, set) in self.machine.take_filed() {
             if let Some((name, fds)) = self.files.store(set, job) {
-                self.service.store(name, fds);
+                self.service.store(&name, fds);
             }
         }
     }
 
     /// And has it forget those of jobs that have ended.
     pub(crate) fn give_files_up(&mut self) {
-        for name in self.files.take_given_up() {
+        let machine = &self.machine;
+        for name in self.files.take_given_up(|job| machine.is_over(job)) {
             self.service.take_back(&name);
         }
     }

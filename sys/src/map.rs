@@ -7,7 +7,7 @@
 use std::fmt;
 use std::io;
 use std::ops::Deref;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::ptr::{self, NonNull};
 
 use rustix::fs::{Mode, OFlags};
@@ -115,21 +115,21 @@ pub fn may_read(file: impl AsFd) -> io::Result<bool> {
     Ok(!flags.contains(OFlags::PATH) && (mode == OFlags::RDONLY || mode == OFlags::RDWR))
 }
 
-/// Opens a file for reading if it is the right one. What is another one is not even opened: the end of a pipe that somebody
-/// waits at, a device that does something when it is opened, what a symbolic link leads to.
+/// Opens a file for reading if it is the one that is meant; `None` if another one is there. That one is not opened: who
+/// opens a pipe or a device may be noticed. A symbolic link is another one.
 ///
 /// # Errors
-/// Those of `open`, and of `look`, which sees the file before it is opened and once more afterwards.
-pub fn open_if(path: &str, look: impl Fn(&FileState) -> io::Result<()>) -> io::Result<OwnedFd> {
-    let place = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let place = rustix::fs::open(path, place, Mode::empty())?;
-    look(&file_state(&place)?)?;
-    // By its descriptor: at the path there may be another one by now.
-    let same = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&place));
+/// Those of `open`.
+pub fn open_to_read(path: &str, is_meant: impl Fn(&FileState) -> bool) -> io::Result<Option<OwnedFd>> {
+    let place = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    if !is_meant(&file_state(&place)?) {
+        return Ok(None);
+    }
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let opened = rustix::fs::open(same, flags, Mode::empty())?;
-    look(&file_state(&opened)?)?;
-    Ok(opened)
+    // By its place: the name may lead elsewhere by now.
+    let again = format!("/proc/self/fd/{}", place.as_raw_fd());
+    let opened = rustix::fs::open(again, flags, Mode::empty())?;
+    Ok(is_meant(&file_state(&opened)?).then_some(opened))
 }
 
 impl Deref for FileMap {
@@ -185,8 +185,7 @@ mod tests {
         .unwrap();
         std::os::unix::fs::symlink(&pipe, &link).unwrap();
         std::fs::write(&plain, "abc").unwrap();
-        let regular =
-            |state: &FileState| if state.regular { Ok(()) } else { Err(io::Error::other("another one")) };
+        let regular = |state: &FileState| state.regular;
         // Whoever opens a pipe to write without waiting is told whether somebody reads.
         let reader = || rustix::fs::open(&pipe, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty()).is_ok();
         for other in [&pipe, &link] {
@@ -196,10 +195,10 @@ mod tests {
                 assert!(!reader(), "somebody has opened the pipe");
                 regular(state)
             };
-            assert_eq!(open_if(other, look).unwrap_err().to_string(), "another one");
+            assert!(open_to_read(other, look).unwrap().is_none());
             assert!(looked.get());
         }
-        assert!(may_read(open_if(&plain, regular).unwrap()).unwrap());
+        assert!(may_read(open_to_read(&plain, regular).unwrap().unwrap()).unwrap());
         std::fs::remove_dir_all(&directory).unwrap();
     }
 
@@ -227,6 +226,18 @@ mod tests {
     fn nothing_is_mapped_as_nothing() {
         assert!(FileMap::open(file_of(b"abc"), 3, 0).unwrap().is_empty());
         assert!(FileMap::open(file_of(b""), 0, 0).unwrap().is_empty());
+    }
+
+    #[test]
+    fn only_the_file_that_is_meant_is_opened() {
+        let name = std::env::temp_dir().join(format!("tally-sys-map-{}", crate::process::own_pid()));
+        std::fs::write(&name, "12").unwrap();
+        let path = name.to_str().unwrap();
+        assert!(open_to_read(path, |state| state.regular && state.bytes == 3).unwrap().is_none());
+        let opened = open_to_read(path, |state| state.regular && state.bytes == 2).unwrap().unwrap();
+        assert!(may_read(&opened).unwrap());
+        std::fs::remove_file(&name).unwrap();
+        assert_eq!(open_to_read(path, |_| true).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

@@ -60,23 +60,6 @@ fn a_new_job_needs_room_and_operators_have_it() {
     assert!(!lines[0].contains("refused"), "{lines:?}");
 }
 
-/// What the configuration says is a bound, for those who are bounded; less may be asked for.
-#[test]
-fn a_limit_of_the_daemon_is_not_lifted_by_a_user() {
-    let mut bench = house();
-    let mut own = settings(1);
-    own.profile.memory_limit_bytes = Some(64 << 20);
-    bench.event(Event::Reload(Box::new(own)));
-    let asking = |mib: u64| JobRequest { memory_limit_bytes: Some(mib << 20), ..detached("0..10") };
-    let lines = bench.submit(1, asking(8192));
-    let why = "c1 <- refused: not permitted: 8192 MiB for each worker are more than memory_limit_mib of the daemon, 64";
-    assert_eq!(lines, [why]);
-    for (client, mib) in [(1, 64), (1, 32), (2, 8192)] {
-        let lines = bench.submit(client, asking(mib));
-        assert!(!lines[0].contains("refused"), "{client} {mib}: {lines:?}");
-    }
-}
-
 #[test]
 fn old_answers_make_room() {
     let mut bench = house();
@@ -118,4 +101,20 @@ fn a_job_that_grows_beyond_fails_and_lets_go_of_what_it_had() {
         bench.partial(1, &format!("j2/{partition}.1"));
     }
     assert_eq!(bench.view(2).state.name(), "done");
+}
+
+#[test]
+fn nobody_but_operators_lifts_the_limit_of_workers() {
+    let mut bench = house();
+    let mut strict = settings(1);
+    strict.profile.memory_limit_bytes = Some(64 << 20);
+    bench.event(Event::Reload(Box::new(strict)));
+    let with = |mib: u64| JobRequest { memory_limit_bytes: Some(mib << 20), ..detached("0..10") };
+    let refused =
+        "c1 <- refused: not permitted: user 1000 may let workers have 64 MiB of memory at the most, not 65";
+    assert_eq!(bench.submit(1, with(65)), [refused]);
+    for (client, mib) in [(1, 64), (1, 32), (2, 8192)] {
+        let lines = bench.submit(client, with(mib));
+        assert!(!lines[0].contains("refused"), "{lines:?}");
+    }
 }
