@@ -54,10 +54,9 @@ fn detach(context: &mut Context<'_, '_>, talk: &mut Conversation, plan: &Plan) -
     let request = Request::Submit(Box::new(plan.spec.clone()));
     let mut absence = Absence::new(talk, context.style.reconnect_ms);
     let job: JobView = loop {
-        let failure = match hand_in(context, talk, &request) {
-            Ok(reply) => break part(reply, "job")?,
-            Err(HandIn { failure, taken: false }) => failure,
-            Err(HandIn { failure, taken: true }) => return Err(failure),
+        let failure = match hand_in(context, talk, &request)? {
+            HandedIn::Acknowledged(reply) => break part(*reply, "job")?,
+            HandedIn::NotTaken(failure) => failure,
         };
         match absence.outlast(talk, context.terminal, failure)? {
             Back::Ask => {}
@@ -69,10 +68,11 @@ fn detach(context: &mut Context<'_, '_>, talk: &mut Conversation, plan: &Plan) -
     Ok(0)
 }
 
-/// A detached job that was not acknowledged, and whether it may be there all the same: then it must not be asked for again.
-struct HandIn {
-    failure: Failure,
-    taken: bool,
+/// A detached job that was asked for; where it may be there and nobody said so, asking for it again is no answer.
+enum HandedIn {
+    Acknowledged(Box<ReplyMessage>),
+    /// It cannot be there.
+    NotTaken(Failure),
 }
 
 /// Asks for a detached job, once.
@@ -80,13 +80,18 @@ fn hand_in(
     context: &mut Context<'_, '_>,
     talk: &mut Conversation,
     request: &Request,
-) -> Result<ReplyMessage, HandIn> {
+) -> Result<HandedIn, Failure> {
     // It outlives this connection, so the versions must fit before it is sent.
-    talk.client().greet().map_err(|failure| HandIn { failure, taken: false })?;
-    answer_to(context, talk, request, "start the job").map_err(|failure| {
-        let taken = failure.code != ErrorCode::Stopping && !talk.client().is_unread();
-        HandIn { failure, taken }
-    })
+    if let Err(failure) = talk.client().greet() {
+        return Ok(HandedIn::NotTaken(failure));
+    }
+    match answer_to(context, talk, request, "start the job") {
+        Ok(reply) => Ok(HandedIn::Acknowledged(Box::new(reply))),
+        Err(failure) if failure.code == ErrorCode::Stopping || talk.client().is_unread() => {
+            Ok(HandedIn::NotTaken(failure))
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 fn attend(
