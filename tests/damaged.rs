@@ -266,6 +266,7 @@ fn a_store_that_others_can_change_is_told() {
     fs::set_permissions(world.state(), fs::Permissions::from_mode(0o777)).expect("it is ours");
     let daemon = world.daemon(&["--workers", "1"]);
     assert_eq!(world.ask(["sum", "0..10", "--detach"]).code(), 0);
+    assert_eq!(world.ask(["wait", "j1"]).code(), 0);
     daemon.signal(Signal::Term);
     let log = daemon.finish().stderr;
     let line = log.lines().find(|line| line.contains("can be changed by others")).unwrap_or("");

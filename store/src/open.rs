@@ -128,7 +128,7 @@ fn check(disk: &Disk, keep: bool) -> Result<Checked, redb::Error> {
 pub(crate) fn open_file(path: &Path) -> Result<File, OpenError> {
     let found = path.symlink_metadata().map_err(io("open", path))?;
     if found.is_symlink() {
-        return Err(io("open", path)(io::Error::other("it is a symbolic link")));
+        return Err(OpenError { path: path.to_path_buf(), kind: OpenErrorKind::Link });
     }
     if !found.is_file() {
         return Err(foreign(path));

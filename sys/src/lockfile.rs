@@ -198,7 +198,7 @@ mod tests {
         let _lock = LockFile::acquire(&path).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text, format!("{}\n", process::own_pid()));
-        assert_eq!(text.lines().count(), 2);
+        assert_eq!(text.lines().count(), 1);
     }
 
     #[test]

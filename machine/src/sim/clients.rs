@@ -177,7 +177,7 @@ impl World {
 
     /// The closer resumes what is paused, then waits for everything.
     fn close(&mut self, client: ClientId, asked: &Request, reply: &Reply) {
-        let Reply::Jobs(views) = reply else {
+        let Reply::Listed { jobs: views, .. } = reply else {
             let again = !matches!(asked, Request::Wait(_));
             if again {
                 self.plan(self.now, Happening::Caller(client));
