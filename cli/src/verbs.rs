@@ -67,7 +67,7 @@ pub(crate) fn run(
         Verb::Lab(options, plot) => lab::run(&mut context, &options, plot.as_deref()),
         Verb::Running(plan) => running::run(&mut context, &plan),
         Verb::Compare(comparison) => compare::run(&mut context, &comparison),
-        Verb::Daemon(options) => daemon::run(&context, options),
+        Verb::Daemon(options) => daemon::run(&mut context, options),
         Verb::Config(reach, asked) => config::run(&mut context, &reach, &asked),
         Verb::Hold(reach, holding) => hold::run(&mut context, &reach, &holding),
         Verb::Object(reach, what) => objects::run(&mut context, &reach, what),

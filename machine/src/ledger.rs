@@ -80,6 +80,16 @@ enum Entry {
     Objects(u64),
 }
 
+impl Entry {
+    /// The job whose news it is.
+    fn job(&self) -> Option<JobId> {
+        match self {
+            Self::Job(id) => Some(*id),
+            Self::Arrival(..) | Self::Ids(_) | Self::Gone(_) => None,
+        }
+    }
+}
+
 /// A submission that waits for its record.
 #[derive(Clone, Debug)]
 struct Arrival {
@@ -685,7 +695,8 @@ impl Machine {
             self.release(&arrival.spec);
             if let Some(client) = arrival.client {
                 self.wait_for(client, Pending::Nothing);
-                self.refuse(client, ErrorCode::Stopping, WHY);
+                // It may be recorded all the same: whoever asked must not take it for one that never was.
+                self.refuse(client, ErrorCode::StoreFailed, WHY);
             }
         }
         for id in jobs {
@@ -708,10 +719,10 @@ impl Machine {
 
     /// Panics unless the books are in order.
     pub(crate) fn check_ledger(&self) {
+        let written: BTreeSet<JobId> = self.ledger.open.values().filter_map(Entry::job).collect();
         for job in self.jobs.all() {
             let paper = &job.paper;
-            let open =
-                self.ledger.open.values().any(|entry| matches!(entry, Entry::Job(id) if *id == job.id));
+            let open = written.contains(&job.id);
             assert_eq!(open, paper.writing.is_some(), "{}: its record", job.id);
             assert!(paper.kept || !paper.is_busy(), "{} is not recorded and has news", job.id);
             assert!(!paper.unannounced || !job.is_open(), "{} is open and unannounced", job.id);

@@ -26,6 +26,8 @@ pub const JOBS_OPEN_MAX: usize = 200_000;
 pub const JOBS_OPEN_PER_USER_MAX: usize = 10_000;
 /// Jobs kept after their end, for `jobs --all`, `show` and `result`.
 pub const JOBS_ENDED_MAX: usize = 1_000;
+/// Jobs in one reply of a list; the next ones are asked for after these, so that others get their turn.
+pub const JOBS_LISTED_MAX: usize = 2_000;
 /// Worker processes.
 pub const WORKERS_MAX: u16 = 1_024;
 /// Partitions a job may ask for.

@@ -230,6 +230,20 @@ impl Client {
         self.sent < self.outgoing.len()
     }
 
+    /// The end of the daemon: nothing more is taken in, and whatever has come and was not looked at is answered with
+    /// `message`, as far as the system's buffers let it.
+    pub(crate) fn part(&mut self, buffer: &mut [u8], message: &ReplyMessage) {
+        // From here on the peer's writing fails, so that it knows what was not taken.
+        if self.stream.shutdown(std::net::Shutdown::Read).is_err() {
+            return;
+        }
+        while !self.no_more_input && self.read(self.last_heard, buffer) == Fate::Stays {}
+        while let Input::Call(_) = self.next_input() {
+            self.reply(message);
+        }
+        self.write();
+    }
+
     /// Hangs up once all replies are sent.
     pub(crate) fn close_when_sent(&mut self) {
         self.closing = true;

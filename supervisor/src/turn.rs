@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use tally_machine::settings::Identity;
 use tally_machine::{Event, Machine, Moment, Phase, Settings};
+use tally_protocol::control::Reply;
+use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::record::Saved;
 use tally_protocol::{ClientId, WorkerId, limits};
 use tally_sys::cgroup::OomKills;
@@ -53,6 +55,8 @@ pub(crate) struct Supervisor {
     pub(crate) resting: Option<Listener>,
     /// The daemon's program, for an upgrade.
     pub(crate) executable: Option<PathBuf>,
+    /// Where the daemon was started.
+    pub(crate) directory: PathBuf,
     /// A new binary on trial.
     pub(crate) trial: Option<Trial>,
     /// The program that takes over at the end.
@@ -133,6 +137,7 @@ impl Supervisor {
             files,
             resting: None,
             executable: None,
+            directory: PathBuf::from("/"),
             trial: None,
             successor: None,
             workers: BTreeMap::new(),
@@ -243,11 +248,14 @@ impl Supervisor {
         }
     }
 
-    /// The last replies go as far as the system's buffers let them. The connections stay open for as long as the
-    /// process lives: whoever waits for the end of the daemon hears of it when its locks are free, and not before.
+    /// The last replies go as far as the system's buffers let them; what was asked too late is refused rather than left
+    /// without an answer, as nobody could ask that again without asking for it twice. The connections stay open for as long
+    /// as the process lives: whoever waits for the end of the daemon hears of it when its locks are free, and not before.
     fn part_from_clients(&mut self) {
+        let late = Failure::new(ErrorCode::Stopping, "the daemon is stopping and takes no new jobs");
+        let late = Reply::Refused(late).to_message(false);
         for client in self.clients.iter_mut() {
-            client.write();
+            client.part(&mut self.buffer, &late);
         }
         // Those go to the program that takes over.
         if self.successor.is_some() {
@@ -321,6 +329,8 @@ impl Supervisor {
     pub(crate) fn feed(&mut self, event: Event) {
         let now = self.now();
         self.machine.handle(now, event);
+        // Before anybody is told that the job is there: it survives this process from then on.
+        self.keep_files();
     }
 
     fn flush_links(&mut self) {

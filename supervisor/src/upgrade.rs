@@ -65,6 +65,7 @@ impl Supervisor {
     pub(crate) fn upgrade_asked(&mut self, client: ClientId, binary: Option<String>) {
         let binary = self.may_upgrade(client, binary);
         if let Err(failure) = binary.and_then(|binary| self.begin_upgrade(binary, Some(client))) {
+            tracing::warn!("{}; this version goes on", failure.message);
             self.reply(client, &Reply::Refused(failure).to_message(false));
         }
     }
@@ -82,7 +83,7 @@ impl Supervisor {
             }
             Some(path) if path.starts_with('/') => Ok(PathBuf::from(path)),
             Some(path) => {
-                let message = format!("could not upgrade: {path} is not an absolute path");
+                let message = format!("could not upgrade: '{path}' is not an absolute path");
                 Err(Failure::new(ErrorCode::BadUsage, message))
             }
         }
@@ -111,7 +112,8 @@ impl Supervisor {
         let run = || {
             let (output, theirs) = fd::pipe()?;
             fd::set_nonblocking(&output, true)?;
-            let child = process::spawn_program(&binary, &arguments, theirs)?;
+            // Where this daemon was started: its arguments may name files by their way from there.
+            let child = process::spawn_program(&binary, &arguments, &self.directory, theirs)?;
             self.poll.watch(&child, Token::Trial.key(), Interest::READ)?;
             Ok((output, child))
         };
@@ -132,7 +134,7 @@ impl Supervisor {
             && clock::monotonic_ns() >= trial.until_ns
         {
             trial.until_ns = u64::MAX;
-            if let Err(why) = trial.child.signal(Signal::Kill) {
+            if let Err(why) = process::send_to_group(trial.child.pid(), Signal::Kill) {
                 tracing::error!("could not end the binary on trial: {why}");
             }
         }
@@ -154,6 +156,8 @@ impl Supervisor {
         if let Err(why) = self.poll.forget(&trial.child) {
             tracing::error!("could not stop watching the binary on trial: {why}");
         }
+        // What it has started ends with it. Its number is not given out again so soon.
+        drop(process::send_to_group(trial.child.pid(), Signal::Kill));
         let mut said = [0; SAID_BYTES_MAX];
         let count = fd::read_some(&trial.output, &mut said).ok().flatten().unwrap_or(0);
         let said = String::from_utf8_lossy(&said[..count]);

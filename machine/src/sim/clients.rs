@@ -67,7 +67,7 @@ impl World {
         if closer {
             return if waits {
             } else {
-                self.ask(client, Request::Jobs { all: false }, false)
+                self.ask(client, Request::Jobs { all: false, after: None }, false)
             };
         }
         if self.rng.chance(self.scenario.leavers) {
@@ -127,7 +127,7 @@ impl World {
             15 => Request::Explain(job),
             16 => Request::Result(job),
             17 => Request::Show(job),
-            18 => Request::Jobs { all: true },
+            18 => Request::Jobs { all: true, after: None },
             19 => self.rng.pick(&[&Request::Status, &Request::Workers, &Request::Ping]).clone(),
             20 => Request::Dump,
             _ => self.rare(),
@@ -199,7 +199,7 @@ impl World {
 
     /// The closer resumes what is paused, then waits for everything.
     fn close(&mut self, client: ClientId, asked: &Request, reply: &Reply) {
-        let Reply::Jobs(views) = reply else {
+        let Reply::Listed { jobs: views, .. } = reply else {
             let again = !matches!(asked, Request::Wait(_));
             if again {
                 self.plan(self.now, Happening::Caller(client));

@@ -165,7 +165,7 @@ impl World {
             ) => true,
             (Request::Wait(jobs), Reply::Jobs(views)) => jobs.len() == views.len() && views.iter().all(over),
             (Request::Cancel { .. }, Reply::Jobs(views)) => views.iter().all(over),
-            (Request::Jobs { .. }, Reply::Jobs(_)) => true,
+            (Request::Jobs { .. }, Reply::Listed { .. }) => true,
             (Request::Explain(_), Reply::Explanation { reasons, .. }) => !reasons.is_empty(),
             (Request::Hello(_), Reply::Hello(_)) => true,
             (Request::Status, Reply::Status(_)) | (Request::Workers, Reply::Workers(_)) => true,
@@ -190,7 +190,7 @@ impl World {
         let Some(who) = who else { return };
         let views: &[JobView] = match reply {
             Reply::Job(view) | Reply::Explanation { job: view, .. } => std::slice::from_ref(view),
-            Reply::Jobs(views) => views,
+            Reply::Jobs(views) | Reply::Listed { jobs: views, .. } => views,
             _ => &[],
         };
         let others = views.iter().any(|view| view.uid != Some(who.uid));
@@ -224,7 +224,9 @@ impl World {
     fn judge_content(&mut self, reply: &Reply) {
         match reply {
             Reply::Job(view) | Reply::Explanation { job: view, .. } => self.judge_view(view),
-            Reply::Jobs(views) => views.iter().for_each(|view| self.judge_view(view)),
+            Reply::Jobs(views) | Reply::Listed { jobs: views, .. } => {
+                views.iter().for_each(|view| self.judge_view(view))
+            }
             Reply::Hello(_)
             | Reply::Status(_)
             | Reply::Workers(_)

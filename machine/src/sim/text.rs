@@ -45,7 +45,7 @@ fn request(request: &Request) -> String {
     match request {
         Request::Submit(spec) => format!("submit {}", submitted(spec)),
         Request::Hello(_) => "hello".to_owned(),
-        Request::Jobs { all } => format!("jobs{}", if *all { " --all" } else { "" }),
+        Request::Jobs { all, .. } => format!("jobs{}", if *all { " --all" } else { "" }),
         Request::Show(job) => format!("show {job}"),
         Request::Explain(job) => format!("explain {job}"),
         Request::Wait(jobs) => format!("wait {jobs:?}"),
@@ -162,7 +162,9 @@ fn reply(reply: &Reply) -> String {
     match reply {
         Reply::Hello(version) => format!("hello {version}"),
         Reply::Job(view) => job(view),
-        Reply::Jobs(views) => views.iter().map(job).collect::<Vec<_>>().join("; "),
+        Reply::Jobs(views) | Reply::Listed { jobs: views, .. } => {
+            views.iter().map(job).collect::<Vec<_>>().join("; ")
+        }
         Reply::Explanation { job: view, reasons } => format!("{}: {}", view.job, reasons.join(" / ")),
         Reply::Status(status) => format!("status {}", status.phase),
         Reply::Workers(workers) => {

@@ -85,7 +85,7 @@ impl Dice {
             8 => Request::Follow(job),
             9 => Request::Wait(vec![job, JobId(1)]),
             10 => Request::Explain(job),
-            11 => Request::Jobs { all: true },
+            11 => Request::Jobs { all: true, after: None },
             12 => Request::Workers,
             _ => Request::Dump,
         }

@@ -162,7 +162,7 @@ impl Supervisor {
             _ => Passed::default(),
         };
         let set = passed.set;
-        if set != 0 {
+        if set != 0 && self.files.are_many() {
             // Here, as nothing is on its way to the machine: sets of jobs that it refused are left by now.
             let needed = self.machine.file_sets();
             self.files.keep_only(|kept| kept == set || needed.contains(&kept));

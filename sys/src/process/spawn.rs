@@ -16,12 +16,18 @@ const RUNNING_PROGRAM: &str = "/proc/self/exe";
 /// What the child is called, in `ps` for example.
 const NAME: &str = "tally";
 
-/// Runs a program that is not this one: no standard input, its output and its errors to `output`.
-pub fn spawn_program(program: &Path, arguments: &[OsString], output: OwnedFd) -> io::Result<Child> {
+/// Runs a program that is not this one, in a directory: no standard input, its output and its errors to `output`. It leads
+/// a process group of its own.
+pub fn spawn_program(
+    program: &Path,
+    arguments: &[OsString],
+    directory: &Path,
+    output: OwnedFd,
+) -> io::Result<Child> {
     let mut command = Command::new(program);
     let errors = output.try_clone()?;
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::from(output)).stderr(Stdio::from(errors));
-    let id = command.process_group(0).spawn()?.id();
+    let id = command.current_dir(directory).process_group(0).spawn()?.id();
     let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
     Child::adopt_or_end(pid.ok_or_else(|| io::Error::other("learn the pid of a child"))?)
 }
