@@ -85,7 +85,7 @@ impl Entry {
     fn job(&self) -> Option<JobId> {
         match self {
             Self::Job(id) => Some(*id),
-            Self::Arrival(..) | Self::Ids(_) | Self::Gone(_) => None,
+            Self::Arrival(..) | Self::Ids(_) | Self::Fences(_) | Self::Gone(_) | Self::Objects(_) => None,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use tally_protocol::limits;
 use tally_protocol::locks::handover::HandedParty;
 use tally_protocol::objects::{QuickCall, quick_call};
-use tally_protocol::varlink::{self, Call, Splitter, Unreadable};
+use tally_protocol::varlink::{self, Call, ReplyMessage, Splitter, Unreadable};
 use tally_sys::fd::write_some;
 use tally_sys::passed::{self, Taken};
 use tally_sys::poll::Interest;
