@@ -238,8 +238,8 @@ impl Client {
             return;
         }
         while !self.no_more_input && self.read(self.last_heard, buffer) == Fate::Stays {}
-        while let Input::Call(_) = self.next_input() {
-            self.reply(message);
+        while let Input::Call(_) | Input::Quick(_) = self.next_input() {
+            self.reply(false, |out| varlink::encode(message, out));
         }
         self.write();
     }
