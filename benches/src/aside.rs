@@ -21,7 +21,7 @@ pub(crate) fn pings(binary: &str) {
         let job = asker.submit(&product, false)["job"].clone();
         let mut pings = Vec::new();
         // The list of jobs has no long answers in it.
-        while asker.call("io.tally.List", &json!({ "all": true }))["jobs"]
+        while asker.call("io.tally.Jobs", &json!({ "all": true }))["jobs"]
             .as_array()
             .is_some_and(|jobs| jobs.iter().any(|one| one["job"] == job && one["state"] == "running"))
         {
