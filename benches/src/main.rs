@@ -7,12 +7,14 @@
 #![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "it prints a table of ratios")]
 
 mod add;
+mod aside;
 mod csv;
 mod expr;
 mod float_sum;
 mod floor;
 mod idle;
 mod kill;
+mod locks;
 mod measure;
 mod objects;
 mod peers;
@@ -33,10 +35,12 @@ const ALL: &[Bench] = &[
     ("start", start::warm_start),
     ("scale", scale::two_workers),
     ("kill", kill::replacement),
+    ("locks", locks::named_locks),
     ("add-job", add::add_job),
     ("idle", idle::a_minute),
     ("float-sum", float_sum::columns),
     ("csv", csv::columns),
+    ("aside", aside::pings),
     ("objects", objects::shared_things),
 ];
 

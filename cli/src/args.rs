@@ -4,13 +4,14 @@
 //! numbers) and every refusal through `refusal` (the form of the contract's errors).
 
 pub(crate) mod help;
+pub(crate) mod locks;
 mod marks;
 pub(crate) mod objects;
 mod refusal;
 pub(crate) mod studies;
 pub(crate) mod values;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -187,6 +188,18 @@ pub(crate) enum Command {
     /// Try a failed, cancelled or timed-out job again, from where it was
     #[command(before_long_help = help::RETRY)]
     Retry(OneJob),
+    /// Run a command while it alone holds a lock of the daemon, or shares it
+    #[command(before_long_help = help::LOCK)]
+    Lock(locks::LockArgs),
+    /// Run a command while it holds permits of a semaphore of the daemon
+    #[command(before_long_help = help::SEMAPHORE)]
+    Semaphore(locks::SemaphoreArgs),
+    /// List who holds and who waits for locks and semaphores
+    #[command(before_long_help = help::LOCKS)]
+    Locks,
+    /// List the last deadlocks that were refused, with all that waited
+    #[command(before_long_help = help::DEADLOCKS)]
+    Deadlocks,
     /// Run the daemon
     #[command(before_long_help = help::DAEMON)]
     Daemon(Box<DaemonArgs>),
@@ -576,6 +589,21 @@ pub(crate) fn parse(args: Vec<OsString>) -> Result<Line, Stop> {
 /// Whether `--json` is among the arguments, for those that cannot be read as a whole.
 pub(crate) fn asks_for_json(args: &[OsString]) -> bool {
     args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json")
+}
+
+/// The first word that is neither an option of every command nor the value of one.
+fn first_word<'a>(args: impl Iterator<Item = &'a OsStr>) -> Option<&'a OsStr> {
+    let mut words = args.skip(1);
+    while let Some(word) = words.next() {
+        if ["--socket", "--color", "--reconnect"].iter().any(|option| word == OsStr::new(option)) {
+            words.next();
+        } else if word == OsStr::new("--") {
+            return None;
+        } else if !word.as_encoded_bytes().starts_with(b"-") {
+            return Some(word);
+        }
+    }
+    None
 }
 
 /// The parser. Repeated options are no error: the last one counts.

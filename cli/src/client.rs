@@ -29,6 +29,8 @@ pub struct Client {
     stream: UnixStream,
     replies: Splitter,
     greeting: Greeting,
+    /// The supervisor had stopped reading before the last request was sent as a whole.
+    unread: bool,
     /// The daemon's socket; `None` for a private supervisor.
     socket: Option<PathBuf>,
 }
@@ -59,7 +61,7 @@ impl Client {
     #[must_use]
     pub fn over(stream: UnixStream) -> Self {
         let replies = Splitter::new(limits::REPLY_BYTES_MAX);
-        Self { stream, replies, greeting: Greeting::Over, socket: None }
+        Self { stream, replies, greeting: Greeting::Over, unread: false, socket: None }
     }
 
     pub(crate) fn to_daemon(stream: UnixStream, socket: &Path) -> Self {
@@ -168,12 +170,18 @@ impl Client {
                 Err(why)
                     if matches!(why.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) =>
                 {
+                    self.unread = true;
                     return Ok(());
                 }
                 Err(why) => return Err(self.gone(&format!(": {}", place::reason(&why)))),
             }
         }
         self.write(rest)
+    }
+
+    /// Whether the supervisor cannot have taken the last request in: it had stopped reading before.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.unread
     }
 
     /// The next reply if it is here as a whole. A reply that is an error comes as the failure it reports.
@@ -274,6 +282,7 @@ impl Client {
         match self.stream.write_all(bytes) {
             // Whoever hung up may have said why before: reading tells.
             Err(why) if matches!(why.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+                self.unread = true;
                 Ok(())
             }
             Err(why) => Err(self.gone(&format!(": {}", place::reason(&why)))),

@@ -11,7 +11,7 @@ use tally_protocol::varlink::ReplyMessage;
 use tally_sys::clock;
 use tally_sys::poll::{Interest, Poll, Ready};
 use tally_sys::process::Child;
-use tally_sys::signal::{Signal, SignalStream};
+use tally_sys::signal::{self, Signal, SignalStream};
 
 use crate::client::Client;
 use crate::inputs::Inputs;
@@ -29,6 +29,17 @@ const CHILD: usize = 2;
 /// The signals that interrupt a command.
 pub(crate) fn interrupts() -> Result<SignalStream, Failure> {
     SignalStream::new(&[Signal::Int, Signal::Term]).map_err(|why| system("catch signals", &why))
+}
+
+/// The same for one who starts a command of the user's: what is ignored is left so, for the command to inherit.
+pub(crate) fn interrupts_but_ignored() -> Result<SignalStream, Failure> {
+    let mut heard = Vec::new();
+    for one in [Signal::Int, Signal::Term] {
+        if !signal::is_ignored(one).map_err(|why| system("look at signals", &why))? {
+            heard.push(one);
+        }
+    }
+    SignalStream::new(&heard).map_err(|why| system("catch signals", &why))
 }
 
 /// A connection with everything that can happen meanwhile.
@@ -238,7 +249,7 @@ fn deadline(ms: u64) -> u64 {
     clock::monotonic_ns().saturating_add(ms * 1_000_000)
 }
 
-fn system(doing: &str, why: &std::io::Error) -> Failure {
+pub(crate) fn system(doing: &str, why: &std::io::Error) -> Failure {
     Failure::new(ErrorCode::System, format!("could not {doing}: {}", place::reason(why)))
 }
 

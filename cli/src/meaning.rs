@@ -25,6 +25,8 @@ use crate::surroundings::Surroundings;
 use crate::verbs::compare::Comparison;
 use crate::verbs::running::Running;
 
+pub(crate) use locks::{Holding, TOKEN};
+
 /// How long a sign of life may take.
 const PING_MS: u64 = 5_000;
 
@@ -68,6 +70,8 @@ pub(crate) enum Verb {
     Compare(Box<Comparison>),
     /// Settings.
     Config(Reach, ConfigAsk),
+    /// A command that runs while something is held.
+    Hold(Reach, Box<Holding>),
     /// Things that processes share.
     Object(Reach, ObjectAsk),
     /// A text.
@@ -121,6 +125,8 @@ pub(crate) enum Ask {
     Stop { now: bool },
     Upgrade { binary: Option<PathBuf> },
     Dump,
+    Locks,
+    Deadlocks,
 }
 
 /// What is asked about settings.
@@ -164,6 +170,12 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         Some(Command::Lab(args)) => return Ok(studies::lab(args)),
         Some(Command::Running(args)) => return studies::running(args),
         Some(Command::Compare(args)) => return studies::compare(*args, Socket::of(socket, around)),
+        Some(Command::Lock(args)) => return Ok(locks::lock(args, Reach::of(socket, around), around)),
+        Some(Command::Semaphore(args)) => {
+            return locks::semaphore(args, Reach::of(socket, around), around);
+        }
+        Some(Command::Locks) => Ask::Locks,
+        Some(Command::Deadlocks) => Ask::Deadlocks,
         Some(Command::Help { about }) => return Ok(Verb::Help(about)),
         Some(Command::Value(args)) => return shared(objects::of_value(args)),
         Some(Command::Dict(args)) => return shared(objects::of_dict(args)),
@@ -386,6 +398,7 @@ fn bad(message: impl Into<String>) -> Failure {
     Failure::new(ErrorCode::BadUsage, message)
 }
 
+mod locks;
 pub(crate) mod objects;
 mod studies;
 #[cfg(test)]

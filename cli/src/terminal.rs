@@ -18,6 +18,8 @@ pub(crate) struct Terminal<'a> {
     err: Stream<'a>,
     quiet: bool,
     bar: Bar,
+    /// The journal takes standard error.
+    journalled: bool,
 }
 
 struct Stream<'a> {
@@ -57,6 +59,7 @@ impl Terminal<'static> {
             err: Stream::new(Box::new(err), err_is_terminal),
             quiet: false,
             bar: Bar::None,
+            journalled: tally_sys::journal::takes_standard_error(),
         }
     }
 }
@@ -65,7 +68,7 @@ impl<'a> Terminal<'a> {
     /// Two writers that are no terminals.
     pub(crate) fn to(out: impl Write + 'a, err: impl Write + 'a) -> Self {
         let (out, err) = (Stream::new(Box::new(out), false), Stream::new(Box::new(err), false));
-        Self { out, err, quiet: false, bar: Bar::None }
+        Self { out, err, quiet: false, bar: Bar::None, journalled: false }
     }
 
     /// `--color` beats NO_COLOR beats CLICOLOR_FORCE beats "a terminal that is not dumb".
@@ -120,6 +123,12 @@ impl<'a> Terminal<'a> {
     /// Writes to standard error.
     pub(crate) fn error(&mut self, text: &str) {
         drop(self.err.write(text));
+    }
+
+    /// Writes a line that tells of a failure to standard error; to the journal it is one (`sd-daemon(3)`).
+    pub(crate) fn failure(&mut self, line: &str) {
+        let priority = if self.journalled { "<3>" } else { "" };
+        self.error(&format!("{priority}{line}"));
     }
 
     /// A text for standard output, painted where that is wanted.

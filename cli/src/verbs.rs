@@ -12,8 +12,10 @@ mod explain;
 mod follow;
 pub(crate) mod help;
 mod here;
+mod hold;
 mod jobs;
 mod lab;
+mod locks;
 mod metrics;
 mod objects;
 mod ping;
@@ -65,8 +67,9 @@ pub(crate) fn run(
         Verb::Lab(options, plot) => lab::run(&mut context, &options, plot.as_deref()),
         Verb::Running(plan) => running::run(&mut context, &plan),
         Verb::Compare(comparison) => compare::run(&mut context, &comparison),
-        Verb::Daemon(options) => daemon::run(&context, options),
+        Verb::Daemon(options) => daemon::run(&mut context, options),
         Verb::Config(reach, asked) => config::run(&mut context, &reach, &asked),
+        Verb::Hold(reach, holding) => hold::run(&mut context, &reach, &holding),
         Verb::Object(reach, what) => objects::run(&mut context, &reach, what),
         Verb::Help(about) => help::run(&mut context, about.as_deref()),
         Verb::Ask(reach, ask) => {
@@ -91,6 +94,8 @@ pub(crate) fn run(
                 Ask::Stop { now } => stop::stop(context, &reach, now),
                 Ask::Upgrade { binary } => upgrade::run(context, &reach, binary),
                 Ask::Dump => dump::run(context, &reach),
+                Ask::Locks => locks::locks(context, &reach),
+                Ask::Deadlocks => locks::deadlocks(context, &reach),
             }
         }
     }

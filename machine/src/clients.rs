@@ -50,6 +50,8 @@ pub(crate) enum Pending {
     },
     /// The shell's answer.
     Shell,
+    /// A lock, or permits of a semaphore.
+    Lock,
     /// Something about objects, which know what.
     Object,
     /// The end of several jobs.
@@ -142,6 +144,7 @@ impl Machine {
                     | Pending::Arrival { .. }
                     | Pending::Record { .. }
                     | Pending::Shell
+                    | Pending::Lock
                     | Pending::Object,
                 )
                 | None => continue,
@@ -177,6 +180,7 @@ impl Machine {
                     | Pending::Arrival { .. }
                     | Pending::Record { .. }
                     | Pending::Shell
+                    | Pending::Lock
                     | Pending::Object => false,
                 })
             });
@@ -222,7 +226,7 @@ impl Machine {
         self.crowded = true;
         self.alarms.clear(Alarm::Progress(client));
         let jobs: &[JobId] = match &pending {
-            Pending::Nothing | Pending::Shell | Pending::Object => &[],
+            Pending::Nothing | Pending::Shell | Pending::Lock | Pending::Object => &[],
             Pending::Arrival { job } => {
                 self.ledger.forget_arriver(*job);
                 &[]
@@ -260,6 +264,7 @@ impl Machine {
     pub(crate) fn client_gone(&mut self, client: ClientId) {
         let pending = self.stop_waiting(client);
         self.clients.remove(&client);
+        self.locker_gone(client);
         self.objects_lose(client);
         if self.settings.until_clients_gone && self.clients.is_empty() {
             return self.stop_now(true);

@@ -27,6 +27,8 @@ pub(crate) enum Alarm {
     Store,
     /// The oldest ended job has been remembered for long enough.
     Forget,
+    /// A timeout or a time to live of a lock.
+    Locks,
     /// An object, a client that waits for one, an item.
     Object(ObjectAlarm),
 }

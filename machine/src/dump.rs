@@ -39,6 +39,9 @@ impl Machine {
             });
             json.maybe("next_deadline_ns", self.next_deadline().map(|due| due.0));
             json.number("actions_waiting", self.actions.len());
+            let (held, waiting) = self.locks.counts();
+            json.number("locks_held", held);
+            json.number("locks_waiting", waiting);
             json.number("objects", self.objects.count());
             json.number("object_bytes", self.objects.bytes());
             json.number("late", self.late);
@@ -93,6 +96,7 @@ fn job(json: &mut Json, job: &Job) {
     json.maybe("ns_for_1000", job.pace.time_for(1_000).map(|span| span.0));
     json.number("served_ns", job.served_ns);
     json.flag("waits_for_workers", job.filed.is_some());
+    json.flag("waits_for_its_answers", job.conclusion.is_some());
     json.list("watchers", &job.watchers, |json, client| json.number("client", client));
     json.list("covered_runs", job.work.coverage().runs().take(100), |json, (position, count)| {
         json.number("position", position);
@@ -136,6 +140,7 @@ fn waits(json: &mut Json, pending: &Pending) {
     let (what, jobs): (&str, &[JobId]) = match pending {
         Pending::Nothing => ("nothing", &[]),
         Pending::Shell => ("shell", &[]),
+        Pending::Lock => ("lock", &[]),
         Pending::Object => ("object", &[]),
         Pending::End { job } => ("end", std::slice::from_ref(job)),
         Pending::Stream { job, .. } => ("progress", std::slice::from_ref(job)),
@@ -175,6 +180,7 @@ fn settings(json: &mut Json, settings: &Settings) {
     }
     json.number("intensity", settings.intensity);
     json.number("leases_max", settings.leases_max);
+    json.number("answer_at_once_bytes", settings.answer_at_once_bytes);
     json.number("jobs_open_max", settings.jobs_open_max);
     json.number("jobs_open_per_user_max", settings.jobs_open_per_user_max);
     json.maybe("memory_per_user_bytes", settings.memory_per_user_bytes);

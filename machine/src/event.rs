@@ -1,11 +1,13 @@
 //! What can happen to a supervisor, as values.
 
+use tally_protocol::answers::Answers;
 use tally_protocol::control::Request;
 use tally_protocol::error::Failure;
 use tally_protocol::job::Transport;
+use tally_protocol::locks::handover::HandedLocks;
 use tally_protocol::settings::ReloadView;
 use tally_protocol::work::FromWorker;
-use tally_protocol::{ClientId, WorkerId};
+use tally_protocol::{ClientId, JobId, WorkerId};
 
 use crate::action::Ticket;
 use crate::permission::Who;
@@ -91,6 +93,15 @@ pub enum Event {
         /// Why, as a fragment that stands alone: "no space left on device".
         why: String,
     },
+    /// The answer to `Action::Conclude`.
+    Concluded {
+        /// Whose answers.
+        job: JobId,
+        /// That of the action.
+        number: u64,
+        /// They, or why there are none.
+        answers: Box<Result<Answers, Failure>>,
+    },
     /// The answer to `Action::Reload`. New settings come as `Reload`, before it.
     Reloaded {
         /// Who asked.
@@ -100,4 +111,11 @@ pub enum Event {
     },
     /// A new configuration was read.
     Reload(Box<Settings>),
+    /// When this machine has stopped, another program of the same process goes on with the locks, or not.
+    HandingOver {
+        /// Whether it does.
+        locks: bool,
+    },
+    /// This machine goes on with the locks of another program, whose connections have come already (`ClientCame`).
+    TakingOver(Box<HandedLocks>),
 }

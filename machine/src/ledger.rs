@@ -72,10 +72,22 @@ enum Entry {
     Job(JobId),
     /// Ids up to this one.
     Ids(u64),
+    /// Fencing numbers up to this one.
+    Fences(u64),
     /// Jobs that are gone.
     Gone(BTreeSet<JobId>),
     /// A batch of the objects'.
     Objects(u64),
+}
+
+impl Entry {
+    /// The job whose news it is.
+    fn job(&self) -> Option<JobId> {
+        match self {
+            Self::Job(id) => Some(*id),
+            Self::Arrival(..) | Self::Ids(_) | Self::Fences(_) | Self::Gone(_) | Self::Objects(_) => None,
+        }
+    }
 }
 
 /// A submission that waits for its record.
@@ -270,6 +282,7 @@ impl Machine {
                 self.arrived(job);
             }
             Entry::Ids(to) => self.ledger.reserved = self.ledger.reserved.max(to),
+            Entry::Fences(to) => self.fences_reserved(to),
             Entry::Job(job) => self.written(job, Ok(())),
             Entry::Objects(batch) => self.objects_written(batch, Ok(())),
             Entry::Gone(_) => {}
@@ -288,6 +301,7 @@ impl Machine {
                 self.not_arrived(job, why);
             }
             Entry::Ids(_) => self.recount_ids(),
+            Entry::Fences(to) => self.fences_reserved(to),
             Entry::Job(job) => self.written(job, Err(why)),
             Entry::Objects(batch) => self.objects_written(batch, Err(why)),
             Entry::Gone(mut jobs) => self.ledger.gone.append(&mut jobs),
@@ -299,7 +313,7 @@ impl Machine {
         let under_way = self.ledger.open.values().filter_map(|entry| match entry {
             Entry::Arrival(_, ids) => *ids,
             Entry::Ids(to) => Some(*to),
-            Entry::Job(_) | Entry::Gone(_) | Entry::Objects(_) => None,
+            Entry::Job(_) | Entry::Gone(_) | Entry::Fences(_) | Entry::Objects(_) => None,
         });
         self.ledger.asked = under_way.fold(self.ledger.reserved, u64::max);
     }
@@ -488,10 +502,14 @@ impl Machine {
 
     /// Tells the store how a job is now.
     fn write_down(&mut self, id: JobId) {
-        let Some(job) = self.jobs.get(id) else { return };
+        let Some(job) = self.jobs.get_mut(id) else { return };
         if job.paper.writing.is_some() {
             return;
         }
+        if job.paper.news.progress {
+            job.partial.settle();
+        }
+        let Some(job) = self.jobs.get(id) else { return };
         let records = self.records_of(job);
         let now = self.now;
         if let Some(job) = self.jobs.get_mut(id) {
@@ -630,6 +648,11 @@ impl Machine {
         self.record(Entry::Ids(to), &[Record::Reserved { to }]);
     }
 
+    /// Fencing numbers below this one may be given out soon.
+    pub(crate) fn reserve_fences(&mut self, to: u64) {
+        self.record(Entry::Fences(to), &[Record::Fenced { to }]);
+    }
+
     /// The last words to the store: all progress, and that the ids beyond the last job's are free.
     pub(crate) fn close_books(&mut self) {
         if !self.records() {
@@ -658,16 +681,22 @@ impl Machine {
                 Entry::Job(id) => {
                     jobs.insert(id);
                 }
-                Entry::Arrival(..) | Entry::Ids(_) | Entry::Gone(_) | Entry::Objects(_) => {}
+                Entry::Arrival(..)
+                | Entry::Ids(_)
+                | Entry::Gone(_)
+                | Entry::Fences(_)
+                | Entry::Objects(_) => {}
             }
         }
         self.alarms.clear(Alarm::Store);
+        self.fences_unbound();
         const WHY: &str = "could not wait for the store: the daemon was told to end at once";
         for arrival in std::mem::take(&mut self.ledger.arriving).into_values() {
             self.release(&arrival.spec);
             if let Some(client) = arrival.client {
                 self.wait_for(client, Pending::Nothing);
-                self.refuse(client, ErrorCode::Stopping, WHY);
+                // It may be recorded all the same: whoever asked must not take it for one that never was.
+                self.refuse(client, ErrorCode::StoreFailed, WHY);
             }
         }
         for id in jobs {
@@ -690,10 +719,10 @@ impl Machine {
 
     /// Panics unless the books are in order.
     pub(crate) fn check_ledger(&self) {
+        let written: BTreeSet<JobId> = self.ledger.open.values().filter_map(Entry::job).collect();
         for job in self.jobs.all() {
             let paper = &job.paper;
-            let open =
-                self.ledger.open.values().any(|entry| matches!(entry, Entry::Job(id) if *id == job.id));
+            let open = written.contains(&job.id);
             assert_eq!(open, paper.writing.is_some(), "{}: its record", job.id);
             assert!(paper.kept || !paper.is_busy(), "{} is not recorded and has news", job.id);
             assert!(!paper.unannounced || !job.is_open(), "{} is open and unannounced", job.id);

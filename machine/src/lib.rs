@@ -6,7 +6,8 @@
 //! Where to go next: `requests` (what clients ask), `words` (what workers say), `schedule` (who gets which partition
 //! next), `lease` (what a lease goes through), `staff` (which workers are started and ended), `deaths` (what a death
 //! costs, and whom), `finish` (how a job ends),
-//! `objects` (what clients share), `ledger` (what survives the supervisor), `restore` (how the next one goes on), `permission` (who may do what), `check` (what must always hold), `sim` (the seeded worlds it is tested
+//! `locks` (named locks and semaphores), `objects` (what clients share), `ledger` (what survives the supervisor),
+//! `restore` (how the next one goes on), `permission` (who may do what), `check` (what must always hold), `sim` (the seeded worlds it is tested
 //! in).
 #![forbid(unsafe_code)]
 
@@ -27,6 +28,7 @@ mod job;
 mod jobs;
 mod lease;
 mod ledger;
+mod locks;
 mod memory;
 pub mod moment;
 mod objects;
@@ -72,6 +74,7 @@ use deaths::Drought;
 use figures::Figures;
 use jobs::Jobs;
 use ledger::Ledger;
+use locks::{Fences, Locks};
 use objects::Objects;
 use schedule::Queue;
 
@@ -88,6 +91,9 @@ pub struct Machine {
     clients: BTreeMap<ClientId, Client>,
     /// What is under way to the store.
     ledger: Ledger,
+    locks: Locks,
+    /// Another program of this process will go on with connections that hold or wait for locks.
+    handing_over: bool,
     /// What clients share.
     objects: Objects,
     alarms: Alarms,
@@ -97,6 +103,8 @@ pub struct Machine {
     random: u64,
     late: u64,
     restarts: u64,
+    /// How often answers were to be worked out beside everything else.
+    conclusions: u64,
     figures: Figures,
     /// Ends of jobs that the shell has not asked for.
     ends: Vec<ends::JobEnd>,
@@ -135,6 +143,8 @@ impl Machine {
             crew: Crew::default(),
             clients: BTreeMap::new(),
             ledger: Ledger::new(1),
+            locks: Locks::new(Fences::new(0, settings.wall_ms(now), settings.durable)),
+            handing_over: false,
             objects: Objects::new(settings.wall_ms_at_zero, settings.durable),
             alarms: Alarms::default(),
             actions: VecDeque::new(),
@@ -142,6 +152,7 @@ impl Machine {
             random: settings.seed,
             late: 0,
             restarts: 0,
+            conclusions: 0,
             figures: Figures::default(),
             ends: Vec::new(),
             released: Vec::new(),
@@ -186,8 +197,11 @@ impl Machine {
             Event::StopNow => self.stop_now(false),
             Event::Recorded { ticket } => self.recorded(ticket),
             Event::NotRecorded { ticket, why } => self.not_recorded(ticket, &why),
+            Event::Concluded { job, number, answers } => self.concluded(job, number, *answers),
             Event::Reloaded { client, result } => self.reloaded(client, result),
             Event::Reload(settings) => self.reload(*settings),
+            Event::HandingOver { locks } => self.hand_over(locks),
+            Event::TakingOver(handed) => self.take_over_locks(*handed),
         }
     }
 
@@ -203,6 +217,7 @@ impl Machine {
                 Alarm::Record(job) => self.record_due(job),
                 Alarm::Store => self.store_due(),
                 Alarm::Forget => self.crowded = true,
+                Alarm::Locks => self.locks_due(),
                 Alarm::Object(alarm) => self.object_due(alarm),
             }
             self.settle();

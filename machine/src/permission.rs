@@ -3,6 +3,9 @@
 //! | request                                          | own rights    | read          | operate |
 //! |--------------------------------------------------|---------------|---------------|---------|
 //! | Hello, Ping, Status, Workers, Config, Metrics    | yes           | yes           | yes     |
+//! | Acquire                                          | within limits | within limits | yes     |
+//! | Release                                          | its own       | its own       | its own |
+//! | Locks, Deadlocks (**)                            | yes           | yes           | yes     |
 //! | Submit                                           | within limits | within limits | yes     |
 //! | Jobs                                             | lists its own | yes           | yes     |
 //! | Show, Explain, Wait, Result, Follow              | its own       | yes           | yes     |
@@ -13,6 +16,7 @@
 //! | Objects                                          | lists those it may see | yes  | yes     |
 //!
 //! (*) A retry is within limits, as a submission is.
+//! (**) Without the command lines of other users, but for readers and operators.
 //!
 //! A job that a client may not see is to it as if it were not there. The limits are those of one user; root has none.
 
@@ -89,6 +93,7 @@ impl Machine {
             | Request::Workers
             | Request::Config
             | Request::Metrics
+            | Request::Lock(_)
             | Request::Object(_)
             | Request::Jobs { .. }
             | Request::Cancel { all: true, .. } => Ok(()),

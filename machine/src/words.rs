@@ -230,7 +230,7 @@ impl Machine {
         let incident = Death { slot, pid, what, stderr: String::new() }.incident(job, self.now, Some(&held));
         job.remember(incident);
         let mut failure = Failure::new(ErrorCode::KernelFailed, message);
-        failure.range = Some(range);
+        failure.range = Some(range.into_boxed_str());
         failure.place = place.map(|place| shortened(place).into());
         self.finish(lease.job, Outcome::Failed(failure));
     }
@@ -259,6 +259,7 @@ impl Machine {
         let now = self.now;
         let Some(job) = self.jobs.get_mut(id) else { return };
         job.work.start_over();
+        job.conclusion = None;
         job.partial = job.spec.kernel.identity();
         job.shares.clear();
         job.meter = Meter::new(now);

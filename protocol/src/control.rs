@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::error::{ErrorCode, Failure};
 use crate::ids::JobId;
 use crate::job::{JobRequest, JobSpec};
+use crate::locks::{LockReply, LockRequest};
 use crate::objects::{self, ObjectReply, ObjectRequest};
 use crate::settings::{ConfigView, ReloadView};
 use crate::source::FileSource;
@@ -34,6 +35,8 @@ pub enum Request {
     Jobs {
         /// Ended ones too.
         all: bool,
+        /// Those with higher ids than this one.
+        after: Option<JobId>,
     },
     /// One job.
     Show(JobId),
@@ -91,6 +94,8 @@ pub enum Request {
     Config,
     /// Counters and figures.
     Metrics,
+    /// Named locks and semaphores.
+    Lock(LockRequest),
     /// Something about hosted objects.
     Object(ObjectRequest),
 }
@@ -102,8 +107,15 @@ pub enum Reply {
     Hello(u32),
     /// To `Submit`, `Show`, `Result`, `Follow`, `Pause`, `Resume`, `Retry`, `Reprioritize`: the job as it is now.
     Job(Box<JobView>),
-    /// To `Jobs`, `Wait`, `Cancel`: the jobs as they are now.
+    /// To `Wait`, `Cancel`: the jobs as they are now.
     Jobs(Vec<JobView>),
+    /// To `Jobs`: the jobs as they are now, in the order of their ids.
+    Listed {
+        /// No more than `limits::JOBS_LISTED_MAX`.
+        jobs: Vec<JobView>,
+        /// There are more after this one.
+        next: Option<JobId>,
+    },
     /// To `Explain`: sentences, the weightiest first.
     Explanation {
         /// The job.
@@ -123,6 +135,8 @@ pub enum Reply {
     Config(ConfigView),
     /// To `Metrics`: OpenMetrics text.
     Metrics(String),
+    /// To a `LockRequest`.
+    Lock(LockReply),
     /// To `Ping`, `Drain`, `Stop`, `Upgrade`.
     Done,
     /// To what was asked about hosted objects.
@@ -165,6 +179,8 @@ struct SomeJobs {
 struct AllJobs {
     #[serde(default)]
     all: bool,
+    #[serde(default)]
+    after: Option<JobId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -241,7 +257,7 @@ impl Request {
                 let checked = submit.request.check_with(files.set, files.files);
                 checked.map(|spec| Self::Submit(Box::new(spec))).map_err(BadCall::Meaning)
             }
-            "Jobs" => read::<AllJobs>(parameters).map(|jobs| Self::Jobs { all: jobs.all }),
+            "Jobs" => read::<AllJobs>(parameters).map(|jobs| Self::Jobs { all: jobs.all, after: jobs.after }),
             "Show" => one(Self::Show, parameters),
             "Explain" => one(Self::Explain, parameters),
             "Wait" => read::<SomeJobs>(parameters).map(|some| Self::Wait(some.jobs)),
@@ -264,6 +280,9 @@ impl Request {
             "Reload" => none(Self::Reload, parameters),
             "Config" => none(Self::Config, parameters),
             "Metrics" => none(Self::Metrics, parameters),
+            lock if LockRequest::METHODS.contains(&lock) => {
+                LockRequest::from_call(lock, parameters).map(Self::Lock)
+            }
             _ if objects::METHODS.contains(&method) => {
                 ObjectRequest::from_call(method, parameters).map(Self::Object)
             }
@@ -278,7 +297,8 @@ impl Request {
         let (name, parameters) = match self {
             Self::Hello(spoken) => ("Hello", json!(spoken)),
             Self::Submit(spec) => ("Submit", json!({ "request": spec.request })),
-            Self::Jobs { all } => ("Jobs", json!({ "all": all })),
+            Self::Jobs { all, after: None } => ("Jobs", json!({ "all": all })),
+            Self::Jobs { all, after: Some(after) } => ("Jobs", json!({ "all": all, "after": after })),
             Self::Show(job) => ("Show", one(job)),
             Self::Explain(job) => ("Explain", one(job)),
             Self::Wait(jobs) => ("Wait", json!({ "jobs": jobs })),
@@ -303,6 +323,7 @@ impl Request {
             Self::Reload => ("Reload", json!({})),
             Self::Config => ("Config", json!({})),
             Self::Metrics => ("Metrics", json!({})),
+            Self::Lock(request) => request.to_call(),
             Self::Object(request) => request.to_call(),
         };
         Call { method: format!("io.tally.{name}"), parameters: object(parameters), more, ..Call::default() }
@@ -354,7 +375,8 @@ impl Reply {
         let (error, parameters) = match self {
             Self::Hello(version) => (None, json!({ "version": version })),
             Self::Job(job) => (None, json!({ "job": job })),
-            Self::Jobs(jobs) => (None, json!({ "jobs": jobs })),
+            Self::Jobs(jobs) | Self::Listed { jobs, next: None } => (None, json!({ "jobs": jobs })),
+            Self::Listed { jobs, next: Some(next) } => (None, json!({ "jobs": jobs, "next": next })),
             Self::Explanation { job, reasons } => (None, json!({ "job": job, "reasons": reasons })),
             Self::Status(status) => (None, json!({ "status": status })),
             Self::Workers(workers) => (None, json!({ "workers": workers })),
@@ -362,6 +384,7 @@ impl Reply {
             Self::Reloaded(reload) => (None, json!({ "reload": reload })),
             Self::Config(config) => (None, json!({ "config": config })),
             Self::Metrics(text) => (None, json!({ "text": text })),
+            Self::Lock(reply) => (None, reply.to_value()),
             Self::Done => (None, json!({})),
             Self::Object(reply) => (None, json!(reply)),
             Self::Refused(failure) => (Some(failure.code.varlink_name()), json!(failure)),
@@ -411,7 +434,8 @@ mod tests {
         let requests = [
             Request::Hello(crate::version::CONTROL),
             Request::Submit(Box::new(spec.check().unwrap())),
-            Request::Jobs { all: true },
+            Request::Jobs { all: true, after: None },
+            Request::Jobs { all: false, after: Some(JobId(7)) },
             Request::Show(JobId(1)),
             Request::Explain(JobId(1)),
             Request::Wait(vec![JobId(1), JobId(2)]),

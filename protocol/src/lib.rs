@@ -12,6 +12,7 @@ pub mod frame;
 pub mod ids;
 pub mod job;
 pub mod limits;
+pub mod locks;
 pub mod near;
 pub mod objects;
 pub mod range;

@@ -26,6 +26,8 @@ const VERSION: u8 = 1;
 const HEAD: usize = 5;
 /// The key of the one row of `Meta`: job ids below its value may have been given out.
 const IDS: u64 = 0;
+/// The key of the row of `Meta` that has the first fencing number that can't have been given out.
+const FENCES: u64 = 1;
 
 /// The tables of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,6 +82,11 @@ pub enum Record {
     /// Job ids below this one may have been given out.
     Reserved {
         /// The first id that has not.
+        to: u64,
+    },
+    /// Fencing numbers of locks below this one may have been given out.
+    Fenced {
+        /// The first number that has not.
         to: u64,
     },
     /// A job was taken in.
@@ -185,6 +192,7 @@ impl Record {
     pub fn changes(&self) -> Vec<Change> {
         match self {
             Self::Reserved { to } => vec![Change::Put(Table::Meta, IDS, row(&Ids { to: *to }, &[]))],
+            Self::Fenced { to } => vec![Change::Put(Table::Meta, FENCES, row(&Ids { to: *to }, &[]))],
             Self::Submitted(submission) => {
                 vec![Change::Put(Table::Jobs, submission.job.0, row(submission, &[]))]
             }
@@ -315,6 +323,8 @@ pub struct SavedJob {
 pub struct Saved {
     /// The first id that has never been given out.
     pub next_job: u64,
+    /// The first fencing number that has never been given out.
+    pub next_fence: u64,
     /// In the order of their ids.
     pub jobs: Vec<SavedJob>,
     /// In the order of their numbers.
@@ -363,11 +373,13 @@ impl Saved {
     }
 
     fn read_meta(&mut self, key: u64, bytes: &[u8]) {
-        if key != IDS {
-            return self.problem(Table::Meta, key, "nothing is known of it");
-        }
+        let next = match key {
+            IDS => &mut self.next_job,
+            FENCES => &mut self.next_fence,
+            _ => return self.problem(Table::Meta, key, "nothing is known of it"),
+        };
         match read_row::<Ids>(bytes) {
-            Ok((ids, _)) => self.next_job = self.next_job.max(ids.to),
+            Ok((ids, _)) => *next = ids.to.max(*next),
             Err(why) => self.problem(Table::Meta, key, &why),
         }
     }

@@ -141,7 +141,13 @@ impl Splitter {
         }
     }
 
-    /// Bytes held that have not been taken as messages.
+    /// The bytes held that have not been taken as messages.
+    #[must_use]
+    pub fn held(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
+    /// How many bytes are held that have not been taken as messages.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         self.bytes.len() - self.start

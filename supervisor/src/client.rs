@@ -7,8 +7,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use tally_protocol::limits;
+use tally_protocol::locks::handover::HandedParty;
 use tally_protocol::objects::{QuickCall, quick_call};
-use tally_protocol::varlink::{self, Call, Splitter, Unreadable};
+use tally_protocol::varlink::{self, Call, ReplyMessage, Splitter, Unreadable};
 use tally_sys::fd::write_some;
 use tally_sys::passed::{self, Taken};
 use tally_sys::poll::Interest;
@@ -45,6 +46,8 @@ pub(crate) struct Client {
     pub(crate) watched: Interest,
     /// Whose it is and what it may do.
     pub(crate) who: Who,
+    /// The process that connected, where it can be seen from here. For people.
+    pub(crate) pid: Option<u32>,
     /// Bytes held for it, as its user is charged for them.
     pub(crate) charged: usize,
 }
@@ -73,9 +76,10 @@ pub(crate) enum Fate {
 
 impl Client {
     /// A fresh connection, already non-blocking.
-    pub(crate) fn new(stream: UnixStream, who: Who, now: u64) -> Self {
+    pub(crate) fn new(stream: UnixStream, who: Who, pid: Option<u32>, now: u64) -> Self {
         Self {
             who,
+            pid,
             charged: 0,
             stream,
             passed: Vec::new(),
@@ -88,6 +92,21 @@ impl Client {
             last_heard: now,
             watched: Interest::READ,
         }
+    }
+
+    /// As another program of this process had it: with what that had read of it and not sent yet, and perhaps with an
+    /// answer that the machine owes it.
+    pub(crate) fn taken_over(mut self, party: &mut HandedParty) -> Self {
+        self.incoming.feed(&std::mem::take(&mut party.incoming));
+        self.outgoing = std::mem::take(&mut party.outgoing);
+        self.pending = party.waits.then_some(Pending { oneway: false, more: false });
+        self
+    }
+
+    /// The connection, and the bytes that have come and are still to go.
+    pub(crate) fn into_parts(self) -> (OwnedFd, Vec<u8>, Vec<u8>) {
+        let incoming = self.incoming.held().to_vec();
+        (self.stream.into(), incoming, self.outgoing[self.sent..].to_vec())
     }
 
     /// Whether the machine owes it nothing and it owes us no reading.
@@ -209,6 +228,20 @@ impl Client {
     /// Whether replies wait to be sent.
     pub(crate) fn is_unsent(&self) -> bool {
         self.sent < self.outgoing.len()
+    }
+
+    /// The end of the daemon: nothing more is taken in, and whatever has come and was not looked at is answered with
+    /// `message`, as far as the system's buffers let it.
+    pub(crate) fn part(&mut self, buffer: &mut [u8], message: &ReplyMessage) {
+        // From here on the peer's writing fails, so that it knows what was not taken.
+        if self.stream.shutdown(std::net::Shutdown::Read).is_err() {
+            return;
+        }
+        while !self.no_more_input && self.read(self.last_heard, buffer) == Fate::Stays {}
+        while let Input::Call(_) | Input::Quick(_) = self.next_input() {
+            self.reply(false, |out| varlink::encode(message, out));
+        }
+        self.write();
     }
 
     /// Hangs up once all replies are sent.

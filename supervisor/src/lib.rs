@@ -4,6 +4,7 @@
 //! waits on anything a worker or a client may hold.
 #![forbid(unsafe_code)]
 
+mod aside;
 mod autopsy;
 mod background;
 mod books;
@@ -18,6 +19,7 @@ mod files;
 mod forkserver;
 mod gather;
 mod inherit;
+mod lockers;
 mod log;
 mod metrics;
 mod output;

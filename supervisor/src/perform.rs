@@ -5,11 +5,14 @@ use std::io::Write as _;
 use tally_machine::Event;
 use tally_machine::action::{Action, Blow, Profile};
 use tally_protocol::control::Reply;
+use tally_protocol::error::ErrorCode;
 use tally_protocol::source::Source;
 use tally_protocol::work::ToWorker;
 use tally_protocol::{SlotId, WorkerId};
 use tally_sys::signal::Signal;
 
+use crate::aside::Conclusion;
+use crate::chronicle::one_line;
 use crate::turn::Supervisor;
 
 impl Supervisor {
@@ -23,6 +26,9 @@ impl Supervisor {
                     Reply::Object(reply) => return self.reply_quickly(client, reply, continues),
                     Reply::Status(status) => self.complete_status(status),
                     Reply::Workers(workers) => self.tell_confinement(workers),
+                    Reply::Refused(failure) if failure.code == ErrorCode::Deadlock => {
+                        tracing::warn!("{}", one_line(&failure.message));
+                    }
                     _ => {}
                 }
                 self.reply(client, &reply.to_message(continues));
@@ -35,6 +41,9 @@ impl Supervisor {
             Action::Config { client } => self.tell_config(client),
             Action::Metrics { client } => self.tell_metrics(client),
             Action::Upgrade { client, binary } => self.upgrade_asked(client, binary),
+            Action::Conclude { job, number, partial, population } => {
+                self.conclude(Conclusion { job, number, partial, population });
+            }
             Action::Exit => self.ended = true,
         }
     }

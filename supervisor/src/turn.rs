@@ -5,11 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tally_machine::settings::Identity;
 use tally_machine::{Event, Machine, Moment, Phase, Settings};
+use tally_protocol::control::Reply;
+use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::record::Saved;
 use tally_protocol::{ClientId, WorkerId, limits};
 use tally_sys::cgroup::OomKills;
@@ -18,6 +21,7 @@ use tally_sys::poll::{Interest, Poll, Ready};
 use tally_sys::signal::{Signal, SignalStream};
 use tally_sys::socket::Listener;
 
+use crate::aside::Aside;
 use crate::books::Books;
 use crate::chronicle::Chronicle;
 use crate::clients::Clients;
@@ -51,11 +55,15 @@ pub(crate) struct Supervisor {
     pub(crate) resting: Option<Listener>,
     /// The daemon's program, for an upgrade.
     pub(crate) executable: Option<PathBuf>,
+    /// Where the daemon was started.
+    pub(crate) directory: PathBuf,
     /// A new binary on trial.
     pub(crate) trial: Option<Trial>,
     /// The program that takes over at the end.
     pub(crate) successor: Option<PathBuf>,
     pub(crate) clients: Clients,
+    /// Connections with locks, and the book of these, once they are another program's.
+    pub(crate) handed_over: Vec<(String, OwnedFd)>,
     pub(crate) files: FileSets,
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
     pub(crate) nursery: Nursery,
@@ -91,6 +99,8 @@ pub(crate) struct Supervisor {
     /// Only a daemon takes new settings.
     pub(crate) reloader: Option<Reloader>,
     pub(crate) scrapers: Scrapers,
+    /// Long answers on their way, in a daemon.
+    pub(crate) aside: Option<Aside>,
     /// What survives the daemon, where there is a state directory.
     pub(crate) books: Option<Books>,
     pub(crate) chronicle: Chronicle,
@@ -114,6 +124,7 @@ impl Supervisor {
         let now = Moment(clock::monotonic_ns().saturating_sub(zero));
         let mut supervisor = Self {
             clients: Clients::beside(settings.slots),
+            handed_over: Vec::new(),
             machine: match saved {
                 Some(saved) => Machine::restore(now, settings, saved),
                 None => Machine::new(now, settings),
@@ -126,6 +137,7 @@ impl Supervisor {
             files,
             resting: None,
             executable: None,
+            directory: PathBuf::from("/"),
             trial: None,
             successor: None,
             workers: BTreeMap::new(),
@@ -148,6 +160,7 @@ impl Supervisor {
             identity,
             reloader: None,
             scrapers: Scrapers::default(),
+            aside: None,
             books: None,
             chronicle: Chronicle::default(),
             turns: Histogram::default(),
@@ -235,11 +248,18 @@ impl Supervisor {
         }
     }
 
-    /// The last replies go as far as the system's buffers let them. The connections stay open for as long as the
-    /// process lives: whoever waits for the end of the daemon hears of it when its locks are free, and not before.
+    /// The last replies go as far as the system's buffers let them; what was asked too late is refused rather than left
+    /// without an answer, as nobody could ask that again without asking for it twice. The connections stay open for as long
+    /// as the process lives: whoever waits for the end of the daemon hears of it when its locks are free, and not before.
     fn part_from_clients(&mut self) {
+        let late = Failure::new(ErrorCode::Stopping, "the daemon is stopping and takes no new jobs");
+        let late = Reply::Refused(late).to_message(false);
         for client in self.clients.iter_mut() {
-            client.write();
+            client.part(&mut self.buffer, &late);
+        }
+        // Those go to the program that takes over.
+        if self.successor.is_some() {
+            self.handed_over = self.hand_over_lockers();
         }
         self.clients.leave_open();
     }
@@ -309,6 +329,8 @@ impl Supervisor {
     pub(crate) fn feed(&mut self, event: Event) {
         let now = self.now();
         self.machine.handle(now, event);
+        // Before anybody is told that the job is there: it survives this process from then on.
+        self.keep_files();
     }
 
     fn flush_links(&mut self) {
@@ -332,7 +354,7 @@ fn rank(token: Token) -> u8 {
     match token {
         Token::Signals => 0,
         Token::Exit(_) | Token::Forkserver | Token::Trial => 1,
-        Token::Lifeline(_) | Token::Doorbell(_) | Token::Stderr(_) | Token::Store => 2,
+        Token::Lifeline(_) | Token::Doorbell(_) | Token::Stderr(_) | Token::Store | Token::Answers => 2,
         Token::Client(_) | Token::Scraper(_) => 3,
         Token::Listener | Token::Door => 4,
     }

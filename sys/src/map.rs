@@ -28,6 +28,11 @@ pub struct FileMap {
     length: usize,
 }
 
+// SAFETY: the mapping belongs to this value alone, is read only, and may be read and unmapped by any thread.
+unsafe impl Send for FileMap {}
+// SAFETY: nothing can be done with a shared one but read it.
+unsafe impl Sync for FileMap {}
+
 impl FileMap {
     /// Maps `length` bytes of `file` from `offset` on.
     ///
@@ -56,6 +61,23 @@ impl FileMap {
         unsafe { rustix::mm::madvise(base.as_ptr().cast(), bytes, Advice::Sequential) }.ok();
         Ok(Self { base, skip, length })
     }
+}
+
+/// Reads from `offset` on until `into` is full or the file ends; how many bytes came.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read_at(file: impl AsFd, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+    let mut came = 0;
+    while came < into.len() {
+        match rustix::io::pread(&file, &mut into[came..], offset + came as u64) {
+            Ok(0) => break,
+            Ok(more) => came += more,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(why) => return Err(why.into()),
+        }
+    }
+    Ok(came)
 }
 
 /// Reads a stream to its end into what is a regular file, and can be mapped and passed on as one: memory, or, if it is
@@ -99,6 +121,8 @@ pub struct FileState {
     pub bytes: u64,
     /// Its last change, in nanoseconds since 1970.
     pub modified_ns: i128,
+    /// The last change of its bytes, its names or its rights, in nanoseconds since 1970. Nobody can set it back.
+    pub changed_ns: i128,
     /// Whether it is a regular file: one that has parts.
     pub regular: bool,
     /// Whether it has a name: a file that was removed, or never was in a directory, is gone with its last descriptor.
@@ -116,6 +140,7 @@ pub fn file_state(file: impl AsFd) -> io::Result<FileState> {
         inode: stat.st_ino,
         bytes: u64::try_from(stat.st_size).unwrap_or(0),
         modified_ns: i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec),
+        changed_ns: i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec),
         regular: rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file(),
         named: stat.st_nlink > 0,
     })
@@ -132,19 +157,20 @@ pub fn may_read(file: impl AsFd) -> io::Result<bool> {
 }
 
 /// Opens a file for reading if it is the one that is meant; `None` if another one is there. That one is not opened: who
-/// opens a pipe or a device may be noticed.
+/// opens a pipe or a device may be noticed. A symbolic link is another one.
 ///
 /// # Errors
 /// Those of `open`.
 pub fn open_to_read(path: &str, is_meant: impl Fn(&FileState) -> bool) -> io::Result<Option<OwnedFd>> {
-    let place = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let place = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
     if !is_meant(&file_state(&place)?) {
         return Ok(None);
     }
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     // By its place: the name may lead elsewhere by now.
     let again = format!("/proc/self/fd/{}", place.as_raw_fd());
-    Ok(Some(rustix::fs::open(again, flags, Mode::empty())?))
+    let opened = rustix::fs::open(again, flags, Mode::empty())?;
+    Ok(is_meant(&file_state(&opened)?).then_some(opened))
 }
 
 impl Deref for FileMap {
@@ -183,6 +209,40 @@ mod tests {
 
     use super::*;
 
+    /// A pipe with a writer that waits for a reader: none is seen to come.
+    #[test]
+    fn what_is_another_file_is_not_opened() {
+        let directory = std::env::temp_dir().join(format!("tally-open-if-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let path = |name: &str| directory.join(name).to_str().unwrap().to_owned();
+        let (pipe, link, plain) = (path("pipe"), path("link"), path("plain"));
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            Mode::from_raw_mode(0o600),
+            0,
+        )
+        .unwrap();
+        std::os::unix::fs::symlink(&pipe, &link).unwrap();
+        std::fs::write(&plain, "abc").unwrap();
+        let regular = |state: &FileState| state.regular;
+        // Whoever opens a pipe to write without waiting is told whether somebody reads.
+        let reader = || rustix::fs::open(&pipe, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty()).is_ok();
+        for other in [&pipe, &link] {
+            let looked = std::cell::Cell::new(false);
+            let look = |state: &FileState| {
+                looked.set(true);
+                assert!(!reader(), "somebody has opened the pipe");
+                regular(state)
+            };
+            assert!(open_to_read(other, look).unwrap().is_none());
+            assert!(looked.get());
+        }
+        assert!(may_read(open_to_read(&plain, regular).unwrap().unwrap()).unwrap());
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+
     fn file_of(bytes: &[u8]) -> File {
         let fd = rustix::fs::memfd_create("tally-test", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
         let mut file = File::from(fd);
@@ -201,6 +261,17 @@ mod tests {
             let from = usize::try_from(offset).unwrap();
             assert!(*map == bytes[from..from + length], "{offset} {length}");
         }
+    }
+
+    #[test]
+    fn any_part_of_a_file_can_be_read() {
+        let file = file_of(b"0123456789");
+        let mut into = [0; 4];
+        assert_eq!((read_at(&file, 3, &mut into).unwrap(), &into), (4, b"3456"));
+        assert_eq!((read_at(&file, 8, &mut into).unwrap(), &into[..2]), (2, &b"89"[..]));
+        assert_eq!(read_at(&file, 10, &mut into).unwrap(), 0);
+        let (_reader, writer) = crate::fd::pipe().unwrap();
+        assert!(read_at(&writer, 0, &mut into).is_err());
     }
 
     #[test]

@@ -18,6 +18,7 @@ tally - exact parallel sums and other reductions that survive a dying worker
 Compute   sum product min max count mean variance stddev   reduce factorial
           running compare
 Share     value dict list queue event barrier stats objects watch
+          lock semaphore locks deadlocks
 Jobs      jobs show explain wait result follow cancel pause resume retry
 Daemon    daemon status workers ping metrics reload config drain stop
           upgrade dump     Learn   lab help
@@ -67,6 +68,10 @@ Jobs of a daemon
   wait JOB...           until they end       retry JOB      go on after a
   result JOB            the answer                          failure
   follow JOB            progress, then the answer
+Shared by commands, kept by the daemon
+  lock NAME -- CMD...                    CMD runs while it holds the lock
+  semaphore NAME --permits N -- CMD...   while it holds one of N permits
+  locks                 who has what         deadlocks      those refused
 The daemon
   daemon                run it               drain          finish jobs, end
   status                does it run?         stop [--now]   end
@@ -200,6 +205,17 @@ examples! {
   tally config show --config my.toml
   tally config check my.toml        one line for each fault; exit 2 if any
   tally config default > my.toml    the built-in settings, explained";
+    LOCK = "  tally lock backup -- rsync -a /home /mnt/backup
+  tally lock db --timeout 5s -- ./migrate     exit 5 if others have it for long
+  tally lock db --nonblock -- ./migrate       exit 8 if others have it now
+  tally lock db --shared -- ./report          beside other readers
+  tally lock db -- sh -c 'echo $TALLY_FENCE'  larger with every grant";
+    SEMAPHORE = "  tally semaphore gpu --permits 2 -- ./train      two at a time
+  tally semaphore ram --permits 64 --take 16 -- ./link";
+    LOCKS = "  tally locks
+  tally locks --json";
+    DEADLOCKS = "  tally deadlocks
+  tally deadlocks --json";
     HELP = "  tally help sum
   tally help exit-codes";
 }
@@ -232,6 +248,8 @@ pub(super) fn example(command: &str) -> Option<&'static str> {
         "running" => "tally running sum numbers.txt",
         "compare" => "tally compare 0..1e8",
         "lab" => "tally lab race",
+        "lock" => "tally lock backup -- rsync -a /home /mnt/backup",
+        "semaphore" => "tally semaphore gpu --permits 2 -- ./train",
         "cancel" => "tally cancel j17, or tally cancel --all",
         _ => return None,
     })
@@ -273,6 +291,8 @@ fn exit_codes() -> String {
     for (code, meaning) in crate::exit_code::TABLE {
         text.push_str(&format!("  {code:>3}  {meaning}\n"));
     }
+    text.push_str("\n'tally lock' and 'tally semaphore' end as their command does, as in a shell:\n");
+    text.push_str("126 it cannot be run, 127 there is no such command, 128+n signal n ended it.\n");
     text.push_str("\n'tally wait' ends with the worst of its jobs: 1, then 5, then 4.\n");
     text.push_str("'tally status' ends with 0 when the daemon runs and 3 when it does not.\n");
     text
@@ -281,6 +301,11 @@ fn exit_codes() -> String {
 fn environment() -> String {
     "\
   TALLY_SOCKET      control socket of the daemon, as --socket
+  TALLY_LOCK, TALLY_FENCE
+                    for the command of 'tally lock': the name, and the fencing
+                    number of the grant
+  TALLY_LOCK_TOKEN  for the same; by it a 'tally lock' within is known to
+                    belong to that one
   XDG_RUNTIME_DIR   else the socket is tally/tally.sock in there
                     (for root /run/tally/tally.sock)
   NO_COLOR          no colour, unless --color says otherwise
@@ -310,6 +335,7 @@ its schema: {\"schema\":\"tally.result/1\",...}
   tally.config-default/1                  config default
   tally.help/1      help                  tally.version/1   --version
   tally.lab/1       lab                   tally.compare/1   compare
+  tally.locks/1     locks                 tally.deadlocks/1     deadlocks
   tally.value/1     value; and so dict, list, queue, event, barrier, stats
   tally.objects/1   objects               tally.watch/1     watch, one a line
   tally.fill/1      what was read from standard input into an object

@@ -10,6 +10,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use tally_protocol::ids::JobId;
 use tally_protocol::job::{Nan, OnBad, StartMethod, Transport};
 use tally_protocol::limits;
+use tally_protocol::locks::check_name;
 use tally_protocol::objects::Others;
 use tally_protocol::range::parse_integer;
 
@@ -114,6 +115,18 @@ pub(crate) fn study(text: &str) -> Result<String, String> {
 
 pub(crate) fn lock(text: &str) -> Result<String, String> {
     one_of(text, &LOCKS.map(|name| (name, name))).map(str::to_owned)
+}
+
+/// The name of a lock or a semaphore.
+pub(crate) fn lock_name(text: &str) -> Result<String, String> {
+    let text = plain(text);
+    check_name(&text).map_err(str::to_owned)?;
+    Ok(text)
+}
+
+/// Permits of a semaphore.
+pub(crate) fn permits(text: &str) -> Result<u32, String> {
+    small(text, 1..=u64::from(limits::SEMAPHORE_PERMITS_MAX))
 }
 
 /// A count, which may be written as `200_000`.

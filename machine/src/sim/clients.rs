@@ -1,6 +1,7 @@
 //! The simulated clients: each makes some requests, one after the other, and may leave at any time.
 
 use tally_protocol::control::{Reply, Request};
+use tally_protocol::locks::{Acquire, LockRequest, Patience, Want};
 use tally_protocol::objects::{
     Creation, Datum, DictVerb, EventVerb, Lifetime, ObjectRequest, Operation, Others, QueueVerb, ValueVerb,
     Verb,
@@ -66,7 +67,7 @@ impl World {
         if closer {
             return if waits {
             } else {
-                self.ask(client, Request::Jobs { all: false }, false)
+                self.ask(client, Request::Jobs { all: false, after: None }, false)
             };
         }
         if self.rng.chance(self.scenario.leavers) {
@@ -126,7 +127,7 @@ impl World {
             15 => Request::Explain(job),
             16 => Request::Result(job),
             17 => Request::Show(job),
-            18 => Request::Jobs { all: true },
+            18 => Request::Jobs { all: true, after: None },
             19 => self.rng.pick(&[&Request::Status, &Request::Workers, &Request::Ping]).clone(),
             20 => Request::Dump,
             _ => self.rare(),
@@ -142,7 +143,7 @@ impl World {
     }
 
     fn rare(&mut self) -> Request {
-        let kinds = if self.scenario.settings.durable { 14 } else { 6 };
+        let kinds = if self.scenario.settings.durable { 18 } else { 6 };
         match self.rng.below(kinds) {
             6 => Request::Reload,
             7 if self.now.0.is_multiple_of(3) => Request::Config,
@@ -153,6 +154,7 @@ impl World {
                 let job = JobId(self.rng.between(1, self.last_id()));
                 Request::Reprioritize { job, priority: i32::try_from(self.rng.below(4)).unwrap_or(0) - 1 }
             }
+            14..=17 => self.lock_request(),
             0 => Request::Drain,
             1 => Request::Stop { now: false },
             2 => Request::Stop { now: true },
@@ -160,6 +162,21 @@ impl World {
             4 => Request::Hello(Spoken { oldest: 1, newest: 9 }),
             _ => Request::Wait(Vec::new()),
         }
+    }
+
+    /// Nobody waits for ever: who holds a lock here may do so until the end of the world.
+    fn lock_request(&mut self) -> Request {
+        let name = self.rng.pick(&["a", "b"]);
+        let want = self.rng.pick(&[Want::Exclusive, Want::Shared, Want::Permits { of: 2, take: 1 }]);
+        let patience = self.rng.pick(&[Patience::None, Patience::Ms(5), Patience::Ms(50)]);
+        let ttl_ms = self.rng.chance(300).then(|| self.rng.between(1, 100));
+        let request = match self.rng.below(6) {
+            0 => LockRequest::Locks,
+            1 => LockRequest::Deadlocks,
+            2 => LockRequest::Release { fence: self.rng.below(9) },
+            _ => LockRequest::Acquire(Box::new(Acquire { patience, ttl_ms, ..Acquire::new(name, want) })),
+        };
+        Request::Lock(request)
     }
 
     fn submission(&mut self) -> Request {
@@ -182,7 +199,7 @@ impl World {
 
     /// The closer resumes what is paused, then waits for everything.
     fn close(&mut self, client: ClientId, asked: &Request, reply: &Reply) {
-        let Reply::Jobs(views) = reply else {
+        let Reply::Listed { jobs: views, .. } = reply else {
             let again = !matches!(asked, Request::Wait(_));
             if again {
                 self.plan(self.now, Happening::Caller(client));

@@ -27,11 +27,17 @@ pub fn event(event: &Event) -> String {
         Event::StopNow => "stop now".to_owned(),
         Event::Recorded { ticket } => format!("recorded {}", ticket.0),
         Event::NotRecorded { ticket, why } => format!("not recorded {}: {why}", ticket.0),
+        Event::Concluded { job, answers, .. } => match &**answers {
+            Ok(_) => format!("concluded {job}"),
+            Err(failure) => format!("concluded {job}: {}", failure.message),
+        },
         Event::Reloaded { client, result } => match result {
             Ok(_) => format!("reloaded for c{client}"),
             Err(failure) => format!("not reloaded for c{client}: {}", failure.message),
         },
         Event::Reload(settings) => format!("reload with {} slots", settings.slots),
+        Event::HandingOver { locks } => format!("handing over the locks: {locks}"),
+        Event::TakingOver(handed) => format!("taking over {} locks", handed.resources.len()),
     }
 }
 
@@ -39,7 +45,7 @@ fn request(request: &Request) -> String {
     match request {
         Request::Submit(spec) => format!("submit {}", submitted(spec)),
         Request::Hello(_) => "hello".to_owned(),
-        Request::Jobs { all } => format!("jobs{}", if *all { " --all" } else { "" }),
+        Request::Jobs { all, .. } => format!("jobs{}", if *all { " --all" } else { "" }),
         Request::Show(job) => format!("show {job}"),
         Request::Explain(job) => format!("explain {job}"),
         Request::Wait(jobs) => format!("wait {jobs:?}"),
@@ -61,6 +67,7 @@ fn request(request: &Request) -> String {
         Request::Reload => "reload".to_owned(),
         Request::Config => "config".to_owned(),
         Request::Metrics => "metrics".to_owned(),
+        Request::Lock(request) => format!("{request:?}"),
         Request::Object(request) => {
             let (method, parameters) = request.to_call();
             format!("{method} {parameters}")
@@ -137,13 +144,15 @@ pub fn action(action: &Action) -> String {
             let changes: Vec<String> = changes.iter().map(change).collect();
             format!("record {}: {}", ticket.0, changes.join(", "))
         }
+        Action::Conclude { job, .. } => format!("conclude {job}"),
         Action::Exit => "exit".to_owned(),
     }
 }
 
 fn change(change: &Change) -> String {
     match change {
-        Change::Put(Table::Meta, ..) => "ids".to_owned(),
+        Change::Put(Table::Meta, 0, _) => "ids".to_owned(),
+        Change::Put(Table::Meta, ..) => "fences".to_owned(),
         Change::Put(table, key, _) => format!("{table} j{key}"),
         Change::Delete(table, key) => format!("no {table} j{key}"),
     }
@@ -153,7 +162,9 @@ fn reply(reply: &Reply) -> String {
     match reply {
         Reply::Hello(version) => format!("hello {version}"),
         Reply::Job(view) => job(view),
-        Reply::Jobs(views) => views.iter().map(job).collect::<Vec<_>>().join("; "),
+        Reply::Jobs(views) | Reply::Listed { jobs: views, .. } => {
+            views.iter().map(job).collect::<Vec<_>>().join("; ")
+        }
         Reply::Explanation { job: view, reasons } => format!("{}: {}", view.job, reasons.join(" / ")),
         Reply::Status(status) => format!("status {}", status.phase),
         Reply::Workers(workers) => {
@@ -163,6 +174,7 @@ fn reply(reply: &Reply) -> String {
         Reply::Reloaded(view) => format!("reloaded: {}", view.summary()),
         Reply::Config(_) => "config".to_owned(),
         Reply::Metrics(_) => "metrics".to_owned(),
+        Reply::Lock(reply) => format!("{reply:?}"),
         Reply::Done => "done".to_owned(),
         Reply::Object(_) => reply.to_message(false).parameters.values().map(ToString::to_string).collect(),
         Reply::Refused(failure) => format!("refused: {}", failure.message),

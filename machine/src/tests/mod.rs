@@ -3,8 +3,10 @@
 mod bench;
 mod chaos;
 mod clients;
+mod conclusions;
 mod deaths;
 mod durable;
+mod floods;
 mod happy;
 mod memory;
 mod partials;

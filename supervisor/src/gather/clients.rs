@@ -56,7 +56,9 @@ impl Supervisor {
     }
 
     pub(crate) fn admit(&mut self, stream: std::os::unix::net::UnixStream) {
-        let id = match self.clients.admit(stream, clock::monotonic_ns()) {
+        let machine = &self.machine;
+        let may_go = |id| !machine.is_locker(id);
+        let id = match self.clients.admit(stream, clock::monotonic_ns(), may_go) {
             Admission::In(id) => id,
             Admission::InFor(id, quiet) => {
                 self.client_gone(quiet);
@@ -160,12 +162,13 @@ impl Supervisor {
             _ => Passed::default(),
         };
         let set = passed.set;
-        if set != 0 {
+        if set != 0 && self.files.are_many() {
             // Here, as nothing is on its way to the machine: sets of jobs that it refused are left by now.
             let needed = self.machine.file_sets();
             self.files.keep_only(|kept| kept == set || needed.contains(&kept));
         }
-        let request = Request::from_call_with(call, passed).inspect_err(|_| self.files.drop_set(set))?;
+        let mut request = Request::from_call_with(call, passed).inspect_err(|_| self.files.drop_set(set))?;
+        self.introduce(id, &mut request);
         let more = self.clients.get_mut(id).is_some_and(|client| client.wants_more());
         Ok(Event::ClientSaid { client: id, request, more })
     }
