@@ -30,8 +30,10 @@ pub const JOBS_ENDED_MAX: usize = 1_000;
 pub const WORKERS_MAX: u16 = 1_024;
 /// Partitions a job may ask for.
 pub const PARTITIONS_MAX: u64 = 1 << 32;
-/// Files of one job: their descriptors travel in one packet.
-pub const FILES_MAX: usize = 128;
+/// Files of one job: each is a descriptor in the daemon, and in each of the job's workers.
+pub const FILES_MAX: usize = 512;
+/// Bytes of standard input that are held in memory; of a longer one all go to a file without a name.
+pub const SPOOL_MEMORY_BYTES: u64 = 256 << 20;
 /// Sources of one job.
 pub const SOURCES_MAX: usize = 1_024;
 /// Bytes of the decimal text of one integer in a request.
@@ -56,6 +58,8 @@ pub const MEMORY_LIMIT_BYTES_MAX: u64 = 1 << 47;
 pub const MEMORY_PER_USER_BYTES_MAX: u64 = 1 << 44;
 /// Bytes of a configuration file.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// Bytes of a job's state whose answers a daemon works out in its turn, which takes about a millisecond.
+pub const ANSWER_AT_ONCE_BYTES_MAX: usize = 16 << 10;
 /// Bytes of memory that the groups of one job may take, in the supervisor and in each worker.
 pub const GROUPS_BYTES_MAX: usize = 256 << 20;
 /// Times a job starts over because one more column turned out to be of floats.

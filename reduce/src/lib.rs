@@ -13,6 +13,7 @@ mod answer;
 mod basis;
 mod bytes;
 mod columns;
+mod convolver;
 mod decimal;
 mod decimal_sum;
 mod extrema;
@@ -32,6 +33,8 @@ mod round;
 mod runs;
 mod tally;
 mod total;
+#[cfg(target_arch = "x86_64")]
+mod twin;
 
 #[cfg(test)]
 mod column_laws;
@@ -45,7 +48,7 @@ pub use dashu_int::IBig as Integer;
 pub use decimal::{Decimal, NotDecimal};
 pub use decimal_sum::{DecimalSum, NoMean};
 pub use float::FloatSum;
-pub use grouped::Grouped;
+pub use grouped::{GroupState, Grouped};
 pub use indices::Indices;
 pub use key::{GroupKey, KeyPart};
 pub use partial::{Mismatch, Partial};

@@ -5,9 +5,10 @@
 //! supervisor.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Read as _, Seek as _};
 use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
 use std::ptr::{self, NonNull};
 
 use rustix::fs::{Mode, OFlags};
@@ -26,6 +27,11 @@ pub struct FileMap {
     skip: usize,
     length: usize,
 }
+
+// SAFETY: the mapping belongs to this value alone, is read only, and may be read and unmapped by any thread.
+unsafe impl Send for FileMap {}
+// SAFETY: nothing can be done with a shared one but read it.
+unsafe impl Sync for FileMap {}
 
 impl FileMap {
     /// Maps `length` bytes of `file` from `offset` on.
@@ -57,16 +63,51 @@ impl FileMap {
     }
 }
 
-/// Reads a stream to its end into memory that is a regular file, and can be mapped and passed on as one.
+/// Reads from `offset` on until `into` is full or the file ends; how many bytes came.
 ///
 /// # Errors
-/// When it cannot be read, or there is no memory for it.
-pub fn spool(stream: impl AsFd) -> io::Result<std::os::fd::OwnedFd> {
+/// When the file cannot be read.
+pub fn read_at(file: impl AsFd, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+    let mut came = 0;
+    while came < into.len() {
+        match rustix::io::pread(&file, &mut into[came..], offset + came as u64) {
+            Ok(0) => break,
+            Ok(more) => came += more,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(why) => return Err(why.into()),
+        }
+    }
+    Ok(came)
+}
+
+/// Reads a stream to its end into what is a regular file, and can be mapped and passed on as one: memory, or, if it is
+/// longer than `memory_bytes`, a file without a name in `directory`. Nothing is left behind by whoever dies when.
+///
+/// # Errors
+/// When it cannot be read, or there is no room for it.
+pub fn spool(stream: impl AsFd, memory_bytes: u64, directory: &Path) -> io::Result<OwnedFd> {
     let memory = rustix::fs::memfd_create("tally-spool", rustix::fs::MemfdFlags::CLOEXEC)?;
     let mut from = std::fs::File::from(stream.as_fd().try_clone_to_owned()?);
     let mut to = std::fs::File::from(memory);
-    io::copy(&mut from, &mut to)?;
-    Ok(to.into())
+    let copied = io::copy(&mut (&mut from).take(memory_bytes.saturating_add(1)), &mut to)?;
+    if copied <= memory_bytes {
+        return Ok(to.into());
+    }
+    let mut large = std::fs::File::from(nameless(directory)?);
+    to.rewind()?;
+    io::copy(&mut to, &mut large)?;
+    drop(to);
+    io::copy(&mut from, &mut large)?;
+    Ok(large.into())
+}
+
+/// A new file that is in no directory.
+fn nameless(directory: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::TMPFILE;
+    rustix::fs::open(directory, flags, Mode::RUSR | Mode::WUSR).map_err(|why| {
+        let why = io::Error::from(why);
+        io::Error::new(why.kind(), format!("there is no room for it in {}: {why}", directory.display()))
+    })
 }
 
 /// What tells one state of a file from another.
@@ -182,6 +223,17 @@ mod tests {
             let from = usize::try_from(offset).unwrap();
             assert!(*map == bytes[from..from + length], "{offset} {length}");
         }
+    }
+
+    #[test]
+    fn any_part_of_a_file_can_be_read() {
+        let file = file_of(b"0123456789");
+        let mut into = [0; 4];
+        assert_eq!((read_at(&file, 3, &mut into).unwrap(), &into), (4, b"3456"));
+        assert_eq!((read_at(&file, 8, &mut into).unwrap(), &into[..2]), (2, &b"89"[..]));
+        assert_eq!(read_at(&file, 10, &mut into).unwrap(), 0);
+        let (_reader, writer) = crate::fd::pipe().unwrap();
+        assert!(read_at(&writer, 0, &mut into).is_err());
     }
 
     #[test]
