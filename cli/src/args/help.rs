@@ -11,7 +11,6 @@ tally - exact parallel sums and other reductions that survive a dying worker
 
   tally sum 1..=100                        5050
   tally reduce sum,min,max -5..5           several answers, one pass
-  tally factorial 20                       2432902008176640000
   tally sum 0..1e9 --workers 4 --verbose   what each worker did
   tally sum 0..1e12 --detach               runs in the daemon; prints a job id
 
