@@ -252,14 +252,14 @@ impl Supervisor {
     /// without an answer, as nobody could ask that again without asking for it twice. The connections stay open for as long
     /// as the process lives: whoever waits for the end of the daemon hears of it when its locks are free, and not before.
     fn part_from_clients(&mut self) {
+        // Those go to the program that takes over, which still has to read from them.
+        if self.successor.is_some() {
+            self.handed_over = self.hand_over_lockers();
+        }
         let late = Failure::new(ErrorCode::Stopping, "the daemon is stopping and takes no new jobs");
         let late = Reply::Refused(late).to_message(false);
         for client in self.clients.iter_mut() {
             client.part(&mut self.buffer, &late);
-        }
-        // Those go to the program that takes over.
-        if self.successor.is_some() {
-            self.handed_over = self.hand_over_lockers();
         }
         self.clients.leave_open();
     }
