@@ -28,6 +28,8 @@ pub struct Client {
     stream: UnixStream,
     replies: Splitter,
     greeting: Greeting,
+    /// Requests that will be sent together.
+    held: Vec<u8>,
     /// The daemon's socket; `None` for a private supervisor.
     socket: Option<PathBuf>,
 }
@@ -58,7 +60,7 @@ impl Client {
     #[must_use]
     pub fn over(stream: UnixStream) -> Self {
         let replies = Splitter::new(limits::REPLY_BYTES_MAX);
-        Self { stream, replies, greeting: Greeting::Over, socket: None }
+        Self { stream, replies, greeting: Greeting::Over, held: Vec::new(), socket: None }
     }
 
     pub(crate) fn to_daemon(stream: UnixStream, socket: &Path) -> Self {
@@ -156,6 +158,42 @@ impl Client {
             }
             Err(why) => Err(self.gone(&format!(": {}", place::reason(&why)))),
         }
+    }
+
+    /// Puts a request behind those that `send_held` will send together.
+    ///
+    /// # Errors
+    /// When it is too long.
+    pub(crate) fn hold(&mut self, request: &Request) -> Result<(), Failure> {
+        if self.greeting == Greeting::Unsaid {
+            encode(&Request::Hello(CONTROL), false, &mut self.held)?;
+            self.greeting = Greeting::Unanswered;
+        }
+        let before = self.held.len();
+        encode(request, false, &mut self.held).inspect_err(|_| self.held.truncate(before))
+    }
+
+    /// Sends what was held back, in one write.
+    ///
+    /// # Errors
+    /// When the system refuses it. A daemon that has gone is told of by the next read.
+    pub(crate) fn send_held(&mut self) -> Result<(), Failure> {
+        let bytes = std::mem::take(&mut self.held);
+        let sent = if bytes.is_empty() { Ok(()) } else { self.write(&bytes) };
+        self.held = bytes;
+        self.held.clear();
+        sent
+    }
+
+    /// The next reply if it is here as a whole, be it one that reports a failure.
+    ///
+    /// # Errors
+    /// When what came is no reply, or the versions do not fit.
+    pub(crate) fn take_any(&mut self) -> Result<Option<ReplyMessage>, Failure> {
+        if self.greeting == Greeting::Unanswered && !self.take_greeting()? {
+            return Ok(None);
+        }
+        self.take_message()
     }
 
     /// The next reply if it is here as a whole. A reply that is an error comes as the failure it reports.

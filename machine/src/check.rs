@@ -34,6 +34,7 @@ impl Machine {
         self.crew.slots().iter().for_each(|slot| self.check_slot(slot));
         self.check_queue();
         self.check_clients();
+        self.check_started();
         self.check_ledger();
         self.check_phase();
     }
@@ -82,7 +83,8 @@ impl Machine {
         let silent = self.phase == Phase::Stopped;
         assert!(silent || rings == job.deadline.is_some(), "{}: alarm", job.id);
         if let Some(owner) = job.owner {
-            assert!(job.watchers.contains(&owner), "the owner of {} does not wait for it", job.id);
+            let waits = job.watchers.contains(&owner) || job.starter == Some(owner);
+            assert!(waits, "the owner of {} does not wait for it", job.id);
         }
         assert!(job.quiet.is_subset(&job.watchers), "{} has quiet strangers", job.id);
     }
@@ -189,7 +191,7 @@ impl Machine {
     fn check_clients(&self) {
         for (&client, place) in &self.clients {
             let jobs: &[JobId] = match &place.pending {
-                Pending::Nothing | Pending::Shell => &[],
+                Pending::Nothing | Pending::Shell | Pending::Next => &[],
                 Pending::Arrival { job } => {
                     assert!(self.ledger.is_arriving(*job, client), "client {client} waits for no submission");
                     &[]
@@ -213,7 +215,11 @@ impl Machine {
             let each: BTreeSet<JobId> = jobs.iter().copied().collect();
             let open = each.iter().filter(|&&id| self.jobs.get(id).is_some_and(|job| !job.is_over())).count();
             match &place.pending {
-                Pending::Nothing | Pending::Shell | Pending::Arrival { .. } | Pending::Record { .. } => {}
+                Pending::Nothing
+                | Pending::Shell
+                | Pending::Next
+                | Pending::Arrival { .. }
+                | Pending::Record { .. } => {}
                 Pending::End { .. } | Pending::Stream { .. } => {
                     assert_eq!(open, 1, "client {client} waits for a job that is over");
                 }

@@ -21,7 +21,7 @@ use tally_protocol::{ClientId, JobId};
 
 use crate::Machine;
 use crate::action::{Action, Ticket};
-use crate::clients::Pending;
+use crate::clients::{Hears, Pending};
 use crate::deadline::Alarm;
 use crate::job::{Job, State};
 use crate::moment::{Moment, Span};
@@ -82,7 +82,7 @@ struct Arrival {
     client: Option<ClientId>,
     spec: JobSpec,
     uid: u32,
-    more: bool,
+    hears: Hears,
     at: Moment,
 }
 
@@ -303,11 +303,11 @@ impl Machine {
     }
 
     /// A new job: into the store first, if it is to be recorded or its id may not be shown yet.
-    pub(crate) fn receive(&mut self, client: ClientId, uid: u32, spec: JobSpec, more: bool) {
+    pub(crate) fn receive(&mut self, client: ClientId, uid: u32, spec: JobSpec, hears: Hears) {
         let id = self.jobs.name();
         let kept = spec.request.detach && self.records();
         let unsafe_id = self.records() && id.0 >= self.ledger.reserved && self.ledger.failing.is_none();
-        let arrival = Arrival { client: Some(client), spec, uid, more, at: self.now };
+        let arrival = Arrival { client: Some(client), spec, uid, hears, at: self.now };
         if !kept && !unsafe_id {
             return self.admit(id, arrival);
         }
@@ -357,7 +357,7 @@ impl Machine {
 
     /// Lets a job begin to be. A detached one was recorded, if any is: it is there even if its client has gone.
     fn admit(&mut self, id: JobId, arrival: Arrival) {
-        let Arrival { client, spec, uid, more, at } = arrival;
+        let Arrival { client, spec, uid, hears, at } = arrival;
         let detached = spec.request.detach;
         if !detached {
             let Some(client) = client else { return self.release(&spec) };
@@ -383,7 +383,11 @@ impl Machine {
                 self.tell(client, id, false);
             }
             Some(client) => {
-                self.watch(client, id, more);
+                match hears {
+                    Hears::End => self.watch(client, id, false),
+                    Hears::Progress => self.watch(client, id, true),
+                    Hears::Next => self.remember_starter(client, id),
+                }
                 self.open(id);
             }
             None => self.open(id),

@@ -21,6 +21,8 @@ struct Pending {
     oneway: bool,
     /// The client reads several.
     more: bool,
+    /// It may be answered early, for the sake of the next one.
+    yields: bool,
 }
 
 /// One connection.
@@ -145,7 +147,11 @@ impl Client {
         };
         match varlink::decode::<Call>(message) {
             Ok(call) => {
-                self.pending = Some(Pending { oneway: call.oneway, more: call.more });
+                self.pending = Some(Pending {
+                    oneway: call.oneway,
+                    more: call.more,
+                    yields: call.method == "io.tally.Next",
+                });
                 Input::Call(call)
             }
             Err(why) => self.give_up(why),
@@ -153,7 +159,7 @@ impl Client {
     }
 
     fn give_up(&mut self, why: Unreadable) -> Input {
-        self.pending = Some(Pending { oneway: false, more: false });
+        self.pending = Some(Pending { oneway: false, more: false, yields: false });
         self.closing = true;
         Input::Garbage(why)
     }
@@ -173,7 +179,20 @@ impl Client {
         self.pending.is_some_and(|pending| pending.more)
     }
 
-    /// Queues a reply to the pending call and sends what goes.
+    /// Whether another call waits behind one that may be answered early. Tells it once.
+    pub(crate) fn wants_to_go_on(&mut self) -> bool {
+        let waits = self.incoming.is_whole_message_waiting();
+        match &mut self.pending {
+            Some(pending) if pending.yields && waits => {
+                pending.yields = false;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// Queues a reply to the pending call. It goes out with the end of the turn, together with those to further calls
+    /// that wait already, unless there are many bytes of them.
     pub(crate) fn reply(&mut self, message: &ReplyMessage) -> Fate {
         let Some(pending) = self.pending else { return Fate::Stays };
         if !message.continues {
@@ -188,7 +207,10 @@ impl Client {
         {
             return Fate::Gone;
         }
-        self.write()
+        if self.outgoing.len() - self.sent >= limits::CLIENT_READ_BYTES_PER_TURN {
+            return self.write();
+        }
+        self.fate()
     }
 
     /// Hangs up once all replies are sent.

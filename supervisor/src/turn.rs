@@ -67,6 +67,8 @@ pub(crate) struct Supervisor {
     pub(crate) events: VecDeque<Event>,
     /// Clients that may have a whole request waiting.
     pub(crate) asking: BTreeSet<ClientId>,
+    /// Clients with replies that are not on their way.
+    pub(crate) unsent: BTreeSet<ClientId>,
     /// Links that may hold more than a turn's bound.
     pub(crate) unread: BTreeSet<WorkerId>,
     pub(crate) buffer: Vec<u8>,
@@ -78,7 +80,9 @@ pub(crate) struct Supervisor {
     pub(crate) told: BTreeSet<String>,
     /// Counts processes that the system killed for want of memory, where it does.
     pub(crate) oom_kills: OomKills,
-    /// A private supervisor: it is over with its one client's one request.
+    /// It lives for one command, and ends with its one client.
+    pub(crate) private: bool,
+    /// Its client makes one request, and is hung up on after that.
     pub(crate) one_request: bool,
     /// Whoever started this process and wants to hear how it is.
     pub(crate) service: Service,
@@ -135,6 +139,7 @@ impl Supervisor {
             strays: false,
             events: VecDeque::new(),
             asking: BTreeSet::new(),
+            unsent: BTreeSet::new(),
             unread: BTreeSet::new(),
             buffer: vec![0; 16 << 10],
             frame: Vec::new(),
@@ -142,6 +147,7 @@ impl Supervisor {
             ended: false,
             told: BTreeSet::new(),
             oom_kills: OomKills::default(),
+            private: false,
             one_request: false,
             service: Service::default(),
             heard: 0,
@@ -273,8 +279,9 @@ impl Supervisor {
             }
         }
         self.flush_links();
-        // A broken link found by the flush is an event of its own.
-        if !self.events.is_empty() {
+        self.send_replies();
+        // A broken link found by the flush is an event of its own, as is the end of a client.
+        if !(self.events.is_empty() && self.asking.is_empty()) {
             self.settle();
         }
     }
@@ -282,6 +289,14 @@ impl Supervisor {
     pub(crate) fn feed(&mut self, event: Event) {
         let now = self.now();
         self.machine.handle(now, event);
+    }
+
+    fn send_replies(&mut self) {
+        for id in std::mem::take(&mut self.unsent) {
+            let Some(client) = self.clients.get_mut(id) else { continue };
+            let fate = client.write();
+            self.go_on(id, fate);
+        }
     }
 
     fn flush_links(&mut self) {

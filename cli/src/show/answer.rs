@@ -39,7 +39,7 @@ pub(crate) fn show(
 }
 
 /// The answers, one a line.
-fn lines(job: &JobView, names: bool) -> String {
+pub(crate) fn lines(job: &JobView, names: bool) -> String {
     let line =
         |name: &str, value: &str| if names { format!("{name}\t{value}\n") } else { format!("{value}\n") };
     if job.groups.is_empty() {

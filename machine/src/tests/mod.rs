@@ -10,6 +10,7 @@ mod partials;
 mod permission;
 mod restarts;
 mod sharing;
+mod started;
 mod stopping;
 mod views;
 

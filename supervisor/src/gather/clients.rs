@@ -95,7 +95,7 @@ impl Supervisor {
     }
 
     /// After reading or writing: the client may have a request for us, or may have to go.
-    fn go_on(&mut self, id: ClientId, fate: Fate) {
+    pub(crate) fn go_on(&mut self, id: ClientId, fate: Fate) {
         if fate == Fate::Stays && self.clients.charge(id) {
             self.asking.insert(id);
         } else {
@@ -110,7 +110,7 @@ impl Supervisor {
         }
         drop(client);
         self.resume_accept();
-        if self.one_request {
+        if self.private {
             self.send_forkserver_away();
         }
         self.events.push_back(Event::ClientGone { client: id });
@@ -119,6 +119,10 @@ impl Supervisor {
     /// Takes one request of a client, if a whole one waits and the last one is answered.
     pub(crate) fn next_request(&mut self, id: ClientId) {
         let Some(client) = self.clients.get_mut(id) else { return };
+        if client.wants_to_go_on() {
+            self.feed(Event::ClientCalls { client: id });
+            return;
+        }
         let message = match client.next_input() {
             Input::Nothing => {
                 self.watch_client(id);
@@ -145,12 +149,10 @@ impl Supervisor {
     }
 
     fn request(&mut self, id: ClientId, call: Call) -> Result<Event, BadCall> {
-        let takes = call.method == "io.tally.Submit";
+        let takes = matches!(call.method.as_str(), "io.tally.Submit" | "io.tally.Start");
         let passed = self.clients.get_mut(id).map(|client| client.take_passed(takes)).unwrap_or_default();
-        let passed = match call.method.as_str() {
-            "io.tally.Submit" => self.files.take_in(passed).map_err(BadCall::Meaning)?,
-            _ => Passed::default(),
-        };
+        let passed =
+            if takes { self.files.take_in(passed).map_err(BadCall::Meaning)? } else { Passed::default() };
         let set = passed.set;
         if set != 0 {
             // Here, as nothing is on its way to the machine: sets of jobs that it refused are left by now.
@@ -198,11 +200,16 @@ impl Supervisor {
             client.close_when_sent();
         }
         let fate = client.reply(message);
+        self.unsent.insert(id);
         self.go_on(id, fate);
     }
 
     /// Tells the poll what to watch a client for, where that has changed.
     fn watch_client(&mut self, id: ClientId) {
+        // Looked at again once its replies are on their way.
+        if self.unsent.contains(&id) {
+            return;
+        }
         let Some(client) = self.clients.get_mut(id) else { return };
         let interest = client.interest();
         if interest == client.watched {

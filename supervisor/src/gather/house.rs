@@ -30,7 +30,7 @@ impl Supervisor {
         status.busy = Some(count(&["busy"]));
         status.restarting = Some(count(&["starting", "backing-off"]));
         status.store = self.store_view();
-        if !self.one_request {
+        if !self.private {
             status.limits = self.limits(status, &workers);
         }
     }
