@@ -139,6 +139,8 @@ impl Supervisor {
                     Ok(event) => {
                         self.tell_request(&event);
                         self.feed(event);
+                        // It may give way to the one behind it, which is here already.
+                        self.asking.insert(id);
                         return;
                     }
                     Err(bad) => bad.to_message(),
