@@ -205,8 +205,13 @@ fn the_same_job_in_every_way() {
     let report = object(&finished.stdout);
     assert_eq!(report["results"][0]["value"], "44999850000");
     assert_eq!(report["same"], true);
-    let runs = report["runs"].as_array().unwrap();
+    let (python, runs): (Vec<_>, Vec<_>) =
+        report["runs"].as_array().unwrap().iter().partition(|run| run["mode"] == "python");
     assert_eq!(runs.len(), 1 + 2 + 2 + 5);
+    // Where there is a python3, its programs answer the same.
+    let programs: Vec<&Value> = python.iter().map(|run| &run["program"]).collect();
+    let all = ["one thread", "two threads", "two processes", "process pool"];
+    assert!(programs.is_empty() || programs == all, "{programs:?}");
     for run in runs {
         assert!(run["cpu_us"].as_u64() > Some(0) && run["peak_bytes"].as_u64() > Some(1 << 20), "{run}");
     }
@@ -214,6 +219,16 @@ fn the_same_job_in_every_way() {
     let text = world.run(["compare", "0..1000", "--of", "i * i", "--workers", "1", "--reduce", "max,count"]);
     assert!(text.stdout.contains("answer: max 998,001, count 1,000, the same each time"), "{}", text.stdout);
     assert_eq!(world.run(["compare", "0..10", "--mode", "threads"]).code(), 2);
+    let squares =
+        ["compare", "5..1000", "--of", "i * i % 7", "--workers", "1", "--python", "always", "--json"];
+    assert_eq!(object(&world.run(squares).stdout)["same"], true);
+    let never = world.run(["compare", "0..10", "--workers", "1", "--python", "never"]);
+    assert!(never.code() == 0 && !never.stdout.contains("python"), "{}", never.stdout);
+    let none = world.run(["compare", "0..10", "--workers", "1", "--reduce", "max", "--python", "always"]);
+    assert_eq!(
+        none.stderr,
+        "tally: note: the programs in Python are left out: they can only add up a range of integers\n"
+    );
     world.finish();
 }
 

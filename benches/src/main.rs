@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "it prints a table of ratios")]
 
 mod add;
+mod batch;
 mod csv;
 mod expr;
 mod float_sum;
@@ -33,6 +34,7 @@ const ALL: &[Bench] = &[
     ("scale", scale::two_workers),
     ("kill", kill::replacement),
     ("add-job", add::add_job),
+    ("batch", batch::small_jobs),
     ("idle", idle::a_minute),
     ("float-sum", float_sum::columns),
     ("csv", csv::columns),

@@ -81,7 +81,7 @@ pub(super) fn run(context: &mut Context<'_, '_>, plan: &Batch) -> Result<u8, Fai
         output: Output::new(context.style.json, plan.ordered, private),
         lost: None,
     };
-    let ended = run.to_the_end(context);
+    let ended = run.work_through(context);
     let flushed = run.output.flush(context.terminal);
     let Output { told, failed, .. } = run.output;
     run.talk.end();
@@ -113,7 +113,7 @@ fn cannot_read(name: &str, why: &io::Error) -> Failure {
 }
 
 impl Run<'_> {
-    fn to_the_end(&mut self, context: &mut Context<'_, '_>) -> Result<(), Failure> {
+    fn work_through(&mut self, context: &mut Context<'_, '_>) -> Result<(), Failure> {
         loop {
             self.start_jobs(context)?;
             if self.is_over() || context.terminal.answer_is_unread() {
@@ -288,7 +288,7 @@ impl Run<'_> {
                 Err(failure) if failure.code == ErrorCode::WrongState => Ok(()),
                 Err(failure) => self.fail(failure),
             },
-            None => part(reply, "call").and_then(|(): ()| Ok(())),
+            None => part(reply, "call").map(|(): ()| ()),
         }
     }
 
