@@ -17,7 +17,7 @@
 //! | [`SpinThenBlockLock`] | yes | yes | no | held for ever |
 //! | [`Semaphore`] | with one permit | yes | no | its permits are lost |
 //! | [`Monitor`] | yes | yes | no | held for ever |
-//! | [`ReadWriteLock`] | yes | yes | writers: yes | held for ever |
+//! | [`ReadWriteLock`] | yes | yes | a writer: only the readers that were going in when it came | held for ever |
 //! | [`Barrier`] | - | yes | - | the round never ends |
 //! | [`SemaphoreBuffer`], [`MonitorBuffer`] | yes | yes | no | as what they are made of |
 //!
