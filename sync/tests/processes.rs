@@ -225,9 +225,7 @@ fn note_own(memory: &Segment, me: u32, entry: u32) {
 
 /// Inside: somebody is seen waiting, for the first time since it last was inside.
 fn note_waiting(memory: &Segment, who: u32, entry: u32) {
-    memory.halves()[SEEN + who as usize]
-        .compare_exchange(0, entry, Ordering::SeqCst, Ordering::SeqCst)
-        .ok();
+    memory.halves()[SEEN + who as usize].compare_exchange(0, entry, Ordering::SeqCst, Ordering::SeqCst).ok();
 }
 
 fn bounded_waiting() {
