@@ -310,3 +310,20 @@ fn starts_and_ends_on_the_wire() {
     daemon.stop();
     world.finish();
 }
+
+/// The commands of docs/batch.md run as they are written there.
+#[test]
+fn the_documents_commands_run() {
+    let world = World::new(BINARY);
+    let text = include_str!("../docs/batch.md");
+    let block = text.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let script = format!("set -e; tally() {{ \"$TALLY\" \"$@\"; }}\n{block}");
+    let output = world.script(&script).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    let lines: Vec<&str> = lines.lines().collect();
+    assert_eq!(lines[..3], ["1\t45", "2\t4", "3\t333332833333500000"]);
+    assert!(lines[3].contains("\"line\":1"), "{}", lines[3]);
+    assert_eq!(lines[4..], ["1000\t499500"]);
+    world.finish();
+}

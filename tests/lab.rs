@@ -121,6 +121,29 @@ fn coroutines_take_turns_and_processes_share_nothing() {
 }
 
 #[test]
+fn every_study_has_a_drawing() {
+    let world = World::new(BINARY);
+    let plot = world.path().join("out.svg");
+    for words in [
+        &["deadlock", "--count", "5", "--timeout", "20ms"][..],
+        &["philosophers", "--count", "5"],
+        &["producer-consumer", "--count", "50"],
+        &["locks", "--count", "50", "--processes", "1"],
+        &["coroutines"],
+        &["processes"],
+    ] {
+        study(&world, &[words, &["--plot", plot.to_str().unwrap()]].concat());
+        let svg = std::fs::read_to_string(&plot).unwrap();
+        assert!(
+            svg.starts_with("<svg ") && svg.contains("class=\"c0\"") | svg.contains("class=\"l0\""),
+            "{svg}"
+        );
+        std::fs::remove_file(&plot).unwrap();
+    }
+    world.finish();
+}
+
+#[test]
 fn options_without_use_are_refused() {
     let world = World::new(BINARY);
     let why = "tally: could not use --processes with 'lab coroutines': it has no use for it";

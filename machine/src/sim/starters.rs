@@ -90,8 +90,9 @@ impl World {
             (Request::Start(_), Reply::Started(id)) => starter.under_way.insert(*id),
             (Request::Next, Reply::Jobs(views)) => {
                 let told = |view: &JobView| view.state.is_over() && starter.under_way.remove(&view.job);
-                let all = views.iter().map(told).fold(true, |all, good| all && good);
-                all && (starter.hurried || !views.is_empty())
+                // Each is taken out, whatever the others are.
+                let good = views.iter().map(told).filter(|good| *good).count();
+                good == views.len() && (starter.hurried || !views.is_empty())
             }
             // What was made to last is left to the next daemon.
             (Request::Next, Reply::Refused(_)) => starter.under_way.is_empty() || !works,
