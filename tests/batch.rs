@@ -82,6 +82,13 @@ fn each_line_has_its_answer_and_fails_alone() {
     let good = world.run(["batch", &file(&world, "good.txt", "sum 0..10\ncount 0..10\n"), "--ordered"]);
     good.answered("1\t45\n2\t10\n");
     world.run(["batch", &file(&world, "none.txt", "")]).answered("");
+    let told = world.run(["batch", &file(&world, "one.txt", "sum 0..10\r\n"), "--verbose", "--workers", "1"]);
+    assert_eq!((told.code(), told.stdout.as_str()), (0, "1\t45\n"));
+    assert!(
+        told.stderr.starts_with("line 1\nworker") && told.stderr.contains(" total=45\n"),
+        "{}",
+        told.stderr
+    );
     let why = "tally: could not open missing.txt: no such file or directory";
     world.run(["batch", "missing.txt"]).failed(2, why);
     let vain = world.run(["batch", &name, "--socket", "nowhere.sock"]);

@@ -162,7 +162,7 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         }
         Some(Command::Lab(args)) => return Ok(studies::lab(args)),
         Some(Command::Batch(args)) => {
-            return Ok(Verb::Batch(batch::batch(args, Socket::of(socket, around))?));
+            return Ok(Verb::Batch(batch::batch(args, verbose, Socket::of(socket, around))?));
         }
         Some(Command::Running(args)) => return studies::running(args),
         Some(Command::Compare(args)) => return studies::compare(*args, Socket::of(socket, around)),

@@ -11,8 +11,8 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tally_sync::{
-    Barrier, BoundedTestAndSetLock, CompareAndSwapLock, Lock, Monitor, MonitorBuffer, ReadWriteLock,
-    Semaphore, SemaphoreBuffer, SpinThenBlockLock, SwapLock, TestAndSetLock, TicketLock,
+    Barrier, BoundedTestAndSetLock, CompareAndSwapLock, Condition, Lock, Monitor, MonitorBuffer,
+    ReadWriteLock, Semaphore, SemaphoreBuffer, SpinThenBlockLock, SwapLock, TestAndSetLock, TicketLock,
 };
 use tally_sys::process::{self, Child, ExitStatus};
 use tally_sys::robust::{Found, RobustMutex};
@@ -30,13 +30,14 @@ const START: usize = 1005;
 const SIGN: usize = 1010;
 
 fn main() {
-    let checks: [(&str, fn()); 6] = [
+    let checks: [(&str, fn()); 7] = [
         ("eight processes are never inside together", exclusion),
         ("who waits is passed by so many and no more", bounded_waiting),
         ("a buffer hands over every item once", buffers),
         ("a barrier holds all back", barrier),
         ("a lock that is none loses updates", the_count_can_be_wrong),
         ("a killed holder leaves what the documents say", killed_holders),
+        ("so does one that is killed while it waits", killed_waiters),
     ];
     for (name, check) in checks {
         println!("test {name} ...");
@@ -229,7 +230,7 @@ fn note_waiting(memory: &Segment, who: u32, entry: u32) {
 }
 
 fn bounded_waiting() {
-    let entries = entries(true);
+    let entries = entries(true) / 10;
     let others = PROCESSES - 1;
     let worst = passed_by(entries, |memory, me, entries| {
         let (lock, waiting) = memory.halves().split_first().unwrap();
@@ -412,4 +413,76 @@ fn killed_holders() {
         };
         assert!(is_lost, "{name}");
     }
+}
+
+/// A process waits, as the sign of the words says, and is killed.
+fn kill_waiting(fd: &OwnedFd, segment: &Segment, body: fn(&Segment), waits: impl Fn(&[AtomicU32]) -> bool) {
+    let mut child = child(fd, |memory| body(&memory));
+    while !waits(segment.halves()) {
+        std::thread::yield_now();
+    }
+    child.signal(Signal::Kill).unwrap();
+    child.reap().unwrap();
+}
+
+fn killed_waiters() {
+    let fresh = || Segment::create("tally-test", BYTES).unwrap();
+    let word = |segment: &Segment, at: usize| segment.halves()[at].load(Ordering::SeqCst);
+
+    let (segment, fd) = fresh();
+    let words = segment.halves();
+    let ticket = TicketLock::new(&words[0], &words[16]);
+    ticket.acquire();
+    let draws = |memory: &Segment| TicketLock::new(&memory.halves()[0], &memory.halves()[16]).acquire();
+    kill_waiting(&fd, &segment, draws, |words| words[0].load(Ordering::SeqCst) == 2);
+    ticket.release();
+    assert_eq!(ticket.queue(), 1, "the number of the dead is called, and nobody comes");
+
+    let (segment, fd) = fresh();
+    let (lock, waiting) = segment.halves().split_first().unwrap();
+    let bounded = BoundedTestAndSetLock::new(lock, &waiting[..2], 1).unwrap();
+    bounded.acquire();
+    let waits = |memory: &Segment| {
+        let (lock, waiting) = memory.halves().split_first().unwrap();
+        BoundedTestAndSetLock::new(lock, &waiting[..2], 0).unwrap().acquire();
+    };
+    kill_waiting(&fd, &segment, waits, |words| words[1].load(Ordering::SeqCst) == 1);
+    bounded.release();
+    assert_eq!((word(&segment, 0), word(&segment, 1)), (1, 0), "it is handed to the dead");
+
+    let (segment, fd) = fresh();
+    let reads = |memory: &Segment| {
+        ReadWriteLock::new(memory.halves().first_chunk().unwrap()).acquire_shared();
+        loop {
+            tally_sys::futex::wait(&memory.halves()[SIGN], 0, None);
+        }
+    };
+    let inside =
+        |words: &[AtomicU32]| words[0].load(Ordering::SeqCst) == 0 && words[2].load(Ordering::SeqCst) == 1;
+    kill_waiting(&fd, &segment, reads, inside);
+    assert_eq!(word(&segment, 2), 1, "the dead reads for ever");
+
+    let (segment, fd) = fresh();
+    let comes = |memory: &Segment| {
+        Barrier::new(&memory.halves()[0], &memory.halves()[16], 2).wait();
+    };
+    kill_waiting(&fd, &segment, comes, |words| words[0].load(Ordering::SeqCst) == 1);
+    let last = Barrier::new(&segment.halves()[0], &segment.halves()[16], 2).wait();
+    assert!(last, "the dead has come");
+
+    let (segment, fd) = fresh();
+    let sleeps = |memory: &Segment| {
+        let monitor = Monitor::new(&memory.halves()[0]);
+        let never = Condition::new(&memory.halves()[16]);
+        monitor.with(|| {
+            memory.halves()[SIGN].store(1, Ordering::SeqCst);
+            monitor.wait_until(&never, || false);
+        });
+    };
+    let gone =
+        |words: &[AtomicU32]| words[SIGN].load(Ordering::SeqCst) == 1 && words[0].load(Ordering::SeqCst) == 0;
+    kill_waiting(&fd, &segment, sleeps, gone);
+    let free =
+        SpinThenBlockLock::new(&segment.halves()[0]).acquire_within(std::time::Duration::from_millis(1));
+    assert!(free, "one that waited in a monitor costs nothing");
 }

@@ -82,7 +82,7 @@ pub(crate) struct CompareArgs {
     #[arg(long)]
     pub(crate) transports: bool,
     /// The same sum by the usual programs in Python: auto, always, never
-    #[arg(long, value_name = "WHEN", value_parser = values::when)]
+    #[arg(long, value_name = "WHEN", hide_short_help = true, value_parser = values::when)]
     pub(crate) python: Option<When>,
     /// Draw the times
     #[arg(long, value_name = "FILE.svg", value_parser = values::paths())]

@@ -8,8 +8,9 @@ use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::JobState;
 use tally_protocol::view::JobView;
 
+use crate::meaning::Style;
 use crate::report;
-use crate::show::{answer, json};
+use crate::show::{answer, breakdown, json};
 use crate::terminal::Terminal;
 
 /// Answers are written when there are so many bytes of them.
@@ -28,6 +29,8 @@ enum Outcome {
 #[derive(Debug)]
 pub(crate) struct Output {
     json: bool,
+    /// What each worker did is told, on standard error.
+    verbose: bool,
     /// A private supervisor's jobs cannot be asked about later.
     private: bool,
     /// In the order of lines: those whose outcome is not known yet come as `None`.
@@ -39,9 +42,17 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    pub(crate) fn new(json: bool, ordered: bool, private: bool) -> Self {
+    pub(crate) fn new(style: Style, ordered: bool, private: bool) -> Self {
         let queue = ordered.then(BTreeMap::new);
-        Self { json, private, queue, ready: String::new(), told: 0, failed: 0 }
+        Self {
+            json: style.json,
+            verbose: style.verbose,
+            private,
+            queue,
+            ready: String::new(),
+            told: 0,
+            failed: 0,
+        }
     }
 
     /// A line is taken in: in order, what comes later has to wait for it.
@@ -65,6 +76,12 @@ impl Output {
         job: &JobView,
     ) -> Result<(), Failure> {
         let done = job.state == JobState::Done;
+        if self.verbose {
+            let elapsed_ns = job.elapsed_ms.saturating_mul(1_000_000);
+            let table = breakdown::text(job, elapsed_ns);
+            self.flush(terminal)?;
+            terminal.error(&format!("line {number}\n{table}"));
+        }
         if !done {
             self.failed += 1;
         }
@@ -169,7 +186,7 @@ mod tests {
     fn shown(ordered: bool, json: bool) -> (String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut terminal = Terminal::to(&mut out, &mut err);
-        let mut output = Output::new(json, ordered, true);
+        let mut output = Output::new(Style { json, ..Style::default() }, ordered, true);
         (1..=4).for_each(|number| output.expect(number));
         let t = &mut terminal;
         output.ended(t, 3, false, &fake::job_done("sum", "3")).unwrap();

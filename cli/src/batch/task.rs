@@ -27,6 +27,8 @@ pub(crate) struct Defaults {
     pub(crate) timeout_ms: Option<u64>,
     pub(crate) transport: Option<Transport>,
     pub(crate) start: Option<StartMethod>,
+    /// What each worker did is told.
+    pub(crate) breakdown: bool,
 }
 
 /// A reader of lines.
@@ -50,12 +52,13 @@ impl Tasks {
         }
         let json = *self.json.get_or_insert_with(|| text.starts_with('{'));
         let (request, inputs, names) = if json { self.of_json(text)? } else { self.of_words(text)? };
-        let Defaults { workers, timeout_ms, transport, start } = self.defaults;
+        let Defaults { workers, timeout_ms, transport, start, breakdown } = self.defaults;
         let request = JobRequest {
             workers: request.workers.or(workers),
             timeout_ms: request.timeout_ms.or(timeout_ms),
             transport: request.transport.or(transport),
             start: request.start.or(start),
+            breakdown: request.breakdown || breakdown,
             ..request
         };
         let (inputs, facts) = inputs.map(|opened| (opened.inputs, opened.facts)).unwrap_or_default();

@@ -28,7 +28,7 @@ pub(crate) struct Batch {
     pub(crate) place: Place,
 }
 
-pub(super) fn batch(args: BatchArgs, socket: Socket) -> Result<Batch, Failure> {
+pub(super) fn batch(args: BatchArgs, breakdown: bool, socket: Socket) -> Result<Batch, Failure> {
     let BatchArgs { file, ordered, in_flight, workers, timeout, start, transport, local } = args;
     if local && socket.flag {
         return Err(bad("could not use the daemon of --socket: --local never uses a daemon"));
@@ -43,7 +43,7 @@ pub(super) fn batch(args: BatchArgs, socket: Socket) -> Result<Batch, Failure> {
         file: Some(file).filter(|file| file.as_os_str() != "-"),
         ordered,
         in_flight: usize::try_from(in_flight.unwrap_or(IN_FLIGHT)).unwrap_or(1).max(1),
-        defaults: Defaults { workers, timeout_ms: timeout, transport, start },
+        defaults: Defaults { workers, timeout_ms: timeout, transport, start, breakdown },
         place,
     })
 }
@@ -92,14 +92,8 @@ fn check_options(options: &ReductionOptions) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args;
-    use crate::meaning::{Verb, understand};
-    use crate::surroundings::Surroundings;
-
-    fn meant(line: &str) -> Result<Verb, Failure> {
-        let words = std::iter::once("tally").chain(line.split_whitespace()).map(Into::into);
-        understand(args::parse(words.collect()).unwrap(), &Surroundings::default())
-    }
+    use crate::meaning::Verb;
+    use crate::meaning::tests::meant;
 
     #[test]
     fn a_batch_has_its_defaults() {

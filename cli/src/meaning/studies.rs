@@ -57,14 +57,7 @@ pub(super) fn compare(args: CompareArgs, socket: Socket) -> Result<Verb, Failure
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args;
-    use crate::meaning::understand;
-    use crate::surroundings::Surroundings;
-
-    fn meant(line: &str) -> Result<Verb, Failure> {
-        let words = std::iter::once("tally").chain(line.split_whitespace()).map(Into::into);
-        understand(args::parse(words.collect()).unwrap(), &Surroundings::default())
-    }
+    use crate::meaning::tests::meant;
 
     #[test]
     fn studies_are_named_with_their_options() {

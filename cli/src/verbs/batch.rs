@@ -78,7 +78,7 @@ pub(super) fn run(context: &mut Context<'_, '_>, plan: &Batch) -> Result<u8, Fai
         flying: BTreeMap::new(),
         files: 0,
         full: false,
-        output: Output::new(context.style.json, plan.ordered, private),
+        output: Output::new(context.style, plan.ordered, private),
         lost: None,
     };
     let ended = run.work_through(context);
