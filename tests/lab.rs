@@ -182,6 +182,25 @@ fn an_interrupt_ends_a_comparison_and_all_its_processes() {
 }
 
 #[test]
+fn programs_in_python_end_with_the_comparison() {
+    if !std::path::Path::new("/usr/bin/python3").exists() {
+        return;
+    }
+    let world = World::new(BINARY);
+    for signal in [Signal::Int, Signal::Kill] {
+        let words = ["compare", "0..12_000_000", "--workers", "1", "--python", "always"];
+        let running = world.start(words);
+        // A main process with children of its own.
+        let python = || world.processes().iter().filter(|process| process.name.starts_with("python")).count();
+        until("a program with children", || (python() >= 3).then_some(()));
+        running.signal(signal);
+        assert_eq!(running.finish().code(), 128 + signal.raw());
+        world.await_nobody();
+    }
+    world.finish();
+}
+
+#[test]
 fn a_running_reduction_answers_in_a_conversation() {
     let world = World::new(BINARY);
     let mut command = world.command(["running", "min,sum"]);
