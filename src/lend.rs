@@ -11,6 +11,7 @@ use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::{JobSpec, StartMethod, Transport};
 use tally_protocol::source::Source;
 use tally_supervisor::config::Sources;
+use tally_sys::signal::end_on_lost_memory;
 use tally_worker::{Fault, FileBytes, Kernel, Maps};
 
 /// Pieces for each thread, where the user does not say: small enough that all threads end together.
@@ -57,8 +58,18 @@ fn flags(
 /// The files of a job as a kernel in this process sees them; none of a job of ranges.
 fn files_of(job: &JobSpec, inputs: &Inputs) -> Option<Box<dyn FileBytes>> {
     let Source::Files(files) = &job.kernel.source else { return None };
+    catch_cut_files();
     let maps = inputs.copies().ok().and_then(|copies| Maps::new(files, copies).ok())?;
     Some(Box::new(maps))
+}
+
+/// Here no worker dies in the place of this process.
+fn catch_cut_files() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    // Without it the process ends all the same, and says less.
+    ONCE.call_once(|| {
+        drop(end_on_lost_memory("tally: could not read a file: it was cut while the job ran\n", 1))
+    });
 }
 
 fn check(job: &JobSpec, inputs: &Inputs) -> Result<(), Failure> {

@@ -5,6 +5,7 @@
 use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 
 use serde_json::{Value, json};
 use tally_sys::{fd, passed, process};
@@ -360,6 +361,11 @@ fn one_user_cannot_fill_the_queue() {
     let why = format!("could not take one more job of user {STRANGER}: 2 are open, the most is 2");
     let refused = world.ask_as(STRANGER, GROUP, ["sum", "0..10"]);
     assert!(refused.code() != 0 && refused.stderr.contains(&why), "{}", refused.stderr);
+    let told = json_of(&world.ask(["status", "--json"]));
+    let limits = told["limits"].as_array().expect("a list");
+    let fullest = limits.iter().find(|limit| limit["name"] == "user-open-jobs");
+    assert_eq!(fullest, Some(&json!({ "name": "user-open-jobs", "used": 2, "most": 2, "near": true })));
+    assert!(limits.iter().any(|limit| limit["name"] == "user-memory-bytes"), "{told}");
     // Others, and root, are not affected.
     let others = long_job_of(&world, STRANGER + 1, GROUP);
     for _ in 0..3 {
@@ -373,6 +379,46 @@ fn one_user_cannot_fill_the_queue() {
     assert_eq!(jobs_of(&world, STRANGER, GROUP), [second, third]);
     assert_eq!(world.ask_as(STRANGER + 1, GROUP, ["cancel", &others]).code(), 0);
     assert_eq!(world.ask(["cancel", "--all"]).code(), 0);
+    daemon.stop();
+    world.finish();
+}
+
+/// Answers, states and files without a name of one user are counted together; root is not bound.
+#[test]
+fn one_user_cannot_fill_the_memory() {
+    if !is_root() {
+        return;
+    }
+    let world = world();
+    let daemon = world.daemon(&["--workers", "1", "--socket-mode", "0666", "--memory-per-user-mib", "1"]);
+    let file = world.path().join("groups.csv");
+    let rows: String = (0..4_000).map(|key| format!("k{key},1\n")).collect();
+    fs::write(&file, format!("key,value\n{rows}")).expect("it can be written");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("it is ours");
+    let many = ["sum", file.to_str().expect("text"), "--of", "value", "--by", "key"];
+    let failed = world.ask_as(STRANGER, GROUP, many);
+    let line = failed.stderr.lines().next().unwrap_or("");
+    assert!(
+        failed.code() == 1
+            && line.starts_with("tally: could not go on with j1: ")
+            && line.ends_with(&format!(
+                "the jobs of user {STRANGER} have so far takes more than 1 MiB of memory"
+            )),
+        "{}",
+        failed.stderr
+    );
+    assert_eq!(world.ask(many).stdout.lines().count(), 4_000);
+    // A file that lives in memory only.
+    let mut client = world.command(["sum", "-"]);
+    client.env("TALLY_SOCKET", world.socket()).current_dir("/").uid(STRANGER).gid(GROUP);
+    let text: String = (0..300_000).map(|number| format!("{number}\n")).collect();
+    let piped = world.path().join("piped.txt");
+    fs::write(&piped, text).expect("it can be written");
+    client.stdin(fs::File::open(&piped).expect("it is there"));
+    let refused = tally_tests::Running::start(client).finish();
+    let why = format!("could not take one more job of user {STRANGER}: ");
+    assert!(refused.code() == 1 && refused.stderr.contains(&why), "{}", refused.stderr);
+    world.ask_as(STRANGER, GROUP, ["sum", "0..10"]).answered("45\n");
     daemon.stop();
     world.finish();
 }

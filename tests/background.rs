@@ -65,6 +65,24 @@ fn a_daemon_that_does_not_start_says_why() {
     world.finish();
 }
 
+/// Whoever is told that a daemon has stopped can start the next one: its locks are free by then, and its store is closed.
+#[test]
+fn a_stop_that_has_returned_leaves_room_for_a_start() {
+    let world = World::new(BINARY);
+    let flags = ["--workers", "1", "--pid-file", "run/pid"];
+    start(&world, &flags).answered("");
+    for round in 0..20 {
+        // A job that is open is no hindrance, and neither is one that ends just now.
+        let count = if round % 2 == 0 { "0..10" } else { "0..1e15" };
+        assert_eq!(world.ask(["sum", count, "--detach"]).code(), 0);
+        let stopped = if round % 4 < 2 { world.ask(["stop"]) } else { world.ask(["stop", "--now"]) };
+        assert_eq!(stopped.code(), 0, "{round}: {}", stopped.stderr);
+        start(&world, &flags).answered("");
+    }
+    stop(&world);
+    world.finish();
+}
+
 /// The log is a FIFO that nobody reads: the daemon waits in the middle of its start.
 #[test]
 fn a_daemon_that_is_killed_before_it_listens_is_told() {

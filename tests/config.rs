@@ -30,10 +30,17 @@ fn sighup_takes_what_the_file_says_now_and_running_jobs_go_on() {
     assert_eq!(slots(&mut client), 1);
     let mut running = daemon.client();
     running.submit(&json!({ "reductions": ["sum"], "sources": ["0..4e8"] }), true);
-    file(&world, "tally.toml", "workers = 3\nlog = \"debug\"\nretries = 7\nlease_ms = 20000\n");
+    file(
+        &world,
+        "tally.toml",
+        "workers = 3\nlog = \"debug\"\nretries = 7\npriority = -5\nlease_ms = 20000\n",
+    );
     daemon.signal(Signal::Hup);
     let line = daemon.await_line("configuration reloaded");
-    assert!(line.ends_with("workers 1 -> 3, lease_ms 10000 -> 20000, log info -> debug"), "{line}");
+    assert!(
+        line.ends_with("workers 1 -> 3, priority 0 -> -5, lease_ms 10000 -> 20000, log info -> debug"),
+        "{line}"
+    );
     // Now that more is logged.
     daemon.await_line("DEBUG");
     until("three workers", || {
@@ -47,6 +54,8 @@ fn sighup_takes_what_the_file_says_now_and_running_jobs_go_on() {
         }
     };
     assert_eq!((&outcome["state"], &outcome["retries"]), (&json!("done"), &json!(0)), "{outcome}");
+    let next = client.submit(&json!({ "reductions": ["sum"], "sources": ["0..10"] }), false);
+    assert_eq!((&outcome["priority"], &next["priority"]), (&json!(0), &json!(-5)), "{next}");
     file(&world, "tally.toml", "workers = 1\n");
     daemon.signal(Signal::Hup);
     daemon.await_line("workers 3 -> 1");

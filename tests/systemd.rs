@@ -141,6 +141,47 @@ fn it_starts_tells_how_it_is_reloads_and_stops() {
     assert_eq!(booted.run(&["tally", "status"]).code, Some(3));
 }
 
+/// The daemon's user can open none of them, and the service sees no home: systemd keeps them open meanwhile.
+#[test]
+fn jobs_over_files_go_on_over_a_restart() {
+    let Some(booted) = Booted::new(BINARY) else { return };
+    booted.drop_in(SMALL);
+    booted.must(&["systemctl", "start", "tally.socket", SERVICE]);
+    // Two endless jobs keep the two workers.
+    let long = booted.must(&["tally", "sum", "0..1e15", "--detach", "--priority", "1"]);
+    booted.must(&["bash", "-c", "umask 077; (echo n; seq 1 200000) > /root/numbers.csv"]);
+    let kept = booted.must(&["tally", "sum", "/root/numbers.csv", "--detach"]);
+    let gone = booted.must(&["tally", "max", "/root/numbers.csv", "--detach"]);
+    let attached = booted
+        .command(&["tally", "sum", "/root/numbers.csv"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    until("three queued jobs", || {
+        booted.must(&["tally", "status", "--json"]).contains("\"queued\":3").then_some(())
+    });
+    booted.must(&["rm", "/root/numbers.csv"]);
+    booted.must(&["systemctl", "restart", SERVICE]);
+    booted.must(&["tally", "upgrade"]);
+    let before = main_pid(&booted);
+    strike(&booted, before, Signal::Kill);
+    booted.await_property(SERVICE, "MainPID", |pid| pid != "0" && pid != before.to_string());
+    booted.must(&["systemctl", "restart", SERVICE]);
+    booted.must(&["tally", "cancel", long.trim()]);
+    for (job, answer) in [(kept, "20000100000\n"), (gone, "200000\n")] {
+        booted.must(&["tally", "wait", job.trim()]);
+        assert_eq!(booted.must(&["tally", "result", job.trim()]), answer, "{}", booted.journal());
+    }
+    let attached = attached.wait_with_output().expect("it ends");
+    let told = String::from_utf8_lossy(&attached.stderr).into_owned();
+    assert_eq!(String::from_utf8_lossy(&attached.stdout), "20000100000\n", "{told}{}", booted.journal());
+    // Nothing is kept of jobs that have ended.
+    booted.await_property(SERVICE, "NFileDescriptorStore", |stored| stored == "0");
+    booted.must(&["systemctl", "stop", "tally.socket", SERVICE]);
+    assert_eq!(booted.property(SERVICE, "Result"), "success");
+}
+
 #[test]
 fn the_socket_starts_it_and_outlives_it() {
     let Some(booted) = Booted::new(BINARY) else { return };

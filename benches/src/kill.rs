@@ -12,7 +12,8 @@ const KILLS: usize = 100;
 
 pub(crate) fn replacement(binary: &str) {
     let world = World::new(binary);
-    let daemon = world.daemon(&["--workers", "1"]);
+    // A worker that is killed before it has begun died young, and too many of these would be waited for.
+    let daemon = world.daemon(&["--workers", "1", "--restart-intensity", "1000"]);
     let mut client = daemon.client();
     let mut times = Vec::new();
     for _ in 0..KILLS {

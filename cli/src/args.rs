@@ -396,6 +396,9 @@ pub(crate) struct SettingArgs {
     /// Workers a range may kill
     #[arg(long, value_name = "N", hide_short_help = true)]
     retries: Option<u64>,
+    /// Priority of jobs that do not say
+    #[arg(long, value_name = "N", hide_short_help = true, allow_hyphen_values = true)]
+    priority: Option<String>,
     /// Silence after which a worker is killed
     #[arg(long, value_name = "MS", hide_short_help = true)]
     lease_ms: Option<u64>,
@@ -471,6 +474,9 @@ pub(crate) struct SettingArgs {
     /// Jobs one user may have open
     #[arg(long, value_name = "N", hide_short_help = true)]
     jobs_open_per_user: Option<u64>,
+    /// What the jobs of one user may make the daemon hold: MiB, or none
+    #[arg(long, value_name = "MIB", hide_short_help = true)]
+    memory_per_user_mib: Option<String>,
     /// Where metrics are served: none, 127.0.0.1:PORT, unix:/PATH
     #[arg(long, value_name = "WHERE", hide_short_help = true)]
     metrics_listen: Option<String>,
@@ -502,6 +508,8 @@ impl SettingArgs {
         ];
         let texts = [
             ("memory_limit_mib", &self.memory_limit_mib),
+            ("priority", &self.priority),
+            ("memory_per_user_mib", &self.memory_per_user_mib),
             ("confine", &self.confine),
             ("socket_mode", &self.socket_mode),
             ("socket_group", &self.socket_group),

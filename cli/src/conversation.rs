@@ -84,7 +84,10 @@ impl Conversation {
     /// Sends a request; `more` asks for a stream of replies.
     pub(crate) fn ask(&mut self, request: &Request, more: bool) -> Result<(), Failure> {
         match request {
-            Request::Submit(_) => self.client.send_with(request, more, &self.inputs.fds()),
+            Request::Submit(_) => {
+                self.inputs.unchanged()?;
+                self.client.send_with(request, more, &self.inputs.fds())
+            }
             _ => self.client.send(request, more),
         }
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::source::{FileIdentity, FileSource};
-use tally_sys::map::{file_state, spool};
+use tally_sys::map::{FileState, file_state, spool};
 
 use crate::place;
 
@@ -18,6 +18,8 @@ use crate::place;
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
     fds: Arc<Vec<OwnedFd>>,
+    /// What each is called, and how it was when it was opened.
+    found: Arc<Vec<(String, FileState)>>,
 }
 
 /// Two are equal if they hold as many: what matters of them is in the job.
@@ -32,6 +34,17 @@ impl Inputs {
     #[must_use]
     pub fn fds(&self) -> Vec<BorrowedFd<'_>> {
         self.fds.iter().map(AsFd::as_fd).collect()
+    }
+
+    /// Whether all are what they were when they were opened: a job that is asked for again must not get another answer.
+    pub(crate) fn unchanged(&self) -> Result<(), Failure> {
+        for (fd, (name, before)) in self.fds.iter().zip(&*self.found) {
+            if !file_state(fd).is_ok_and(|now| FileState { named: before.named, ..now } == *before) {
+                let message = format!("could not read {name}: it was changed since it was opened");
+                return Err(Failure::new(ErrorCode::KernelFailed, message));
+            }
+        }
+        Ok(())
     }
 
     /// Descriptors of their own, for somebody who keeps them.
@@ -62,6 +75,7 @@ pub(crate) fn is_range(source: &str) -> bool {
 /// Opens all of them.
 pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
     let (mut fds, mut names, mut facts, mut format) = (Vec::new(), Vec::new(), Vec::new(), None);
+    let mut found = Vec::new();
     for source in sources {
         for name in matches(source)? {
             let failed = |why: &io::Error| {
@@ -101,11 +115,12 @@ pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
                 format: None,
                 path: None,
             });
+            found.push((name.clone(), state));
             fds.push(file.into());
             names.push(name);
         }
     }
-    Ok(Opened { inputs: Inputs { fds: Arc::new(fds) }, names, facts, format })
+    Ok(Opened { inputs: Inputs { fds: Arc::new(fds), found: Arc::new(found) }, names, facts, format })
 }
 
 /// The files of a pattern, in order; a name that is one of a file stands for itself.

@@ -14,4 +14,11 @@ pub trait FileBytes {
     /// # Errors
     /// When they cannot be had: the file was cut, changed or cannot be mapped.
     fn part(&self, file: usize, from: u64, to: u64) -> Result<Bytes, Fault>;
+
+    /// Whether a file is still what it was when the job came. To be asked after its bytes were read, too: they may have
+    /// changed between the look at the file and the reading.
+    ///
+    /// # Errors
+    /// When it is not.
+    fn unchanged(&self, file: usize) -> Result<(), Fault>;
 }

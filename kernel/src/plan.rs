@@ -22,7 +22,7 @@ pub(crate) enum Plan {
 
 /// Files of one kind.
 pub(crate) struct FilesPlan {
-    bytes: Box<dyn FileBytes>,
+    bytes: Watched,
     reader: FileReader,
 }
 
@@ -43,20 +43,48 @@ impl Plan {
                     .iter()
                     .map(|file| format_of(file, spec))
                     .collect::<Result<Vec<Format>, Fault>>()?;
-                let tabular = |format: &Format| matches!(format, Format::Csv { .. } | Format::Lines);
-                let fixed = |format: &Format| matches!(format, Format::Npy | Format::Raw { .. });
-                let reader = if formats.iter().all(fixed) {
-                    FileReader::Numbers(Numbers::read(spec, files, &formats, &*bytes)?)
-                } else if formats.iter().all(tabular) {
-                    FileReader::Tables(Tables::read(spec, files, &formats, &*bytes)?)
-                } else {
-                    return Err(Fault::usage("fold tables and arrays in one job")
-                        .hint("all files of a job are either csv, tsv and txt, or npy and raw"));
-                };
+                let bytes = Watched(bytes);
+                let reader = bytes.if_unchanged(0..files.files.len(), |bytes| {
+                    Self::reader_of(spec, files, &formats, bytes)
+                })?;
                 Ok(Self::Files(FilesPlan { bytes, reader }))
             }
             (Source::Files(_), None) => Err(Fault::new("fold files that did not come with the job")),
         }
+    }
+
+    fn reader_of(
+        spec: &KernelSpec,
+        files: &Files,
+        formats: &[Format],
+        bytes: &dyn FileBytes,
+    ) -> Result<FileReader, Fault> {
+        let tabular = |format: &Format| matches!(format, Format::Csv { .. } | Format::Lines);
+        let fixed = |format: &Format| matches!(format, Format::Npy | Format::Raw { .. });
+        if formats.iter().all(fixed) {
+            Ok(FileReader::Numbers(Numbers::read(spec, files, formats, bytes)?))
+        } else if formats.iter().all(tabular) {
+            Ok(FileReader::Tables(Tables::read(spec, files, formats, bytes)?))
+        } else {
+            Err(Fault::usage("fold tables and arrays in one job")
+                .hint("all files of a job are either csv, tsv and txt, or npy and raw"))
+        }
+    }
+}
+
+/// Files that are looked at again after they were read: an answer, or a complaint, about bytes that changed meanwhile
+/// counts for nothing.
+struct Watched(Box<dyn FileBytes>);
+
+impl Watched {
+    fn if_unchanged<T>(
+        &self,
+        mut files: impl Iterator<Item = usize>,
+        read: impl FnOnce(&dyn FileBytes) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let result = read(&*self.0);
+        files.try_for_each(|file| self.0.unchanged(file))?;
+        result
     }
 }
 
@@ -72,15 +100,17 @@ impl FilesPlan {
         let mut base = 0;
         for part in parts(files, position, count) {
             let more = &mut |done: u64| keep_going(base + done);
-            let whole = match &mut self.reader {
-                FileReader::Numbers(numbers) => match tally {
-                    Tally::Plain(partial) => numbers.fold(&*self.bytes, part, partial, more)?,
-                    Tally::Grouped(_) | Tally::Decimal { .. } => {
-                        return Err(Fault::usage("group an array or add it as decimals"));
+            let reader = &mut self.reader;
+            let whole =
+                self.bytes.if_unchanged(std::iter::once(part.file), |bytes| match (reader, &mut *tally) {
+                    (FileReader::Numbers(numbers), Tally::Plain(partial)) => {
+                        numbers.fold(bytes, part, partial, more)
                     }
-                },
-                FileReader::Tables(tables) => tables.fold(&*self.bytes, part, tally, more)?,
-            };
+                    (FileReader::Numbers(_), Tally::Grouped(_) | Tally::Decimal { .. }) => {
+                        Err(Fault::usage("group an array or add it as decimals"))
+                    }
+                    (FileReader::Tables(tables), tally) => tables.fold(bytes, part, tally, more),
+                })?;
             if !whole {
                 return Ok(false);
             }

@@ -175,6 +175,7 @@ fn settings(json: &mut Json, settings: &Settings) {
     json.number("leases_max", settings.leases_max);
     json.number("jobs_open_max", settings.jobs_open_max);
     json.number("jobs_open_per_user_max", settings.jobs_open_per_user_max);
+    json.maybe("memory_per_user_bytes", settings.memory_per_user_bytes);
     json.number("jobs_ended_max", settings.jobs_ended_max);
     json.maybe("jobs_ended_age_ns", settings.jobs_ended_age.map(|age| age.0));
     json.number("ids_ahead", settings.ids_ahead);

@@ -1,4 +1,5 @@
-//! Ends of jobs, kept until the shell has told of them. Nothing is decided from these.
+//! What the shell is to know of jobs and would have to look for: ends, and the files of jobs that begin. Kept until it asks;
+//! nothing is decided from these.
 
 use std::collections::BTreeSet;
 
@@ -48,9 +49,27 @@ impl Machine {
         std::mem::take(&mut self.ends)
     }
 
+    /// Recorded jobs that have begun to be since the last call, with their sets of files: they outlive the supervisor.
+    pub fn take_filed(&mut self) -> Vec<(JobId, u64)> {
+        std::mem::take(&mut self.filed)
+    }
+
+    /// Whether a job has ended for good: where it is recorded, its end is. One that is not known has, too.
+    #[must_use]
+    pub fn is_over(&self, job: JobId) -> bool {
+        self.jobs.get(job).is_none_or(Job::is_over)
+    }
+
     /// Sets of files whose submissions came to nothing: nobody will ask for them.
     pub fn take_released(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.released)
+    }
+
+    pub(crate) fn remember_files(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(id).filter(|job| job.paper.kept) else { return };
+        if let Source::Files(files) = &job.spec.kernel.source {
+            self.filed.push((id, files.set));
+        }
     }
 
     pub(crate) fn release(&mut self, spec: &JobSpec) {

@@ -24,6 +24,7 @@ impl Machine {
             self.figures.count_end(job.state.name(), job.age_ms(self.now));
         }
         self.jobs.close(id);
+        self.jobs.weigh(id);
         self.crowded = true;
         self.report(id, |news| {
             news.end = true;

@@ -50,6 +50,10 @@ pub(crate) struct Job {
     pub(crate) detached: bool,
     /// Whose it is.
     pub(crate) uid: u32,
+    /// It counts towards what its user may take.
+    pub(crate) bounded: bool,
+    /// Bytes that it takes, as last counted.
+    pub(crate) held: u64,
     pub(crate) submitted: Moment,
     /// The same in Unix milliseconds.
     pub(crate) submitted_at_ms: u64,
@@ -197,6 +201,8 @@ impl Job {
             owner,
             detached: request.detach,
             uid,
+            bounded: false,
+            held: 0,
             submitted: now,
             submitted_at_ms: settings.wall_ms(now),
             earlier_ms: 0,

@@ -28,6 +28,8 @@ pub(crate) struct Jobs {
     counts: BTreeMap<Standing, u64>,
     /// Open jobs by user.
     by_user: BTreeMap<u32, usize>,
+    /// Bytes that the jobs of each user take, ended ones too.
+    held: BTreeMap<u32, u64>,
     /// Ends in order, those before a restart too.
     order: u64,
     /// Jobs that ended since the start.
@@ -44,8 +46,10 @@ impl Jobs {
     }
 
     pub(crate) fn insert(&mut self, job: Job) {
-        self.open.insert(job.id);
-        self.all.insert(job.id, Box::new(job));
+        let id = job.id;
+        self.open.insert(id);
+        self.all.insert(id, Box::new(job));
+        self.weigh(id);
     }
 
     pub(crate) fn get(&self, job: JobId) -> Option<&Job> {
@@ -123,6 +127,35 @@ impl Jobs {
         self.by_user.get(&uid).copied().unwrap_or(0)
     }
 
+    /// Counts again how much a job takes.
+    pub(crate) fn weigh(&mut self, id: JobId) {
+        let Some(job) = self.all.get_mut(&id) else { return };
+        let now = job.held_bytes();
+        let before = std::mem::replace(&mut job.held, now);
+        self.reckon(id, before, now);
+    }
+
+    fn reckon(&mut self, id: JobId, before: u64, now: u64) {
+        let Some(uid) = self.get(id).map(|job| job.uid) else { return };
+        let held = self.held.entry(uid).or_default();
+        *held = held.saturating_sub(before).saturating_add(now);
+        if *held == 0 {
+            self.held.remove(&uid);
+        }
+    }
+
+    /// The most open jobs and the most bytes that one of these users has; nothing if none has any.
+    pub(crate) fn most_of(&self, counts: impl Fn(u32) -> bool) -> Option<(u64, u64)> {
+        let bytes = self.held.iter().filter(|&(&uid, _)| counts(uid)).map(|(_, &bytes)| bytes).max()?;
+        let open = self.by_user.iter().filter(|&(&uid, _)| counts(uid)).map(|(_, &open)| open as u64).max();
+        Some((open.unwrap_or(0), bytes))
+    }
+
+    /// Bytes that the jobs of a user take.
+    pub(crate) fn held_by(&self, uid: u32) -> u64 {
+        self.held.get(&uid).copied().unwrap_or(0)
+    }
+
     /// An ended job goes on.
     pub(crate) fn reopen(&mut self, job: JobId) {
         if let Some(end) = self.ended_as.remove(&job) {
@@ -147,10 +180,34 @@ impl Jobs {
             .take_while(|(at, job)| *at < surplus || old(job))
             .map(|(_, job)| (job.id, job.paper.in_store))
             .collect();
+        self.drop_ended(gone)
+    }
+
+    /// Forgets the oldest ended jobs of a user until they take so many bytes less, as far as they can be forgotten. Says
+    /// which of them the store has.
+    pub(crate) fn shed(&mut self, uid: u32, bytes: u64) -> Vec<JobId> {
+        let mut less = 0;
+        let gone: Vec<(JobId, bool)> = self
+            .free()
+            .filter(|job| job.uid == uid)
+            .take_while(|job| {
+                let wanted = less < bytes;
+                less += job.held;
+                wanted
+            })
+            .map(|job| (job.id, job.paper.in_store))
+            .collect();
+        self.drop_ended(gone)
+    }
+
+    /// Forgets these ended jobs; of them, those that the store has.
+    fn drop_ended(&mut self, gone: Vec<(JobId, bool)>) -> Vec<JobId> {
         for &(id, _) in &gone {
             if let Some(order) = self.ended_as.remove(&id) {
                 self.ended.remove(&(order, id));
             }
+            let held = self.get(id).map_or(0, |job| job.held);
+            self.reckon(id, held, 0);
             self.all.remove(&id);
         }
         gone.into_iter().filter(|&(_, stored)| stored).map(|(id, _)| id).collect()
@@ -187,6 +244,11 @@ impl Jobs {
             *by_user.entry(job.uid).or_default() += 1;
             assert_eq!(job.standing, Some(standing), "{} is counted as something else", job.id);
         }
+        let mut held: BTreeMap<u32, u64> = BTreeMap::new();
+        for job in self.all() {
+            *held.entry(job.uid).or_default() += job.held;
+        }
+        assert_eq!(held, self.held, "what the jobs of users take");
         assert_eq!(counts, self.counts, "the counts of open jobs");
         assert_eq!(by_user, self.by_user, "the counts of users");
     }

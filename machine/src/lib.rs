@@ -27,6 +27,7 @@ mod job;
 mod jobs;
 mod lease;
 mod ledger;
+mod memory;
 pub mod moment;
 mod pace;
 mod partition;
@@ -56,6 +57,7 @@ use tally_protocol::{ClientId, SlotId};
 pub use action::Action;
 pub use ends::JobEnd;
 pub use event::Event;
+pub use memory::Fullest;
 pub use moment::Moment;
 pub use permission::{Rights, Who};
 pub use phase::Phase;
@@ -97,6 +99,8 @@ pub struct Machine {
     ends: Vec<ends::JobEnd>,
     /// Sets of files that the shell may close.
     released: Vec<u64>,
+    /// Recorded jobs with files that the shell has not asked for.
+    filed: Vec<(tally_protocol::JobId, u64)>,
     /// Slots whose worker may want another lease; looked at when the event has been taken in.
     stirred: BTreeSet<SlotId>,
     /// New pieces wait that any worker may take.
@@ -137,6 +141,7 @@ impl Machine {
             figures: Figures::default(),
             ends: Vec::new(),
             released: Vec::new(),
+            filed: Vec::new(),
             stirred: BTreeSet::new(),
             feed: false,
             prowl: false,

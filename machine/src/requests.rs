@@ -127,7 +127,11 @@ impl Machine {
             self.release(&spec);
             return self.answer(client, Reply::Refused(failure));
         }
-        self.receive(client, who.uid, spec, hears);
+        if let Err(failure) = self.make_room_for(who, &spec) {
+            self.release(&spec);
+            return self.answer(client, Reply::Refused(failure));
+        }
+        self.receive(client, who, spec, hears);
     }
 
     /// Lets an open job run: one that is new, or goes on.

@@ -46,6 +46,7 @@ impl Machine {
         // A wall clock that was set back must not make it younger than nothing.
         job.submitted = self.settings.moment_of(submitted_at_ms).min(self.now);
         job.detached = true;
+        job.bounded = self.was_bounded(uid);
         job.paper.kept = self.settings.durable;
         job.paper.in_store = true;
         job.paper.told = self.now;
@@ -72,6 +73,7 @@ impl Machine {
         job.past = Some(view);
         self.jobs.insert(job);
         self.jobs.close_quietly(id);
+        self.jobs.weigh(id);
     }
 
     fn restore_open(&mut self, saved: SavedJob) {

@@ -51,6 +51,9 @@ pub struct Settings {
     pub jobs_open_max: usize,
     /// Open jobs of one user, for users without the right to operate.
     pub jobs_open_per_user_max: usize,
+    /// Bytes that the jobs of one user may make the supervisor hold, for users without the right to operate; as many as
+    /// there are, when absent.
+    pub memory_per_user_bytes: Option<u64>,
     /// Ended jobs remembered.
     pub jobs_ended_max: usize,
     /// Ended jobs are remembered for so long; without end, when absent.
@@ -120,6 +123,7 @@ impl Settings {
             leases_max: 64,
             jobs_open_max: limits::JOBS_OPEN_MAX,
             jobs_open_per_user_max: limits::JOBS_OPEN_PER_USER_MAX,
+            memory_per_user_bytes: None,
             jobs_ended_max: limits::JOBS_ENDED_MAX,
             jobs_ended_age: None,
             durable: false,

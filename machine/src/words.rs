@@ -195,6 +195,9 @@ impl Machine {
             worker.accepted += 1;
         }
         self.note(id);
+        if !self.weigh(id) {
+            return;
+        }
         self.report(id, |news| news.progress = true);
         if self.jobs.get(id).is_some_and(|job| job.work.is_done()) {
             self.complete(id);
@@ -251,7 +254,7 @@ impl Machine {
     }
 
     /// Forgets all that a job has and begins it anew: its partials are not those of what it folds now.
-    fn start_over(&mut self, id: JobId) {
+    pub(crate) fn start_over(&mut self, id: JobId) {
         self.revoke(id);
         let now = self.now;
         let Some(job) = self.jobs.get_mut(id) else { return };
@@ -259,6 +262,7 @@ impl Machine {
         job.partial = job.spec.kernel.identity();
         job.shares.clear();
         job.meter = Meter::new(now);
+        self.jobs.weigh(id);
         self.refile(id);
         self.feed = true;
         self.note(id);

@@ -38,11 +38,24 @@ impl Answers {
         Ok(Self { results, groups, elements: tally.elements(), skipped: tally.skipped() })
     }
 
+    /// Bytes of memory that they take, roughly.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let group = |group: &GroupView| {
+            size_of::<GroupView>() + group.key.iter().map(String::len).sum::<usize>() + texts(&group.results)
+        };
+        texts(&self.results) + self.groups.iter().map(group).sum::<usize>()
+    }
+
     /// The answers that there are of a part of a job, which may be too small for some; groups are left out.
     #[must_use]
     pub fn of_part(tally: &Tally, population: bool) -> Vec<ResultView> {
         tally.finish(population).iter().filter_map(|finished| view(finished).ok()).collect()
     }
+}
+
+fn texts(results: &[ResultView]) -> usize {
+    results.iter().map(|result| size_of::<ResultView>() + result.value.len()).sum()
 }
 
 fn view((reduction, answer): &Finished) -> Result<ResultView, Failure> {

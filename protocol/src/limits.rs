@@ -56,6 +56,8 @@ pub const OPENED_BYTES_MAX: usize = 512;
 pub const MEMORY_LIMIT_BYTES_MIN: u64 = 12 << 20;
 /// Bytes of address space a process can have at the most on the systems this runs on.
 pub const MEMORY_LIMIT_BYTES_MAX: u64 = 1 << 47;
+/// Bytes that the bound on what one user's jobs hold in the daemon can be set to.
+pub const MEMORY_PER_USER_BYTES_MAX: u64 = 1 << 44;
 /// Bytes of a configuration file.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
 /// Bytes of memory that the groups of one job may take, in the supervisor and in each worker.

@@ -45,7 +45,7 @@ pub struct FileSource {
 }
 
 /// What changes when somebody writes to a file or puts another one in its place.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FileIdentity {
     /// The device it is on.
     pub device: u64,

@@ -277,7 +277,8 @@ pub struct StoreView {
 /// One bounded thing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitView {
-    /// `descriptors`, `clients`, `open-jobs` or `worker-memory-bytes`.
+    /// `descriptors`, `clients`, `open-jobs` or `worker-memory-bytes`; `user-open-jobs` and `user-memory-bytes` are those
+    /// of the user who has most.
     pub name: String,
     /// How much is used.
     pub used: u64,

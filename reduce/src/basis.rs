@@ -77,6 +77,13 @@ impl Basis {
 }
 
 impl Floats {
+    /// Bytes of memory that it takes, roughly: its sums are of one size.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        const SUMS: usize = 2_304;
+        let odd = self.product.as_ref().and_then(|product| product.odd.as_ref());
+        SUMS + odd.map_or(0, Product::memory_bytes)
+    }
+
     fn merge(&mut self, other: Self) {
         self.count = self.count.saturating_add(other.count);
         both(&mut self.sum, other.sum, |mine, other| mine.merge(&other));

@@ -52,6 +52,12 @@ impl fmt::Display for NoMean {
 impl std::error::Error for NoMean {}
 
 impl DecimalSum {
+    /// Bytes of memory that it takes, roughly.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        const NODE: usize = 32;
+        size_of::<Self>() + self.sums.len() * (size_of::<Total>() + NODE)
+    }
+
     /// The state of no elements.
     pub fn new() -> Self {
         Self::default()

@@ -34,6 +34,11 @@ impl Grouped {
         &self.reductions
     }
 
+    /// Bytes of memory that the groups take, roughly.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// How many groups there are.
     pub fn len(&self) -> usize {
         self.groups.len()

@@ -68,6 +68,13 @@ impl Partial {
         &self.reductions
     }
 
+    /// Bytes of memory that it takes, roughly: what grows is counted, and what is of one size.
+    pub fn memory_bytes(&self) -> usize {
+        let factors = self.basis.product.as_ref().map_or(0, crate::product::Product::memory_bytes);
+        let floats = self.basis.floats.as_ref().map_or(0, |floats| floats.memory_bytes());
+        size_of::<Self>() + self.reductions.len() + factors + floats
+    }
+
     /// How many elements were folded; those left out are not counted here.
     pub fn elements(&self) -> u64 {
         self.elements

@@ -65,6 +65,11 @@ impl Product {
         self.absorb(if negative { -magnitude } else { magnitude });
     }
 
+    /// Bytes of its factors, roughly.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.factors.iter().map(|factor| size_of::<Integer>() + factor.bit_len() / 8).sum()
+    }
+
     pub(crate) fn merge(&mut self, other: Self) {
         for factor in other.factors {
             self.absorb(factor);

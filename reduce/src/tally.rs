@@ -123,6 +123,15 @@ impl Tally {
         }
     }
 
+    /// Bytes of memory that it takes, roughly; for bounds, asked often and counted quickly.
+    pub fn memory_bytes(&self) -> usize {
+        match self {
+            Self::Plain(partial) => partial.memory_bytes(),
+            Self::Grouped(grouped) => grouped.memory_bytes(),
+            Self::Decimal { sum, .. } => sum.memory_bytes(),
+        }
+    }
+
     /// How many elements were folded.
     pub fn elements(&self) -> u64 {
         match self {

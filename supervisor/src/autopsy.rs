@@ -42,6 +42,9 @@ fn cause(remains: Remains<'_>) -> Option<String> {
         ExitStatus::Killed { signal: Signal::Sys, .. } if remains.confined.has(Confined::SECCOMP) => {
             Some("it tried something its confinement forbids".to_owned())
         }
+        ExitStatus::Killed { signal: Signal::Bus, .. } => {
+            Some("likely a file that it read was cut, or could not be read".to_owned())
+        }
         ExitStatus::Killed { signal: Signal::Abrt, .. } => {
             let bytes = failed_allocation(remains.stderr)?;
             Some(format!("{} (an allocation of {bytes} failed)", no_memory(remains.memory_limit_bytes)))
@@ -141,6 +144,12 @@ mod tests {
         assert_eq!(how(death), "killed by SIGSYS: it tried something its confinement forbids");
         let free = Remains { confined: Confined::RLIMITS, ..death };
         assert_eq!(how(free), "killed by SIGSYS");
+    }
+
+    #[test]
+    fn a_lost_page_is_likely_that_of_a_file() {
+        let told = how(remains(Signal::Bus, ""));
+        assert_eq!(told, "killed by SIGBUS: likely a file that it read was cut, or could not be read");
     }
 
     #[test]

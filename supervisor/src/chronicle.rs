@@ -57,6 +57,7 @@ impl Supervisor {
 
     /// After the machine has settled: what is new.
     pub(crate) fn tell_news(&mut self) {
+        self.keep_files();
         for set in self.machine.take_released() {
             self.files.drop_set(set);
         }
@@ -76,6 +77,7 @@ impl Supervisor {
                 state => tracing::info!(job = %job, "{job} {state} after {} ms{why}", end.elapsed_ms),
             }
         }
+        self.give_files_up();
         let phase = self.machine.phase();
         if phase.name() != self.chronicle.phase {
             if !self.chronicle.phase.is_empty() {

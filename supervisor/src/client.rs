@@ -241,14 +241,6 @@ impl Client {
         if silent && self.is_idle() { Fate::Gone } else { Fate::Stays }
     }
 
-    /// Waits, at the end of the process, for the last replies to be taken: as long as the system's buffer lets it and
-    /// no longer.
-    pub(crate) fn finish(&mut self) {
-        if self.write() == Fate::Stays {
-            drop(self.stream.shutdown(std::net::Shutdown::Write));
-        }
-    }
-
     /// Bytes of requests and replies held for it.
     pub(crate) fn held_bytes(&self) -> usize {
         self.incoming.held_bytes() + self.outgoing.len()

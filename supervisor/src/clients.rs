@@ -135,6 +135,11 @@ impl Clients {
         self.all.len()
     }
 
+    /// Forgets all connections without closing one: they end with the process.
+    pub(crate) fn leave_open(&mut self) {
+        std::mem::take(&mut self.all).into_values().for_each(std::mem::forget);
+    }
+
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Client> {
         self.all.values_mut()
     }

@@ -23,6 +23,7 @@ use crate::background;
 use crate::books::OpenedBooks;
 use crate::config::{Access, Configuration, Reading, Sources};
 use crate::doorway;
+use crate::files::FileSets;
 use crate::forkserver::Forkserver;
 use crate::inherit::Inheritance;
 use crate::metrics::scrapers::Door;
@@ -118,7 +119,7 @@ fn live(
 /// All that happens under the lock.
 fn serve(
     path: &Path,
-    inherited: Inheritance,
+    mut inherited: Inheritance,
     configuration: &Configuration,
     reloader: Reloader,
     nursery: Nursery,
@@ -149,8 +150,12 @@ fn serve(
     settings.wall_ms_at_zero = clock::wall_ms();
     settings.seed = settings.wall_ms_at_zero;
     settings.durable = books.is_some();
-    let (saved, store) = books.map(OpenedBooks::parts).unzip();
-    Supervisor::new(clock::monotonic_ns(), settings, nursery, saved)
+    let (mut saved, store) = books.map(OpenedBooks::parts).unzip();
+    let mut files = FileSets::default();
+    if let Some(saved) = &mut saved {
+        files.reopen(saved, std::mem::take(&mut inherited.files));
+    }
+    Supervisor::new(clock::monotonic_ns(), settings, nursery, files, saved)
         .and_then(|mut supervisor| {
             if let Some((lock, store)) = store {
                 supervisor.keep_books(lock, store)?;
@@ -161,6 +166,9 @@ fn serve(
             supervisor.open_metrics_door(door)?;
             supervisor.listen(listener)?;
             supervisor.service = inherited.service;
+            for (name, fds) in supervisor.files.all_stored() {
+                supervisor.service.store(&name, fds);
+            }
             supervisor.tell_start(configuration);
             tracing::info!("listening on {}", path.display());
             announcer.ready();
@@ -168,7 +176,8 @@ fn serve(
             supervisor.run()?;
             let service = std::mem::take(&mut supervisor.service);
             let heir = supervisor.successor.take().zip(supervisor.resting.take());
-            Ok(heir.map(|(binary, listener)| Succession { binary, listener, service }))
+            let files = std::mem::take(&mut supervisor.files).into_kept();
+            Ok(heir.map(|(binary, listener)| Succession { binary, listener, files, service }))
         })
         .map_err(|why| failed("run the daemon", &why))
         .inspect(|_| tracing::info!("ended"))

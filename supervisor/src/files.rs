@@ -1,53 +1,71 @@
 //! The files of jobs: descriptors that clients passed, kept until their job has ended, handed to each worker it gets.
 //!
-//! The daemon opens no file for a client and reads none: what it was handed is what the client could read. After a start
-//! it opens again what a detached job had handed in, by the name it had then, and keeps it only if it is the very same.
+//! The daemon opens no file for a client and reads none: what it was handed is what the client could read. Over an upgrade,
+//! and a restart by a service manager that keeps descriptors, the files of detached jobs stay open. Others it opens again
+//! after a start, by the name they had then, and keeps one only if it is the very same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use tally_protocol::control::Passed;
+use tally_protocol::JobId;
+use tally_protocol::control;
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::record::Saved;
 use tally_protocol::source::{FileIdentity, FileSource, Source};
+use tally_sys::activation::{self, Passed};
 use tally_sys::map::{FileState, file_state, may_read, open_to_read};
 use tally_sys::socket::send_packet;
+
+use crate::succession::FILE;
+
+/// Files kept open for the next daemon at the most; room is left for its socket and its locks.
+const KEPT_MAX: usize = activation::PASSED_MAX - 16;
 
 /// Sets of descriptors by their number.
 #[derive(Debug, Default)]
 pub(crate) struct FileSets {
     last: u64,
     sets: BTreeMap<u64, Vec<OwnedFd>>,
+    /// For which jobs the service manager keeps some of them.
+    stored: BTreeMap<u64, JobId>,
+    /// Jobs for which it need not, once their end is recorded.
+    given_up: Vec<JobId>,
+    /// Names of what it kept for the daemon before, if nobody needs it.
+    stale: Vec<String>,
 }
 
 impl FileSets {
     /// Takes descriptors in, and says what they are. None of them is no set at all.
-    pub(crate) fn take_in(&mut self, fds: Vec<OwnedFd>) -> Result<Passed, Failure> {
+    pub(crate) fn take_in(&mut self, fds: Vec<OwnedFd>) -> Result<control::Passed, Failure> {
         if fds.is_empty() {
-            return Ok(Passed::default());
+            return Ok(control::Passed::default());
         }
         let files = fds.iter().map(describe).collect::<Result<_, Failure>>()?;
         self.last += 1;
         self.sets.insert(self.last, fds);
-        Ok(Passed { set: self.last, files })
+        Ok(control::Passed { set: self.last, files })
     }
 
-    /// Opens the files of jobs again that an earlier daemon had. One whose files are not what they were is broken.
+    /// Finds the files of jobs again that an earlier daemon had: among the descriptors that were `kept`, or by their
+    /// names. A job whose files are not what they were is broken.
     ///
     /// No confused deputy: a name alone gets nobody anything. What is opened must have the device, number, size and time
     /// of change of a descriptor that its submitter had open for reading, so it holds what they could read already.
-    pub(crate) fn reopen(&mut self, saved: &mut Saved) {
+    pub(crate) fn reopen(&mut self, saved: &mut Saved, kept: Vec<Passed>) {
+        self.stale = kept.iter().map(|one| one.name.clone()).collect();
+        let kept = by_identity(kept.into_iter().map(|one| one.fd));
         for job in &mut saved.jobs {
             let Source::Files(files) = &mut job.spec.kernel.source else { continue };
             if job.ended.is_some() || job.broken.is_some() {
                 continue;
             }
-            match files.files.iter().map(open_again).collect::<Result<Vec<_>, _>>() {
+            match files.files.iter().map(|file| find_again(file, &kept)).collect::<Result<Vec<_>, _>>() {
                 Ok(fds) => {
                     self.last += 1;
                     self.sets.insert(self.last, fds);
                     files.set = self.last;
+                    self.stored.insert(self.last, job.job);
                 }
                 Err(why) => {
                     let why = format!("could not go on with {}: {why}", job.job);
@@ -59,12 +77,43 @@ impl FileSets {
 
     /// Closes the sets that nobody needs.
     pub(crate) fn keep_only(&mut self, needed: impl Fn(u64) -> bool) {
-        self.sets.retain(|&set, _| needed(set));
+        let idle: Vec<u64> = self.sets.keys().copied().filter(|&set| !needed(set)).collect();
+        idle.into_iter().for_each(|set| self.drop_set(set));
+    }
+
+    /// The set of a job is to be kept by the service manager: under which name, and what is in it.
+    pub(crate) fn store(&mut self, set: u64, job: JobId) -> Option<(String, &[OwnedFd])> {
+        let fds = self.sets.get(&set)?;
+        self.stored.insert(set, job);
+        Some((stored_name(job), fds))
+    }
+
+    /// All that it is to keep, after a start.
+    pub(crate) fn all_stored(&self) -> impl Iterator<Item = (String, &[OwnedFd])> {
+        self.stored.iter().filter_map(|(set, &job)| Some((stored_name(job), self.sets.get(set)?.as_slice())))
+    }
+
+    /// Names under which it is to keep nothing any more. A job that is not over for good may need its files again.
+    pub(crate) fn take_given_up(&mut self, is_over: impl Fn(JobId) -> bool) -> Vec<String> {
+        let mut names = std::mem::take(&mut self.stale);
+        if !names.is_empty() {
+            let stored: BTreeSet<String> = self.stored.values().copied().map(stored_name).collect();
+            names.retain(|name| !stored.contains(name));
+        }
+        names.extend(self.given_up.extract_if(.., |&mut job| is_over(job)).map(stored_name));
+        names
+    }
+
+    /// All that is open, for the next daemon: each file once, however many jobs read it, and no more than can be passed.
+    pub(crate) fn into_kept(self) -> Vec<OwnedFd> {
+        let all = self.sets.into_values().flatten();
+        by_identity(all).into_values().take(KEPT_MAX).collect()
     }
 
     /// Closes a set.
     pub(crate) fn drop_set(&mut self, set: u64) {
         self.sets.remove(&set);
+        self.given_up.extend(self.stored.remove(&set));
     }
 
     /// Hands copies of a set to a worker, over its lifeline, before it is told of the job.
@@ -75,24 +124,44 @@ impl FileSets {
     }
 }
 
+/// What the files of a job are called while somebody keeps them.
+fn stored_name(job: JobId) -> String {
+    format!("{FILE}-{job}")
+}
+
+/// Descriptors by what they are of.
+fn by_identity(fds: impl IntoIterator<Item = OwnedFd>) -> BTreeMap<FileIdentity, OwnedFd> {
+    let known = |fd: OwnedFd| file_state(&fd).ok().map(|state| (identity(&state), fd));
+    fds.into_iter().filter_map(known).collect()
+}
+
+fn find_again(file: &FileSource, kept: &BTreeMap<FileIdentity, OwnedFd>) -> Result<OwnedFd, String> {
+    match kept.get(&file.identity) {
+        Some(fd) => fd.try_clone().map_err(|why| format!("{} cannot be kept open: {why}", file.name)),
+        None => open_again(file),
+    }
+}
+
 fn open_again(file: &FileSource) -> Result<OwnedFd, String> {
     let name = &file.name;
     let path = file.path.as_deref().ok_or_else(|| format!("{name} has no name to open it by again"))?;
-    let opened = open_to_read(path).map_err(|why| match why.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => format!("{name} is gone since it was submitted"),
+    let same =
+        |state: &FileState| state.regular && identity(state) == file.identity && state.bytes == file.bytes;
+    let opened = open_to_read(path, same).map_err(|why| match why.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => {
+            format!("{name} is not where it was submitted, as far as the daemon can see")
+        }
         ErrorKind::PermissionDenied => format!("{name} may not be read by the daemon"),
         _ => format!("{name} does not open again: {why}"),
     })?;
-    let state = file_state(&opened).map_err(|why| format!("{name} does not open again: {why}"))?;
-    if !state.regular || identity(&state) != file.identity || state.bytes != file.bytes {
-        return Err(format!("{name} was changed since it was submitted"));
-    }
-    Ok(opened)
+    opened.ok_or_else(|| format!("{name} was changed since it was submitted"))
 }
 
-/// The absolute name of what a descriptor is of. A deleted file, or one that has no name, gets one that opens nothing of
-/// its identity.
-fn path_of(fd: &OwnedFd) -> Option<String> {
+/// The absolute name of what a descriptor is of, if it has one still.
+fn path_of(fd: &OwnedFd, state: &FileState) -> Option<String> {
+    if !state.named {
+        return None;
+    }
     let path = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).ok()?;
     path.is_absolute().then(|| path.to_str().map(str::to_owned)).flatten()
 }
@@ -120,6 +189,6 @@ fn describe(fd: &OwnedFd) -> Result<FileSource, Failure> {
         bytes: state.bytes,
         identity: identity(&state),
         format: None,
-        path: path_of(fd),
+        path: path_of(fd, &state),
     })
 }

@@ -12,7 +12,7 @@ use tally_sys::socket::Listener;
 
 use crate::daemon::{DaemonOptions, failed};
 use crate::service::Service;
-use crate::succession::{LENT, OWN};
+use crate::succession::{FILE, LENT, OWN};
 
 /// What was there before.
 #[derive(Debug, Default)]
@@ -21,6 +21,8 @@ pub(crate) struct Inheritance {
     pub(crate) listener: Option<Listener>,
     /// The manager that started this process.
     pub(crate) service: Service,
+    /// Files of jobs that the daemon before this one had open.
+    pub(crate) files: Vec<Passed>,
     /// Locks that this process holds, by name.
     locks: Vec<Passed>,
     /// This program takes over from another one in the same process.
@@ -31,12 +33,14 @@ impl Inheritance {
     /// Takes all there is, once.
     pub(crate) fn take() -> Result<Self, Failure> {
         let passed = activation::take().map_err(|why| failed("take the socket of systemd", &why))?;
+        let (stored, passed) = apart(passed);
         let notifier = Notifier::from_environment().unwrap_or_else(|why| {
             tracing::warn!("could not report to the service manager: {why}");
             None
         });
         let succeeds = activation::is_successor();
-        let mut kept = activation::take_kept().map_err(|why| failed("take over", &why))?;
+        let kept = activation::take_kept().map_err(|why| failed("take over", &why))?;
+        let (mut files, mut kept) = apart(kept);
         let control =
             kept.iter().position(|one| one.name == LENT || one.name == OWN).map(|at| kept.swap_remove(at));
         let listener = match control {
@@ -45,7 +49,8 @@ impl Inheritance {
             }
             None => the_only(passed)?,
         };
-        Ok(Self { listener, service: Service::new(notifier), locks: kept, succeeds })
+        files.extend(stored);
+        Ok(Self { listener, service: Service::new(notifier), files, locks: kept, succeeds })
     }
 
     /// A lock that this process holds already.
@@ -77,6 +82,11 @@ impl Inheritance {
                 .hint("name one with --socket PATH")
         })
     }
+}
+
+/// The files of jobs, and everything else.
+fn apart(passed: Vec<Passed>) -> (Vec<Passed>, Vec<Passed>) {
+    passed.into_iter().partition(|one| one.name.starts_with(FILE))
 }
 
 /// A daemon has one control socket; what else was passed is a mistake of the unit's.

@@ -11,6 +11,7 @@ use tally_sys::{clock, fd, socket, streams};
 
 use crate::WorkerMain;
 use crate::config::{Configuration, Sources};
+use crate::files::FileSets;
 use crate::forkserver::Forkserver;
 use crate::spawn::Nursery;
 use crate::turn::Supervisor;
@@ -88,7 +89,8 @@ fn serve(
     settings.identity.pid = process::own_pid().raw().unsigned_abs();
     settings.identity.uid = process::own_uid();
     let nursery = Nursery { worker_main: worker, forkserver, confine: configuration.confine };
-    let mut supervisor = Supervisor::new(clock::monotonic_ns(), settings, nursery, None)?;
+    let mut supervisor =
+        Supervisor::new(clock::monotonic_ns(), settings, nursery, FileSets::default(), None)?;
     supervisor.private = true;
     supervisor.one_request = one_request;
     fd::set_nonblocking(&stream, true)?;

@@ -3,9 +3,11 @@
 //! Without a manager all of this is nothing and wakes nobody. With one that has no watchdog an idle daemon still sleeps
 //! without a timeout. The watchdog hears of a turn that was completed, and only while the workers advance, too.
 
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
 use tally_machine::{Machine, Phase, Vitals};
 use tally_sys::clock;
-use tally_sys::notify::Notifier;
+use tally_sys::notify::{FDS_MAX, Notifier};
 
 /// The status line changes at the most this often.
 const STATUS_NS: u64 = 1_000_000_000;
@@ -105,6 +107,27 @@ impl Service {
     /// What the program that takes over needs in its environment.
     pub(crate) fn variables(&self) -> impl Iterator<Item = (&'static str, std::ffi::OsString)> + '_ {
         self.manager.iter().flat_map(|manager| manager.notifier.variables().iter().cloned())
+    }
+
+    /// Has the manager keep descriptors for the next start of this service. One that does not will close them.
+    pub(crate) fn store(&self, name: &str, fds: &[OwnedFd]) {
+        let Some(manager) = &self.manager else { return };
+        let message = format!("FDSTORE=1\nFDNAME={name}");
+        for some in fds.chunks(FDS_MAX) {
+            let fds: Vec<BorrowedFd<'_>> = some.iter().map(AsFd::as_fd).collect();
+            if let Err(why) = manager.notifier.send_with(&message, &fds) {
+                tracing::warn!("could not have the service manager keep files: {why}");
+                return;
+            }
+        }
+    }
+
+    /// Has the manager forget what it kept under a name.
+    pub(crate) fn take_back(&self, name: &str) {
+        let Some(manager) = &self.manager else { return };
+        if let Err(why) = manager.notifier.send(&format!("FDSTOREREMOVE=1\nFDNAME={name}")) {
+            tracing::warn!("could not have the service manager close files: {why}");
+        }
     }
 
     /// When it must be called next, on the monotonic clock, even if nothing happens.

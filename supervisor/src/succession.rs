@@ -22,6 +22,9 @@ pub(crate) const OWN: &str = "own-control";
 /// The locks, in the order in which they are taken.
 pub(crate) const LOCKS: [&str; 2] = ["lock", "pid-lock"];
 
+/// How the names of files of detached jobs begin.
+pub(crate) const FILE: &str = "job-file";
+
 /// What is handed over.
 #[derive(Debug)]
 pub(crate) struct Succession {
@@ -29,6 +32,8 @@ pub(crate) struct Succession {
     pub(crate) binary: PathBuf,
     /// The control socket.
     pub(crate) listener: Listener,
+    /// The files of jobs that go on.
+    pub(crate) files: Vec<OwnedFd>,
     /// The manager, who must not notice.
     pub(crate) service: Service,
 }
@@ -43,6 +48,7 @@ impl Succession {
         let locks: Vec<OwnedFd> = locks.into_iter().map(LockFile::into_fd).collect();
         let mut fds = vec![(name, &control)];
         fds.extend(LOCKS.into_iter().zip(&locks));
+        fds.extend(self.files.iter().map(|file| (FILE, file)));
         let become_one = |program: &Path| -> io::Error {
             let kept = match activation::keep(&fds) {
                 Ok((name, value)) => (name, value.into()),

@@ -106,17 +106,14 @@ impl Supervisor {
         zero: u64,
         settings: Settings,
         nursery: Nursery,
-        mut saved: Option<Saved>,
+        files: FileSets,
+        saved: Option<Saved>,
     ) -> io::Result<Self> {
         let signals = SignalStream::new(&SIGNALS)?;
         let poll = Poll::new()?;
         poll.watch(&signals, Token::Signals.key(), Interest::READ)?;
         let identity = settings.identity.clone();
         let now = Moment(clock::monotonic_ns().saturating_sub(zero));
-        let mut files = FileSets::default();
-        if let Some(saved) = &mut saved {
-            files.reopen(saved);
-        }
         let mut supervisor = Self {
             clients: Clients::beside(settings.slots),
             machine: match saved {
@@ -204,9 +201,7 @@ impl Supervisor {
             self.hurry_trial();
             self.service.after_turn(clock::monotonic_ns(), &self.machine, self.heard);
         }
-        for client in self.clients.iter_mut() {
-            client.finish();
-        }
+        self.part_from_clients();
         // While the lock is held: nobody else's socket can be at that path.
         self.resting = self.listener.take().or(self.resting.take());
         if self.successor.is_none()
@@ -217,11 +212,39 @@ impl Supervisor {
             tracing::warn!("could not remove {}: {why}", listener.path().display());
         }
         self.close_metrics_door();
+        let needed = self.machine.file_sets();
+        self.files.keep_only(|set| needed.contains(&set));
         self.close_books();
         if let Some(forkserver) = self.nursery.forkserver.take() {
             forkserver.end()?;
         }
         Ok(())
+    }
+
+    /// Has the service manager keep the files of jobs that outlive this process, until the jobs end.
+    pub(crate) fn keep_files(&mut self) {
+        for (job, set) in self.machine.take_filed() {
+            if let Some((name, fds)) = self.files.store(set, job) {
+                self.service.store(&name, fds);
+            }
+        }
+    }
+
+    /// And has it forget those of jobs that have ended.
+    pub(crate) fn give_files_up(&mut self) {
+        let machine = &self.machine;
+        for name in self.files.take_given_up(|job| machine.is_over(job)) {
+            self.service.take_back(&name);
+        }
+    }
+
+    /// The last replies go as far as the system's buffers let them. The connections stay open for as long as the
+    /// process lives: whoever waits for the end of the daemon hears of it when its locks are free, and not before.
+    fn part_from_clients(&mut self) {
+        for client in self.clients.iter_mut() {
+            client.write();
+        }
+        self.clients.leave_open();
     }
 
     fn turn(&mut self, ready: &mut Vec<Ready>) -> io::Result<()> {

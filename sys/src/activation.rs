@@ -3,6 +3,7 @@
 //!
 //! The numbers come from the environment and are believed once, by the process they were meant for.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,8 +14,8 @@ use crate::{environment, process};
 
 /// The first descriptor of a service manager's.
 const FIRST: RawFd = 3;
-/// Descriptors taken at the most.
-const PASSED_MAX: usize = 64;
+/// Descriptors kept or taken at the most: what the text of one variable has room for.
+pub const PASSED_MAX: usize = 10_000;
 /// The variable in which descriptors kept over an exec are named: `PID:name=number,name=number`.
 const KEPT: &str = "KEPT_FDS";
 
@@ -103,16 +104,15 @@ fn own(numbers: impl Iterator<Item = (String, RawFd)>, taken: &AtomicBool) -> io
     if taken.swap(true, Ordering::Relaxed) {
         return Ok(Vec::new());
     }
-    let mut seen = Vec::new();
+    let mut seen = BTreeSet::new();
     let mut passed = Vec::new();
     for (name, number) in numbers {
-        if seen.contains(&number) {
+        if !seen.insert(number) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 format!("descriptor {number} is passed twice"),
             ));
         }
-        seen.push(number);
         passed.push(Passed { name, fd: owned(number)? });
     }
     Ok(passed)

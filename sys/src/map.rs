@@ -7,7 +7,7 @@
 use std::fmt;
 use std::io;
 use std::ops::Deref;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::ptr::{self, NonNull};
 
 use rustix::fs::{Mode, OFlags};
@@ -82,6 +82,8 @@ pub struct FileState {
     pub modified_ns: i128,
     /// Whether it is a regular file: one that has parts.
     pub regular: bool,
+    /// Whether it has a name: a file that was removed, or never was in a directory, is gone with its last descriptor.
+    pub named: bool,
 }
 
 /// How a file is now.
@@ -96,6 +98,7 @@ pub fn file_state(file: impl AsFd) -> io::Result<FileState> {
         bytes: u64::try_from(stat.st_size).unwrap_or(0),
         modified_ns: i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec),
         regular: rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file(),
+        named: stat.st_nlink > 0,
     })
 }
 
@@ -109,13 +112,20 @@ pub fn may_read(file: impl AsFd) -> io::Result<bool> {
     Ok(!flags.contains(OFlags::PATH) && (mode == OFlags::RDONLY || mode == OFlags::RDWR))
 }
 
-/// Opens a file for reading, and waits for nobody if it is a pipe by now.
+/// Opens a file for reading if it is the one that is meant; `None` if another one is there. That one is not opened: who
+/// opens a pipe or a device may be noticed.
 ///
 /// # Errors
 /// Those of `open`.
-pub fn open_to_read(path: &str) -> io::Result<OwnedFd> {
+pub fn open_to_read(path: &str, is_meant: impl Fn(&FileState) -> bool) -> io::Result<Option<OwnedFd>> {
+    let place = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    if !is_meant(&file_state(&place)?) {
+        return Ok(None);
+    }
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+    // By its place: the name may lead elsewhere by now.
+    let again = format!("/proc/self/fd/{}", place.as_raw_fd());
+    Ok(Some(rustix::fs::open(again, flags, Mode::empty())?))
 }
 
 impl Deref for FileMap {
@@ -178,6 +188,18 @@ mod tests {
     fn nothing_is_mapped_as_nothing() {
         assert!(FileMap::open(file_of(b"abc"), 3, 0).unwrap().is_empty());
         assert!(FileMap::open(file_of(b""), 0, 0).unwrap().is_empty());
+    }
+
+    #[test]
+    fn only_the_file_that_is_meant_is_opened() {
+        let name = std::env::temp_dir().join(format!("tally-sys-map-{}", crate::process::own_pid()));
+        std::fs::write(&name, "12").unwrap();
+        let path = name.to_str().unwrap();
+        assert!(open_to_read(path, |state| state.regular && state.bytes == 3).unwrap().is_none());
+        let opened = open_to_read(path, |state| state.regular && state.bytes == 2).unwrap().unwrap();
+        assert!(may_read(&opened).unwrap());
+        std::fs::remove_file(&name).unwrap();
+        assert_eq!(open_to_read(path, |_| true).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

@@ -3,20 +3,27 @@
 //! Nothing here waits for long: a manager that does not read is told nothing.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
-use std::os::fd::OwnedFd;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sendto};
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags,
+    SocketType, sendmsg_addr, sendto,
+};
 
 use crate::fd::retry;
 use crate::{environment, process};
 
 /// How long a message may wait for room in the manager's queue.
 const WAIT: Duration = Duration::from_millis(200);
+
+/// Descriptors in one message at the most.
+pub const FDS_MAX: usize = 64;
 
 /// The variables of the protocol.
 const SOCKET: &str = "NOTIFY_SOCKET";
@@ -59,6 +66,25 @@ impl Notifier {
     /// Sends one message: lines of `NAME=value`.
     pub fn send(&self, message: &str) -> io::Result<()> {
         match retry(|| sendto(&self.socket, message.as_bytes(), SendFlags::NOSIGNAL, &self.address)) {
+            Ok(_) => Ok(()),
+            Err(Errno::AGAIN) => Err(io::ErrorKind::TimedOut.into()),
+            Err(why) => Err(why.into()),
+        }
+    }
+
+    /// The same, with copies of descriptors.
+    pub fn send_with(&self, message: &str, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_MAX))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if fds.len() > FDS_MAX || !control.push(SendAncillaryMessage::ScmRights(fds)) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "send so many descriptors in one message",
+            ));
+        }
+        let bytes = [IoSlice::new(message.as_bytes())];
+        let address = self.address.clone();
+        match retry(|| sendmsg_addr(&self.socket, &address, &bytes, &mut control, SendFlags::NOSIGNAL)) {
             Ok(_) => Ok(()),
             Err(Errno::AGAIN) => Err(io::ErrorKind::TimedOut.into()),
             Err(why) => Err(why.into()),

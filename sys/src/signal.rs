@@ -172,6 +172,22 @@ fn register(signal: Signal, writer: Arc<OwnedFd>) -> io::Result<SigId> {
     unsafe { low_level::register(signal.raw(), action) }
 }
 
+/// Has this process end with `code`, and `text` on its standard error, when a mapped file that it reads was cut (SIGBUS):
+/// for a process that does the work of others and has nobody who tells of its death. Children forked from it die of
+/// the signal.
+pub fn end_on_lost_memory(text: &'static str, code: i32) -> io::Result<()> {
+    let owner = rustix::process::getpid();
+    let action = move || {
+        if rustix::process::getpid() == owner {
+            rustix::io::write(rustix::stdio::stderr(), text.as_bytes()).ok();
+            low_level::exit(code);
+        }
+    };
+    // SAFETY: the action makes three system calls at the most, and neither allocates, locks nor panics. In a child it does
+    // nothing, and the standard library's handler, which has run before it, has let the signal have its default effect.
+    unsafe { low_level::register(Signal::Bus.raw(), action) }.map(drop)
+}
+
 /// Has `signal` do nothing from now on; programs started later inherit that.
 pub fn ignore(signal: Signal) -> io::Result<()> {
     handler::set(signal, libc::SIG_IGN)

@@ -1,5 +1,6 @@
 //! The files of a job as this process sees them: descriptors that somebody else opened, mapped part by part.
 
+use std::io::ErrorKind;
 use std::ops::Deref;
 use std::os::fd::OwnedFd;
 
@@ -54,19 +55,36 @@ impl Deref for Mapped {
     }
 }
 
-impl FileBytes for Maps {
-    fn part(&self, file: usize, from: u64, to: u64) -> Result<Bytes, Fault> {
-        let Some((fd, name, expected)) = self.files.get(file) else {
+impl Maps {
+    /// A file that is still what it was.
+    fn sound(&self, file: usize) -> Result<&(OwnedFd, String, FileIdentity), Fault> {
+        let Some(found) = self.files.get(file) else {
             return Err(Fault::new("read a file that is not the job's"));
         };
-        let wrong = |why: String| Fault::new(format!("read {name}: {why}"));
-        let now = identity(fd).map_err(|why| wrong(why.to_string()))?;
-        if now != *expected {
-            return Err(wrong("it was changed while the job ran".to_owned()));
-        }
+        let (fd, name, expected) = found;
+        let now = identity(fd).map_err(|why| Fault::new(format!("read {name}: {why}")))?;
+        if now == *expected { Ok(found) } else { Err(changed(name)) }
+    }
+}
+
+fn changed(name: &str) -> Fault {
+    Fault::new(format!("read {name}: it was changed while the job ran"))
+}
+
+impl FileBytes for Maps {
+    fn part(&self, file: usize, from: u64, to: u64) -> Result<Bytes, Fault> {
+        let (fd, name, expected) = self.sound(file)?;
         let to = to.min(expected.bytes);
         let length = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
-        let map = FileMap::open(fd, from, length).map_err(|why| wrong(why.to_string()))?;
+        let map = FileMap::open(fd, from, length).map_err(|why| match why.kind() {
+            // It was cut since the look at it.
+            ErrorKind::UnexpectedEof => changed(name),
+            _ => Fault::new(format!("read {name}: {why}")),
+        })?;
         Ok(Box::new(Mapped(map)))
+    }
+
+    fn unchanged(&self, file: usize) -> Result<(), Fault> {
+        self.sound(file).map(drop)
     }
 }

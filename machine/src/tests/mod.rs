@@ -6,6 +6,7 @@ mod clients;
 mod deaths;
 mod durable;
 mod happy;
+mod memory;
 mod partials;
 mod permission;
 mod restarts;

@@ -59,6 +59,8 @@ const MS_MAX: u64 = 86_400_000;
 const MEMORY_MIB_MIN: u64 = limits::MEMORY_LIMIT_BYTES_MIN >> 20;
 /// See `limits::MEMORY_LIMIT_BYTES_MAX`.
 const MEMORY_MIB_MAX: u64 = limits::MEMORY_LIMIT_BYTES_MAX >> 20;
+/// See `limits::MEMORY_PER_USER_BYTES_MAX`.
+const MEMORY_PER_USER_MIB_MAX: u64 = limits::MEMORY_PER_USER_BYTES_MAX >> 20;
 
 const fn key(name: &'static str, kind: Kind, reload: Reload) -> Key {
     Key { name, kind, reload }
@@ -75,6 +77,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("start", Kind::Word(start_methods), Reload::NewWorkers),
     key("memory_limit_mib", Kind::NumberOr("none", MEMORY_MIB_MIN, MEMORY_MIB_MAX), Reload::NewWorkers),
     key("retries", Kind::Number(0, limits::RETRIES_MAX as u64), Reload::Live),
+    key("priority", Kind::Text("-2147483648 to 2147483647", priority), Reload::Live),
     ms("lease_ms", 200),
     ms("start_ms", 50),
     ms("grace_ms", 0),
@@ -100,6 +103,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("reader_groups", Kind::Text(access::GROUPS, access::check_groups), Reload::Live),
     key("connections_per_user", Kind::Number(1, limits::CLIENTS_MAX as u64), Reload::Live),
     key("jobs_open_per_user", Kind::Number(1, limits::JOBS_OPEN_MAX as u64), Reload::Live),
+    key("memory_per_user_mib", Kind::NumberOr("none", 1, MEMORY_PER_USER_MIB_MAX), Reload::Live),
     key("metrics_listen", Kind::Text(MetricsAddress::FORM, MetricsAddress::check), Reload::Restart),
     key("log_file", Kind::Text("none, or an absolute path", log_file), Reload::Restart),
     key("log", Kind::Word(log_levels), Reload::Live),
@@ -121,6 +125,13 @@ fn start_methods() -> Vec<&'static str> {
 fn log_file(text: &str) -> Result<(), String> {
     let fits = text == "none" || (text.starts_with('/') && text.len() > 1);
     if fits { Ok(()) } else { Err("it is not an absolute path".to_owned()) }
+}
+
+fn priority(text: &str) -> Result<(), String> {
+    match text.replace('_', "").parse::<i32>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!("it can be {} to {}", i32::MIN, i32::MAX)),
+    }
 }
 
 fn log_levels() -> Vec<&'static str> {

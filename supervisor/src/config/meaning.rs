@@ -27,6 +27,7 @@ pub struct Configuration {
     pub start: StartMethod,
     pub memory_limit_mib: Option<u64>,
     pub retries: u32,
+    pub priority: i32,
     pub lease_ms: u64,
     pub start_ms: u64,
     pub grace_ms: u64,
@@ -41,6 +42,7 @@ pub struct Configuration {
     pub leases_max: usize,
     pub jobs_open_max: usize,
     pub jobs_open_per_user: usize,
+    pub memory_per_user_mib: Option<u64>,
     pub state_dir: StateDir,
     pub checkpoint_ms: u64,
     pub jobs_ended_max: usize,
@@ -69,6 +71,9 @@ impl Configuration {
             start: word(layers, "start", StartMethod::ALL, StartMethod::name)?,
             memory_limit_mib: number_of(layers, "memory_limit_mib")?,
             retries: small("retries")?,
+            priority: text(layers, "priority", |text| {
+                text.replace('_', "").parse().map_err(|_| "it is no number".to_owned())
+            })?,
             lease_ms: long("lease_ms")?,
             start_ms: long("start_ms")?,
             grace_ms: long("grace_ms")?,
@@ -83,6 +88,7 @@ impl Configuration {
             leases_max: count("leases_max")?,
             jobs_open_max: count("jobs_open_max")?,
             jobs_open_per_user: count("jobs_open_per_user")?,
+            memory_per_user_mib: number_of(layers, "memory_per_user_mib")?,
             state_dir: text(layers, "state_dir", StateDir::of)?,
             checkpoint_ms: long("checkpoint_ms")?,
             jobs_ended_max: count("jobs_ended_max")?,
@@ -108,6 +114,7 @@ impl Configuration {
         let profile = Profile { transport: self.transport, start: self.start, nice: 0, memory_limit_bytes };
         Settings {
             retries: self.retries,
+            priority: self.priority,
             lease: Span::ms(self.lease_ms),
             start: Span::ms(self.start_ms),
             grace: Span::ms(self.grace_ms),
@@ -122,6 +129,7 @@ impl Configuration {
             leases_max: self.leases_max,
             jobs_open_max: self.jobs_open_max,
             jobs_open_per_user_max: self.jobs_open_per_user,
+            memory_per_user_bytes: self.memory_per_user_mib.map(|mib| mib << 20),
             jobs_ended_max: self.jobs_ended_max,
             jobs_ended_age: self.jobs_ended_days.map(|days| Span::ms(days * DAY_MS)),
             checkpoint: Span::ms(self.checkpoint_ms),

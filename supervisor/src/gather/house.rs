@@ -45,6 +45,12 @@ impl Supervisor {
         let (jobs_open_max, memory_limit_bytes) = reloader.limits();
         let open = status.queued + status.running + status.paused;
         all.push(LimitView::new("open-jobs", open, jobs_open_max));
+        if let Some(fullest) = self.machine.fullest_user() {
+            all.push(LimitView::new("user-open-jobs", fullest.open_jobs, fullest.open_jobs_max));
+            if let Some(most) = fullest.held_bytes_max {
+                all.push(LimitView::new("user-memory-bytes", fullest.held_bytes, most));
+            }
+        }
         if let Some(most) = memory_limit_bytes {
             let pids = workers.iter().filter_map(|worker| worker.pid);
             let largest = pids.filter_map(usage::address_space_bytes).max().unwrap_or(0);
