@@ -412,10 +412,12 @@ fn one_user_cannot_fill_the_memory() {
     let mut client = world.command(["sum", "-"]);
     client.env("TALLY_SOCKET", world.socket()).current_dir("/").uid(STRANGER).gid(GROUP);
     let text: String = (0..300_000).map(|number| format!("{number}\n")).collect();
-    let piped = world.path().join("piped.txt");
-    fs::write(&piped, text).expect("it can be written");
-    client.stdin(fs::File::open(&piped).expect("it is there"));
+    // Through a pipe: what is redirected from a file is read where it is.
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    client.stdin(reader);
+    let feeding = std::thread::spawn(move || std::io::Write::write_all(&mut writer, text.as_bytes()));
     let refused = tally_tests::Running::start(client).finish();
+    feeding.join().expect("no panic").expect("all of it is read");
     let why = format!("could not take one more job of user {STRANGER}: ");
     assert!(refused.code() == 1 && refused.stderr.contains(&why), "{}", refused.stderr);
     world.ask_as(STRANGER, GROUP, ["sum", "0..10"]).answered("45\n");

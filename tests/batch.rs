@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsFd;
 use std::process::{ChildStdin, ChildStdout, Stdio};
 
 use serde_json::{Value, json};
@@ -261,6 +262,11 @@ fn lines_read_files() {
     let ended = world.run(["batch", &file(&world, "jobs.txt", &lines), "--ordered"]);
     let expected: String = (0..300).map(|n| format!("{}\t{}\n", n + 1, 2 * n + 3)).collect();
     ended.answered(&expected);
+    file(&world, "odd.csv", "n\n1\nx\n2\n");
+    let odd = file(&world, "odd.txt", "sum odd.csv --of n --on-bad skip\n");
+    let ended = world.run(["batch", &odd]);
+    assert_eq!((ended.code(), ended.stdout.as_str()), (0, "1\t3\n"));
+    assert_eq!(ended.stderr, "note: line 1: 1 row was left out\n");
     let daemon = world.daemon(&["--workers", "1"]);
     let lines = "sum 7.csv --of price\nsum none.csv\nsum '?.csv' --of n\nsum -\n";
     let ended = world.ask(["batch", &file(&world, "jobs.txt", lines), "--ordered", "-q"]);
@@ -332,5 +338,43 @@ fn the_documents_commands_run() {
     assert_eq!(lines[..3], ["1\t45", "2\t4", "3\t333332833333500000"]);
     assert!(lines[3].contains("\"line\":1"), "{}", lines[3]);
     assert_eq!(lines[4..], ["1000\t499500"]);
+    world.finish();
+}
+
+/// Calls that are sent ahead keep the descriptors that came with each of them.
+#[test]
+fn files_of_calls_sent_ahead_are_not_mixed_up() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1"]);
+    let (mut client, mut other) = (daemon.client(), daemon.client());
+    let endless = json!({ "reductions": ["sum"], "sources": ["0..2**62"], "of": "i xor 1" });
+    client.ask("io.tally.Submit", &json!({ "request": endless }), false);
+    until("the endless job", || (status(&mut other, "running") == 1).then_some(()));
+    for (name, text) in [("a.csv", "n\n1\n"), ("b.csv", "n\n20\n"), ("c.csv", "n\n300\n")] {
+        file(&world, name, text);
+        let opened = std::fs::File::open(world.path().join(name)).unwrap();
+        let request = json!({ "reductions": ["sum"], "sources": [name], "files": true });
+        let call = json!({ "method": "io.tally.Start", "parameters": { "request": request } });
+        let bytes = [call.to_string().as_bytes(), b"\0"].concat();
+        assert_eq!(tally_sys::passed::pass(&client.stream, &bytes, &[opened.as_fd()]).unwrap(), bytes.len());
+    }
+    // All of them are there before the first is looked at.
+    for _ in 0..10 {
+        other.call("io.tally.Ping", &json!({}));
+    }
+    other.call("io.tally.Cancel", &json!({ "jobs": ["j1"] }));
+    assert_eq!(client.hear().unwrap()["parameters"]["job"]["state"], "cancelled");
+    let started: Vec<Value> = (0..3).map(|_| client.hear().unwrap()["parameters"]["job"].take()).collect();
+    assert_eq!(started, ["j2", "j3", "j4"]);
+    let mut sums = BTreeSet::new();
+    while sums.len() < 3 {
+        for job in client.call("io.tally.Next", &json!({}))["jobs"].as_array().unwrap() {
+            sums.insert((job["job"].to_string(), job["results"][0]["value"].to_string()));
+        }
+    }
+    let expected = [("j2", "1"), ("j3", "20"), ("j4", "300")];
+    let quoted = expected.map(|(job, sum)| (format!("\"{job}\""), format!("\"{sum}\"")));
+    assert_eq!(sums, quoted.into());
+    daemon.stop();
     world.finish();
 }

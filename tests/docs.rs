@@ -57,6 +57,34 @@ fn the_protocols_document_names_only_what_exists() {
     }
 }
 
+/// Every line of the blocks marked `reductions`: `REDUCTION [OPTIONS] of NUMBERS => ANSWER`, or a part of the error.
+#[test]
+fn every_reduction_answers_as_its_document_says() {
+    let text = include_str!("../docs/reductions.md");
+    let world = World::new(BINARY);
+    let blocks = text.split("```reductions\n").skip(1).filter_map(|rest| rest.split_once("\n```"));
+    let mut cases = 0;
+    for line in blocks.flat_map(|(block, _)| block.lines()) {
+        let (asked, answer) = line.split_once("=>").expect("an arrow");
+        let (words, numbers) = asked.split_once(" of ").expect("numbers");
+        let file = format!("{}\n", numbers.split_whitespace().collect::<Vec<_>>().join("\n"));
+        std::fs::write(world.path().join("numbers.txt"), file).expect("a file of the test's own");
+        let words = words.split_whitespace().chain(["numbers.txt", "-q", "--mode", "inline"]);
+        let finished = world.run(words);
+        match answer.trim().strip_prefix("error: ") {
+            Some(part) => {
+                assert!(finished.code() == 1 && finished.stderr.contains(part), "{line}: {finished:?}")
+            }
+            None => {
+                assert_eq!(finished.stdout, format!("{}\n", answer.trim()), "{line}: {}", finished.stderr)
+            }
+        }
+        cases += 1;
+    }
+    assert!(cases > 25, "the blocks are found: {cases}");
+    world.finish();
+}
+
 /// One command of a document, with what it must print and its exit code.
 #[derive(Debug)]
 struct Shown<'a> {

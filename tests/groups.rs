@@ -81,6 +81,26 @@ fn money_is_exact() {
 }
 
 #[test]
+fn money_in_groups_over_every_link() {
+    let world = World::new(BINARY);
+    let sales = file(&world, "sales.csv", SALES.as_bytes());
+    let words = ["reduce", "sum,max", &sales, "--of", "price * n", "--by", "region", "--decimal"];
+    let expected = "north\tsum\t0.20\nnorth\tmax\t1.10\nsouth\tsum\t54.40\nsouth\tmax\t50.00\n";
+    for transport in TRANSPORTS {
+        let more = ["--transport", transport, "--partitions", "5"];
+        world.run(words.iter().chain(&more)).answered(expected);
+    }
+    for mode in ["inline", "threads"] {
+        world.run(words.iter().chain(&["--mode", mode])).answered(expected);
+    }
+    let thirds = file(&world, "thirds.csv", b"k,n\na,1\nb,1\nb,1\nb,2\n");
+    let third = world.run(["mean", &thirds, "--of", "n", "--by", "k", "--decimal"]);
+    assert_eq!(third.code(), 1);
+    assert!(third.stderr.lines().next().is_some_and(|line| line.contains("(group b)")), "{}", third.stderr);
+    world.finish();
+}
+
+#[test]
 fn compressed_files_are_read() {
     let world = World::new(BINARY);
     let mut text = String::from("k,v\n");
@@ -109,6 +129,11 @@ fn what_is_left_out_is_told() {
     assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("5\n", ""));
     let json = world.run(["sum", &bad, "--on-bad", "skip", "--json", "--mode", "inline"]);
     assert!(json.stdout.contains(r#""elements":"2","skipped":"2""#), "{}", json.stdout);
+    let range = world.run(["reduce", "sum,count", "-2..3", "--of", "6 // i", "--on-bad", "skip"]);
+    assert_eq!(range.stdout, "sum\t0\ncount\t4\n");
+    assert_eq!(range.stderr, "note: 1 element was left out\n");
+    let nan = world.run(["sum", "-2..3", "--of", "6 / i", "--on-bad", "nan", "--partitions", "5"]);
+    assert_eq!((nan.stdout.as_str(), nan.stderr.as_str()), ("nan\n", ""));
     assert_eq!(json.stderr, "");
     world.finish();
 }

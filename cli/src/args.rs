@@ -268,7 +268,7 @@ pub(crate) struct ReductionOptions {
     /// One answer for each value of these columns
     #[arg(long, value_name = "COLUMN", value_delimiter = ',', hide_short_help = true)]
     pub(crate) by: Vec<String>,
-    /// Cells that are no numbers: error, skip, nan
+    /// Cells that are no numbers, and what has no answer: error, skip, nan
     #[arg(long, value_name = "WHAT", hide_short_help = true, value_parser = values::on_bad)]
     pub(crate) on_bad: Option<OnBad>,
     /// Elements that are NaN: keep, skip
@@ -277,7 +277,7 @@ pub(crate) struct ReductionOptions {
     /// Read and add decimal text exactly
     #[arg(long, hide_short_help = true)]
     pub(crate) decimal: bool,
-    /// How files are read: csv, tsv, lines, npy, f64le, i32be, u8, ...
+    /// How files are read: csv, tsv, lines, npy, parquet, f64le, i32be, u8, ...
     #[arg(long, value_name = "FORMAT", hide_short_help = true, value_parser = values::text)]
     pub(crate) format: Option<String>,
     /// What stands between the cells of a row

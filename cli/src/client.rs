@@ -16,6 +16,7 @@ use tally_protocol::limits;
 use tally_protocol::varlink::{self, ReplyMessage, Splitter};
 use tally_protocol::version::{CONTROL, PROGRAM};
 use tally_protocol::view::JobView;
+use tally_sys::passed::{PASSED_FDS_MAX, pass};
 
 use crate::place;
 
@@ -150,14 +151,20 @@ impl Client {
         if fds.is_empty() {
             return self.write(&bytes);
         }
-        // They arrive with the first byte: before the request that they belong to is whole.
-        match tally_sys::passed::pass(&self.stream, &bytes, fds) {
-            Ok(sent) => self.write(&bytes[sent..]),
-            Err(why) if matches!(why.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
-                Ok(())
+        // They arrive with the first bytes, some with each: before the request that they belong to is whole.
+        let mut rest = bytes.as_slice();
+        for some in fds.chunks(PASSED_FDS_MAX) {
+            match pass(&self.stream, &rest[..rest.len().min(1)], some) {
+                Ok(sent) => rest = &rest[sent..],
+                Err(why)
+                    if matches!(why.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) =>
+                {
+                    return Ok(());
+                }
+                Err(why) => return Err(self.gone(&format!(": {}", place::reason(&why)))),
             }
-            Err(why) => Err(self.gone(&format!(": {}", place::reason(&why)))),
         }
+        self.write(rest)
     }
 
     /// Puts a request behind those that `send_held` will send together.

@@ -4,11 +4,13 @@
 //! first; everything else is a file, or a pattern for several.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _};
+use std::io::{self, Seek as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::limits;
 use tally_protocol::source::{FileIdentity, FileSource};
 use tally_sys::map::{FileState, file_state, spool};
 
@@ -63,8 +65,6 @@ pub(crate) struct Opened {
     /// The names of the files, patterns replaced by what they match.
     pub(crate) names: Vec<String>,
     pub(crate) facts: Vec<FileSource>,
-    /// How standard input is read, as its first line suggests; nothing where there is none.
-    pub(crate) format: Option<&'static str>,
 }
 
 /// Whether a source is meant as a range.
@@ -74,7 +74,7 @@ pub(crate) fn is_range(source: &str) -> bool {
 
 /// Opens all of them.
 pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
-    let (mut fds, mut names, mut facts, mut format) = (Vec::new(), Vec::new(), Vec::new(), None);
+    let (mut fds, mut names, mut facts) = (Vec::new(), Vec::<String>::new(), Vec::new());
     let mut found = Vec::new();
     for source in sources {
         for name in matches(source)? {
@@ -91,17 +91,20 @@ pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
                     _ => failure,
                 }
             };
-            let mut file =
-                if name == "-" { standard_input() } else { File::open(&name) }.map_err(|why| failed(&why))?;
-            if name == "-" {
-                format = Some(guess(&mut file).map_err(|why| failed(&why))?);
-            } else if !file_state(&file).map_err(|why| failed(&why))?.regular {
-                if file.metadata().is_ok_and(|data| data.is_dir()) {
-                    return Err(failed(&io::Error::other("it is a directory")));
-                }
-                // A pipe or a device has no parts: what it holds now is the source.
-                file = spool(&file).map(File::from).map_err(|why| failed(&why))?;
+            if names.len() == limits::FILES_MAX {
+                let most = limits::FILES_MAX;
+                return Err(Failure::new(
+                    ErrorCode::BadUsage,
+                    format!(
+                        "could not open {name}: it is one more than the {most} files that a job may have"
+                    ),
+                )
+                .hint("run one command for some of them, and one for the others"));
             }
+            if name == "-" && names.contains(&name) {
+                return Err(failed(&io::Error::other("standard input can be read once")));
+            }
+            let file = opened(&name).map_err(|why| failed(&why))?;
             let state = file_state(&file).map_err(|why| failed(&why))?;
             facts.push(FileSource {
                 name: String::new(),
@@ -120,7 +123,7 @@ pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
             names.push(name);
         }
     }
-    Ok(Opened { inputs: Inputs { fds: Arc::new(fds), found: Arc::new(found) }, names, facts, format })
+    Ok(Opened { inputs: Inputs { fds: Arc::new(fds), found: Arc::new(found) }, names, facts })
 }
 
 /// The files of a pattern, in order; a name that is one of a file stands for itself.
@@ -138,23 +141,28 @@ fn matches(source: &str) -> Result<Vec<String>, Failure> {
     if names.is_empty() { Err(bad("none matches".to_owned())) } else { Ok(names) }
 }
 
-fn standard_input() -> io::Result<File> {
-    spool(io::stdin()).map(File::from)
+/// A regular file that has what a source has.
+fn opened(name: &str) -> io::Result<File> {
+    let mut file =
+        if name == "-" { File::from(io::stdin().as_fd().try_clone_to_owned()?) } else { File::open(name)? };
+    let state = file_state(&file)?;
+    // Files of the kernel have no size; what is in them is known when it is read. Standard input may be a file of which
+    // somebody has read a part already.
+    if state.regular && state.bytes > 0 && (name != "-" || file.stream_position()? == 0) {
+        return Ok(file);
+    }
+    if file.metadata()?.is_dir() {
+        return Err(io::Error::other("it is a directory"));
+    }
+    // A pipe or a device has no parts: what it holds now is the source.
+    spool(&file, limits::SPOOL_MEMORY_BYTES, &room()).map(File::from)
 }
 
-/// What the first line of standard input looks like.
-fn guess(file: &mut File) -> io::Result<&'static str> {
-    let mut head = [0; 4096];
-    let count = file.read(&mut head)?;
-    file.rewind()?;
-    let line = head[..count].split(|&byte| byte == b'\n').next().unwrap_or(&[]);
-    Ok(if line.contains(&b'\t') {
-        "tsv"
-    } else if line.contains(&b',') || line.iter().any(u8::is_ascii_alphabetic) {
-        "csv"
-    } else {
-        "lines"
-    })
+/// Where there is room for what is too large for memory.
+fn room() -> PathBuf {
+    std::env::var_os("TMPDIR")
+        .filter(|path| !path.is_empty())
+        .map_or_else(|| "/var/tmp".into(), PathBuf::from)
 }
 
 #[cfg(test)]

@@ -305,7 +305,7 @@ fn request(
         nan: options.nan,
         decimal: options.decimal,
         files: opened.is_some(),
-        format: options.format.or_else(|| opened.and_then(|opened| opened.format).map(str::to_owned)),
+        format: options.format,
         delimiter: options.delimiter,
         no_header: options.no_header,
         step: options.step,

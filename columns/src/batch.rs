@@ -130,6 +130,18 @@ impl Texts {
     }
 }
 
+#[cfg(feature = "parquet")]
+impl Texts {
+    /// Adds a text that is written into the room it gets; false if there is no room left in the batch.
+    pub(crate) fn push_own(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let begun = self.unescaped.len();
+        write(&mut self.unescaped);
+        let fits = u32::try_from(self.unescaped.len()).is_ok();
+        self.spans.push(Span::new(begun, self.unescaped.len(), true));
+        fits
+    }
+}
+
 impl Span {
     /// Offsets are those of one window, which is far smaller than 4 GiB.
     fn new(start: usize, end: usize, unescaped: bool) -> Self {

@@ -201,7 +201,7 @@ impl<'a> Spread<'a> {
 }
 
 /// A binary16 as the binary32 of the same value; a NaN stays one, with its payload.
-fn widen(half: u16) -> f32 {
+pub(crate) fn widen(half: u16) -> f32 {
     let (sign, exponent, fraction) =
         (u32::from(half >> 15) << 31, u32::from(half >> 10) & 31, u32::from(half & 0x3ff));
     match exponent {

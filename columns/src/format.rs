@@ -1,9 +1,11 @@
 //! Which kind of file it is, by its name, and whether it is compressed, by its first bytes or its name.
 //!
-//! A name only proposes; what the user says with `--format` wins. Contents are never guessed at beyond compression.
+//! A name only proposes; what the user says with `--format` wins. Contents are guessed at beyond compression only of what
+//! has no name of its own, such as standard input.
 
 use std::fmt;
 
+use crate::cell;
 use crate::dialect::Dialect;
 use crate::element::Element;
 
@@ -86,6 +88,26 @@ impl Format {
         }
     }
 
+    /// What the first bytes of a stream without a name look like, once unpacked: npy and Parquet by their marks, numbers if
+    /// the first line that is not blank is one, else a table, whose first line has a tab or not.
+    #[must_use]
+    pub fn guess(head: &[u8]) -> Self {
+        if head.starts_with(b"\x93NUMPY") {
+            return Self::Npy;
+        }
+        if head.starts_with(b"PAR1") {
+            return Self::Parquet;
+        }
+        let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+        let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+        let Some(first) = lines.into_iter().find(|line| !line.is_empty()) else { return Self::Lines };
+        match () {
+            () if cell::float(cell::trimmed(first, Some(b'"'))).is_ok() => Self::Lines,
+            () if first.contains(&b'\t') => Self::TSV,
+            () => Self::CSV,
+        }
+    }
+
     /// What the name of a file says, after an ending for compression (`data.csv.gz`), in any case of letters.
     pub fn from_name(name: &str) -> Result<Self, UnknownFormat> {
         let base = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
@@ -143,6 +165,27 @@ mod tests {
         }
         for name in ["", "a", "a.bin", "csv", "a.csv/b", "a.gz"] {
             assert!(Format::from_name(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn streams_are_guessed_by_their_first_line() {
+        for (head, format) in [
+            (&b""[..], Format::Lines),
+            (b"\n\n", Format::Lines),
+            (b"\xef\xbb\xbf 12 \r\n", Format::Lines),
+            (b"1e5\n2e5\n", Format::Lines),
+            (b"-inf\n", Format::Lines),
+            (b"nan", Format::Lines),
+            (b"\"7\"\n", Format::Lines),
+            (b"a\n1\n", Format::CSV),
+            (b"\na,b\n", Format::CSV),
+            (b"1,2\n", Format::CSV),
+            (b"a\tb,c\n", Format::TSV),
+            (b"\x93NUMPY\x01\x00", Format::Npy),
+            (b"PAR1...", Format::Parquet),
+        ] {
+            assert_eq!(Format::guess(head), format, "{}", String::from_utf8_lossy(head));
         }
     }
 

@@ -65,6 +65,8 @@ mod format;
 mod index;
 mod mask;
 mod npy;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod plan;
 mod reader;
 mod scan;
@@ -84,6 +86,8 @@ pub use error::ReadError;
 pub use fixed::{Buffer, Fixed, Slice, Torn};
 pub use format::{Compression, Format, UnknownFormat};
 pub use npy::{Npy, NpyError};
+#[cfg(feature = "parquet")]
+pub use parquet::{Parquet, ParquetBytes, ParquetError, ParquetRows};
 pub use plan::{Tag, pieces};
 pub use reader::{OnBad, ROW_BYTES_MAX, Reader, Wanted};
 pub use scan::{BlockScan, Place, Rows, cut};

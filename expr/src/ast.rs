@@ -24,11 +24,28 @@ impl Ast {
     /// Names of columns (or the index) that occur, each once, in order of their first place.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {
+        let mut seen: Vec<&str> = Vec::new();
+        for (_, name) in self.places() {
+            if !seen.contains(&name) {
+                seen.push(name);
+            }
+        }
+        seen
+    }
+
+    /// Where a name of a column stands first.
+    #[must_use]
+    pub fn first_place(&self, name: &str) -> Option<Span> {
+        self.places().into_iter().find(|(_, other)| *other == name).map(|(span, _)| span)
+    }
+
+    /// Every name of a column with its place, in order.
+    fn places(&self) -> Vec<(Span, &str)> {
         let mut names = Vec::new();
         let mut open = vec![&self.root];
         while let Some(node) = open.pop() {
             match &node.tree {
-                Tree::Name(name) | Tree::Column(name) => names.push((node.span.start, name.as_str())),
+                Tree::Name(name) | Tree::Column(name) => names.push((node.span, name.as_str())),
                 Tree::Unary(_, a) => open.push(a),
                 Tree::Binary(_, a, b) => open.extend([a.as_ref(), b.as_ref()]),
                 Tree::Compare(first, rest) => {
@@ -43,14 +60,8 @@ impl Ast {
                 Tree::Integer(_) | Tree::Float(_) | Tree::Text(_) | Tree::Bool(_) => {}
             }
         }
-        names.sort_unstable();
-        let mut seen: Vec<&str> = Vec::new();
-        for (_, name) in names {
-            if !seen.contains(&name) {
-                seen.push(name);
-            }
-        }
-        seen
+        names.sort_unstable_by_key(|(span, _)| span.start);
+        names
     }
 }
 

@@ -1,7 +1,7 @@
 //! What an expression made of a chunk of elements goes into the partial.
 
 use tally_expr::{Chunk, Values};
-use tally_protocol::job::Nan;
+use tally_protocol::job::{Nan, OnBad};
 use tally_reduce::{Indices, NanPolicy, Partial};
 
 use crate::Fault;
@@ -33,4 +33,13 @@ pub(crate) fn absorb(partial: &mut Partial, chunk: &Chunk<'_>, nan: NanPolicy) -
         }
     }
     .map_err(too_many)
+}
+
+/// An element that has no answer, where that is no reason to stop: it is left out and counted, or a NaN.
+pub(crate) fn without_answer(partial: &mut Partial, on_bad: OnBad, nan: NanPolicy) -> Result<(), Fault> {
+    if on_bad == OnBad::Skip {
+        partial.skip(1);
+        return Ok(());
+    }
+    partial.absorb_f64(&[f64::NAN], Indices::Unknown, nan).map_err(too_many)
 }

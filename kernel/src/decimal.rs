@@ -6,9 +6,10 @@ use tally_columns::{Batch, Column as Cells, Decimals};
 use tally_expr::{
     Decimal as Number, DecimalCell, DecimalProgram, DecimalValue, EvalError, Kind, Schema, Span,
 };
-use tally_reduce::{Decimal, DecimalSum, Integer, NotDecimal};
+use tally_reduce::{Decimal, DecimalSum, Integer};
 
 use crate::Fault;
+use crate::group::too_long;
 use crate::range::parse;
 use crate::rows::Trouble;
 
@@ -33,20 +34,28 @@ impl DecimalPlan {
         Ok(Self { of, filter })
     }
 
-    /// Folds the rows of a batch.
-    pub(crate) fn absorb(&self, batch: &Batch, bytes: &[u8], sum: &mut DecimalSum) -> Result<(), Trouble> {
-        let wide: Vec<std::collections::HashMap<usize, Number>> =
-            batch.columns().iter().map(wide_of).collect();
+    /// Gives the answers of the rows of a batch to `into`, each with the row it is of. `columns` are those of values.
+    /// A row without an answer is the end, unless it `skips`; then it says how many there were.
+    pub(crate) fn compute(
+        &self,
+        batch: &Batch,
+        columns: &[Cells],
+        bytes: &[u8],
+        skips: bool,
+        into: &mut dyn FnMut(usize, &Decimal) -> Result<(), Fault>,
+    ) -> Result<u64, Trouble> {
+        let mut left_out = 0;
+        let wide: Vec<std::collections::HashMap<usize, Number>> = columns.iter().map(wide_of).collect();
         let mut numbers: Vec<Number> = Vec::new();
         for row in 0..batch.rows() {
             numbers.clear();
-            numbers.extend(batch.columns().iter().zip(&wide).map(|(cells, wide)| match cells {
+            numbers.extend(columns.iter().zip(&wide).map(|(cells, wide)| match cells {
                 Cells::Decimal(decimals) => wide.get(&row).cloned().unwrap_or_else(|| {
                     decimals.values.get(row).map_or_else(zero, |&(units, scale)| number(units.into(), scale))
                 }),
                 Cells::Integer(_) | Cells::Float(_) | Cells::Text(_) => zero(),
             }));
-            let cells: Vec<DecimalCell<'_>> = (batch.columns().iter().zip(&numbers))
+            let cells: Vec<DecimalCell<'_>> = (columns.iter().zip(&numbers))
                 .map(|(column, number)| match column {
                     Cells::Text(texts) => DecimalCell::Text(texts.get(bytes, row).unwrap_or(&[])),
                     Cells::Decimal(_) => DecimalCell::Number(number),
@@ -59,25 +68,40 @@ impl DecimalPlan {
                     Trouble::Element(EvalError { row, index: None, span, in_filter, message, hint: None })
                 }
             };
-            if let Some(filter) = &self.filter
-                && filter.run(&cells).map_err(trouble(true))? != DecimalValue::Bool(true)
-            {
-                continue;
-            }
-            let value = match self.of.run(&cells).map_err(trouble(false))? {
-                DecimalValue::Number(value) => {
-                    Decimal::from_units(value.digits().clone(), value.scale().into()).map_err(too_long)?
-                }
-                DecimalValue::Bool(bit) => Decimal::from_units(u8::from(bit).into(), 0).map_err(too_long)?,
+            let holds = match &self.filter {
+                Some(filter) => filter.run(&cells).map_err(trouble(true)),
+                None => Ok(DecimalValue::Bool(true)),
             };
-            sum.add(&value, None);
+            let value = match holds {
+                Ok(DecimalValue::Bool(true)) => self.of.run(&cells).map_err(trouble(false)),
+                Ok(_) => continue,
+                Err(why) => Err(why),
+            };
+            let value = value.and_then(|value| match value {
+                DecimalValue::Number(value) => {
+                    let exact = Decimal::from_units(value.digits().clone(), value.scale().into());
+                    exact.map_err(|why| Trouble::Fault(too_long(why)))
+                }
+                DecimalValue::Bool(bit) => {
+                    Decimal::from_units(u8::from(bit).into(), 0).map_err(|why| Trouble::Fault(too_long(why)))
+                }
+            });
+            let value = match value {
+                Ok(value) => value,
+                Err(_) if skips => {
+                    left_out += 1;
+                    continue;
+                }
+                Err(why) => return Err(why),
+            };
+            into(row, &value)?;
         }
-        Ok(())
+        Ok(left_out)
     }
 }
 
 /// Folds one column as it is.
-pub(crate) fn absorb_column(decimals: &Decimals, sum: &mut DecimalSum) -> Result<(), Trouble> {
+pub(crate) fn absorb_column(decimals: &Decimals, sum: &mut DecimalSum) -> Result<(), Fault> {
     let mut from = 0;
     for (row, value) in &decimals.wide {
         sum.add_units(&decimals.values[from..*row]).map_err(too_long)?;
@@ -88,7 +112,7 @@ pub(crate) fn absorb_column(decimals: &Decimals, sum: &mut DecimalSum) -> Result
 }
 
 /// Rows without a value, to be counted.
-pub(crate) fn count_rows(rows: usize, sum: &mut DecimalSum) -> Result<(), Trouble> {
+pub(crate) fn count_rows(rows: usize, sum: &mut DecimalSum) -> Result<(), Fault> {
     sum.add_units(&vec![(0, 0); rows]).map_err(too_long)
 }
 
@@ -115,8 +139,4 @@ fn number(units: Integer, scale: i32) -> Number {
             Number::new(units * Integer::from(10).pow(power), 0)
         }
     }
-}
-
-fn too_long(_: NotDecimal) -> Trouble {
-    Trouble::Fault(Fault::new("add a decimal number with more than 4096 digits before or after the point"))
 }

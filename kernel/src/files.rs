@@ -8,7 +8,7 @@ use crate::Fault;
 pub type Bytes = Box<dyn Deref<Target = [u8]>>;
 
 /// The files of a job, in its order. They must not change while the job runs; when one did, that is an error.
-pub trait FileBytes {
+pub trait FileBytes: Send + Sync {
     /// The bytes `from..to` of a file; fewer only if the file ends before.
     ///
     /// # Errors

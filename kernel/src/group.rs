@@ -6,9 +6,12 @@
 
 use std::collections::HashMap;
 
-use tally_columns::{Column as Cells, Texts};
+use tally_columns::{Column as Cells, Decimals, Texts};
 use tally_expr::{Chunk, Values};
-use tally_reduce::{GroupKey, Grouped, Indices, Integer, Mismatch, NanPolicy, Partial};
+use tally_reduce::{
+    Decimal, DecimalSum, GroupKey, GroupState, Grouped, Indices, Integer, Mismatch, NanPolicy, NotDecimal,
+    Partial,
+};
 
 use crate::Fault;
 use crate::chunk::too_many;
@@ -16,19 +19,31 @@ use crate::chunk::too_many;
 /// Values gathered before groups are visited.
 const GATHERED: usize = 1 << 16;
 
-/// Groups that are being folded.
+/// Groups of integers and floats that are being folded.
 pub(crate) struct Groups<'t> {
-    grouped: &'t mut Grouped,
+    met: Met<'t, Partial>,
     nan: NanPolicy,
-    /// Numbers of the groups met, by the bytes of their cells.
+    integers: Gathered<i64>,
+    floats: Gathered<f64>,
+}
+
+/// Groups of decimals that are being folded.
+pub(crate) struct DecimalGroups<'t> {
+    met: Met<'t, DecimalSum>,
+    /// Units and scales.
+    units: Gathered<(i128, i32)>,
+}
+
+/// The groups met so far, and the number that each has here.
+struct Met<'t, S> {
+    grouped: &'t mut Grouped<S>,
+    /// By the bytes of their cells.
     numbers: HashMap<Box<[u8]>, u32>,
     keys: Vec<GroupKey>,
     /// The cells of the row before, and its group.
     last: Option<u32>,
     last_cells: Vec<u8>,
     cells: Vec<u8>,
-    integers: Gathered<i64>,
-    floats: Gathered<f64>,
 }
 
 /// The cells that say of which group the rows of a batch are.
@@ -80,21 +95,11 @@ impl<T: Copy + Default> Gathered<T> {
 
 impl<'t> Groups<'t> {
     pub(crate) fn new(grouped: &'t mut Grouped, nan: NanPolicy) -> Self {
-        Self {
-            grouped,
-            nan,
-            numbers: HashMap::new(),
-            keys: Vec::new(),
-            last: None,
-            last_cells: Vec::new(),
-            cells: Vec::new(),
-            integers: Gathered::default(),
-            floats: Gathered::default(),
-        }
+        Self { met: Met::new(grouped), nan, integers: Gathered::default(), floats: Gathered::default() }
     }
 
     pub(crate) fn skip(&mut self, rows: u64) {
-        self.grouped.skip(rows);
+        self.met.grouped.skip(rows);
     }
 
     /// The answers of a chunk whose first row is `first` of the batch.
@@ -122,12 +127,12 @@ impl<'t> Groups<'t> {
     }
 
     pub(crate) fn integer(&mut self, keys: Keys<'_>, row: usize, value: i64) -> Result<(), Fault> {
-        let group = self.number(keys, row)?;
+        let group = self.met.number(keys, row)?;
         if self.integers.push(group, value) { self.settle() } else { Ok(()) }
     }
 
     pub(crate) fn float(&mut self, keys: Keys<'_>, row: usize, value: f64) -> Result<(), Fault> {
-        let group = self.number(keys, row)?;
+        let group = self.met.number(keys, row)?;
         if self.floats.push(group, value) { self.settle() } else { Ok(()) }
     }
 
@@ -135,27 +140,93 @@ impl<'t> Groups<'t> {
         if let Ok(value) = i64::try_from(value) {
             return self.integer(keys, row, value);
         }
-        let group = self.number(keys, row)?;
-        self.partial(group as usize)?.absorb_integer(value, None).map_err(too_many)
+        let group = self.met.number(keys, row)?;
+        self.met.state(group as usize)?.absorb_integer(value, None).map_err(too_many)
     }
 
     /// Brings all values to their groups.
     pub(crate) fn settle(&mut self) -> Result<(), Fault> {
-        let (starts, values) = self.integers.take(self.keys.len());
+        let (starts, values) = self.integers.take(self.met.keys.len());
         for (group, ends) in starts.windows(2).enumerate().filter(|(_, ends)| ends[0] < ends[1]) {
-            let partial = self.partial(group)?;
+            let partial = self.met.state(group)?;
             partial.absorb_i64(&values[ends[0]..ends[1]], Indices::Unknown).map_err(too_many)?;
         }
-        let (starts, values) = self.floats.take(self.keys.len());
+        let (starts, values) = self.floats.take(self.met.keys.len());
         let nan = self.nan;
         for (group, ends) in starts.windows(2).enumerate().filter(|(_, ends)| ends[0] < ends[1]) {
-            let partial = self.partial(group)?;
+            let partial = self.met.state(group)?;
             partial.absorb_f64(&values[ends[0]..ends[1]], Indices::Unknown, nan).map_err(too_many)?;
+            // The bound on groups does not know of it.
+            partial.tidy();
+        }
+        Ok(())
+    }
+}
+
+impl<'t> DecimalGroups<'t> {
+    pub(crate) fn new(grouped: &'t mut Grouped<DecimalSum>) -> Self {
+        Self { met: Met::new(grouped), units: Gathered::default() }
+    }
+
+    pub(crate) fn skip(&mut self, rows: u64) {
+        self.met.grouped.skip(rows);
+    }
+
+    /// A column as it is.
+    pub(crate) fn column(&mut self, decimals: &Decimals, keys: Keys<'_>) -> Result<(), Fault> {
+        let mut wide = decimals.wide.iter().peekable();
+        for (row, &units) in decimals.values.iter().enumerate() {
+            match wide.next_if(|(at, _)| *at == row) {
+                Some((_, value)) => {
+                    let value = Decimal::from_units(value.units.clone(), value.scale.into());
+                    self.value(keys, row, &value.map_err(too_long)?)?;
+                }
+                None => self.units(keys, row, units)?,
+            }
         }
         Ok(())
     }
 
-    fn partial(&mut self, group: usize) -> Result<&mut Partial, Fault> {
+    /// `units / 10^scale`.
+    pub(crate) fn units(&mut self, keys: Keys<'_>, row: usize, units: (i128, i32)) -> Result<(), Fault> {
+        let group = self.met.number(keys, row)?;
+        if self.units.push(group, units) { self.settle() } else { Ok(()) }
+    }
+
+    pub(crate) fn value(&mut self, keys: Keys<'_>, row: usize, value: &Decimal) -> Result<(), Fault> {
+        let group = self.met.number(keys, row)?;
+        self.met.state(group as usize)?.add(value, None);
+        Ok(())
+    }
+
+    /// Brings all values to their groups.
+    pub(crate) fn settle(&mut self) -> Result<(), Fault> {
+        let (starts, values) = self.units.take(self.met.keys.len());
+        for (group, ends) in starts.windows(2).enumerate().filter(|(_, ends)| ends[0] < ends[1]) {
+            self.met.state(group)?.add_units(&values[ends[0]..ends[1]]).map_err(too_long)?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a decimal number is not added.
+pub(crate) fn too_long(_: NotDecimal) -> Fault {
+    Fault::new("add a decimal number with more than 4096 digits before or after the point")
+}
+
+impl<'t, S: GroupState> Met<'t, S> {
+    fn new(grouped: &'t mut Grouped<S>) -> Self {
+        Self {
+            grouped,
+            numbers: HashMap::new(),
+            keys: Vec::new(),
+            last: None,
+            last_cells: Vec::new(),
+            cells: Vec::new(),
+        }
+    }
+
+    fn state(&mut self, group: usize) -> Result<&mut S, Fault> {
         self.grouped.group(&self.keys[group]).map_err(too_many_groups)
     }
 

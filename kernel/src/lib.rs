@@ -13,7 +13,10 @@ mod decimal;
 mod fault;
 mod files;
 mod group;
+mod names;
 mod numbers;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod place;
 mod plan;
 mod range;

@@ -1,20 +1,22 @@
 //! Numbers of fixed width: npy and raw files.
 //!
-//! A number belongs to the part of the file in which its first byte lies.
+//! An array of two axes is rows of columns, which are called as those of a table without names. A row belongs to the
+//! part of the file in which its first byte lies, or would lie if the rows were stored one after the other.
 
-use tally_columns::{Buffer, Compression, Fixed, Format, Npy, NpyError, Slice};
+use tally_columns::{Buffer, Compression, Element, Fixed, Format, Npy, NpyError, Slice};
 use tally_expr::{Column, Evaluator, Kind, LANES, Program, Schema};
-use tally_protocol::job::{KernelSpec, Nan};
-use tally_protocol::source::{Files, Part};
+use tally_protocol::job::{KernelSpec, Nan, OnBad};
+use tally_protocol::source::{FileSource, Files, Part};
 use tally_reduce::{Indices, Partial};
 
-use crate::chunk::{absorb, policy, too_many};
-use crate::files::FileBytes;
+use crate::chunk::{absorb, policy, too_many, without_answer};
+use crate::files::{Bytes, FileBytes};
+use crate::names;
 use crate::plan::compile;
 use crate::stream::{self, Plain, compression};
 use crate::{Fault, KeepGoing};
 
-/// What expressions call the number.
+/// What expressions call the number of a row that has only one.
 pub(crate) const NAME: &str = "value";
 
 /// Bytes between two questions whether to go on.
@@ -24,13 +26,28 @@ const HEAD_BYTES: u64 = 4 << 10;
 
 /// Files of numbers.
 pub(crate) struct Numbers {
-    files: Vec<Fixed>,
-    packed: Vec<(Compression, u64)>,
-    names: Vec<String>,
+    files: Vec<Array>,
     program: Option<Program>,
     of: String,
     filter: Option<String>,
     nan: Nan,
+    on_bad: OnBad,
+}
+
+/// One file.
+struct Array {
+    name: String,
+    bytes: u64,
+    compression: Compression,
+    /// Where the first row begins.
+    data: u64,
+    /// Bytes of a row.
+    stride: u64,
+    rows: u64,
+    /// How many rows there are is known at the end.
+    open: bool,
+    /// The columns that are read.
+    columns: Vec<Fixed>,
 }
 
 impl Numbers {
@@ -46,39 +63,37 @@ impl Numbers {
         if spec.decimal {
             return Err(Fault::usage("add an array as decimals: --decimal reads text"));
         }
-        let (mut fixed, mut packed) = (Vec::new(), Vec::new());
-        for (at, (file, format)) in files.files.iter().zip(formats).enumerate() {
-            let wrong = |why: String| Fault::usage(format!("read {}: {why}", file.name));
-            let compression = compression(at, &file.name, file.bytes, format, bytes)?;
-            packed.push((compression, file.bytes));
-            fixed.push(match format {
-                // How many there are is known at the end.
-                Format::Raw { element, skip } if compression != Compression::None => {
-                    let stride = element.number.bytes() as u64;
-                    Fixed { element: *element, first: *skip, stride, count: u64::MAX / stride }
-                }
-                Format::Raw { element, skip } => {
-                    Fixed::raw(*element, *skip, file.bytes).map_err(|why| wrong(why.to_string()))?
-                }
-                _ => npy(at, &file.name, file.bytes, compression, bytes, &wrong)?,
-            });
-        }
-        let is_float = |fixed: &Fixed| fixed.element.number.is_float();
-        let of = spec.of.clone().unwrap_or_else(|| NAME.to_owned());
-        let program = if spec.of.is_none() && spec.filter.is_none() {
+        let shapes: Vec<Shape> = (files.files.iter().zip(formats).enumerate())
+            .map(|(at, (file, format))| Shape::read(at, file, format, bytes))
+            .collect::<Result<_, Fault>>()?;
+        let wanted = wanted(spec, files, &shapes)?;
+        let arrays = files
+            .files
+            .iter()
+            .zip(&shapes)
+            .map(|(file, shape)| shape.array(spec, file, &wanted))
+            .collect::<Result<Vec<_>, Fault>>()?;
+        let of = spec.of.clone().unwrap_or_else(|| wanted.first().cloned().unwrap_or_else(|| "0".to_owned()));
+        let program = if spec.of.is_none() && spec.filter.is_none() && wanted.len() == 1 {
             None
         } else {
-            let mixed = fixed.iter().any(is_float) && !fixed.iter().all(is_float);
-            if mixed {
+            let is_float = |shape: &Shape| shape.element.number.is_float();
+            if shapes.iter().any(is_float) && !shapes.iter().all(is_float) && !wanted.is_empty() {
                 return Err(Fault::usage("compute an expression over files of integers and files of floats")
                     .hint("convert one of them, or sum them without --of"));
             }
-            let kind = if fixed.iter().any(is_float) { Kind::Float } else { Kind::Integer };
-            let schema = Schema::columns([(NAME.to_owned(), kind)]);
+            let kind = if shapes.iter().any(is_float) { Kind::Float } else { Kind::Integer };
+            let schema = Schema::columns(wanted.iter().map(|name| (name.clone(), kind)));
             Some(compile(&of, spec.filter.as_deref(), &schema)?)
         };
-        let names = files.files.iter().map(|file| file.name.clone()).collect();
-        Ok(Self { files: fixed, packed, names, program, of, filter: spec.filter.clone(), nan: spec.nan })
+        Ok(Self {
+            files: arrays,
+            program,
+            of,
+            filter: spec.filter.clone(),
+            nan: spec.nan,
+            on_bad: spec.on_bad,
+        })
     }
 
     /// False when it was told to stop.
@@ -89,39 +104,34 @@ impl Numbers {
         partial: &mut Partial,
         keep_going: &mut KeepGoing<'_>,
     ) -> Result<bool, Fault> {
-        let fixed = &self.files[part.file];
-        if self.packed[part.file].0 != Compression::None {
+        let array = &self.files[part.file];
+        if array.compression != Compression::None {
             return self.unpacked(bytes, part, partial, keep_going);
         }
-        // The numbers whose first byte lies in the part.
-        let number_at =
-            |offset: u64| offset.saturating_sub(fixed.first).div_ceil(fixed.stride).min(fixed.count);
-        let (mut from, to) = (number_at(part.from), number_at(part.to));
-        let step = (BETWEEN / fixed.stride).max(1);
-        let (start, end) = fixed.range(from, to);
-        let all = if from < to { Some(bytes.part(part.file, start, end)?) } else { None };
-        let mut buffer = Buffer::default();
-        while let Some(all) = all.as_ref().filter(|_| from < to) {
+        let row_at = |offset: u64| offset.saturating_sub(array.data).div_ceil(array.stride).min(array.rows);
+        let (first, to) = (row_at(part.from), row_at(part.to));
+        let step = (BETWEEN / array.stride).max(1);
+        let mut buffers = array.buffers();
+        let mut from = first;
+        while from < to {
             let until = (from + step).min(to);
-            let (low, high) = fixed.range(from, until);
-            let at = |offset: u64| usize::try_from(offset - start).unwrap_or(usize::MAX);
-            let window = all.get(at(low)..at(high)).ok_or_else(|| {
-                Fault::new(format!("read {}: it is shorter than it was", self.names[part.file]))
-            })?;
-            let slice = fixed.slice(window, &mut buffer);
-            match &self.program {
-                None => self.absorb(slice, partial)?,
-                Some(program) => self.compute(program, slice, from, partial)?,
-            }
+            let held = array.held(bytes, part.file, (from, until))?;
+            let windows = array.columns.iter().zip(held.iter().cycle()).map(|(column, (start, held))| {
+                let (low, high) = column.range(from, until);
+                let at = |offset: u64| usize::try_from(offset - start).unwrap_or(usize::MAX);
+                held.get(at(low)..at(high)).ok_or_else(|| array.wrong("it is shorter than it was"))
+            });
+            let windows: Vec<&[u8]> = windows.collect::<Result<_, Fault>>()?;
+            self.take(array, &windows, (from, until), &mut buffers, partial)?;
             from = until;
-            if from < to && !keep_going((high - start).min(part.to - part.from)) {
+            if from < to && !keep_going(((from - first) * array.stride).min(part.to - part.from)) {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    /// All numbers of a compressed file, if the part has its first byte; else none.
+    /// All rows of a compressed file, if the part has its first byte; else none.
     fn unpacked(
         &self,
         bytes: &dyn FileBytes,
@@ -132,48 +142,68 @@ impl Numbers {
         if part.from > 0 {
             return Ok(true);
         }
-        let (fixed, name) = (&self.files[part.file], &self.names[part.file]);
-        let (compression, length) = self.packed[part.file];
-        let mut plain = Plain::new(part.file, name, length, compression, bytes);
-        let mut buffer = Buffer::default();
-        let open = fixed.count > u64::MAX / 16;
-        let short = |why: &str| Fault::new(format!("read {name}: {why}"));
-        if !plain.leave_out(fixed.first)? && fixed.count > 0 && !open {
-            return Err(short("it is cut off"));
+        let array = &self.files[part.file];
+        let mut plain = Plain::new(part.file, &array.name, array.bytes, array.compression, bytes);
+        if !plain.leave_out(array.data)? && array.rows > 0 && !array.open {
+            return Err(array.wrong("it is cut off"));
         }
-        let step = (BETWEEN / fixed.stride).max(1);
+        let mut buffers = array.buffers();
+        let step = (BETWEEN / array.stride).max(1);
         let mut at = 0;
-        while at < fixed.count {
-            let until = (at + step).min(fixed.count);
-            let (low, high) = fixed.range(at, until);
-            let wanted = usize::try_from(high - low).unwrap_or(usize::MAX);
-            let apart = usize::try_from((until - at) * fixed.stride).unwrap_or(usize::MAX);
-            if plain.rest().len() < apart && !plain.ended() {
-                plain.fill(apart - plain.rest().len())?;
+        while at < array.rows {
+            let mut until = (at + step).min(array.rows);
+            let wanted = usize::try_from((until - at) * array.stride).unwrap_or(usize::MAX);
+            if plain.rest().len() < wanted && !plain.ended() {
+                plain.fill(wanted - plain.rest().len())?;
             }
             let rest = plain.rest();
-            let window = &rest[..rest.len().min(wanted)];
-            if window.len() < wanted && !open {
-                return Err(short("it is cut off"));
+            if rest.len() < wanted {
+                if !array.open {
+                    return Err(array.wrong("it is cut off"));
+                }
+                if !(rest.len() as u64).is_multiple_of(array.stride) {
+                    return Err(array.wrong("its last number is incomplete"));
+                }
+                until = at + rest.len() as u64 / array.stride;
             }
-            if window.is_empty() {
+            if until == at {
                 break;
             }
-            if window.len() < wanted && !(window.len() as u64).is_multiple_of(fixed.stride) {
-                return Err(short("its last number is incomplete"));
-            }
-            let slice = fixed.slice(window, &mut buffer);
-            match &self.program {
-                None => self.absorb(slice, partial)?,
-                Some(program) => self.compute(program, slice, at, partial)?,
-            }
-            plain.done(apart);
+            let windows = array.columns.iter().map(|column| {
+                let skip = usize::try_from(column.first - array.data).unwrap_or(usize::MAX);
+                rest.get(skip..rest.len().min(wanted)).unwrap_or(&[])
+            });
+            let windows: Vec<&[u8]> = windows.collect();
+            self.take(array, &windows, (at, until), &mut buffers, partial)?;
+            plain.done(wanted);
             at = until;
             if !keep_going(plain.progress(part)) {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Folds the rows `from..to`, of which each column has its window.
+    fn take(
+        &self,
+        array: &Array,
+        windows: &[&[u8]],
+        (from, to): (u64, u64),
+        buffers: &mut [Buffer],
+        partial: &mut Partial,
+    ) -> Result<(), Fault> {
+        let columns = array.columns.iter().zip(windows).zip(buffers);
+        let slices: Vec<Slice<'_>> =
+            columns.map(|((column, window), buffer)| column.slice(window, buffer)).collect();
+        match (&self.program, slices.as_slice()) {
+            (None, [slice]) => self.absorb(*slice, partial),
+            (None, _) => Err(array.wrong("it has several columns")),
+            (Some(program), slices) => {
+                let rows = usize::try_from(to - from).unwrap_or(usize::MAX);
+                self.compute(program, slices, (from, rows), partial)
+            }
+        }
     }
 
     fn absorb(&self, slice: Slice<'_>, partial: &mut Partial) -> Result<(), Fault> {
@@ -196,53 +226,213 @@ impl Numbers {
     fn compute(
         &self,
         program: &Program,
-        slice: Slice<'_>,
-        first: u64,
+        slices: &[Slice<'_>],
+        (first, rows): (u64, usize),
         partial: &mut Partial,
     ) -> Result<(), Fault> {
         let mut evaluator = Evaluator::new(program);
-        let all = slice.len();
-        for from in (0..all).step_by(LANES) {
-            let to = (from + LANES).min(all);
-            let column = match slice {
-                Slice::I8(values) => Column::I8(&values[from..to]),
-                Slice::I16(values) => Column::I16(&values[from..to]),
-                Slice::I32(values) => Column::I32(&values[from..to]),
-                Slice::I64(values) => Column::I64(&values[from..to]),
-                Slice::U8(values) => Column::U8(&values[from..to]),
-                Slice::U16(values) => Column::U16(&values[from..to]),
-                Slice::U32(values) => Column::U32(&values[from..to]),
-                Slice::U64(values) => Column::U64(&values[from..to]),
-                Slice::F32(values) => Column::F32(&values[from..to]),
-                Slice::F64(values) => Column::F64(&values[from..to]),
-            };
-            let chunk = evaluator
-                .run_columns(std::slice::from_ref(&column), to - from, first + from as u64)
-                .map_err(|error| Fault::of_element(&self.of, self.filter.as_deref(), &error))?;
-            absorb(partial, &chunk, policy(self.nan))?;
+        let nan = policy(self.nan);
+        let mut run = |from: usize, to: usize, partial: &mut Partial| {
+            let columns: Vec<Column<'_>> = slices.iter().map(|slice| lanes(*slice, from, to)).collect();
+            match evaluator.run_columns(&columns, to - from, first + from as u64) {
+                Ok(chunk) => absorb(partial, &chunk, nan).map(|()| None),
+                Err(error) => Ok(Some(error)),
+            }
+        };
+        for from in (0..rows).step_by(LANES) {
+            let to = (from + LANES).min(rows);
+            match run(from, to, partial)? {
+                None => {}
+                Some(error) if self.on_bad == OnBad::Error => {
+                    return Err(Fault::of_element(&self.of, self.filter.as_deref(), &error));
+                }
+                // One by one, to find those that have an answer.
+                Some(_) => {
+                    for row in from..to {
+                        if run(row, row + 1, partial)?.is_some() {
+                            without_answer(partial, self.on_bad, nan)?;
+                        }
+                    }
+                }
+            }
         }
         Ok(())
     }
 }
 
-/// Reads the header of an npy file.
-fn npy(
-    file: usize,
-    name: &str,
-    length: u64,
+fn lanes(slice: Slice<'_>, from: usize, to: usize) -> Column<'_> {
+    match slice {
+        Slice::I8(values) => Column::I8(&values[from..to]),
+        Slice::I16(values) => Column::I16(&values[from..to]),
+        Slice::I32(values) => Column::I32(&values[from..to]),
+        Slice::I64(values) => Column::I64(&values[from..to]),
+        Slice::U8(values) => Column::U8(&values[from..to]),
+        Slice::U16(values) => Column::U16(&values[from..to]),
+        Slice::U32(values) => Column::U32(&values[from..to]),
+        Slice::U64(values) => Column::U64(&values[from..to]),
+        Slice::F32(values) => Column::F32(&values[from..to]),
+        Slice::F64(values) => Column::F64(&values[from..to]),
+    }
+}
+
+impl Array {
+    fn wrong(&self, why: &str) -> Fault {
+        Fault::new(format!("read {}: {why}", self.name))
+    }
+
+    /// The bytes in which the wanted numbers of some rows lie, with the offset of each run: one run for all columns where
+    /// rows are stored one after the other, else one for each.
+    fn held(
+        &self,
+        bytes: &dyn FileBytes,
+        file: usize,
+        (from, to): (u64, u64),
+    ) -> Result<Vec<(u64, Bytes)>, Fault> {
+        let mut ranges: Vec<(u64, u64)> = self.columns.iter().map(|column| column.range(from, to)).collect();
+        if self.columns.iter().all(|column| column.stride == self.stride) {
+            let low = ranges.iter().map(|(low, _)| *low).min();
+            let high = ranges.iter().map(|(_, high)| *high).max();
+            ranges = low.zip(high).into_iter().collect();
+        }
+        ranges.into_iter().map(|(low, high)| Ok((low, bytes.part(file, low, high)?))).collect()
+    }
+
+    fn buffers(&self) -> Vec<Buffer> {
+        vec![Buffer::default(); self.columns.len()]
+    }
+}
+
+/// What a file says about its numbers.
+struct Shape {
     compression: Compression,
-    bytes: &dyn FileBytes,
-    wrong: &dyn Fn(String) -> Fault,
-) -> Result<Fixed, Fault> {
+    element: Element,
+    /// Where the numbers begin.
+    data: u64,
+    rows: u64,
+    open: bool,
+    /// How many columns there are, and where each is; `None` of a raw file, which has one.
+    npy: Option<Npy>,
+    width: u64,
+}
+
+impl Shape {
+    fn read(at: usize, file: &FileSource, format: &Format, bytes: &dyn FileBytes) -> Result<Self, Fault> {
+        let compression = compression(at, &file.name, file.bytes, format, bytes)?;
+        let packed = compression != Compression::None;
+        if let Format::Raw { element, skip } = format {
+            let length = if packed { *skip } else { file.bytes };
+            let raw = Fixed::raw(*element, *skip, length).map_err(|why| wrong(&file.name, &why))?;
+            let rows = if packed { u64::MAX / raw.stride } else { raw.count };
+            let (element, data) = (*element, *skip);
+            return Ok(Self { compression, element, data, rows, open: packed, npy: None, width: 1 });
+        }
+        let npy = npy(at, file, compression, bytes)?;
+        let (rows, width) = match *npy.shape.as_slice() {
+            [] => (1, 1),
+            [rows] => (rows, 1),
+            [rows, width] => (rows, width),
+            _ => return Err(wrong(&file.name, &NpyError::Axes(npy.shape.len()))),
+        };
+        Ok(Self {
+            compression,
+            element: npy.element,
+            data: npy.data,
+            rows,
+            open: false,
+            npy: Some(npy),
+            width,
+        })
+    }
+
+    /// The number of the column that an expression calls so, from 0.
+    fn find(&self, name: &str) -> Option<u64> {
+        match name {
+            NAME if self.width == 1 => Some(0),
+            _ => {
+                let number: u64 = name.strip_prefix('c')?.parse().ok()?;
+                (1..=self.width).contains(&number).then(|| number - 1)
+            }
+        }
+    }
+
+    /// What expressions call its columns; the first of very many.
+    fn names(&self) -> Vec<String> {
+        const MANY: u64 = 1_000;
+        if self.width == 1 {
+            return vec![NAME.to_owned()];
+        }
+        (1..=self.width.min(MANY)).map(|number| format!("c{number}")).collect()
+    }
+
+    fn array(&self, spec: &KernelSpec, file: &FileSource, wanted: &[String]) -> Result<Array, Fault> {
+        // Of a compressed file nobody knows how long it is; its end is looked for when it is read.
+        let packed = self.compression != Compression::None;
+        let length = if packed { u64::MAX } else { file.bytes };
+        let item = self.element.number.bytes() as u64;
+        let raw = Fixed { element: self.element, first: self.data, stride: item, count: self.rows };
+        let column = |name: &String| {
+            let unknown = || names::no_column(spec, &file.name, name, names::Why::Unknown(&self.names()));
+            let column = self.find(name).ok_or_else(unknown)?;
+            let fixed = self.npy.as_ref().map_or(Ok(raw), |npy| npy.fixed(Some(column), length));
+            fixed.map_err(|why| wrong(&file.name, &why))
+        };
+        let columns = wanted.iter().map(column).collect::<Result<Vec<_>, Fault>>()?;
+        let fortran = self.npy.as_ref().is_some_and(|npy| npy.fortran) && self.width > 1;
+        let (mut data, mut stride) = (self.data, item.saturating_mul(self.width).max(1));
+        match columns.as_slice() {
+            [column] if packed && fortran => (data, stride) = (column.first, column.stride),
+            [_, _, ..] if packed && fortran => {
+                return Err(Fault::usage(format!(
+                    "read several columns of {}: it is compressed, and has them one after the other",
+                    file.name
+                ))
+                .hint("unpack it first"));
+            }
+            _ => {}
+        }
+        Ok(Array {
+            name: file.name.clone(),
+            bytes: file.bytes,
+            compression: self.compression,
+            data,
+            stride,
+            rows: self.rows,
+            open: self.open,
+            columns,
+        })
+    }
+}
+
+/// What is read of each row, each once.
+fn wanted(spec: &KernelSpec, files: &Files, shapes: &[Shape]) -> Result<Vec<String>, Fault> {
+    let is_known = |name: &str| shapes.iter().any(|shape| shape.find(name).is_some());
+    let mut wanted = names::named(spec, is_known)?;
+    if spec.of.is_none() && !names::only_counts(spec) {
+        let wide = files.files.iter().zip(shapes).find(|(_, shape)| shape.width != 1);
+        if let Some((file, shape)) = wide {
+            let names = names::listed(shape.names().iter());
+            return Err(Fault::usage(format!("choose a column of {}: it has {}", file.name, shape.width))
+                .hint(format!("name one with --of: {names}")));
+        }
+        wanted.retain(|name| name != NAME);
+        wanted.insert(0, NAME.to_owned());
+    }
+    Ok(wanted)
+}
+
+fn wrong(name: &str, why: &dyn std::fmt::Display) -> Fault {
+    Fault::usage(format!("read {name}: {why}"))
+}
+
+/// Reads the header of an npy file.
+fn npy(at: usize, file: &FileSource, compression: Compression, bytes: &dyn FileBytes) -> Result<Npy, Fault> {
     let mut size = HEAD_BYTES;
-    // Of a compressed file nobody knows how long it is; its end is looked for when it is read.
-    let plain = if compression == Compression::None { length } else { u64::MAX };
     loop {
-        let (head, last) = stream::head(file, name, length, size, compression, bytes)?;
+        let (head, last) = stream::head(at, &file.name, file.bytes, size, compression, bytes)?;
         match Npy::read(&head) {
-            Ok(npy) => return npy.fixed(None, plain).map_err(|why| wrong(why.to_string())),
+            Ok(npy) => return Ok(npy),
             Err(NpyError::Need(more)) if (more as u64) > size && !last => size = more as u64,
-            Err(why) => return Err(wrong(why.to_string())),
+            Err(why) => return Err(wrong(&file.name, &why)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! From the words of a job to something that folds: what is compiled, which files are read how.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use tally_columns::{Dialect, Format};
 use tally_expr::{Program, Schema, WhichFault};
@@ -11,8 +12,12 @@ use tally_reduce::Tally;
 use crate::files::FileBytes;
 use crate::numbers::Numbers;
 use crate::range::{RangePlan, parse};
+use crate::stream;
 use crate::table::Tables;
 use crate::{Fault, KeepGoing};
+
+/// Bytes of a stream without a name that say what it is.
+const GUESS_BYTES: u64 = 4 << 10;
 
 /// What folds.
 pub(crate) enum Plan {
@@ -41,9 +46,12 @@ impl Plan {
                 let formats = files
                     .files
                     .iter()
-                    .map(|file| format_of(file, spec))
+                    .enumerate()
+                    .map(|(at, file)| {
+                        if is_nameless(file) { guess(at, file, spec, &*bytes) } else { format_of(file, spec) }
+                    })
                     .collect::<Result<Vec<Format>, Fault>>()?;
-                let bytes = Watched(bytes);
+                let bytes = Watched(bytes.into());
                 let reader = bytes.if_unchanged(0..files.files.len(), |bytes| {
                     Self::reader_of(spec, files, &formats, bytes)
                 })?;
@@ -57,32 +65,33 @@ impl Plan {
         spec: &KernelSpec,
         files: &Files,
         formats: &[Format],
-        bytes: &dyn FileBytes,
+        bytes: &Arc<dyn FileBytes>,
     ) -> Result<FileReader, Fault> {
-        let tabular = |format: &Format| matches!(format, Format::Csv { .. } | Format::Lines);
+        let tabular =
+            |format: &Format| matches!(format, Format::Csv { .. } | Format::Lines | Format::Parquet);
         let fixed = |format: &Format| matches!(format, Format::Npy | Format::Raw { .. });
         if formats.iter().all(fixed) {
-            Ok(FileReader::Numbers(Numbers::read(spec, files, formats, bytes)?))
+            Ok(FileReader::Numbers(Numbers::read(spec, files, formats, &**bytes)?))
         } else if formats.iter().all(tabular) {
             Ok(FileReader::Tables(Tables::read(spec, files, formats, bytes)?))
         } else {
             Err(Fault::usage("fold tables and arrays in one job")
-                .hint("all files of a job are either csv, tsv and txt, or npy and raw"))
+                .hint("all files of a job are either csv, tsv, txt and parquet, or npy and raw"))
         }
     }
 }
 
 /// Files that are looked at again after they were read: an answer, or a complaint, about bytes that changed meanwhile
 /// counts for nothing.
-struct Watched(Box<dyn FileBytes>);
+struct Watched(Arc<dyn FileBytes>);
 
 impl Watched {
     fn if_unchanged<T>(
         &self,
         mut files: impl Iterator<Item = usize>,
-        read: impl FnOnce(&dyn FileBytes) -> Result<T, Fault>,
+        read: impl FnOnce(&Arc<dyn FileBytes>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let result = read(&*self.0);
+        let result = read(&self.0);
         files.try_for_each(|file| self.0.unchanged(file))?;
         result
     }
@@ -104,12 +113,13 @@ impl FilesPlan {
             let whole =
                 self.bytes.if_unchanged(std::iter::once(part.file), |bytes| match (reader, &mut *tally) {
                     (FileReader::Numbers(numbers), Tally::Plain(partial)) => {
-                        numbers.fold(bytes, part, partial, more)
+                        numbers.fold(&**bytes, part, partial, more)
                     }
-                    (FileReader::Numbers(_), Tally::Grouped(_) | Tally::Decimal { .. }) => {
-                        Err(Fault::usage("group an array or add it as decimals"))
-                    }
-                    (FileReader::Tables(tables), tally) => tables.fold(bytes, part, tally, more),
+                    (
+                        FileReader::Numbers(_),
+                        Tally::Grouped(_) | Tally::Decimal { .. } | Tally::GroupedDecimal(_),
+                    ) => Err(Fault::usage("group an array or add it as decimals")),
+                    (FileReader::Tables(tables), tally) => tables.fold(&**bytes, part, tally, more),
                 })?;
             if !whole {
                 return Ok(false);
@@ -127,6 +137,25 @@ fn format_of(file: &FileSource, spec: &KernelSpec) -> Result<Format, Fault> {
         None => Format::from_name(&file.name),
     };
     let format = format.map_err(|why| Fault::usage(format!("read {}: {why}", file.name)))?;
+    adapted(file, spec, format)
+}
+
+/// Whether neither a name nor the user says how it is read: standard input, what a shell hands over as `/dev/fd/63`.
+fn is_nameless(file: &FileSource) -> bool {
+    let stream = file.name == "-" || ["/dev/", "/proc/"].iter().any(|place| file.name.starts_with(place));
+    file.format.is_none() && stream && Format::from_name(&file.name).is_err()
+}
+
+/// How such a one is read, by its first bytes.
+fn guess(at: usize, file: &FileSource, spec: &KernelSpec, bytes: &dyn FileBytes) -> Result<Format, Fault> {
+    // Not one of raw numbers, so it may be compressed.
+    let compression = stream::compression(at, &file.name, file.bytes, &Format::Lines, bytes)?;
+    let (head, _) = stream::head(at, &file.name, file.bytes, GUESS_BYTES, compression, bytes)?;
+    adapted(file, spec, Format::guess(&head))
+}
+
+/// The same with what the user says of tables.
+fn adapted(file: &FileSource, spec: &KernelSpec, format: Format) -> Result<Format, Fault> {
     match format {
         Format::Csv { dialect, header } => {
             let dialect = match spec.delimiter {
@@ -136,8 +165,9 @@ fn format_of(file: &FileSource, spec: &KernelSpec) -> Result<Format, Fault> {
             };
             Ok(Format::Csv { dialect, header: header && !spec.no_header })
         }
+        Format::Parquet if cfg!(feature = "parquet") => Ok(format),
         Format::Parquet => Err(Fault::usage(format!("read {}: this build has no Parquet", file.name))
-            .hint("build it with --features parquet")),
+            .hint("build it with cargo build --release --features parquet")),
         Format::Lines | Format::Npy | Format::Raw { .. } => Ok(format),
     }
 }
@@ -169,7 +199,8 @@ pub fn check(spec: &KernelSpec) -> Result<(), Fault> {
             if let Some(filter) = &spec.filter {
                 parse("--where", filter)?;
             }
-            files.files.iter().try_for_each(|file| format_of(file, spec).map(|_| ()))
+            let named = files.files.iter().filter(|file| !is_nameless(file));
+            named.into_iter().try_for_each(|file| format_of(file, spec).map(|_| ()))
         }
     }
 }

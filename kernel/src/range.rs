@@ -1,12 +1,12 @@
 //! Integers of ranges: as they are, or through an expression in `i`.
 
 use tally_expr::{Ast, Evaluator, IndexRange, LANES, Program, Schema};
-use tally_protocol::job::{KernelSpec, Nan};
+use tally_protocol::job::{KernelSpec, Nan, OnBad};
 use tally_protocol::range::Progression;
 use tally_protocol::source;
 use tally_reduce::Partial;
 
-use crate::chunk::{absorb, policy};
+use crate::chunk::{absorb, policy, without_answer};
 use crate::plan::compile;
 use crate::{Fault, KeepGoing};
 
@@ -25,6 +25,7 @@ pub(crate) enum RangePlan {
         of: String,
         filter: Option<String>,
         nan: Nan,
+        on_bad: OnBad,
     },
 }
 
@@ -35,7 +36,7 @@ impl RangePlan {
         }
         let of = spec.of.clone().unwrap_or_else(|| "i".to_owned());
         let program = compile(&of, spec.filter.as_deref(), &Schema::range())?;
-        Ok(Self::Computed { program, of, filter: spec.filter.clone(), nan: spec.nan })
+        Ok(Self::Computed { program, of, filter: spec.filter.clone(), nan: spec.nan, on_bad: spec.on_bad })
     }
 
     /// False when it was told to stop.
@@ -52,7 +53,7 @@ impl RangePlan {
             let more = &mut |done: u64| keep_going(base + done);
             let whole = match self {
                 Self::Plain => partial.absorb_progression(&run.first, &run.step, run.count, more),
-                Self::Computed { program, of, filter, nan } => {
+                Self::Computed { program, of, filter, nan, on_bad } => {
                     let mut evaluator = Evaluator::new(program);
                     let range = IndexRange::new(run.first, run.step, run.count);
                     let (mut done, mut asked) = (0, 0);
@@ -67,10 +68,25 @@ impl RangePlan {
                             }
                         }
                         let lanes = LANES.min(usize::try_from(run.count - done).unwrap_or(LANES));
-                        let chunk = evaluator
-                            .run_range(&range, done, lanes)
-                            .map_err(|error| Fault::of_element(of, filter.as_deref(), &error))?;
-                        absorb(partial, &chunk, policy(*nan))?;
+                        let failed = match evaluator.run_range(&range, done, lanes) {
+                            Ok(chunk) => absorb(partial, &chunk, policy(*nan)).map(|()| None)?,
+                            Err(error) => Some(error),
+                        };
+                        match failed {
+                            None => {}
+                            Some(error) if *on_bad == OnBad::Error => {
+                                return Err(Fault::of_element(of, filter.as_deref(), &error));
+                            }
+                            // One by one, to find those that have an answer.
+                            Some(_) => {
+                                for at in done..done + lanes as u64 {
+                                    match evaluator.run_range(&range, at, 1) {
+                                        Ok(chunk) => absorb(partial, &chunk, policy(*nan))?,
+                                        Err(_) => without_answer(partial, *on_bad, policy(*nan))?,
+                                    }
+                                }
+                            }
+                        }
                         done += lanes as u64;
                     }
                 }

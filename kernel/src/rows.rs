@@ -1,13 +1,14 @@
 //! Batches of rows on their way into the state of a part: as they are, through an expression, by groups, as decimals.
 
-use tally_columns::{Batch, Column as Cells, Integers, Kind as CellKind};
-use tally_expr::{Column, Evaluator, LANES, Program};
+use tally_columns::{Batch, Column as Cells, Decimals, Integers, Kind as CellKind};
+use tally_expr::{Column, EvalError, Evaluator, LANES, Program};
+use tally_protocol::job::OnBad;
 use tally_reduce::{DecimalSum, Indices, Integer, NanPolicy, Partial, Tally};
 
 use crate::Fault;
-use crate::chunk::{absorb, too_many};
+use crate::chunk::{absorb, too_many, without_answer};
 use crate::decimal::{self, DecimalPlan};
-use crate::group::{Groups, Keys};
+use crate::group::{DecimalGroups, Groups, Keys};
 
 /// What is folded of each row.
 pub(crate) enum Fold {
@@ -48,7 +49,7 @@ impl Fold {
 
 /// What went wrong with a batch.
 pub(crate) enum Trouble {
-    Element(tally_expr::EvalError),
+    Element(EvalError),
     Fault(Fault),
 }
 
@@ -63,6 +64,7 @@ enum Into<'t> {
     Whole(&'t mut Partial),
     Groups(Box<Groups<'t>>),
     Decimals(&'t mut DecimalSum),
+    DecimalGroups(Box<DecimalGroups<'t>>),
 }
 
 /// Takes batch after batch of one part.
@@ -71,10 +73,11 @@ pub(crate) struct Taker<'t> {
     evaluator: Option<Evaluator<'t>>,
     into: Into<'t>,
     nan: NanPolicy,
+    on_bad: OnBad,
 }
 
 impl<'t> Taker<'t> {
-    pub(crate) fn new(fold: &'t Fold, nan: NanPolicy, tally: &'t mut Tally) -> Self {
+    pub(crate) fn new(fold: &'t Fold, nan: NanPolicy, on_bad: OnBad, tally: &'t mut Tally) -> Self {
         let evaluator = match fold {
             Fold::Computed { program, .. } => Some(Evaluator::new(program)),
             Fold::Rows | Fold::Column(_) | Fold::Decimal { .. } => None,
@@ -83,8 +86,9 @@ impl<'t> Taker<'t> {
             Tally::Plain(partial) => Into::Whole(partial),
             Tally::Grouped(grouped) => Into::Groups(Box::new(Groups::new(grouped, nan))),
             Tally::Decimal { sum, .. } => Into::Decimals(sum),
+            Tally::GroupedDecimal(grouped) => Into::DecimalGroups(Box::new(DecimalGroups::new(grouped))),
         };
-        Self { fold, evaluator, into, nan }
+        Self { fold, evaluator, into, nan, on_bad }
     }
 
     /// Folds a batch, which was read from `bytes`; of its columns the last ones are keys, where there are groups.
@@ -97,28 +101,35 @@ impl<'t> Taker<'t> {
             Into::Whole(partial) => partial.skip(skipped),
             Into::Groups(groups) => groups.skip(skipped),
             Into::Decimals(sum) => sum.skip(skipped),
+            Into::DecimalGroups(groups) => groups.skip(skipped),
         }
+        let skips = self.on_bad == OnBad::Skip;
         match (self.fold, &mut self.into) {
             (Fold::Computed { .. }, into) => {
                 let Some(evaluator) = &mut self.evaluator else { return Ok(()) };
-                let rows = Rows { batch, columns, bytes, nan: self.nan };
+                let rows = Rows { batch, columns, bytes, nan: self.nan, on_bad: self.on_bad };
                 rows.compute(evaluator, into, keys)
             }
-            (Fold::Decimal { plan, .. }, Into::Decimals(sum)) => plan.absorb(batch, bytes, sum),
+            (Fold::Decimal { plan, .. }, Into::Decimals(sum)) => {
+                let left_out = plan.compute(batch, columns, bytes, skips, &mut |_, value| {
+                    sum.add(value, None);
+                    Ok(())
+                })?;
+                sum.skip(left_out);
+                Ok(())
+            }
+            (Fold::Decimal { plan, .. }, Into::DecimalGroups(groups)) => {
+                let left_out = plan.compute(batch, columns, bytes, skips, &mut |row, value| {
+                    groups.value(keys, row, value)
+                })?;
+                groups.skip(left_out);
+                Ok(())
+            }
             (Fold::Column(_), Into::Whole(partial)) => Ok(absorb_column(columns, self.nan, partial)?),
             (Fold::Column(_), Into::Groups(groups)) => Ok(group_column(columns, groups, keys)?),
-            (Fold::Column(_), Into::Decimals(sum)) => match columns {
-                [Cells::Decimal(decimals)] => decimal::absorb_column(decimals, sum),
-                _ => Err(no_numbers().into()),
-            },
-            (Fold::Rows, Into::Whole(partial)) => {
-                let rows = vec![0; batch.rows()];
-                Ok(partial.absorb_u8(&rows, Indices::Unknown).map_err(too_many)?)
-            }
-            (Fold::Rows, Into::Groups(groups)) => {
-                Ok((0..batch.rows()).try_for_each(|row| groups.integer(keys, row, 0))?)
-            }
-            (Fold::Rows, Into::Decimals(sum)) => decimal::count_rows(batch.rows(), sum),
+            (Fold::Column(_), Into::Decimals(sum)) => Ok(decimal::absorb_column(decimals(columns)?, sum)?),
+            (Fold::Column(_), Into::DecimalGroups(groups)) => Ok(groups.column(decimals(columns)?, keys)?),
+            (Fold::Rows, into) => Ok(count_rows(batch.rows(), into, keys)?),
             (Fold::Decimal { .. }, Into::Whole(_) | Into::Groups(_)) => Err(no_numbers().into()),
         }
     }
@@ -127,6 +138,7 @@ impl<'t> Taker<'t> {
     pub(crate) fn end(self) -> Result<(), Fault> {
         match self.into {
             Into::Groups(mut groups) => groups.settle(),
+            Into::DecimalGroups(mut groups) => groups.settle(),
             Into::Whole(_) | Into::Decimals(_) => Ok(()),
         }
     }
@@ -138,6 +150,7 @@ struct Rows<'a> {
     columns: &'a [Cells],
     bytes: &'a [u8],
     nan: NanPolicy,
+    on_bad: OnBad,
 }
 
 impl Rows<'_> {
@@ -150,18 +163,75 @@ impl Rows<'_> {
         let all = self.batch.rows();
         for from in (0..all).step_by(LANES) {
             let to = (from + LANES).min(all);
-            let lanes: Vec<Lanes<'_>> =
-                self.columns.iter().map(|cells| Lanes::of(cells, self.bytes, from, to)).collect();
-            let columns: Vec<Column<'_>> = lanes.iter().map(Lanes::column).collect();
-            let first = self.batch.row_number(from).saturating_sub(1);
-            let chunk = evaluator.run_columns(&columns, to - from, first).map_err(Trouble::Element)?;
-            match into {
-                Into::Whole(partial) => absorb(partial, &chunk, self.nan)?,
-                Into::Groups(groups) => groups.absorb(&chunk, keys, from)?,
-                Into::Decimals(_) => return Err(no_numbers().into()),
+            match self.run(evaluator, into, keys, (from, to))? {
+                None => {}
+                Some(error) if self.on_bad == OnBad::Error => return Err(Trouble::Element(error)),
+                // One by one, to find those that have an answer.
+                Some(_) => {
+                    for row in from..to {
+                        if self.run(evaluator, into, keys, (row, row + 1))?.is_some() {
+                            self.without_answer(into, keys, row)?;
+                        }
+                    }
+                }
             }
         }
         Ok(())
+    }
+
+    /// Folds some rows; the first that has no answer, if there is one, and then none is folded.
+    fn run(
+        &self,
+        evaluator: &mut Evaluator<'_>,
+        into: &mut Into<'_>,
+        keys: Keys<'_>,
+        (from, to): (usize, usize),
+    ) -> Result<Option<EvalError>, Fault> {
+        let lanes: Vec<Lanes<'_>> =
+            self.columns.iter().map(|cells| Lanes::of(cells, self.bytes, from, to)).collect();
+        let columns: Vec<Column<'_>> = lanes.iter().map(Lanes::column).collect();
+        let first = self.batch.row_number(from).saturating_sub(1);
+        let chunk = match evaluator.run_columns(&columns, to - from, first) {
+            Ok(chunk) => chunk,
+            Err(error) => return Ok(Some(error)),
+        };
+        match into {
+            Into::Whole(partial) => absorb(partial, &chunk, self.nan)?,
+            Into::Groups(groups) => groups.absorb(&chunk, keys, from)?,
+            Into::Decimals(_) | Into::DecimalGroups(_) => return Err(no_numbers()),
+        }
+        Ok(None)
+    }
+
+    /// A row that has no answer, where that is no reason to stop.
+    fn without_answer(&self, into: &mut Into<'_>, keys: Keys<'_>, row: usize) -> Result<(), Fault> {
+        match into {
+            Into::Whole(partial) => without_answer(partial, self.on_bad, self.nan),
+            Into::Groups(groups) if self.on_bad == OnBad::Skip => {
+                groups.skip(1);
+                Ok(())
+            }
+            Into::Groups(groups) => groups.float(keys, row, f64::NAN),
+            Into::Decimals(_) | Into::DecimalGroups(_) => Err(no_numbers()),
+        }
+    }
+}
+
+/// Counts rows without looking at their cells.
+fn count_rows(rows: usize, into: &mut Into<'_>, keys: Keys<'_>) -> Result<(), Fault> {
+    match into {
+        Into::Whole(partial) => partial.absorb_u8(&vec![0; rows], Indices::Unknown).map_err(too_many),
+        Into::Groups(groups) => (0..rows).try_for_each(|row| groups.integer(keys, row, 0)),
+        Into::Decimals(sum) => decimal::count_rows(rows, sum),
+        Into::DecimalGroups(groups) => (0..rows).try_for_each(|row| groups.units(keys, row, (0, 0))),
+    }
+}
+
+/// The one column of decimals.
+fn decimals(columns: &[Cells]) -> Result<&Decimals, Fault> {
+    match columns {
+        [Cells::Decimal(decimals)] => Ok(decimals),
+        _ => Err(no_numbers()),
     }
 }
 

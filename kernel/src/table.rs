@@ -4,23 +4,23 @@
 //! say; where they said integers and a number further on is none, the fold ends with the name of that column
 //! (`Fault::floats`), and the whole job starts over with it as floats. So the answer depends on no cut.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use tally_columns::{
     Batch, Compression, Format, Kind as CellKind, NoColumn, OnBad, ROW_BYTES_MAX, ReadError, Reader, Table,
     TableError, Wanted,
 };
-use tally_expr::{Ast, Kind, Schema};
+use tally_expr::{Kind, Schema};
 use tally_protocol::job::{self, KernelSpec};
 use tally_protocol::source::{FileSource, Files, Part};
-use tally_reduce::{NanPolicy, Reduction, Tally};
+use tally_reduce::{NanPolicy, Tally};
 
 use crate::chunk::policy;
 use crate::decimal::DecimalPlan;
 use crate::files::{Bytes, FileBytes};
+use crate::names::{Why, listed, named, no_column, only_counts, quoted};
 use crate::place::{Start, Starts};
 use crate::plan::{compile, short};
-use crate::range::parse;
 use crate::rows::{Fold, Taker, Texts, Trouble};
 use crate::stream::{self, BLOCK_BYTES, Plain, compression};
 use crate::{Fault, KeepGoing};
@@ -37,17 +37,88 @@ pub(crate) struct Tables {
     /// Columns that group; they come after those of the fold.
     by: usize,
     on_bad: OnBad,
+    /// The same for rows whose expression has no answer.
+    unanswered: job::OnBad,
     nan: NanPolicy,
 }
 
-struct OneTable {
-    name: String,
+pub(crate) struct OneTable {
+    pub(crate) name: String,
     length: u64,
-    table: Table,
-    compression: Compression,
-    starts: Starts,
+    /// Its columns.
+    pub(crate) table: Table,
+    body: Body,
     /// The numbers of the columns that are read, in the order of the fold.
     columns: Vec<usize>,
+}
+
+/// How the rows of a file are stored.
+enum Body {
+    /// There is not even a header: a file without columns and rows, which is nothing beside others.
+    Empty,
+    /// As text that can be cut.
+    Text(Starts),
+    /// As packed text.
+    Packed(Compression),
+    /// In row groups.
+    #[cfg(feature = "parquet")]
+    Parquet(tally_columns::Parquet),
+}
+
+impl OneTable {
+    /// Opens a file, and looks what its columns are.
+    fn open(
+        at: usize,
+        file: &FileSource,
+        format: &Format,
+        bytes: &Arc<dyn FileBytes>,
+    ) -> Result<(Self, Vec<Sampled>), Fault> {
+        let (name, length) = (file.name.clone(), file.bytes);
+        #[cfg(feature = "parquet")]
+        if *format == Format::Parquet {
+            let parquet = crate::parquet::open(at, file, bytes)?;
+            let table = parquet.table().clone();
+            let kinds = (0..table.names().len()).map(|column| parquet.kind(column));
+            let sampled = kinds.map(|kind| Sampled {
+                kind,
+                numeric: matches!(kind, Some(CellKind::Integer | CellKind::Float | CellKind::Decimal)),
+            });
+            let sampled = sampled.collect();
+            let body = Body::Parquet(parquet);
+            return Ok((Self { name, length, table, body, columns: Vec::new() }, sampled));
+        }
+        let compression = compression(at, &name, length, format, &**bytes)?;
+        let Some((table, sampled)) = head(at, file, format, compression, &**bytes)? else {
+            let body = Body::Empty;
+            let table = Table::known(tally_columns::Dialect::LINES, Vec::new(), tally_columns::Place::START);
+            return Ok((Self { name, length, table, body, columns: Vec::new() }, Vec::new()));
+        };
+        let body = match compression {
+            Compression::None => Body::Text(Starts::new(at, length, table.dialect(), table.body())),
+            packed => Body::Packed(packed),
+        };
+        Ok((Self { name, length, table, body, columns: Vec::new() }, sampled))
+    }
+
+    fn is_empty(&self) -> bool {
+        matches!(self.body, Body::Empty)
+    }
+}
+
+#[cfg(feature = "parquet")]
+impl OneTable {
+    /// Whether its columns can be read as these kinds, and then as the text of keys.
+    fn check(&self, kinds: &[CellKind]) -> Result<(), Fault> {
+        let Body::Parquet(parquet) = &self.body else { return Ok(()) };
+        let kinds = kinds.iter().copied().chain(std::iter::repeat(CellKind::Text));
+        for (&column, kind) in self.columns.iter().zip(kinds) {
+            if let Some(why) = parquet.refuses(Wanted { column, kind }) {
+                let name = &self.table.names()[column];
+                return Err(Fault::usage(format!("read column '{name}' of {}: {why}", self.name)));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Tables {
@@ -55,28 +126,29 @@ impl Tables {
         spec: &KernelSpec,
         files: &Files,
         formats: &[Format],
-        bytes: &dyn FileBytes,
+        bytes: &Arc<dyn FileBytes>,
     ) -> Result<Self, Fault> {
         let mut tables = Vec::new();
         let mut guesses = Vec::new();
         for (at, (file, format)) in files.files.iter().zip(formats).enumerate() {
-            let compression = compression(at, &file.name, file.bytes, format, bytes)?;
-            let (table, kinds) = head(at, file, format, compression, bytes)?;
-            let starts = Starts::new(at, file.bytes, table.dialect(), table.body());
-            tables.push(OneTable {
-                name: file.name.clone(),
-                length: file.bytes,
-                table,
-                compression,
-                starts,
-                columns: Vec::new(),
-            });
-            guesses.push(kinds);
+            let (table, sampled) = OneTable::open(at, file, format, bytes)?;
+            tables.push(table);
+            guesses.push(sampled);
+        }
+        if let Some(first) = tables.first().filter(|_| tables.iter().all(OneTable::is_empty)) {
+            return Err(Fault::new(format!("read {}: {}", first.name, TableError::NoHeader)));
         }
         let names = wanted_names(spec, &tables, &guesses)?;
-        for table in &mut tables {
-            let find =
-                |name: &String| table.table.find(name).map_err(|why| no_column(&table.name, name, &why));
+        for table in tables.iter_mut().filter(|table| !table.is_empty()) {
+            let find = |name: &String| {
+                table.table.find(name).map_err(|why| {
+                    let why = match &why {
+                        NoColumn::Unknown(known) => Why::Unknown(known),
+                        NoColumn::Twice => Why::Twice,
+                    };
+                    no_column(spec, &table.name, name, why)
+                })
+            };
             table.columns = names.iter().chain(&spec.by).map(find).collect::<Result<_, Fault>>()?;
         }
         let kinds: Vec<CellKind> = (0..names.len())
@@ -84,7 +156,7 @@ impl Tables {
                 let kinds = tables
                     .iter()
                     .zip(&guesses)
-                    .filter_map(|(table, kinds)| kinds.get(table.columns[at])?.kind);
+                    .filter_map(|(table, kinds)| kinds.get(*table.columns.get(at)?)?.kind);
                 match common(kinds) {
                     CellKind::Integer if spec.floats.contains(&names[at]) && !spec.decimal => CellKind::Float,
                     CellKind::Integer | CellKind::Float if spec.decimal => CellKind::Decimal,
@@ -92,11 +164,25 @@ impl Tables {
                 }
             })
             .collect();
+        #[cfg(feature = "parquet")]
+        for table in &tables {
+            table.check(&kinds)?;
+        }
         let fold = match (&spec.of, &spec.filter, names.as_slice()) {
             (None, None, []) => Fold::Rows,
+            // A line that is no number is a bad one; the fold will say which.
+            (None, None, [_])
+                if kinds[0] == CellKind::Text && formats.iter().all(|one| *one == Format::Lines) =>
+            {
+                Fold::Column(if spec.decimal { CellKind::Decimal } else { CellKind::Integer })
+            }
             (None, None, [name]) => {
                 if kinds[0] == CellKind::Text {
-                    return Err(Fault::usage(format!("fold column '{name}': it has text, no numbers")));
+                    let all = files.files.iter().map(|file| file.name.as_str());
+                    let whose = all.collect::<Vec<_>>().join(", ");
+                    return Err(Fault::usage(format!(
+                        "fold column '{name}' of {whose}: it has text, no numbers"
+                    )));
                 }
                 Fold::Column(kinds[0])
             }
@@ -126,7 +212,14 @@ impl Tables {
             job::OnBad::Skip => OnBad::Skip,
             job::OnBad::Nan => OnBad::Nan,
         };
-        Ok(Self { files: tables, fold, by: spec.by.len(), on_bad, nan: policy(spec.nan) })
+        Ok(Self {
+            files: tables,
+            fold,
+            by: spec.by.len(),
+            on_bad,
+            unanswered: spec.on_bad,
+            nan: policy(spec.nan),
+        })
     }
 
     /// False when it was told to stop.
@@ -141,13 +234,17 @@ impl Tables {
         let kinds = self.fold.kinds().into_iter().chain(std::iter::repeat_n(CellKind::Text, self.by));
         let wanted: Vec<Wanted> =
             file.columns.iter().zip(kinds).map(|(&column, kind)| Wanted { column, kind }).collect();
-        let mut reader = Reader::new(&file.table, &wanted, self.on_bad);
-        let mut taker = Taker::new(&self.fold, self.nan, tally);
-        let run = Run { bytes, part, texts: self.fold.texts() };
-        let whole = if file.compression == Compression::None {
-            run.mapped(file, &mut reader, &mut taker, keep_going)?
-        } else {
-            run.unpacked(file, &mut reader, &mut taker, keep_going)?
+        let mut taker = Taker::new(&self.fold, self.nan, self.unanswered, tally);
+        let run = Run { bytes, part, texts: self.fold.texts(), name: &file.name, length: file.length };
+        let reader = || Reader::new(&file.table, &wanted, self.on_bad);
+        let whole = match &mut file.body {
+            Body::Empty => true,
+            Body::Text(starts) => run.mapped(&file.table, starts, &mut reader(), &mut taker, keep_going)?,
+            Body::Packed(compression) => {
+                run.unpacked(&file.table, *compression, &mut reader(), &mut taker, keep_going)?
+            }
+            #[cfg(feature = "parquet")]
+            Body::Parquet(parquet) => run.grouped(parquet, &wanted, self.on_bad, &mut taker, keep_going)?,
         };
         if whole {
             taker.end()?;
@@ -161,25 +258,29 @@ struct Run<'a> {
     bytes: &'a dyn FileBytes,
     part: Part,
     texts: Option<&'a Texts>,
+    /// The name of the file.
+    name: &'a str,
+    length: u64,
 }
 
 impl Run<'_> {
     /// The rows of a part of a plain file.
     fn mapped(
         &self,
-        file: &mut OneTable,
+        table: &Table,
+        starts: &mut Starts,
         reader: &mut Reader,
         taker: &mut Taker<'_>,
         keep_going: &mut KeepGoing<'_>,
     ) -> Result<bool, Fault> {
         let (bytes, part) = (self.bytes, self.part);
-        let start = match file.starts.first(bytes, part.from, &mut || keep_going(0))? {
-            Start::At(place) if place.offset <= part.to && place.offset < file.length => place,
+        let start = match starts.first(bytes, part.from, &mut || keep_going(0))? {
+            Start::At(place) if place.offset <= part.to && place.offset < self.length => place,
             Start::At(_) | Start::None => return Ok(true),
             Start::Stopped => return Ok(false),
         };
         let mut batch = Batch::default();
-        let mut window = Window::new(part.file, file.length, start.offset, part.to);
+        let mut window = Window::new(part.file, self.length, start.offset, part.to);
         let mut place = start;
         let mut view = window.map(bytes)?;
         while place.offset <= part.to {
@@ -189,8 +290,8 @@ impl Run<'_> {
             let taken = match read {
                 Ok(taken) => taken,
                 Err(error) => {
-                    let place = file.starts.count(bytes, error.place().offset)?;
-                    return Err(stop(file, &error.at(place)));
+                    let place = starts.count(bytes, error.place().offset)?;
+                    return Err(self.stop(table, &error.at(place)));
                 }
             };
             if taken == 0 {
@@ -205,9 +306,9 @@ impl Run<'_> {
                 Err(Trouble::Fault(fault)) => return Err(fault),
                 Err(Trouble::Element(mut error)) => {
                     // Rows are numbered from the file's start only where quotes made us count them.
-                    let counted = file.starts.count(bytes, start.offset)?;
+                    let counted = starts.count(bytes, start.offset)?;
                     error.row = error.row.saturating_add(counted.row - start.row);
-                    return Err(self.element(file, &error));
+                    return Err(self.element(&error));
                 }
             }
             if place.offset <= part.to && !keep_going(place.offset.saturating_sub(part.from)) {
@@ -220,7 +321,8 @@ impl Run<'_> {
     /// All rows of a compressed file, if the part has its first byte; else none.
     fn unpacked(
         &self,
-        file: &OneTable,
+        table: &Table,
+        compression: Compression,
         reader: &mut Reader,
         taker: &mut Taker<'_>,
         keep_going: &mut KeepGoing<'_>,
@@ -228,9 +330,9 @@ impl Run<'_> {
         if self.part.from > 0 {
             return Ok(true);
         }
-        let mut plain = Plain::new(self.part.file, &file.name, file.length, file.compression, self.bytes);
+        let mut plain = Plain::new(self.part.file, self.name, self.length, compression, self.bytes);
         let mut batch = Batch::default();
-        let mut place = file.table.body();
+        let mut place = table.body();
         if !plain.leave_out(place.offset)? {
             return Ok(true);
         }
@@ -238,7 +340,7 @@ impl Run<'_> {
             let rest = plain.rest();
             let taken = reader
                 .read(rest, rest.len(), plain.ended(), &mut place, &mut batch)
-                .map_err(|error| stop(file, &error))?;
+                .map_err(|error| self.stop(table, &error))?;
             if taken == 0 {
                 if plain.ended() {
                     return Ok(true);
@@ -247,7 +349,7 @@ impl Run<'_> {
             } else {
                 taker.take(&batch, rest).map_err(|trouble| match trouble {
                     Trouble::Fault(fault) => fault,
-                    Trouble::Element(error) => self.element(file, &error),
+                    Trouble::Element(error) => self.element(&error),
                 })?;
                 plain.done(taken);
             }
@@ -257,11 +359,56 @@ impl Run<'_> {
         }
     }
 
+    /// The rows of the row groups that begin in the part.
+    #[cfg(feature = "parquet")]
+    fn grouped(
+        &self,
+        parquet: &tally_columns::Parquet,
+        wanted: &[Wanted],
+        on_bad: OnBad,
+        taker: &mut Taker<'_>,
+        keep_going: &mut KeepGoing<'_>,
+    ) -> Result<bool, Fault> {
+        let wrong = |error: tally_columns::ParquetError| match error {
+            tally_columns::ParquetError::Row(error) => self.stop(parquet.table(), &error),
+            other => Fault::new(format!("read {}: {other}", self.name)),
+        };
+        let mut batch = Batch::default();
+        for group in parquet.groups(self.part.from, self.part.to) {
+            let mut rows = parquet.rows_of(group, wanted, on_bad).map_err(wrong)?;
+            while rows.read(&mut batch).map_err(wrong)? {
+                taker.take(&batch, &[]).map_err(|trouble| match trouble {
+                    Trouble::Fault(fault) => fault,
+                    Trouble::Element(error) => self.element(&error),
+                })?;
+                if !keep_going(0) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Why rows could not be read. A column that is of floats after all is named, so that the job starts over.
+    fn stop(&self, table: &Table, error: &ReadError) -> Fault {
+        let fault = Fault::new(format!("read {}: {error}", self.name));
+        match error {
+            ReadError::NotInteger { column, .. } => {
+                Fault { floats: table.names().get(*column).cloned(), ..fault }
+            }
+            ReadError::Bad { .. } | ReadError::Ragged { .. } => {
+                fault.hint("--on-bad skip leaves such rows out, --on-bad nan takes them for NaN")
+            }
+            // From here on nobody can say where rows end, whatever is done about bad ones.
+            ReadError::Quote { .. } | ReadError::OpenQuote { .. } | ReadError::RowTooLong { .. } => fault,
+        }
+    }
+
     /// A row whose expression has no answer.
-    fn element(&self, file: &OneTable, error: &tally_expr::EvalError) -> Fault {
+    fn element(&self, error: &tally_expr::EvalError) -> Fault {
         let (of, filter) = self.texts.map_or(("", None), |texts| (&*texts.of, texts.filter.as_deref()));
         let fault = Fault::of_element(of, filter, error);
-        Fault { message: format!("{} of {}", fault.message, short(&file.name)), ..fault }
+        Fault { message: format!("{} of {}", fault.message, short(self.name)), ..fault }
     }
 }
 
@@ -299,22 +446,6 @@ impl Window {
     }
 }
 
-/// Why rows could not be read. A column that is of floats after all is named, so that the job starts over.
-fn stop(file: &OneTable, error: &ReadError) -> Fault {
-    let fault = Fault::new(format!("read {}: {error}", file.name));
-    match error {
-        ReadError::NotInteger { column, .. } => {
-            Fault { floats: file.table.names().get(*column).cloned(), ..fault }
-        }
-        _ => fault.hint("--on-bad skip leaves such rows out, --on-bad nan takes them for NaN"),
-    }
-}
-
-/// Whether only the number of rows is asked for.
-fn only_counts(spec: &KernelSpec) -> bool {
-    spec.reductions.iter().all(|&reduction| reduction == Reduction::Count)
-}
-
 /// What the first rows of a column suggest.
 #[derive(Clone, Copy)]
 struct Sampled {
@@ -323,13 +454,14 @@ struct Sampled {
     numeric: bool,
 }
 
+/// The first row and what those after it suggest; nothing of a file that should have a header and has no row at all.
 fn head(
     at: usize,
     file: &FileSource,
     format: &Format,
     compression: Compression,
     bytes: &dyn FileBytes,
-) -> Result<(Table, Vec<Sampled>), Fault> {
+) -> Result<Option<(Table, Vec<Sampled>)>, Fault> {
     let mut size = SAMPLE_BYTES;
     loop {
         let (head, last) = stream::head(at, &file.name, file.bytes, size, compression, bytes)?;
@@ -346,9 +478,10 @@ fn head(
                     Sampled { kind: seen.then(|| guess.kind()), numeric: guess.is_numeric() }
                 });
                 let sampled = sampled.collect();
-                return Ok((table, sampled));
+                return Ok(Some((table, sampled)));
             }
             Err(TableError::Need) if !last => size = size.saturating_mul(4),
+            Err(TableError::NoHeader) => return Ok(None),
             Err(why) => return Err(Fault::new(format!("read {}: {why}", file.name))),
         }
     }
@@ -360,20 +493,12 @@ fn wanted_names(
     tables: &[OneTable],
     guesses: &[Vec<Sampled>],
 ) -> Result<Vec<String>, Fault> {
-    let mut names: Vec<String> = Vec::new();
-    let mut seen = BTreeSet::new();
-    let mut add = |name: &str| {
-        if seen.insert(name.to_owned()) {
-            names.push(name.to_owned());
-        }
-    };
-    match &spec.of {
-        Some(of) => parse("--of", of)?.names().into_iter().for_each(&mut add),
-        None if only_counts(spec) => {}
-        None => add(&only_numeric(tables, guesses)?),
-    }
-    if let Some(filter) = &spec.filter {
-        parse("--where", filter)?.names().into_iter().for_each(&mut add);
+    let is_known = |name: &str| tables.iter().any(|table| table.table.find(name).is_ok());
+    let mut names = named(spec, is_known)?;
+    if spec.of.is_none() && !only_counts(spec) {
+        let only = only_numeric(tables, guesses)?;
+        names.retain(|name| *name != only);
+        names.insert(0, only);
     }
     Ok(names)
 }
@@ -397,37 +522,6 @@ fn only_numeric(tables: &[OneTable], guesses: &[Vec<Sampled>]) -> Result<String,
             .hint(format!("there are {}", listed(names.iter())))),
         several => Err(Fault::usage(format!("choose a column of {}: several have numbers", table.name))
             .hint(format!("name one with --of: {}", listed(several.iter().copied())))),
-    }
-}
-
-/// Names as an expression would have them, not too many.
-fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
-    const SHOWN: usize = 12;
-    let mut names: Vec<String> = names.map(|name| quoted(name)).collect();
-    let more = names.len().saturating_sub(SHOWN);
-    names.truncate(SHOWN);
-    let list = names.join(", ");
-    if more > 0 { format!("{list} and {more} more") } else { list }
-}
-
-/// A name as an expression spells it.
-fn quoted(name: &str) -> String {
-    let plain = Ast::parse(name).is_ok_and(|ast| ast.names() == [name]);
-    if plain { name.to_owned() } else { format!("col({name:?})") }
-}
-
-fn no_column(file: &str, name: &str, why: &NoColumn) -> Fault {
-    let fault = |why: &str| Fault::usage(format!("find column '{name}' in {file}: {why}"));
-    match why {
-        NoColumn::Unknown(known) => {
-            let names: Vec<&str> = known.iter().map(String::as_str).collect();
-            let hint = match tally_protocol::near::nearest(name, &names).first() {
-                Some((_, near)) => format!("did you mean '{near}'?"),
-                None => format!("there are {}", listed(known.iter())),
-            };
-            fault("there is no such column").hint(hint)
-        }
-        NoColumn::Twice => fault("several columns are called so"),
     }
 }
 

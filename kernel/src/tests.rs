@@ -214,6 +214,111 @@ fn raw_numbers_and_arrays() {
     assert!(torn.kernel().unwrap_err().message.contains("d.bin"));
 }
 
+/// An npy file of version 1 with these numbers.
+fn npy(descr: &str, fortran: bool, shape: &str, data: &[u8]) -> Vec<u8> {
+    let order = if fortran { "True" } else { "False" };
+    let mut head = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}");
+    while (head.len() + 11) % 64 != 0 {
+        head.push(' ');
+    }
+    head.push('\n');
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    file.extend(u16::try_from(head.len()).unwrap().to_le_bytes());
+    file.extend(head.bytes());
+    file.extend(data);
+    file
+}
+
+#[test]
+fn columns_of_an_array_of_two_axes() {
+    let data = |order: &[i32]| order.iter().flat_map(|one| one.to_be_bytes()).collect::<Vec<u8>>();
+    let rows = npy(">i4", false, "(4, 3)", &data(&[1, 10, 100, 2, 20, 200, 3, 30, 300, 4, 40, 400]));
+    let columns = npy(">i4", true, "(4, 3)", &data(&[1, 2, 3, 4, 10, 20, 30, 40, 100, 200, 300, 400]));
+    let one = npy(">i4", false, "(4, 1)", &data(&[1, 2, 3, 4]));
+    let of = |file: &[u8], of: &str| {
+        Case::of(&["sum", "count"], &[("a.npy", file)], |request| request.of = Some(of.into()))
+    };
+    for file in [&rows, &columns, &gzip(&rows)] {
+        assert_eq!(of(file, "c1").answers(), ["10", "4"]);
+        assert_eq!(of(file, "c3").answers(), ["1000", "4"]);
+        assert_eq!(of(file, "c2 * c1 + c3").answers(), ["1300", "4"]);
+        assert_eq!(of(file, "7").answers(), ["28", "4"]);
+        assert_eq!(Case::of(&["count"], &[("a.npy", file)], |_| ()).answers(), ["4"]);
+        let several = Case::of(&["sum"], &[("a.npy", file)], |_| ()).kernel().unwrap_err();
+        assert_eq!(several.message, "choose a column of a.npy: it has 3");
+        assert_eq!(several.hint.unwrap(), "name one with --of: c1, c2, c3");
+        for name in ["c0", "c4", "value", "c"] {
+            let fault = of(file, name).kernel().unwrap_err();
+            assert_eq!(fault.message, format!("find column '{name}' in a.npy: there is no such column"));
+        }
+    }
+    let filtered = Case::of(&["sum"], &[("a.npy", &rows)], |request| {
+        request.of = Some("c3".into());
+        request.filter = Some("c1 % 2 == 0".into());
+    });
+    assert_eq!(filtered.answers(), ["600"]);
+    assert_eq!(of(&gzip(&columns), "c2").answers(), ["100", "4"]);
+    let apart = of(&gzip(&columns), "c1 + c2").kernel().unwrap_err();
+    assert!(apart.message.contains("it is compressed"), "{apart}");
+    assert_eq!(of(&one, "value").answers(), ["10", "4"]);
+    assert_eq!(of(&one, "c1").answers(), ["10", "4"]);
+    assert_eq!(Case::of(&["sum"], &[("a.npy", &one)], |_| ()).answers(), ["10"]);
+    let cube = Case::of(&["sum"], &[("a.npy", &npy("<i4", false, "(2, 1, 2)", &[0; 16]))], |_| ());
+    assert!(cube.kernel().unwrap_err().message.contains("3 axes"));
+}
+
+#[test]
+fn elements_without_an_answer_are_bad_ones() {
+    use tally_protocol::job::{Nan, OnBad};
+    let text = b"k,n,d\na,7,0\nb,8,2\na,9,3\n\nb,5,0\n";
+    let case = |file: &str, bytes: &[u8], on_bad, change: &dyn Fn(&mut JobRequest)| {
+        Case::of(&["sum", "count"], &[(file, bytes)], |request| {
+            request.of = Some("n // d".into());
+            request.on_bad = Some(on_bad);
+            change(request);
+        })
+    };
+    let table = |on_bad, change: &dyn Fn(&mut JobRequest)| case("t.csv", text, on_bad, change);
+    assert_eq!(table(OnBad::Skip, &|_| ()).answers(), ["7", "2"]);
+    assert_eq!(table(OnBad::Skip, &|_| ()).whole().skipped(), 2);
+    assert_eq!(table(OnBad::Nan, &|_| ()).answers(), ["nan", "4"]);
+    assert_eq!(table(OnBad::Nan, &|request| request.nan = Some(Nan::Skip)).answers(), ["7", "2"]);
+    assert!(table(OnBad::Error, &|_| ()).fault().contains("division by zero"));
+    let by = |request: &mut JobRequest| request.by = vec!["k".into()];
+    assert_eq!(table(OnBad::Skip, &by).groups(), ["'a': 3 1", "'b': 4 1"]);
+    assert_eq!(table(OnBad::Nan, &by).groups(), ["'a': nan 2", "'b': nan 2"]);
+    let filter = |request: &mut JobRequest| {
+        request.of = Some("n".into());
+        request.filter = Some("n % d < 1".into());
+    };
+    assert_eq!(table(OnBad::Skip, &filter).answers(), ["17", "2"], "a filter without an answer counts, too");
+    let numbers: Vec<u8> = (0..3000_i32).flat_map(|n| (n % 3).to_le_bytes()).collect();
+    let array = |on_bad| {
+        case("a.raw", &numbers, on_bad, &|request| {
+            request.format = Some("i32le".into());
+            request.of = Some("6 // value".into());
+        })
+    };
+    assert_eq!(texts(array(OnBad::Skip).fold_by(777).unwrap().finish(false)), ["9000", "2000"]);
+    assert_eq!(texts(array(OnBad::Nan).fold_by(777).unwrap().finish(false)), ["nan", "3000"]);
+    let long = decimal(&["sum", "count"], |request| {
+        request.of = Some("price ** 3000".into());
+        request.on_bad = Some(OnBad::Skip);
+    });
+    assert!(long.whole().skipped() + long.whole().elements() == 6);
+}
+
+#[test]
+fn names_of_constants_need_no_column() {
+    let of = |text: &[u8], of: &str| {
+        Case::of(&["max"], &[("t.csv", text)], |request| request.of = Some(of.into()))
+    };
+    assert_eq!(of(b"r,x\n2.0,y\n", "pi * r").answers(), ["6.283185307179586"]);
+    assert_eq!(of(b"r,pi\n2.0,3\n", "pi * r").answers(), ["6.0"]);
+    assert_eq!(of(b"r,x\n2.0,y\n", "if(r < inf, r, nan)").answers(), ["2.0"]);
+    assert!(of(b"r,x\n2.0,y\n", "col('pi')").kernel().unwrap_err().message.contains("pi"));
+}
+
 #[test]
 fn what_is_wrong_is_told_with_its_place() {
     let bad = Case::of(&["sum"], &[("n.csv", b"v\n1\n\"x\ny\"\n3\n")], |_| ());
@@ -234,6 +339,38 @@ fn what_is_wrong_is_told_with_its_place() {
     let fault = unknown.kernel().unwrap_err();
     assert_eq!(fault.message, "find column 'prise' in n.csv: there is no such column");
     assert_eq!(fault.hint.unwrap(), "did you mean 'price'?");
+    assert_eq!(fault.place.unwrap(), "    prise\n    ^^^^^");
+}
+
+#[test]
+fn numbers_of_a_range_without_an_answer_are_bad_ones() {
+    let of = |on_bad: &str, count: u64| {
+        let request = JobRequest {
+            reductions: vec!["sum".into(), "count".into()],
+            sources: vec!["-1500..1500".into()],
+            of: Some("1500 // i".into()),
+            on_bad: tally_protocol::job::OnBad::from_name(on_bad),
+            ..JobRequest::default()
+        };
+        let spec = request.check().unwrap().kernel;
+        let mut kernel = Kernel::prepare(spec.clone(), None).unwrap();
+        let mut sum = spec.identity();
+        for start in (0..spec.count()).step_by(usize::try_from(count).unwrap()) {
+            match kernel.fold(start, count.min(spec.count() - start), &mut |_| true)? {
+                Folded::Whole(partial) => sum.merge(partial).unwrap(),
+                Folded::Stopped => panic!("nobody stopped it"),
+            }
+        }
+        assert!(spec.counts_positions() == (on_bad != "skip") && sum.elements() + sum.skipped() == 3000);
+        Ok::<_, Fault>(texts(sum.finish(false)))
+    };
+    let floor = |i: i64| 1500_i64.div_euclid(i) - i64::from(i < 0 && 1500 % i != 0);
+    let floor: i64 = (-1500..1500).filter(|i| *i != 0).map(floor).sum();
+    for count in [3000, 1, 700] {
+        assert_eq!(of("skip", count).unwrap(), [floor.to_string(), "2999".into()]);
+        assert_eq!(of("nan", count).unwrap(), ["nan", "3000"]);
+        assert!(of("error", count).unwrap_err().message.contains("at i = 0"));
+    }
 }
 
 #[test]
@@ -369,6 +506,42 @@ fn decimals_are_exact() {
     let wide = b"v\n0.1234567890123456789012345678901234567890\n-0.1\n1e2\n";
     let case = Case::of(&["sum"], &[("w.csv", wide)], |request| request.decimal = true);
     assert_eq!(case.answers(), ["100.0234567890123456789012345678901234567890"]);
+}
+
+#[test]
+fn decimals_are_grouped() {
+    let by = |reductions: &[&str], change: fn(&mut JobRequest)| {
+        decimal(reductions, |request| {
+            request.by = vec!["region".into()];
+            change(request);
+        })
+    };
+    let price = by(&["sum", "max", "mean", "count"], |request| request.of = Some("price".into()));
+    assert_eq!(
+        price.groups(),
+        ["'a,\nb': 5 5 5 1", "'north': 0.80 1.10 none 3", "'south': 12.20 10.00 6.10 2"],
+        "each with the digits of its own cells"
+    );
+    let computed = by(&["sum"], |request| {
+        request.of = Some("price * n".into());
+        request.filter = Some("n < 5".into());
+    });
+    assert_eq!(computed.groups(), ["'a,\nb': 20", "'north': 0.20", "'south': 4.40"]);
+    assert_eq!(by(&["count"], |_| ()).groups(), ["'a,\nb': 1", "'north': 3", "'south': 2"]);
+    let mut text = b"k,v\n".to_vec();
+    for row in 0..70_000_u32 {
+        text.extend(format!("{},{}.{:02}\n", row % 7, row, row % 100).bytes());
+    }
+    let case = Case::of(&["sum"], &[("t.csv", &text)], |request| {
+        request.decimal = true;
+        request.by = vec!["k".into()];
+        request.of = Some("v".into());
+    });
+    let whole = case.fold_by(case.spec.count()).unwrap();
+    assert_eq!(case.fold_by(99_991).unwrap().to_bytes(), whole.to_bytes());
+    let cents: u64 = (0..70_000).filter(|row| row % 7 == 6).map(|row| row * 100 + row % 100).sum();
+    let last = texts(whole.groups(false).unwrap().pop().unwrap().answers);
+    assert_eq!(last, [format!("{}.{:02}", cents / 100, cents % 100)]);
 }
 
 #[test]

@@ -160,7 +160,7 @@ impl Machine {
             return Err("it sent a partial of another number of elements");
         }
         let busy_ns = answer.busy_ns.min(self.now.since(held.granted).0);
-        let plain = !matches!(job.spec.kernel.shape(), Shape::Grouped { .. });
+        let plain = matches!(job.spec.kernel.shape(), Shape::Plain | Shape::Decimal);
         let copy = (plain && job.spec.request.breakdown).then(|| partial.clone());
         let folded = partial.elements();
         match job.partial.merge(partial) {

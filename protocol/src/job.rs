@@ -279,7 +279,8 @@ impl KernelSpec {
         match (self.by.is_empty(), self.decimal) {
             (true, false) => Shape::Plain,
             (true, true) => Shape::Decimal,
-            (false, _) => Shape::Grouped { bytes_max: limits::GROUPS_BYTES_MAX },
+            (false, false) => Shape::Grouped { bytes_max: limits::GROUPS_BYTES_MAX },
+            (false, true) => Shape::GroupedDecimal { bytes_max: limits::GROUPS_BYTES_MAX },
         }
     }
 
@@ -299,7 +300,7 @@ impl KernelSpec {
     #[must_use]
     pub fn counts_positions(&self) -> bool {
         match self.source {
-            Source::Ranges(_) => self.filter.is_none() && self.nan == Nan::Keep,
+            Source::Ranges(_) => self.filter.is_none() && self.nan == Nan::Keep && self.on_bad != OnBad::Skip,
             Source::Files(_) => false,
         }
     }
@@ -398,6 +399,14 @@ impl JobRequest {
         if !self.by.is_empty() {
             return Err(bad("could not group a range: --by names columns, and a range has none"));
         }
+        let of_files = [
+            ("--format", self.format.is_some()),
+            ("--delimiter", self.delimiter.is_some()),
+            ("--no-header", self.no_header),
+        ];
+        if let Some((option, _)) = of_files.iter().find(|(_, given)| *given) {
+            return Err(bad(format!("could not use {option} with a range: it says how files are read")));
+        }
         let mut ranges = Vec::new();
         let mut elements = 0_u64;
         for text in &self.sources {
@@ -442,9 +451,6 @@ impl JobRequest {
         }
         if !self.files {
             return Err(bad("could not add a range as decimals: --decimal reads the text of files"));
-        }
-        if !self.by.is_empty() {
-            return Err(bad("could not group decimals: --by and --decimal do not go together"));
         }
         if self.on_bad == Some(OnBad::Nan) {
             return Err(bad("could not read bad cells as NaN: decimals have none")
@@ -564,6 +570,8 @@ mod tests {
         );
         let many = JobRequest { workers: Some(0), ..request(&["sum"], &["0..1"]) };
         assert_eq!(message(many), "workers is 0; it can be 1 to 1024");
+        let header = JobRequest { no_header: true, ..request(&["sum"], &["0..1"]) };
+        assert_eq!(message(header), "could not use --no-header with a range: it says how files are read");
         let long = request(&["sum"], &["0..18446744073709551615", "0..1"]);
         assert_eq!(message(long), "could not read the job: it has more than 2^64-1 elements");
     }

@@ -34,8 +34,10 @@ pub const JOBS_ENDED_MAX: usize = 1_000;
 pub const WORKERS_MAX: u16 = 1_024;
 /// Partitions a job may ask for.
 pub const PARTITIONS_MAX: u64 = 1 << 32;
-/// Files of one job: their descriptors travel in one packet.
-pub const FILES_MAX: usize = 128;
+/// Files of one job: each is a descriptor in the daemon, and in each of the job's workers.
+pub const FILES_MAX: usize = 512;
+/// Bytes of standard input that are held in memory; of a longer one all go to a file without a name.
+pub const SPOOL_MEMORY_BYTES: u64 = 256 << 20;
 /// Sources of one job.
 pub const SOURCES_MAX: usize = 1_024;
 /// Bytes of the decimal text of one integer in a request.

@@ -1,4 +1,4 @@
-//! A partial for each group of elements.
+//! A state for each group of elements: partials, or sums of decimals.
 //!
 //! Groups are found by the bytes of their key and sorted only when they are written or answered, so nothing
 //! depends on the order in which they came. Memory is bounded by what the groups cost, worked out from the
@@ -8,22 +8,97 @@ use std::collections::HashMap;
 
 use crate::bytes::{Input, code, reduction};
 use crate::key::{GroupKey, KeyPart, parts};
-use crate::{Malformed, Mismatch, Partial, Reduction};
+use crate::{DecimalSum, Malformed, Mismatch, Partial, Reduction};
 
 const VERSION: u8 = 1;
 
+/// What is known of the elements of one group.
+pub trait GroupState: Sized {
+    /// Bytes of memory it may hold on to beside its own size; products, and decimals of many digits, may hold more.
+    const HELD_BYTES: usize;
+
+    /// The state of no elements.
+    fn of_nothing(reductions: &[Reduction]) -> Self;
+    /// How many elements were folded.
+    fn elements(&self) -> u64;
+    /// How many were left out.
+    fn skipped(&self) -> u64;
+    /// Adds the elements of another of the same reductions. Commutative and associative.
+    ///
+    /// # Errors
+    /// If the two do not fit together; then `self` is as it was.
+    fn merge(&mut self, other: Self) -> Result<(), Mismatch>;
+    /// The canonical bytes.
+    fn to_bytes(&self) -> Vec<u8>;
+    /// Reads these, of a state of these reductions.
+    ///
+    /// # Errors
+    /// If they are no canonical bytes of one.
+    fn from_bytes(bytes: &[u8], reductions: &[Reduction]) -> Result<Self, Malformed>;
+}
+
+/// What a state does in a group is what it does by itself.
+macro_rules! as_it_does_alone {
+    () => {
+        fn elements(&self) -> u64 {
+            self.elements()
+        }
+
+        fn skipped(&self) -> u64 {
+            self.skipped()
+        }
+
+        fn merge(&mut self, other: Self) -> Result<(), Mismatch> {
+            self.merge(other)
+        }
+
+        fn to_bytes(&self) -> Vec<u8> {
+            self.to_bytes()
+        }
+    };
+}
+
+impl GroupState for Partial {
+    const HELD_BYTES: usize = 2_304;
+
+    fn of_nothing(reductions: &[Reduction]) -> Self {
+        Self::identity(reductions)
+    }
+
+    as_it_does_alone!();
+
+    fn from_bytes(bytes: &[u8], reductions: &[Reduction]) -> Result<Self, Malformed> {
+        let partial = Self::from_bytes(bytes)?;
+        if partial.reductions() == reductions { Ok(partial) } else { Err(Malformed::NotCanonical) }
+    }
+}
+
+impl GroupState for DecimalSum {
+    const HELD_BYTES: usize = 1_024;
+
+    fn of_nothing(_: &[Reduction]) -> Self {
+        Self::new()
+    }
+
+    as_it_does_alone!();
+
+    fn from_bytes(bytes: &[u8], _: &[Reduction]) -> Result<Self, Malformed> {
+        Self::from_bytes(bytes)
+    }
+}
+
 /// The mergeable answers for some elements in groups.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Grouped {
+pub struct Grouped<S = Partial> {
     reductions: Vec<Reduction>,
     bytes_max: usize,
     bytes: usize,
     /// Elements left out before anybody knew of which group they are.
     skipped: u64,
-    groups: HashMap<Box<[u8]>, Partial>,
+    groups: HashMap<Box<[u8]>, S>,
 }
 
-impl Grouped {
+impl<S: GroupState> Grouped<S> {
     /// No groups. All of them together may cost `bytes_max` bytes of memory, roughly.
     pub fn new(reductions: &[Reduction], bytes_max: usize) -> Self {
         Self { reductions: reductions.to_vec(), bytes_max, bytes: 0, skipped: 0, groups: HashMap::new() }
@@ -64,15 +139,15 @@ impl Grouped {
         self.skipped = self.skipped.saturating_add(elements);
     }
 
-    /// The partial of a group, which is made if it is new. A key has as many parts as every other.
+    /// The state of a group, which is made if it is new. A key has as many parts as every other.
     ///
     /// # Errors
     /// If a new group would cost too much memory; then there is no such group.
-    pub fn group(&mut self, key: &GroupKey) -> Result<&mut Partial, Mismatch> {
+    pub fn group(&mut self, key: &GroupKey) -> Result<&mut S, Mismatch> {
         let key = key.as_bytes();
         if !self.groups.contains_key(key) {
             let bytes = self.room_for(1, self.cost(key))?;
-            self.groups.insert(key.into(), Partial::identity(&self.reductions));
+            self.groups.insert(key.into(), S::of_nothing(&self.reductions));
             self.bytes = bytes;
         }
         // It is there: either it was, or it was just put there.
@@ -111,15 +186,15 @@ impl Grouped {
     }
 
     /// The groups in the order of their keys.
-    pub fn groups(&self) -> Vec<(Vec<KeyPart>, &Partial)> {
-        self.sorted().into_iter().map(|(key, partial)| (parts(key).unwrap_or_default(), partial)).collect()
+    pub fn groups(&self) -> Vec<(Vec<KeyPart>, &S)> {
+        self.sorted().into_iter().map(|(key, state)| (parts(key).unwrap_or_default(), state)).collect()
     }
 
     /// The canonical bytes: equal groups have equal bytes.
     ///
     /// Version 1; how many reductions, in 8 bytes, and a byte for each; how many elements were left
     /// out of no group, in 8 bytes; how many groups, in 8 bytes; for each, in
-    /// the order of the keys, the length of the key in 8 bytes and the key, and the same of its partial.
+    /// the order of the keys, the length of the key in 8 bytes and the key, and the same of its state.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
         put(&mut out, &self.reductions.iter().map(|reduction| code(*reduction)).collect::<Vec<_>>());
@@ -153,27 +228,23 @@ impl Grouped {
                 return Err(Malformed::NotCanonical);
             }
             last = Some(key);
-            let partial = Partial::from_bytes(input.text()?)?;
-            if partial.reductions() != reductions {
-                return Err(Malformed::NotCanonical);
-            }
+            let state = S::from_bytes(input.text()?, &reductions)?;
             grouped.bytes = grouped.room_for(1, grouped.cost(key)).map_err(|_| Malformed::TooManyGroups)?;
-            grouped.groups.insert(key.into(), partial);
+            grouped.groups.insert(key.into(), state);
         }
         if input.0.is_empty() { Ok(grouped) } else { Err(Malformed::Trailing) }
     }
 
-    fn sorted(&self) -> Vec<(&[u8], &Partial)> {
-        let mut sorted: Vec<_> = self.groups.iter().map(|(key, partial)| (&**key, partial)).collect();
+    fn sorted(&self) -> Vec<(&[u8], &S)> {
+        let mut sorted: Vec<_> = self.groups.iter().map(|(key, state)| (&**key, state)).collect();
         sorted.sort_unstable_by_key(|(key, _)| *key);
         sorted
     }
 
-    /// What a group costs if there are floats in it; products may grow beyond this.
+    /// What a group costs, roughly and at most.
     fn cost(&self, key: &[u8]) -> usize {
         const TABLE: usize = 64;
-        const FLOATS: usize = 2_304;
-        key.len() + TABLE + size_of::<Partial>() + self.reductions.len() + FLOATS
+        key.len() + TABLE + size_of::<S>() + self.reductions.len() + S::HELD_BYTES
     }
 
     /// What all groups cost with so many more, which cost so much.
@@ -208,6 +279,32 @@ mod tests {
         key.push_integer(&Integer::from(row.0));
         let partial = grouped.group(&key).unwrap();
         partial.absorb_f64(&[row.2], Indices::From(index), NanPolicy::Keep).unwrap();
+    }
+
+    #[test]
+    fn decimals_group_the_same_for_every_cut() {
+        let rows = [("a", "0.10"), ("b", "-3"), ("a", "0.2"), ("c", "1e1"), ("b", "2.75"), ("a", "7")];
+        let of = |rows: &[(&str, &str)]| {
+            let mut grouped: Grouped<DecimalSum> = Grouped::new(&LIST, ROOMY);
+            for (key, text) in rows {
+                let mut name = GroupKey::new();
+                name.push_text(key.as_bytes());
+                grouped.group(&name).unwrap().add_text(text.as_bytes(), None).unwrap();
+            }
+            grouped
+        };
+        let whole = of(&rows);
+        let sums: Vec<String> = whole.groups().iter().map(|(_, sum)| sum.sum().to_string()).collect();
+        assert_eq!(sums, ["7.30", "-0.25", "10"]);
+        for cut in 0..=rows.len() {
+            let (mut low, high) = (of(&rows[cut..]), of(&rows[..cut]));
+            low.merge(Grouped::from_bytes(&high.to_bytes(), ROOMY).unwrap()).unwrap();
+            assert_eq!(low.to_bytes(), whole.to_bytes());
+        }
+        let mut more = of(&rows[..1]);
+        assert_eq!(more.merge(Grouped::new(&[Reduction::Max], ROOMY)), Err(Mismatch::Reductions));
+        let bytes = whole.to_bytes();
+        assert!((0..bytes.len()).all(|end| Grouped::<DecimalSum>::from_bytes(&bytes[..end], ROOMY).is_err()));
     }
 
     fn of(rows: &[(u64, (i8, String, f64))]) -> Grouped {
@@ -269,7 +366,7 @@ mod tests {
                     _ => bytes.insert(at, byte),
                 }
             }
-            if let Ok(mut grouped) = Grouped::from_bytes(&bytes, ROOMY) {
+            if let Ok(mut grouped) = Grouped::<Partial>::from_bytes(&bytes, ROOMY) {
                 prop_assert_eq!(grouped.to_bytes(), bytes);
                 let copy = grouped.clone();
                 if grouped.merge(copy).is_ok() {
@@ -281,7 +378,7 @@ mod tests {
 
     #[test]
     fn groups_come_in_the_order_of_their_keys() {
-        let mut grouped = Grouped::new(&[Reduction::Count], ROOMY);
+        let mut grouped: Grouped = Grouped::new(&[Reduction::Count], ROOMY);
         let integer = |value: i64| KeyPart::Integer(value.into());
         let text = |text: &str| KeyPart::Text(text.as_bytes().to_vec());
         for part in [text("b"), integer(10), text("a"), integer(-10), integer(9), text("")] {
@@ -300,21 +397,24 @@ mod tests {
             key.push_integer(&value.into());
             key
         };
-        let bytes_max = 3 * Grouped::new(&LIST, 0).cost(key(1).as_bytes());
+        let bytes_max = 3 * Grouped::<Partial>::new(&LIST, 0).cost(key(1).as_bytes());
         let full = Mismatch::Groups { groups: 4, bytes_max };
-        let mut one = Grouped::new(&LIST, bytes_max);
+        let mut one: Grouped = Grouped::new(&LIST, bytes_max);
         for value in [1, 2, 1, 3, 2] {
             one.group(&key(value)).unwrap();
         }
         assert_eq!(one.group(&key(4)).unwrap_err(), full);
         assert_eq!(one.len(), 3);
-        let mut other = Grouped::new(&LIST, bytes_max);
+        let mut other: Grouped = Grouped::new(&LIST, bytes_max);
         other.group(&key(4)).unwrap();
         let before = one.clone();
         assert_eq!(one.merge(other.clone()), Err(full));
         assert_eq!(one, before);
         assert_eq!(one.merge(Grouped::new(&[], bytes_max)), Err(Mismatch::Reductions));
-        assert_eq!(Grouped::from_bytes(&one.to_bytes(), bytes_max - 1), Err(Malformed::TooManyGroups));
+        assert_eq!(
+            Grouped::<Partial>::from_bytes(&one.to_bytes(), bytes_max - 1),
+            Err(Malformed::TooManyGroups)
+        );
         assert_eq!(Grouped::from_bytes(&one.to_bytes(), bytes_max), Ok(one));
         assert_eq!(
             Mismatch::Groups { groups: 4, bytes_max: 10 }.to_string(),

@@ -45,7 +45,7 @@ pub use dashu_int::IBig as Integer;
 pub use decimal::{Decimal, NotDecimal};
 pub use decimal_sum::{DecimalSum, NoMean};
 pub use float::FloatSum;
-pub use grouped::Grouped;
+pub use grouped::{GroupState, Grouped};
 pub use indices::Indices;
 pub use key::{GroupKey, KeyPart};
 pub use partial::{Mismatch, Partial};

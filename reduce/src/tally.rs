@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::decimal_sum::{DecimalSum, NoMean};
+use crate::grouped::GroupState;
 use crate::key::KeyPart;
 use crate::{Answer, Decimal, Grouped, Malformed, Mismatch, NoAnswer, Partial, Reduction};
 
@@ -12,6 +13,8 @@ use crate::{Answer, Decimal, Grouped, Malformed, Mismatch, NoAnswer, Partial, Re
 const GROUPED: u8 = 0xf1;
 /// The first byte of exact decimals.
 const DECIMAL: u8 = 0xf2;
+/// The first byte of groups of exact decimals.
+const GROUPED_DECIMAL: u8 = 0xf3;
 
 /// What the states of a job look like.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,6 +28,11 @@ pub enum Shape {
     },
     /// One for each reduction, in decimal numbers.
     Decimal,
+    /// One for each reduction and group, in decimal numbers.
+    GroupedDecimal {
+        /// See [`Grouped::new`].
+        bytes_max: usize,
+    },
 }
 
 /// The mergeable state of some elements of a job.
@@ -41,6 +49,8 @@ pub enum Tally {
         /// The numbers.
         sum: DecimalSum,
     },
+    /// Decimal numbers in groups.
+    GroupedDecimal(Grouped<DecimalSum>),
 }
 
 /// One answer, or why there is none.
@@ -100,6 +110,7 @@ impl Tally {
             Shape::Plain => Self::Plain(Partial::identity(reductions)),
             Shape::Grouped { bytes_max } => Self::Grouped(Grouped::new(reductions, bytes_max)),
             Shape::Decimal => Self::Decimal { reductions: reductions.to_vec(), sum: DecimalSum::new() },
+            Shape::GroupedDecimal { bytes_max } => Self::GroupedDecimal(Grouped::new(reductions, bytes_max)),
         }
     }
 
@@ -110,6 +121,7 @@ impl Tally {
             (Self::Plain(_), Shape::Plain)
                 | (Self::Grouped(_), Shape::Grouped { .. })
                 | (Self::Decimal { .. }, Shape::Decimal)
+                | (Self::GroupedDecimal(_), Shape::GroupedDecimal { .. })
         );
         same && self.reductions() == reductions
     }
@@ -120,6 +132,7 @@ impl Tally {
             Self::Plain(partial) => partial.reductions(),
             Self::Grouped(grouped) => grouped.reductions(),
             Self::Decimal { reductions, .. } => reductions,
+            Self::GroupedDecimal(grouped) => grouped.reductions(),
         }
     }
 
@@ -128,6 +141,7 @@ impl Tally {
         match self {
             Self::Plain(partial) => partial.memory_bytes(),
             Self::Grouped(grouped) => grouped.memory_bytes(),
+            Self::GroupedDecimal(grouped) => grouped.memory_bytes(),
             Self::Decimal { sum, .. } => sum.memory_bytes(),
         }
     }
@@ -138,6 +152,7 @@ impl Tally {
             Self::Plain(partial) => partial.elements(),
             Self::Grouped(grouped) => grouped.elements(),
             Self::Decimal { sum, .. } => sum.elements(),
+            Self::GroupedDecimal(grouped) => grouped.elements(),
         }
     }
 
@@ -147,6 +162,7 @@ impl Tally {
             Self::Plain(partial) => partial.skipped(),
             Self::Grouped(grouped) => grouped.skipped(),
             Self::Decimal { sum, .. } => sum.skipped(),
+            Self::GroupedDecimal(grouped) => grouped.skipped(),
         }
     }
 
@@ -156,6 +172,7 @@ impl Tally {
             Self::Plain(partial) => partial.skip(elements),
             Self::Grouped(grouped) => grouped.skip(elements),
             Self::Decimal { sum, .. } => sum.skip(elements),
+            Self::GroupedDecimal(grouped) => grouped.skip(elements),
         }
     }
 
@@ -167,6 +184,7 @@ impl Tally {
         match (self, other) {
             (Self::Plain(mine), Self::Plain(other)) => mine.merge(other),
             (Self::Grouped(mine), Self::Grouped(other)) => mine.merge(other),
+            (Self::GroupedDecimal(mine), Self::GroupedDecimal(other)) => mine.merge(other),
             (Self::Decimal { reductions, sum }, Self::Decimal { reductions: others, sum: other })
                 if *reductions == others =>
             {
@@ -183,11 +201,8 @@ impl Tally {
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
             Self::Plain(partial) => partial.to_bytes(),
-            Self::Grouped(grouped) => {
-                let mut out = vec![GROUPED];
-                out.extend(grouped.to_bytes());
-                out
-            }
+            Self::Grouped(grouped) => tagged(GROUPED, grouped.to_bytes()),
+            Self::GroupedDecimal(grouped) => tagged(GROUPED_DECIMAL, grouped.to_bytes()),
             Self::Decimal { reductions, sum } => {
                 let mut out = vec![DECIMAL];
                 // There are five of them, each once at most or not: a request names few.
@@ -206,6 +221,9 @@ impl Tally {
     pub fn from_bytes(bytes: &[u8], groups_bytes_max: usize) -> Result<Self, Malformed> {
         match bytes.split_first() {
             Some((&GROUPED, rest)) => Grouped::from_bytes(rest, groups_bytes_max).map(Self::Grouped),
+            Some((&GROUPED_DECIMAL, rest)) => {
+                Grouped::from_bytes(rest, groups_bytes_max).map(Self::GroupedDecimal)
+            }
             Some((&DECIMAL, rest)) => {
                 let (count, rest) = rest.split_first().ok_or(Malformed::Truncated)?;
                 let (codes, rest) = rest.split_at_checked(usize::from(*count)).ok_or(Malformed::Truncated)?;
@@ -222,25 +240,40 @@ impl Tally {
     pub fn finish(&self, population: bool) -> Vec<Finished> {
         match self {
             Self::Plain(partial) => figures(partial, population),
-            Self::Grouped(_) => Vec::new(),
-            Self::Decimal { reductions, sum } => {
-                reductions.iter().map(|&reduction| (reduction, decimal(sum, reduction))).collect()
-            }
+            Self::Grouped(_) | Self::GroupedDecimal(_) => Vec::new(),
+            Self::Decimal { reductions, sum } => decimals(sum, reductions),
         }
     }
 
     /// The answers of the groups, in the order of their keys; nothing if there are no groups by intention.
     pub fn groups(&self, population: bool) -> Option<Vec<Group>> {
-        let Self::Grouped(grouped) = self else { return None };
-        let group =
-            |(key, partial): (Vec<KeyPart>, &Partial)| Group { key, answers: figures(partial, population) };
-        Some(grouped.groups().into_iter().map(group).collect())
+        match self {
+            Self::Grouped(grouped) => Some(answered(grouped, |partial| figures(partial, population))),
+            Self::GroupedDecimal(grouped) => {
+                Some(answered(grouped, |sum| decimals(sum, grouped.reductions())))
+            }
+            Self::Plain(_) | Self::Decimal { .. } => None,
+        }
     }
+}
+
+fn tagged(tag: u8, bytes: Vec<u8>) -> Vec<u8> {
+    let mut out = vec![tag];
+    out.extend(bytes);
+    out
+}
+
+fn answered<S: GroupState>(grouped: &Grouped<S>, answers: impl Fn(&S) -> Vec<Finished>) -> Vec<Group> {
+    grouped.groups().into_iter().map(|(key, state)| Group { key, answers: answers(state) }).collect()
 }
 
 fn figures(partial: &Partial, population: bool) -> Vec<Finished> {
     let finished = partial.finish(population).into_iter();
     finished.map(|(reduction, answer)| (reduction, answer.map(Figure::Number))).collect()
+}
+
+fn decimals(sum: &DecimalSum, reductions: &[Reduction]) -> Vec<Finished> {
+    reductions.iter().map(|&reduction| (reduction, decimal(sum, reduction))).collect()
 }
 
 fn decimal(sum: &DecimalSum, reduction: Reduction) -> Result<Figure, NoAnswer> {
@@ -269,7 +302,12 @@ mod tests {
     use crate::Indices;
 
     const ROOMY: usize = 1 << 20;
-    const SHAPES: [Shape; 3] = [Shape::Plain, Shape::Grouped { bytes_max: ROOMY }, Shape::Decimal];
+    const SHAPES: [Shape; 4] = [
+        Shape::Plain,
+        Shape::Grouped { bytes_max: ROOMY },
+        Shape::Decimal,
+        Shape::GroupedDecimal { bytes_max: ROOMY },
+    ];
 
     fn some(shape: Shape) -> Tally {
         let mut tally = Tally::identity(shape, &[Reduction::Sum, Reduction::Max]);
@@ -285,6 +323,11 @@ mod tests {
                     .unwrap();
             }
             Tally::Decimal { sum, .. } => sum.add_text(b"1.50", None).unwrap(),
+            Tally::GroupedDecimal(grouped) => {
+                let mut key = GroupKey::new();
+                key.push_text(b"a");
+                grouped.group(&key).unwrap().add_text(b"1.50", None).unwrap();
+            }
         }
         tally.skip(3);
         tally

@@ -14,6 +14,8 @@ use tally_sys::poll::Interest;
 
 use tally_machine::Who;
 
+use crate::handed::Handed;
+
 /// The request of a client that the machine has not answered for the last time.
 #[derive(Clone, Copy, Debug)]
 struct Pending {
@@ -30,8 +32,7 @@ struct Pending {
 pub(crate) struct Client {
     stream: UnixStream,
     incoming: Splitter,
-    /// Descriptors that came and belong to the next request.
-    passed: Vec<OwnedFd>,
+    handed: Handed,
     /// Encoded replies; those before `sent` are on their way.
     outgoing: Vec<u8>,
     sent: usize,
@@ -77,7 +78,7 @@ impl Client {
             who,
             charged: 0,
             stream,
-            passed: Vec::new(),
+            handed: Handed::default(),
             incoming: Splitter::new(limits::REQUEST_BYTES_MAX),
             outgoing: Vec::new(),
             sent: 0,
@@ -96,7 +97,8 @@ impl Client {
 
     /// Whether it has sent more than it may while it waits for a reply: the rest stays with the system.
     fn is_ahead(&self) -> bool {
-        self.pending.is_some() && self.incoming.held_bytes() > limits::CLIENT_READ_BYTES_PER_TURN
+        let many = self.handed.count() > limits::FILES_MAX;
+        self.pending.is_some() && (many || self.incoming.held_bytes() > limits::CLIENT_READ_BYTES_PER_TURN)
     }
 
     /// What the poll is to watch for.
@@ -118,11 +120,9 @@ impl Client {
                     return self.fate();
                 }
                 Ok(Some(Taken { bytes: count, fds, .. })) => {
-                    // As many as one request can use; the others close here.
-                    let room_for = limits::FILES_MAX.saturating_sub(self.passed.len());
-                    self.passed.extend(fds.into_iter().take(room_for));
                     self.last_heard = now;
                     self.incoming.feed(&buffer[..count]);
+                    self.handed.came(fds, self.incoming.fed_bytes());
                     room = room.saturating_sub(count);
                     // A short read is the last one, or ends where descriptors came along.
                     if count < buffer.len() {
@@ -141,11 +141,12 @@ impl Client {
             return Input::Nothing;
         }
         let message = match self.incoming.next_message() {
-            Ok(Some(message)) => message,
+            Ok(Some(message)) => varlink::decode::<Call>(message),
             Ok(None) => return Input::Nothing,
             Err(why) => return self.give_up(why),
         };
-        match varlink::decode::<Call>(message) {
+        self.handed.call_ends(self.incoming.taken_bytes());
+        match message {
             Ok(call) => {
                 self.pending = Some(Pending {
                     oneway: call.oneway,
@@ -164,14 +165,9 @@ impl Client {
         Input::Garbage(why)
     }
 
-    /// The descriptors that came with the call: it takes them, or they close. The system may hand over a call that was
-    /// sent ahead together with the next one and its descriptors, so a call that takes none leaves them to what is held
-    /// behind it.
-    pub(crate) fn take_passed(&mut self, takes: bool) -> Vec<OwnedFd> {
-        if !takes && self.incoming.held_bytes() > 0 {
-            return Vec::new();
-        }
-        std::mem::take(&mut self.passed)
+    /// The descriptors that came with the call, which names so many files.
+    pub(crate) fn take_handed(&mut self, named: usize) -> Vec<OwnedFd> {
+        self.handed.take(named)
     }
 
     /// Whether the pending call asked for several replies.

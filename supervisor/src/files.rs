@@ -15,7 +15,7 @@ use tally_protocol::record::Saved;
 use tally_protocol::source::{FileIdentity, FileSource, Source};
 use tally_sys::activation::{self, Passed};
 use tally_sys::map::{FileState, file_state, may_read, open_to_read};
-use tally_sys::socket::send_packet;
+use tally_sys::socket::{PACKET_FDS_MAX, send_packet};
 
 use crate::succession::FILE;
 
@@ -120,7 +120,9 @@ impl FileSets {
     pub(crate) fn hand_over(&self, set: u64, lifeline: impl AsFd) -> Result<(), String> {
         let Some(fds) = self.sets.get(&set) else { return Err("hand over files that are closed".to_owned()) };
         let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
-        send_packet(lifeline, b"f", &fds).map_err(|why| format!("hand over files: {why}"))
+        fds.chunks(PACKET_FDS_MAX)
+            .try_for_each(|some| send_packet(&lifeline, b"f", some))
+            .map_err(|why| format!("hand over files: {why}"))
     }
 }
 

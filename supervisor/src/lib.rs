@@ -17,6 +17,7 @@ mod doorway;
 mod files;
 mod forkserver;
 mod gather;
+mod handed;
 mod inherit;
 mod log;
 mod metrics;

@@ -130,6 +130,70 @@ for descr, fmt, xs in [("|i1", "b", [-128, -128]), ("|u1", "B", [255, 255]), ("<
                        ("<u8", "Q", [2**64 - 1] * 2), (">u8", "Q", [2**64 - 1, 1]), ("<f4", "f", [2.0**24, 1.0]), (">f4", "f", [0.5, 2.0**-149]), ("<f8", "d", [1e16, 1.0, -1e16]), (">f8", "d", [1e16, 1.0, -1e16])]:
     case(["sum", "f.npy"], fsum(xs) if fmt in "fd" else sum(xs), "f.npy", npy(descr, fmt, xs))
 
+
+
+def naive(xs):
+    """Added one by one, as awk and most loops do."""
+    total = 0.0
+    for x in xs:
+        total += x
+    return total
+
+
+def floats(xs, reduction="sum", answer=None):
+    """A sum of floats with what a plain loop makes of it, where that is something else."""
+    right = fsum(xs) if answer is None else answer
+    loop = naive(xs)
+    who = "" if text(loop) == text(right) or reduction != "sum" else f"one by one: {text(loop)}"
+    case([reduction, "f.f64", "--format", "f64le"], right, "f.f64", struct.pack(f"<{len(xs)}d", *xs), who)
+
+
+# Sums in the manner of what tries CPython's fsum: cancellation, ties that a far smaller number breaks, long tails.
+for xs in [
+        [], [0.0], [1e100, 1.0, -1e100, 1e-100, 1e50, -1.0, -1e50], [2.0**53, -0.5, -2.0**-54], [2.0**53, 1.0, 2.0**-100],
+        [2.0**53 + 10.0, 1.0, 2.0**-100], [2.0**53 - 4.0, 0.5, 2.0**-54], [2.0**53, 0.5, 2.0**-54], [-2.0**53, -1.0, -2.0**-900],
+        [1.0 / n for n in range(1, 201)], [(-1.0) ** n / n for n in range(1, 201)],
+        [1.7 ** (i + 1) - 1.7**i for i in range(150)] + [-(1.7**150)],
+        [2.0**n - 2.0 ** (n + 50) + 2.0 ** (n + 52) for n in range(-1074, 972, 32)] + [-(2.0**1022)],
+        [1e16 - 2, 1.0 - 2.0**-53, -(1e16 - 2), -(1.0 - 2.0**-53)], [2.0**1023, 2.0**1023, -(2.0**1023)],
+        [2.0**1023, 2.0**1022, -(2.0**970), 1.0, -(2.0**1023), -(2.0**1022)], [5e-324] * 7 + [-5e-324] * 6, [2.0**-1022, -(2.0**-1074)],
+        [x for n in range(40) for x in (10.0**n, -(10.0**n), 1.0)], [0.1, 0.2, -0.3], [math.ldexp(1.0, -n) for n in range(1100)],
+        [math.sin(n) * 2.0 ** (n * 37 % 200 - 100) for n in range(150)]]:
+    floats(xs, answer=None if xs else 0)
+for xs, answer in [([INF], INF), ([-INF, 1.0], -INF), ([INF, INF], INF), ([INF, -INF, 1.0], NAN), ([NAN, INF], NAN), ([1.7e308] * 2 + [INF], INF),
+                   ([-1.7e308] * 3, -INF), ([1.7e308] * 3 + [-1.7e308] * 2, 1.7e308)]:
+    floats(xs, answer=answer)
+# Of every type and of lengths about those at which loops are unrolled and blocks end, as NumPy's sums are tried.
+for length in [1, 2, 7, 8, 9, 15, 16, 19, 127, 128, 129, 1024, 1235]:
+    xs = range(1, length + 1)
+    case(["sum", "f.npy"], sum(xs), "f.npy", npy("<i2", "h", xs))
+    case(["sum", "f.npy"], float(-sum(xs)), "f.npy", npy(">f4", "f", [-x for x in xs]))
+for descr, fmt in [("<f8", "d"), ("<f4", "f"), ("<f2", "e")]:
+    xs = [1.0, 2.0, -0.5] * 50 + [512.0]
+    case(["mean", "f.npy"], near(sum(map(F, xs)) / len(xs)), "f.npy", npy(descr, fmt, xs))
+    case(["sum", "f.npy"], near(sum(map(F, [60000.0] * 9))), "f.npy", npy(descr, "e" if fmt == "e" else fmt, [60000.0] * 9), "numpy float16: inf" if fmt == "e" else "")
+case(["sum", "f.npy"], 3, "f.npy", npy("|b1", "?", [True, False, True, True]), "")
+case(["mean", "f.npy"], near(F(2**64 - 1)), "f.npy", npy("<u8", "Q", [2**64 - 1] * 3), "a sum in 64 bits wraps")
+case(["variance", "f.npy", "--population"], near(F(2, 3)), "f.npy", npy("<i8", "q", [M, M - 1, M - 2]), "squares in 64 bits wrap")
+# Tables in the manner of csv-spectrum: each with a column of numbers beside what is awkward.
+for data, args, a in [
+        (b'first,last,address,city,n\nJohn,Doe,120 any st.,"Anytown, WW",08123\n', ["--of", "n"], 8123),
+        (b'a,b,n\n1,"",3\n"","",4\n', ["--of", "n"], 7), (b'a,b,n\n1,"ha ""ha"" ha",3\n3,4,5\n', ["--of", "n"], 8),
+        (b'key,val,n\n1,"{""type"": ""Point"", ""coordinates"": [102.0, 0.5]}",2\n', ["--of", "n"], 2),
+        (b'a,b,n\n1,"Once upon \na time",3\n4,"5\n\n\n",6\n', ["--of", "n"], 9), (b'a,b,n\r\n1,"Once upon \r\na time",3\r\n4,5,6\r\n', ["--of", "n"], 9),
+        ("a,b,n\n1,ʤ,3\n4,5,6\n".encode(), ["--of", "n"], 9), ("ʤ,b,n\n1,2,3\n".encode(), ["--of", 'col("ʤ")'], 1), (b"a,b,n\n1,2,3", ["--of", "n"], 3),
+        (b'"a","b","n"\n"1","2","3"\n', ["--of", "n"], 3), (b"a,b,n\n1,,3\n,,4\n", ["--of", "n"], 7), (b"a,,n\n1,2,3\n", ["--of", 'col("")'], 2),
+        (b'n,"quote "" here"\n1,2\n', ["--of", 'col("quote \\" here")'], 2), (b'n\n"1"\n" 2 "\n', [], 3), (b"n,t\n1,'a'\n2,'b,\n", ["--of", "n", "--on-bad", "skip"], 1),
+        (b"n;t\n1;a,b\n2;c\n", ["--of", "n", "--delimiter", ";"], 3), (b"n\n1_000\n2\n", ["--on-bad", "skip"], 2), (b"n\n0x10\n2\n", ["--on-bad", "skip"], 2)]:
+    case(["sum", "f.csv", *args], a, "f.csv", data)
+fails(["sum", "f.csv", "--of", "n"], "quote", "f.csv", b'a,n\n"1" x,2\n')
+fails(["sum", "f.csv", "--of", "n"], "quote", "f.csv", b'a,n\n1,2\n"3,4\n')
+# Decimals.
+for data, args, a in [(b"p\n0.1\n0.2\n", [], "0.3"), (b"p\n1.10\n2.205\n-0.3\n", [], "3.005"), (b"p\n99999999999999999999.99\n0.01\n", [], "100000000000000000000.00"),
+                      (b"p,q\n1.5,3\n0.25,2\n", ["--of", "p * q"], "5.00"), (b"p\n1e2\n2.5e-1\n", [], "100.25")]:
+    case(["sum", "f.csv", "--decimal", *args], a, "f.csv", data)
+fails(["sum", "f.csv", "--decimal", "--of", "p / 3"], "/", "f.csv", b"p\n1\n", code=2)
+
 for number, one in enumerate(CASES):
     if one["file"]:
         name = f"{number}.{one['file']}"

@@ -6,7 +6,6 @@ use std::os::fd::OwnedFd;
 use tally_kernel::Kernel;
 use tally_protocol::JobId;
 use tally_protocol::job::KernelSpec;
-use tally_protocol::source::Source;
 use tally_protocol::work::{LeaseId, ToWorker};
 
 /// One lease that waits.
@@ -26,8 +25,8 @@ pub(crate) enum Told {
     Dropped(LeaseId),
     /// Not waiting here: the running one, or already answered.
     CancelRunning(LeaseId),
-    /// The descriptors of this job's files have been sent.
-    FilesCome(JobId),
+    /// So many descriptors of this job's files have been sent.
+    FilesCome(JobId, usize),
     /// End.
     Quit,
 }
@@ -55,9 +54,9 @@ impl Leases {
     pub(crate) fn take(&mut self, message: ToWorker) -> Told {
         match message {
             ToWorker::Job { job, kernel } => {
-                let files = matches!(kernel.source, Source::Files(_));
+                let files = kernel.source.files().len();
                 self.jobs.insert(job, Job::Spec(Box::new(kernel), Vec::new()));
-                if files { Told::FilesCome(job) } else { Told::Noted }
+                if files > 0 { Told::FilesCome(job, files) } else { Told::Noted }
             }
             ToWorker::Lease { lease, position, count } => {
                 self.waiting.push_back(Lease { id: lease, position, count });

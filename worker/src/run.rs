@@ -106,22 +106,31 @@ impl Running {
                 Told::Noted => {}
                 Told::Dropped(lease) => self.say(&FromWorker::Cancelled { lease })?,
                 Told::CancelRunning(lease) => cancelled |= running == Some(lease),
-                Told::FilesCome(job) => self.take_files(job)?,
+                Told::FilesCome(job, count) => self.take_files(job, count)?,
                 Told::Quit => return Err(End::Quietly),
             }
             wait = Wait::Never;
         }
     }
 
-    /// Takes the descriptors of a job's files, which were sent before the job was told of.
-    fn take_files(&mut self, job: JobId) -> Result<(), End> {
-        let mut mark = [0; 1];
-        let packet = socket::receive_packet(&self.lifeline, &mut mark)
-            .map_err(|why| End::Because(format!("take the files of {job}: {why}")))?;
-        if packet.length == 0 {
-            return Err(End::Quietly);
+    /// Takes the descriptors of a job's files, which were sent before the job was told of, in packets.
+    fn take_files(&mut self, job: JobId, count: usize) -> Result<(), End> {
+        let mut files = Vec::new();
+        while files.len() < count {
+            let mut mark = [0; 1];
+            let packet = socket::receive_packet(&self.lifeline, &mut mark)
+                .map_err(|why| End::Because(format!("take the files of {job}: {why}")))?;
+            if packet.length == 0 {
+                return Err(End::Quietly);
+            }
+            // More than this process may have open: the job will say so.
+            let short = packet.truncated || packet.fds.is_empty();
+            files.extend(packet.fds);
+            if short {
+                break;
+            }
         }
-        self.leases.take_files(job, packet.fds);
+        self.leases.take_files(job, files);
         Ok(())
     }
 

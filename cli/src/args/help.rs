@@ -237,6 +237,7 @@ A source is a range of integers, of any size, or a file:
   numbers.txt     one number a line
   array.npy       an array of NumPy; data.bin --format f64le  raw numbers
   table.csv.gz    packed by gzip or zstd
+  t.parquet       where the program was built with --features parquet
   'part-*.csv'    all that match
   -               standard input
 

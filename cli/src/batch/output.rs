@@ -29,6 +29,7 @@ enum Outcome {
 #[derive(Debug)]
 pub(crate) struct Output {
     json: bool,
+    quiet: bool,
     /// What each worker did is told, on standard error.
     verbose: bool,
     /// A private supervisor's jobs cannot be asked about later.
@@ -46,6 +47,7 @@ impl Output {
         let queue = ordered.then(BTreeMap::new);
         Self {
             json: style.json,
+            quiet: style.quiet,
             verbose: style.verbose,
             private,
             queue,
@@ -84,6 +86,15 @@ impl Output {
         }
         if !done {
             self.failed += 1;
+        }
+        if done
+            && !self.quiet
+            && !self.json
+            && let Some(skipped) = &job.skipped
+        {
+            let note = answer::left_out(skipped, job.bytes.is_some());
+            self.flush(terminal)?;
+            terminal.error(&note.replacen("note: ", &format!("note: line {number}: "), 1));
         }
         let outcome = if self.json {
             Outcome::Answer(json::batch_result(number, job))

@@ -30,7 +30,7 @@ pub(crate) fn show(
     } else if job.state == JobState::Done {
         terminal.answer(&lines(job, names))?;
         if let Some(skipped) = job.skipped.as_deref().filter(|_| !style.quiet) {
-            terminal.error(&left_out(skipped));
+            terminal.error(&left_out(skipped, job.bytes.is_some()));
         }
     } else {
         report::failure(terminal, &failure_of(job), false);
@@ -72,11 +72,12 @@ fn escaped(part: &str) -> String {
 }
 
 /// What the answer is not of.
-fn left_out(skipped: &str) -> String {
+pub(crate) fn left_out(skipped: &str, files: bool) -> String {
+    let what = if files { "row" } else { "element" };
     if skipped == "1" {
-        return "note: 1 row was left out\n".to_owned();
+        return format!("note: 1 {what} was left out\n");
     }
-    format!("note: {} rows were left out\n", super::number::grouped(skipped))
+    format!("note: {} {what}s were left out\n", super::number::grouped(skipped))
 }
 
 /// Why a job has no answer, as the first line of an error says it.

@@ -53,6 +53,24 @@ fn singly(values: &[f64]) -> FloatSum {
     sum
 }
 
+#[test]
+fn room_is_given_back_and_short_runs_take_none() {
+    let wide: Vec<f64> = (0..4096).map(|n| 2.0_f64.powi(n % 600 - 300)).collect();
+    let whole = on(Cpu::best(), &wide);
+    let mut tidied = whole.clone();
+    tidied.tidy();
+    tidied.add_all(&wide);
+    let mut twice = whole.clone();
+    twice.add_all(&wide);
+    assert_eq!(tidied.to_bytes(), twice.to_bytes());
+    let mut short = FloatSum::new();
+    for run in wide.chunks(100) {
+        short.add_all(run);
+    }
+    assert_eq!(short.to_bytes(), whole.to_bytes());
+    assert!(format!("{short:?}").len() < format!("{whole:?}").len(), "it holds no buckets");
+}
+
 /// All roads give the same bytes, and the right value.
 fn check(values: &[f64]) {
     let slow = singly(values);

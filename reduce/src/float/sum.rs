@@ -127,6 +127,13 @@ impl FloatSum {
         self.negative_infinite = self.negative_infinite.saturating_add(other.negative_infinite);
     }
 
+    /// Gives back the room that fast adding took; the sum stays what it is.
+    pub(crate) fn tidy(&mut self) {
+        if let Some(buckets) = self.buckets.take() {
+            buckets.empty_into(&mut self.digits);
+        }
+    }
+
     /// The sum, correctly rounded: to the nearest, ties to even, beyond the largest to infinity.
     ///
     /// Any NaN, or infinities of both signs, give NaN; infinities of one sign give that one. Nothing but -0.0
@@ -273,10 +280,14 @@ impl FloatSum {
             }
             self.road = Road { way: Way::Buckets, patience: PATIENCE, ..self.road };
         }
-        if cpu.run(
-            #[inline(always)]
-            || all_finite::<L>(block),
-        ) {
+        // Buckets cost more to make and to empty than a short block costs without them.
+        let worth_it = block.len() == BLOCK || self.buckets.is_some();
+        if worth_it
+            && cpu.run(
+                #[inline(always)]
+                || all_finite::<L>(block),
+            )
+        {
             self.saw_block::<L>(block);
             let buckets = self.buckets.get_or_insert_with(Buckets::empty);
             let digits = &mut self.digits;

@@ -151,10 +151,12 @@ impl Supervisor {
     }
 
     fn request(&mut self, id: ClientId, call: Call) -> Result<Event, BadCall> {
-        let takes = matches!(call.method.as_str(), "io.tally.Submit" | "io.tally.Start");
-        let passed = self.clients.get_mut(id).map(|client| client.take_passed(takes)).unwrap_or_default();
-        let passed =
-            if takes { self.files.take_in(passed).map_err(BadCall::Meaning)? } else { Passed::default() };
+        let named = files_named(&call);
+        let handed = self.clients.get_mut(id).map(|client| client.take_handed(named)).unwrap_or_default();
+        let passed = match call.method.as_str() {
+            "io.tally.Submit" | "io.tally.Start" => self.files.take_in(handed).map_err(BadCall::Meaning)?,
+            _ => Passed::default(),
+        };
         let set = passed.set;
         if set != 0 {
             // Here, as nothing is on its way to the machine: sets of jobs that it refused are left by now.
@@ -222,6 +224,16 @@ impl Supervisor {
             tracing::warn!("could not watch a client: {why}");
             self.client_gone(id);
         }
+    }
+}
+
+/// How many descriptors a call says that it has with it.
+fn files_named(call: &Call) -> usize {
+    let request = call.parameters.get("request");
+    let named = |key: &str| request.and_then(|request| request.get(key));
+    match named("files").and_then(serde_json::Value::as_bool) {
+        Some(true) => named("sources").and_then(serde_json::Value::as_array).map_or(0, Vec::len),
+        Some(false) | None => 0,
     }
 }
 

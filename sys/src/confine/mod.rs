@@ -52,8 +52,8 @@ impl Confined {
     }
 }
 
-/// Descriptors a confined process may have open: what it holds already, and a few that come over its sockets.
-const OPEN_FILES_MAX: u64 = 1024;
+/// Descriptors a confined process may have open: what it holds already, and what comes over its sockets.
+const OPEN_FILES_MAX: u64 = 4096;
 
 /// Confines the calling process, which has one thread, for good: no new file, socket, process, program or privilege;
 /// no signal to anybody else. Descriptors that are open stay of use.

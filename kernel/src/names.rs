@@ -1,0 +1,85 @@
+//! The names that expressions use for columns, and what is said of one that no column has.
+
+use tally_expr::{Ast, Span};
+use tally_protocol::job::KernelSpec;
+use tally_reduce::Reduction;
+
+use crate::Fault;
+use crate::range::parse;
+
+/// Names that are numbers where no column is called so.
+const CONSTANTS: [&str; 3] = ["pi", "inf", "nan"];
+
+/// Whether only the number of rows is asked for.
+pub(crate) fn only_counts(spec: &KernelSpec) -> bool {
+    spec.reductions.iter().all(|&reduction| reduction == Reduction::Count)
+}
+
+/// The names in `--of`, then those in `--where`, each once. Constants among them count only if a column `is_known` to
+/// be called so.
+pub(crate) fn named(spec: &KernelSpec, is_known: impl Fn(&str) -> bool) -> Result<Vec<String>, Fault> {
+    let mut names: Vec<String> = Vec::new();
+    for (option, text) in [("--of", &spec.of), ("--where", &spec.filter)] {
+        let Some(text) = text else { continue };
+        for name in parse(option, text)?.names() {
+            let counts = !CONSTANTS.contains(&name) || is_known(name);
+            if counts && !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+    }
+    Ok(names)
+}
+
+/// Why a name is no column of a file.
+#[derive(Clone, Copy)]
+pub(crate) enum Why<'a> {
+    /// These are the names of its columns.
+    Unknown(&'a [String]),
+    /// Several columns are called so.
+    Twice,
+}
+
+/// A name that is no column of a file: where it stands in the words of the job, and what may have been meant.
+pub(crate) fn no_column(spec: &KernelSpec, file: &str, name: &str, why: Why<'_>) -> Fault {
+    let fault = |why: &str| Fault {
+        place: place(spec, name),
+        ..Fault::usage(format!("find column '{name}' in {file}: {why}"))
+    };
+    match why {
+        Why::Unknown(known) => {
+            let names: Vec<&str> = known.iter().map(String::as_str).collect();
+            let hint = match tally_protocol::near::nearest(name, &names).first() {
+                Some((_, near)) => format!("did you mean '{near}'?"),
+                None if known.is_empty() => "it has no columns at all".to_owned(),
+                None => format!("there are {}", listed(known.iter())),
+            };
+            fault("there is no such column").hint(hint)
+        }
+        Why::Twice => fault("several columns are called so"),
+    }
+}
+
+/// The lines that show a name in `--of` or else in `--where`; `--by` shows itself.
+fn place(spec: &KernelSpec, name: &str) -> Option<String> {
+    [&spec.of, &spec.filter].into_iter().flatten().find_map(|text| {
+        let span: Span = Ast::parse(text).ok()?.first_place(name)?;
+        Some(span.place(text))
+    })
+}
+
+/// Names as an expression would have them, not too many.
+pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    const SHOWN: usize = 12;
+    let mut names: Vec<String> = names.map(|name| quoted(name)).collect();
+    let more = names.len().saturating_sub(SHOWN);
+    names.truncate(SHOWN);
+    let list = names.join(", ");
+    if more > 0 { format!("{list} and {more} more") } else { list }
+}
+
+/// A name as an expression spells it.
+pub(crate) fn quoted(name: &str) -> String {
+    let plain = Ast::parse(name).is_ok_and(|ast| ast.names() == [name]);
+    if plain { name.to_owned() } else { format!("col({name:?})") }
+}
