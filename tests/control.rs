@@ -311,3 +311,25 @@ fn the_dump_is_json() {
     assert_eq!(daemon.finish().code(), 0);
     world.finish();
 }
+
+/// The text of a product of hundreds of thousands of numbers takes long: that is nobody else's business.
+#[test]
+fn a_long_answer_keeps_nobody_waiting() {
+    const NUMBER: u64 = 500_000;
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "2"]);
+    let mut client = daemon.client();
+    let product = json!({ "reductions": ["product"], "sources": [format!("1..={NUMBER}")], "detach": true });
+    let job = client.submit(&product, false)["job"].as_str().expect("an id").to_owned();
+    let mut show = || client.call("io.tally.Show", &json!({ "job": job }))["job"].take();
+    let whole = until("all of it", || Some(show()).filter(|job| job["elements_done"] == NUMBER.to_string()));
+    assert_eq!(whole["state"], "running", "the daemon answers between the last partial and the answer");
+    assert_eq!(whole["results"], Value::Null);
+    let done = until("its answer", || Some(show()).filter(|job| job["state"] != "running"));
+    assert_eq!(done["state"], "done");
+    let text = done["results"][0]["value"].as_str().expect("a number").to_owned();
+    let here = world.run(["factorial", &NUMBER.to_string(), "--mode", "inline"]);
+    assert!(here.stdout.trim() == text, "another answer than without a daemon");
+    daemon.stop();
+    world.finish();
+}

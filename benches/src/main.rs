@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "it prints a table of ratios")]
 
 mod add;
+mod aside;
 mod batch;
 mod csv;
 mod expr;
@@ -38,6 +39,7 @@ const ALL: &[Bench] = &[
     ("idle", idle::a_minute),
     ("float-sum", float_sum::columns),
     ("csv", csv::columns),
+    ("aside", aside::pings),
 ];
 
 fn main() -> ExitCode {

@@ -121,6 +121,17 @@ impl BlockScan {
         }
     }
 
+    /// The scan of what lies between two row starts of a text that somebody has read from one to the other. It does not
+    /// know where its first rows end, so it can only come before other scans.
+    pub fn between(from: Place, to: Place) -> Self {
+        Self {
+            bytes: to.offset.saturating_sub(from.offset),
+            lines: to.line.saturating_sub(from.line),
+            rows_outside: to.row.saturating_sub(from.row),
+            ..Self::default()
+        }
+    }
+
     /// Bytes that were scanned.
     pub fn bytes(&self) -> u64 {
         self.bytes
@@ -257,6 +268,20 @@ mod tests {
             prop_assert_eq!(left, whole);
             prop_assert_eq!(right, whole);
             prop_assert_eq!(BlockScan::from_words(whole.to_words()), Some(whole));
+        }
+
+        #[test]
+        fn what_was_read_is_as_good_as_scanned(text in text(), at in any::<prop::sample::Index>(), end in any::<prop::sample::Index>()) {
+            let starts = starts(&text);
+            prop_assume!(!starts.is_empty());
+            let start = starts[at.index(starts.len())];
+            let at = usize::try_from(start.offset).unwrap();
+            let end = at + end.index(text.len() - at + 1);
+            let scan = |block| BlockScan::of(block, Dialect::CSV);
+            let read = [BlockScan::between(Place::START, start), scan(&text[at..end]), scan(&text[end..])];
+            let scanned = [scan(&text[..at]), scan(&text[at..end]), scan(&text[end..])];
+            let both = [read, scanned].map(|[a, b, c]| (cut(Place::START, &[a.then(&b), c]), Place::START.after(&a.then(&b))));
+            prop_assert_eq!(&both[0], &both[1]);
         }
 
         #[test]

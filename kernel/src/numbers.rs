@@ -19,8 +19,8 @@ use crate::{Fault, KeepGoing};
 /// What expressions call the number of a row that has only one.
 pub(crate) const NAME: &str = "value";
 
-/// Bytes between two questions whether to go on.
-const BETWEEN: u64 = 1 << 20;
+/// Bytes looked at between two questions whether to go on: what was read of them stays in the second-level cache.
+const BETWEEN: u64 = 256 << 10;
 /// Bytes of an npy header that are enough nearly always.
 const HEAD_BYTES: u64 = 4 << 10;
 

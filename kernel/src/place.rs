@@ -2,15 +2,16 @@
 //!
 //! A row belongs to the part that holds the byte before it; the one that begins with the file, to the part that does.
 //! Whether a line feed ends a row depends on all quotes before it. So what is before a part is scanned, ten times as
-//! fast as it is read, and remembered: parts mostly come in ascending order, and then each byte is scanned once.
+//! fast as it is read, and remembered: parts mostly come in ascending order, and then each byte is scanned once, or
+//! not at all if it was read.
 
 use tally_columns::{BlockScan, Dialect, Place, cut};
 
 use crate::Fault;
 use crate::files::FileBytes;
 
-/// Bytes scanned at once.
-const SCAN_BYTES: u64 = 1 << 20;
+/// Bytes scanned at once: few enough to stay in a cache between being read and being scanned.
+const SCAN_BYTES: u64 = 256 << 10;
 /// Bytes between two places that are remembered.
 const REMEMBERED_EVERY: u64 = 16 << 20;
 /// Bytes looked at first for the next row.
@@ -24,6 +25,8 @@ pub(crate) struct Starts {
     body: Place,
     /// Scans from the body to some offsets, ascending.
     known: Vec<(u64, BlockScan)>,
+    /// Where the part that was read last ended, and the row after it.
+    read: Option<(u64, Place)>,
 }
 
 /// A row start was looked for.
@@ -38,7 +41,19 @@ pub(crate) enum Start {
 
 impl Starts {
     pub(crate) fn new(file: usize, length: u64, dialect: Dialect, body: Place) -> Self {
-        Self { file, length, dialect, body, known: vec![(body.offset, BlockScan::default())] }
+        Self { file, length, dialect, body, known: vec![(body.offset, BlockScan::default())], read: None }
+    }
+
+    /// All rows of a part that ends at `to` were read, and `next` begins after them: what is known so need not be
+    /// scanned.
+    pub(crate) fn was_read(&mut self, to: u64, next: Place) {
+        if self.dialect.quote().is_none() {
+            return;
+        }
+        self.read = Some((to, next));
+        if self.known.last().is_some_and(|(last, _)| *last < next.offset) {
+            self.known.push((next.offset, BlockScan::between(self.body, next)));
+        }
     }
 
     /// The first row that belongs to a part that begins at `from`.
@@ -53,6 +68,9 @@ impl Starts {
         }
         if self.dialect.quote().is_none() {
             return self.next_line(bytes, from);
+        }
+        if let Some((_, next)) = self.read.filter(|(to, _)| *to == from) {
+            return Ok(if next.offset < self.length { Start::At(next) } else { Start::None });
         }
         let Some(before) = self.scan_to(bytes, from, go_on)? else { return Ok(Start::Stopped) };
         let mut look = LOOK_BYTES;

@@ -27,6 +27,8 @@ use crate::{Fault, KeepGoing};
 
 /// Bytes of a file's start that say what its columns are.
 const SAMPLE_BYTES: u64 = 256 << 10;
+/// Bytes of a window.
+const WINDOW_BYTES: u64 = 256 << 10;
 /// Bytes beyond the end of a part that are looked at for the end of its last row.
 const BEYOND: u64 = 64 << 10;
 
@@ -295,9 +297,10 @@ impl Run<'_> {
                 }
             };
             if taken == 0 {
-                if window.is_last() || !window.grow() {
+                if window.is_last() || !window.move_on(place.offset) {
                     break;
                 }
+                drop(view);
                 view = window.map(bytes)?;
                 continue;
             }
@@ -314,6 +317,9 @@ impl Run<'_> {
             if place.offset <= part.to && !keep_going(place.offset.saturating_sub(part.from)) {
                 return Ok(false);
             }
+        }
+        if place.offset > part.to {
+            starts.was_read(part.to, place);
         }
         Ok(true)
     }
@@ -412,17 +418,20 @@ impl Run<'_> {
     }
 }
 
-/// The bytes that a part's rows lie in, mapped a piece more at the end where its last row goes on.
+/// Some of the bytes that a part's rows lie in, so few that they stay in a cache between being read and being used.
 struct Window {
     file: usize,
     length: u64,
     start: u64,
     end: u64,
+    /// Where the part ends, and its last row at the latest, if it is no long one.
+    most: u64,
 }
 
 impl Window {
     fn new(file: usize, length: u64, start: u64, to: u64) -> Self {
-        Self { file, length, start, end: to.saturating_add(BEYOND).min(length) }
+        let most = to.saturating_add(BEYOND).min(length);
+        Self { file, length, start, end: start.saturating_add(WINDOW_BYTES).min(most), most }
     }
 
     fn map(&self, bytes: &dyn FileBytes) -> Result<Bytes, Fault> {
@@ -438,10 +447,16 @@ impl Window {
         view.get(at..).unwrap_or(&[])
     }
 
-    /// Takes in more at the end; false if no row is that long.
-    fn grow(&mut self) -> bool {
-        let more = (self.end - self.start).clamp(BEYOND, 2 * ROW_BYTES_MAX as u64);
-        let end = self.end.saturating_add(more).min(self.length);
+    /// Moves to the row at `offset`, and takes in more if it is no whole one yet; false if no row is that long.
+    fn move_on(&mut self, offset: u64) -> bool {
+        let end = offset.saturating_add(WINDOW_BYTES).min(self.most);
+        self.start = offset;
+        let end = if end > self.end {
+            end
+        } else {
+            let more = (self.end - offset).clamp(BEYOND, 2 * ROW_BYTES_MAX as u64);
+            self.end.saturating_add(more).min(self.length)
+        };
         std::mem::replace(&mut self.end, end) < end
     }
 }

@@ -640,3 +640,31 @@ fn a_large_or_damaged_stream_is_read_whole_or_refused() {
     let row = case(&gzip(b"v\n1\n\n\"x\ny\"\n")).fault();
     assert_eq!(row, "read t.csv.gz: row 4, column v: 'x\u{fffd}y' is not a number");
 }
+
+#[test]
+fn tables_longer_than_a_window() {
+    use std::fmt::Write;
+    let mut text = String::from("text,n\n");
+    for row in 0..60_000 {
+        // Now and then a row that is longer than a window, and line feeds within quotes.
+        let filler = if row % 20_000 == 7 { "x\n\"\"".repeat(80_000) } else { "a,\n".repeat(row % 5) };
+        writeln!(text, "\"{filler}\",{row}").unwrap();
+    }
+    let case = Case::of(&["sum", "count", "max"], &[("t.csv", text.as_bytes())], |r| r.of = Some("n".into()));
+    let whole = case.fold_by(case.spec.count()).unwrap();
+    for size in [300_001, 65_536, 1 << 20] {
+        assert_eq!(case.fold_by(size).unwrap().to_bytes(), whole.to_bytes(), "parts of {size} bytes");
+    }
+    assert_eq!(texts(whole.finish(false)), ["1799970000", "60000", "59999"]);
+}
+
+#[test]
+fn arrays_longer_than_a_window() {
+    let values: Vec<u8> = (0..100_000_i64).flat_map(|value| (value * value - 7).to_be_bytes()).collect();
+    let case = Case::of(&["sum", "count"], &[("t.i64be", &values)], |r| r.format = Some("i64be".into()));
+    let whole = case.fold_by(case.spec.count()).unwrap();
+    for size in [100_003, 262_144, 524_295] {
+        assert_eq!(case.fold_by(size).unwrap().to_bytes(), whole.to_bytes(), "parts of {size} bytes");
+    }
+    assert_eq!(texts(whole.finish(false)), ["333328332650000", "100000"]);
+}

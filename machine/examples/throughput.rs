@@ -124,6 +124,7 @@ impl World {
             | Action::Config { .. }
             | Action::Metrics { .. }
             | Action::Upgrade { .. }
+            | Action::Conclude { .. }
             | Action::Exit => {}
         }
     }

@@ -5,7 +5,8 @@ use tally_protocol::control::Reply;
 use tally_protocol::job::{StartMethod, Transport};
 use tally_protocol::record::Change;
 use tally_protocol::work::ToWorker;
-use tally_protocol::{ClientId, SlotId, WorkerId};
+use tally_protocol::{ClientId, JobId, SlotId, WorkerId};
+use tally_reduce::Tally;
 
 /// How a worker process is to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,6 +101,18 @@ pub enum Action {
         ticket: Ticket,
         /// What changes, in this order.
         changes: Vec<Change>,
+    },
+    /// Work out the answers of a job, which takes long, beside everything else; answered by `Concluded`. What it is worked
+    /// out from is all of the job.
+    Conclude {
+        /// Which.
+        job: JobId,
+        /// What the answer names.
+        number: u64,
+        /// All that was folded.
+        partial: Box<Tally>,
+        /// Whether variances are of a population.
+        population: bool,
     },
     /// End the process: no job runs, every worker is gone, and no record is outstanding. Always the last action.
     Exit,

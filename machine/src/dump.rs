@@ -91,6 +91,7 @@ fn job(json: &mut Json, job: &Job) {
     json.maybe("ns_for_1000", job.pace.time_for(1_000).map(|span| span.0));
     json.number("served_ns", job.served_ns);
     json.flag("waits_for_workers", job.filed.is_some());
+    json.flag("waits_for_its_answers", job.conclusion.is_some());
     json.list("watchers", &job.watchers, |json, client| json.number("client", client));
     json.list("covered_runs", job.work.coverage().runs().take(100), |json, (position, count)| {
         json.number("position", position);
@@ -173,6 +174,7 @@ fn settings(json: &mut Json, settings: &Settings) {
     }
     json.number("intensity", settings.intensity);
     json.number("leases_max", settings.leases_max);
+    json.number("answer_at_once_bytes", settings.answer_at_once_bytes);
     json.number("jobs_open_max", settings.jobs_open_max);
     json.number("jobs_open_per_user_max", settings.jobs_open_per_user_max);
     json.maybe("memory_per_user_bytes", settings.memory_per_user_bytes);

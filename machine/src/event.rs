@@ -1,11 +1,12 @@
 //! What can happen to a supervisor, as values.
 
+use tally_protocol::answers::Answers;
 use tally_protocol::control::Request;
 use tally_protocol::error::Failure;
 use tally_protocol::job::Transport;
 use tally_protocol::settings::ReloadView;
 use tally_protocol::work::FromWorker;
-use tally_protocol::{ClientId, WorkerId};
+use tally_protocol::{ClientId, JobId, WorkerId};
 
 use crate::action::Ticket;
 use crate::permission::Who;
@@ -95,6 +96,15 @@ pub enum Event {
         ticket: Ticket,
         /// Why, as a fragment that stands alone: "no space left on device".
         why: String,
+    },
+    /// The answer to `Action::Conclude`.
+    Concluded {
+        /// Whose answers.
+        job: JobId,
+        /// That of the action.
+        number: u64,
+        /// They, or why there are none.
+        answers: Box<Result<Answers, Failure>>,
     },
     /// The answer to `Action::Reload`. New settings come as `Reload`, before it.
     Reloaded {

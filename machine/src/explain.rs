@@ -44,7 +44,9 @@ impl Machine {
         if job.holders > 0 {
             reasons.push(format!("it runs on {}", workers(u64::from(job.holders))));
         }
-        if !job.work.has_waiting() {
+        if job.conclusion.is_some() {
+            reasons.push("all of it is folded; its answer is being worked out".to_owned());
+        } else if !job.work.has_waiting() {
             reasons.push("all its partitions are leased".to_owned());
         } else if job.is_full() {
             let most = workers(u64::from(job.holders));

@@ -6,6 +6,7 @@ use tally_protocol::answers::Answers;
 use tally_protocol::error::{ErrorCode, Failure, STOPPING};
 
 use crate::Machine;
+use crate::action::Action;
 use crate::deadline::Alarm;
 use crate::job::{Job, Outcome, State};
 
@@ -16,6 +17,7 @@ impl Machine {
         let at_ms = self.settings.wall_ms(self.now);
         job.state = State::Ended { at: self.now, at_ms, outcome };
         job.owner = None;
+        job.conclusion = None;
         self.refile(id);
         self.alarms.clear(Alarm::Job(id));
         self.revoke(id);
@@ -37,14 +39,28 @@ impl Machine {
         }
     }
 
-    /// Ends a job whose last position has been accepted.
+    /// Ends a job whose last position has been accepted; later, where its answers take long to work out.
     pub(crate) fn complete(&mut self, id: JobId) {
-        let Some(job) = self.jobs.get(id) else { return };
-        let outcome = match Answers::of(&job.partial, job.spec.request.population) {
-            Ok(answers) => Outcome::Done(Box::new(answers)),
-            Err(failure) => Outcome::Failed(failure),
-        };
-        self.finish(id, outcome);
+        let Some(job) = self.jobs.get_mut(id) else { return };
+        let population = job.spec.request.population;
+        if job.partial.memory_bytes() <= self.settings.answer_at_once_bytes {
+            let answers = Answers::of(&job.partial, population);
+            return self.finish(id, outcome(answers));
+        }
+        self.conclusions += 1;
+        let number = self.conclusions;
+        job.conclusion = Some(number);
+        let partial = Box::new(job.partial.clone());
+        self.refile(id);
+        self.act(Action::Conclude { job: id, number, partial, population });
+    }
+
+    /// The answers of a job have been worked out. Too late, if it has ended otherwise, or is left to the next supervisor.
+    pub(crate) fn concluded(&mut self, id: JobId, number: u64, answers: Result<Answers, Failure>) {
+        let waits = self.jobs.get(id).is_some_and(|job| job.conclusion == Some(number));
+        if waits && self.phase.works() {
+            self.finish(id, outcome(answers));
+        }
     }
 
     /// How to go on, where there will be somebody to ask: a private supervisor is gone with its client.
@@ -65,6 +81,13 @@ impl Machine {
             Some(deadline) => self.alarms.set(Alarm::Job(id), deadline),
             None => {}
         }
+    }
+}
+
+fn outcome(answers: Result<Answers, Failure>) -> Outcome {
+    match answers {
+        Ok(answers) => Outcome::Done(Box::new(answers)),
+        Err(failure) => Outcome::Failed(failure),
     }
 }
 

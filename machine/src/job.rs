@@ -7,6 +7,7 @@
 //! | Paused  |               |        | Queued or Running | Ended       | Ended         |                   |
 //! | Ended   |               |        |                   |             |               | Queued or Running |
 //!
+//! A job whose answers take long to work out stays as it is, all covered, until they are there (`conclusion`).
 //! Ended carries the outcome. Retry is refused to a job that is done. Every end goes through `Machine::finish`.
 //! A job that is recorded (`ledger`) is shown as running after its end until the store has its outcome.
 
@@ -91,6 +92,8 @@ pub(crate) struct Job {
     pub(crate) standing: Option<Standing>,
     /// The links its workers have had.
     pub(crate) links: BTreeSet<Transport>,
+    /// All of it is folded, and its answers are being worked out under this number.
+    pub(crate) conclusion: Option<u64>,
     /// What the store knows of it.
     pub(crate) paper: Paper,
     /// All that is known of an ended job since before a restart.
@@ -227,6 +230,7 @@ impl Job {
             filed: None,
             standing: None,
             links: BTreeSet::new(),
+            conclusion: None,
             paper: Paper::default(),
             past: None,
             lame: spec.kernel.reductions.is_empty(),

@@ -488,10 +488,14 @@ impl Machine {
 
     /// Tells the store how a job is now.
     fn write_down(&mut self, id: JobId) {
-        let Some(job) = self.jobs.get(id) else { return };
+        let Some(job) = self.jobs.get_mut(id) else { return };
         if job.paper.writing.is_some() {
             return;
         }
+        if job.paper.news.progress {
+            job.partial.settle();
+        }
+        let Some(job) = self.jobs.get(id) else { return };
         let records = self.records_of(job);
         let now = self.now;
         if let Some(job) = self.jobs.get_mut(id) {

@@ -94,6 +94,8 @@ pub struct Machine {
     random: u64,
     late: u64,
     restarts: u64,
+    /// How often answers were to be worked out beside everything else.
+    conclusions: u64,
     figures: Figures,
     /// Ends of jobs that the shell has not asked for.
     ends: Vec<ends::JobEnd>,
@@ -138,6 +140,7 @@ impl Machine {
             random: settings.seed,
             late: 0,
             restarts: 0,
+            conclusions: 0,
             figures: Figures::default(),
             ends: Vec::new(),
             released: Vec::new(),
@@ -183,6 +186,7 @@ impl Machine {
             Event::StopNow => self.stop_now(false),
             Event::Recorded { ticket } => self.recorded(ticket),
             Event::NotRecorded { ticket, why } => self.not_recorded(ticket, &why),
+            Event::Concluded { job, number, answers } => self.concluded(job, number, *answers),
             Event::Reloaded { client, result } => self.reloaded(client, result),
             Event::Reload(settings) => self.reload(*settings),
         }

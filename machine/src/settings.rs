@@ -47,6 +47,9 @@ pub struct Settings {
     pub ahead: Span,
     /// Leases a worker may hold at the most.
     pub leases_max: usize,
+    /// The answers of a job whose state takes so many bytes at the most are worked out at once; others by the shell, beside
+    /// everything else.
+    pub answer_at_once_bytes: usize,
     /// Jobs open at once.
     pub jobs_open_max: usize,
     /// Open jobs of one user, for users without the right to operate.
@@ -121,6 +124,7 @@ impl Settings {
             partition_most: Span::ms(50),
             ahead: Span::ms(2),
             leases_max: 64,
+            answer_at_once_bytes: limits::ANSWER_AT_ONCE_BYTES_MAX,
             jobs_open_max: limits::JOBS_OPEN_MAX,
             jobs_open_per_user_max: limits::JOBS_OPEN_PER_USER_MAX,
             memory_per_user_bytes: None,

@@ -259,6 +259,7 @@ impl Machine {
         let now = self.now;
         let Some(job) = self.jobs.get_mut(id) else { return };
         job.work.start_over();
+        job.conclusion = None;
         job.partial = job.spec.kernel.identity();
         job.shares.clear();
         job.meter = Meter::new(now);

@@ -62,6 +62,8 @@ pub const MEMORY_LIMIT_BYTES_MAX: u64 = 1 << 47;
 pub const MEMORY_PER_USER_BYTES_MAX: u64 = 1 << 44;
 /// Bytes of a configuration file.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// Bytes of a job's state whose answers a daemon works out in its turn, which takes about a millisecond.
+pub const ANSWER_AT_ONCE_BYTES_MAX: usize = 16 << 10;
 /// Bytes of memory that the groups of one job may take, in the supervisor and in each worker.
 pub const GROUPS_BYTES_MAX: usize = 256 << 20;
 /// Times a job starts over because one more column turned out to be of floats.

@@ -13,6 +13,7 @@ mod answer;
 mod basis;
 mod bytes;
 mod columns;
+mod convolver;
 mod decimal;
 mod decimal_sum;
 mod extrema;
@@ -32,6 +33,8 @@ mod round;
 mod runs;
 mod tally;
 mod total;
+#[cfg(target_arch = "x86_64")]
+mod twin;
 
 #[cfg(test)]
 mod column_laws;

@@ -142,6 +142,13 @@ impl Partial {
         Ok(())
     }
 
+    /// Multiplies out what was put off.
+    pub(crate) fn settle(&mut self) {
+        if let Some(product) = &mut self.basis.product {
+            product.settle();
+        }
+    }
+
     /// Gives back the room that fast adding took, for one of many partials that are kept; all else stays as it is.
     pub fn tidy(&mut self) {
         if let Some(sum) = self.basis.floats.as_mut().and_then(|floats| floats.sum.as_mut()) {

@@ -1,8 +1,11 @@
 //! An exact product, kept as a few factors of falling size until its value is asked for.
 //!
 //! Multiplying each new factor into one huge number would cost the square of the size of the answer.
-//! Here equals meet equals, as the carries of a binary counter do.
+//! Here equals meet equals, as the carries of a binary counter do, up to a size at which a multiplication takes
+//! a millisecond: longer factors are kept side by side until somebody wants to know.
 //! The factors depend on the order of arrival, their product does not: equality and bytes use the product only.
+
+use std::cmp::Reverse;
 
 use dashu_int::UBig;
 use dashu_int::ops::BitTest;
@@ -13,9 +16,13 @@ use crate::huge::multiply_by;
 /// An exact running product.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Product {
-    /// Largest first, each at least one and a half times as long as the next; a zero is alone.
+    /// Those after the last long one: largest first, each at least one and a half times as long as the next. A zero is
+    /// alone.
     factors: Vec<Integer>,
 }
+
+/// Bits of a factor that is long.
+const LONG: usize = 1 << 20;
 
 impl Product {
     pub(crate) fn new(value: Integer) -> Self {
@@ -33,7 +40,7 @@ impl Product {
         }
         while let Some(last) = self.factors.last() {
             let bits = factor.bit_len();
-            if last.bit_len() > bits + bits / 2 {
+            if bits >= LONG || last.bit_len() >= LONG || last.bit_len() > bits + bits / 2 {
                 break;
             }
             multiply_by(&mut factor, last);
@@ -76,15 +83,25 @@ impl Product {
         }
     }
 
-    /// The whole product, multiplied out from the small end.
+    /// The whole product, multiplied out: the two shortest factors first, as long as there are two.
     pub(crate) fn value(&self) -> Integer {
-        let mut factors = self.factors.iter().rev();
-        let Some(smallest) = factors.next() else { return Integer::ONE };
-        let mut value = smallest.clone();
-        for factor in factors {
-            multiply_by(&mut value, factor);
+        let length = |factor: &Integer| Reverse(factor.bit_len());
+        let mut factors = self.factors.clone();
+        factors.sort_by_key(length);
+        while let Some(mut factor) = factors.pop() {
+            let Some(other) = factors.pop() else { return factor };
+            multiply_by(&mut factor, &other);
+            let place = factors.partition_point(|longer| length(longer) < length(&factor));
+            factors.insert(place, factor);
         }
-        value
+        Integer::ONE
+    }
+
+    /// Multiplies it out, so that its copies are.
+    pub(crate) fn settle(&mut self) {
+        if self.factors.len() > 1 {
+            self.factors = vec![self.value()];
+        }
     }
 
     pub(crate) fn is_zero(&self) -> bool {
@@ -159,6 +176,25 @@ mod tests {
         product.merge(Product::new(Integer::from(4)));
         assert_eq!(product.value(), Integer::ZERO);
         assert_eq!(product, Product::new(Integer::ZERO));
+    }
+
+    #[test]
+    fn long_factors_wait() {
+        let long = |bits: usize, more: u8| (Integer::ONE << bits) + Integer::from(more);
+        let mut product = Product::default();
+        let mut expected = Integer::ONE;
+        for factor in [long(LONG, 1), long(LONG, 5), 7.into(), 9.into(), long(2 * LONG, 3), 11.into()] {
+            expected *= &factor;
+            product.absorb(factor);
+        }
+        assert_eq!(product.factors.len(), 5);
+        assert_eq!(product.value(), expected);
+        let mut settled = product.clone();
+        settled.settle();
+        assert_eq!(settled.factors, [expected]);
+        assert_eq!(settled, product);
+        settled.absorb(Integer::ZERO);
+        assert!(settled.is_zero() && settled.factors.len() == 1);
     }
 
     #[test]

@@ -176,6 +176,13 @@ impl Tally {
         }
     }
 
+    /// Does at once what was put off, so that a copy need not do it again.
+    pub fn settle(&mut self) {
+        if let Self::Plain(partial) = self {
+            partial.settle();
+        }
+    }
+
     /// Adds the elements of another. Commutative and associative, and `identity` changes nothing.
     ///
     /// # Errors

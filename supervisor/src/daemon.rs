@@ -160,6 +160,7 @@ fn serve(
             if let Some((lock, store)) = store {
                 supervisor.keep_books(lock, store)?;
             }
+            supervisor.work_aside()?;
             supervisor.reloader = Some(reloader);
             supervisor.clients.make_room(configuration.workers, configuration.clients_max);
             supervisor.clients.open_to(policy, configuration.access.connections_per_user);

@@ -4,6 +4,7 @@
 //! waits on anything a worker or a client may hold.
 #![forbid(unsafe_code)]
 
+mod aside;
 mod autopsy;
 mod background;
 mod books;

@@ -10,6 +10,7 @@ use tally_protocol::work::ToWorker;
 use tally_protocol::{SlotId, WorkerId};
 use tally_sys::signal::Signal;
 
+use crate::aside::Conclusion;
 use crate::turn::Supervisor;
 
 impl Supervisor {
@@ -34,6 +35,9 @@ impl Supervisor {
             Action::Config { client } => self.tell_config(client),
             Action::Metrics { client } => self.tell_metrics(client),
             Action::Upgrade { client, binary } => self.upgrade_asked(client, binary),
+            Action::Conclude { job, number, partial, population } => {
+                self.conclude(Conclusion { job, number, partial, population });
+            }
             Action::Exit => self.ended = true,
         }
     }

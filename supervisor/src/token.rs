@@ -9,6 +9,8 @@ pub(crate) enum Token {
     Signals,
     /// The bell of the store's thread.
     Store,
+    /// The bell of the thread that works out answers.
+    Answers,
     /// The control socket.
     Listener,
     /// The forkserver's socket.
@@ -49,6 +51,7 @@ impl Token {
             Self::Scraper(scraper) => (9, scraper),
             Self::Trial => (10, 0),
             Self::Store => (11, 0),
+            Self::Answers => (12, 0),
         };
         usize::try_from(id * KINDS + kind).unwrap_or(usize::MAX - 1)
     }
@@ -70,6 +73,7 @@ impl Token {
             9 => Some(Self::Scraper(id)),
             10 => Some(Self::Trial),
             11 => Some(Self::Store),
+            12 => Some(Self::Answers),
             _ => None,
         }
     }
@@ -94,7 +98,7 @@ mod tests {
             Token::Scraper(7),
             Token::Store,
             Token::Trial,
-            Token::Store,
+            Token::Answers,
         ];
         for token in tokens {
             assert_eq!(Token::of(token.key()), Some(token));

@@ -18,6 +18,7 @@ use tally_sys::poll::{Interest, Poll, Ready};
 use tally_sys::signal::{Signal, SignalStream};
 use tally_sys::socket::Listener;
 
+use crate::aside::Aside;
 use crate::books::Books;
 use crate::chronicle::Chronicle;
 use crate::clients::Clients;
@@ -93,6 +94,8 @@ pub(crate) struct Supervisor {
     /// Only a daemon takes new settings.
     pub(crate) reloader: Option<Reloader>,
     pub(crate) scrapers: Scrapers,
+    /// Long answers on their way, in a daemon.
+    pub(crate) aside: Option<Aside>,
     /// What survives the daemon, where there is a state directory.
     pub(crate) books: Option<Books>,
     pub(crate) chronicle: Chronicle,
@@ -151,6 +154,7 @@ impl Supervisor {
             identity,
             reloader: None,
             scrapers: Scrapers::default(),
+            aside: None,
             books: None,
             chronicle: Chronicle::default(),
             turns: Histogram::default(),
@@ -343,7 +347,7 @@ fn rank(token: Token) -> u8 {
     match token {
         Token::Signals => 0,
         Token::Exit(_) | Token::Forkserver | Token::Trial => 1,
-        Token::Lifeline(_) | Token::Doorbell(_) | Token::Stderr(_) | Token::Store => 2,
+        Token::Lifeline(_) | Token::Doorbell(_) | Token::Stderr(_) | Token::Store | Token::Answers => 2,
         Token::Client(_) | Token::Scraper(_) => 3,
         Token::Listener | Token::Door => 4,
     }

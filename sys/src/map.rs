@@ -28,6 +28,11 @@ pub struct FileMap {
     length: usize,
 }
 
+// SAFETY: the mapping belongs to this value alone, is read only, and may be read and unmapped by any thread.
+unsafe impl Send for FileMap {}
+// SAFETY: nothing can be done with a shared one but read it.
+unsafe impl Sync for FileMap {}
+
 impl FileMap {
     /// Maps `length` bytes of `file` from `offset` on.
     ///
@@ -56,6 +61,23 @@ impl FileMap {
         unsafe { rustix::mm::madvise(base.as_ptr().cast(), bytes, Advice::Sequential) }.ok();
         Ok(Self { base, skip, length })
     }
+}
+
+/// Reads from `offset` on until `into` is full or the file ends; how many bytes came.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read_at(file: impl AsFd, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+    let mut came = 0;
+    while came < into.len() {
+        match rustix::io::pread(&file, &mut into[came..], offset + came as u64) {
+            Ok(0) => break,
+            Ok(more) => came += more,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(why) => return Err(why.into()),
+        }
+    }
+    Ok(came)
 }
 
 /// Reads a stream to its end into what is a regular file, and can be mapped and passed on as one: memory, or, if it is
@@ -201,6 +223,17 @@ mod tests {
             let from = usize::try_from(offset).unwrap();
             assert!(*map == bytes[from..from + length], "{offset} {length}");
         }
+    }
+
+    #[test]
+    fn any_part_of_a_file_can_be_read() {
+        let file = file_of(b"0123456789");
+        let mut into = [0; 4];
+        assert_eq!((read_at(&file, 3, &mut into).unwrap(), &into), (4, b"3456"));
+        assert_eq!((read_at(&file, 8, &mut into).unwrap(), &into[..2]), (2, &b"89"[..]));
+        assert_eq!(read_at(&file, 10, &mut into).unwrap(), 0);
+        let (_reader, writer) = crate::fd::pipe().unwrap();
+        assert!(read_at(&writer, 0, &mut into).is_err());
     }
 
     #[test]

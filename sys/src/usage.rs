@@ -56,6 +56,13 @@ pub fn processor_ns() -> io::Result<u64> {
     Ok(both.iter().map(|time| u64::try_from(time.num_nanoseconds()).unwrap_or(0)).sum())
 }
 
+/// How often this thread has touched memory for which the system first had to find or map a page.
+pub fn page_faults() -> io::Result<u64> {
+    let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
+    let both = [usage.minor_page_faults(), usage.major_page_faults()];
+    Ok(both.into_iter().map(|faults| u64::try_from(faults).unwrap_or(0)).sum())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +74,9 @@ mod tests {
         assert_eq!(resident_bytes(u32::MAX), None);
         let used = with_children().unwrap();
         assert!(processor_ns().unwrap() > 0 && used.processor_ns > 0 && used.peak_bytes > 1 << 16);
+        let faults = page_faults().unwrap();
+        std::hint::black_box(vec![1_u8; 8 << 20]);
+        assert!(page_faults().unwrap() > faults);
         let before = open_descriptors().unwrap();
         assert!(before >= 3);
     }

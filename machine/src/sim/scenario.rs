@@ -1,6 +1,7 @@
 //! What kind of world a seed gives: its settings, its faults, its clients, its end.
 
 use tally_protocol::job::{JobRequest, StartMethod, Transport};
+use tally_protocol::limits;
 
 use super::rng::Rng;
 use crate::action::Profile;
@@ -281,6 +282,9 @@ fn settings(rng: &mut Rng) -> Settings {
     };
     let slots = rng.pick(&[1, 1, 2, 2, 3, 4, 6]);
     let private = rng.chance(200);
+    let seed = rng.next();
+    // In half of the worlds all answers take their time.
+    let heavy = seed.is_multiple_of(2);
     Settings {
         eager: rng.chance(200),
         until_clients_gone: private,
@@ -303,7 +307,8 @@ fn settings(rng: &mut Rng) -> Settings {
         jobs_ended_max: usize::try_from(rng.pick(&[0, 1, 5, 100])).unwrap_or(100),
         progress: Span::ms(rng.between(1, 20)),
         trusting: true,
-        seed: rng.next(),
+        seed,
+        answer_at_once_bytes: if heavy { 0 } else { limits::ANSWER_AT_ONCE_BYTES_MAX },
         ..Settings::new(slots, profile)
     }
 }

@@ -28,6 +28,10 @@ pub fn event(event: &Event) -> String {
         Event::StopNow => "stop now".to_owned(),
         Event::Recorded { ticket } => format!("recorded {}", ticket.0),
         Event::NotRecorded { ticket, why } => format!("not recorded {}: {why}", ticket.0),
+        Event::Concluded { job, answers, .. } => match &**answers {
+            Ok(_) => format!("concluded {job}"),
+            Err(failure) => format!("concluded {job}: {}", failure.message),
+        },
         Event::Reloaded { client, result } => match result {
             Ok(_) => format!("reloaded for c{client}"),
             Err(failure) => format!("not reloaded for c{client}: {}", failure.message),
@@ -136,6 +140,7 @@ pub fn action(action: &Action) -> String {
             let changes: Vec<String> = changes.iter().map(change).collect();
             format!("record {}: {}", ticket.0, changes.join(", "))
         }
+        Action::Conclude { job, .. } => format!("conclude {job}"),
         Action::Exit => "exit".to_owned(),
     }
 }

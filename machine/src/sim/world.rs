@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tally_protocol::answers::Answers;
 use tally_protocol::control::{Reply, Request};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::record::Change;
@@ -327,6 +328,7 @@ impl World {
             | Event::StopNow
             | Event::Recorded { .. }
             | Event::NotRecorded { .. }
+            | Event::Concluded { .. }
             | Event::Reloaded { .. }
             | Event::Reload(_) => {}
         }
@@ -378,6 +380,13 @@ impl World {
                 self.judge_reply(client, &Reply::Metrics(String::new()), false);
             }
             Action::Upgrade { client, .. } => self.judge_reply(client, &Reply::Done, false),
+            Action::Conclude { job, number, partial, population } => {
+                // Sometimes it takes long: much may happen to the job meanwhile.
+                let long = if self.rng.chance(100) { Span(self.rng.below(3_000_000_000)) } else { Span(0) };
+                let at = self.now + self.delay() + long;
+                let answers = Box::new(Answers::of(&partial, population));
+                self.plan(at, Happening::ToMachine(Event::Concluded { job, number, answers }));
+            }
             Action::Exit => self.exit(),
         }
     }

@@ -22,9 +22,9 @@ pub(crate) fn profile() -> Profile {
     Profile { transport: Transport::Shm, start: StartMethod::Forkserver, nice: 0, memory_limit_bytes: None }
 }
 
-/// Settings with so many slots.
+/// Settings with so many slots, where all answers are worked out at once.
 pub(crate) fn settings(slots: u16) -> Settings {
-    Settings { trusting: true, ..Settings::new(slots, profile()) }
+    Settings { trusting: true, answer_at_once_bytes: usize::MAX, ..Settings::new(slots, profile()) }
 }
 
 /// A sum over a range in so many partitions.

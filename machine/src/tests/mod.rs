@@ -3,6 +3,7 @@
 mod bench;
 mod chaos;
 mod clients;
+mod conclusions;
 mod deaths;
 mod durable;
 mod happy;

@@ -1,12 +1,13 @@
 //! Sums a block of floats without error, by taking each apart on a common grid.
 //!
-//! Adding and subtracting an anchor M = 1.5 * 2^E rounds a value to a multiple of M's last place, exactly; the
-//! rest goes to the next anchor, 2^46 times finer. The rounded parts of a lane are so short that they add up
-//! without rounding. If no rest is left after the last anchor, the lane sums hold the whole block.
+//! A lane's sum begins at an anchor M = 1.5 * 2^E and stays between 2^E and 2^(E+1), where last places are 2^(E-52).
+//! So adding a value rounds it to a multiple of that: what the sum has grown by is one part of it, exactly, and the
+//! rest goes to the sum at the next anchor, 2^44 times finer. If no rest is left after the last anchor, the lane sums
+//! hold the whole block. (Demmel and Nguyen's reproducible sums grow so, too.)
 //!
-//! With 256 values in a lane, all below 2^(E-7): the parts of the first anchor add up to at most 2^(E+1), which is
-//! 2^53 last places of M. A rest is at most half a last place, 2^(E-53); 256 of them are 2^(E-45) = 2^53 last
-//! places of the next anchor. Every step is exact, subnormal or not, as long as nothing overflows.
+//! With 256 values in a lane, none above 2^(E-9): no part is above that, and so no sum leaves its anchor by more than
+//! 2^(E-1). A rest is at most half a last place, 2^(E-53), which is 2^(E'-9) with the next anchor E' = E - 44. Every
+//! step is exact, subnormal or not, as long as nothing overflows.
 
 use super::load::Load;
 
@@ -15,9 +16,9 @@ pub(crate) const BLOCK: usize = 2048;
 /// Two AVX2 vectors abreast.
 pub(crate) const LANES: usize = 8;
 
-/// Greatest exponent of an anchor: its lane sums stay below 2^1023.
+/// Greatest exponent of an anchor: its lane sums are at most 2^1023.
 pub(crate) const ANCHOR_MAX: i32 = 1022;
-const ANCHOR_STEP: i32 = 46;
+const ANCHOR_STEP: i32 = 44;
 
 /// What became of a block.
 pub(crate) struct Parts<const LEVELS: usize> {
@@ -37,7 +38,7 @@ pub(crate) fn anchor_min(levels: usize) -> i32 {
 /// The least anchor exponent that a block with this greatest magnitude allows.
 pub(crate) fn anchor_for(most: f64) -> i32 {
     let field = i32::try_from(most.to_bits() >> 52).unwrap_or(i32::MAX / 2);
-    field - 1023 + 8
+    field - 1023 + 10
 }
 
 /// Takes a block of at most [`BLOCK`] values apart. Exact if `anchor_for(most) <= anchor` and `whole`; worthless
@@ -48,20 +49,21 @@ pub(crate) fn take_apart<const LEVELS: usize, L: Load>(block: &[L::Raw], anchor:
         let exponent = anchor - ANCHOR_STEP * i32::try_from(level).unwrap_or(0);
         f64::from_bits(u64::from((exponent + 1023).unsigned_abs()) << 52 | 1 << 51)
     });
-    let mut state = State::<LEVELS> { sums: [[0.0; LANES]; LEVELS], most: [0.0; LANES], rest: [0; LANES] };
+    let mut state =
+        State::<LEVELS> { sums: anchors.map(|anchor| [anchor; LANES]), most: [0.0; LANES], rest: [0; LANES] };
     let (groups, tail) = block.as_chunks::<LANES>();
     for group in groups {
-        state.add(group.map(L::load), anchors);
+        state.add(group.map(L::load));
     }
     if !tail.is_empty() {
         let mut group = [0.0; LANES];
         for (to, raw) in group.iter_mut().zip(tail) {
             *to = L::load(*raw);
         }
-        state.add(group, anchors);
+        state.add(group);
     }
     Parts {
-        sums: state.sums,
+        sums: std::array::from_fn(|level| state.sums[level].map(|sum| sum - anchors[level])),
         most: state.most.into_iter().fold(0.0, greater),
         // Shifted so that a rest of -0.0 is none.
         whole: state.rest.into_iter().fold(0, |all, rest| all | rest) << 1 == 0,
@@ -69,6 +71,7 @@ pub(crate) fn take_apart<const LEVELS: usize, L: Load>(block: &[L::Raw], anchor:
 }
 
 struct State<const LEVELS: usize> {
+    /// From the anchors on.
     sums: [[f64; LANES]; LEVELS],
     most: [f64; LANES],
     rest: [u64; LANES],
@@ -80,16 +83,16 @@ struct State<const LEVELS: usize> {
 )]
 impl<const LEVELS: usize> State<LEVELS> {
     #[inline(always)]
-    fn add(&mut self, group: [f64; LANES], anchors: [f64; LEVELS]) {
+    fn add(&mut self, group: [f64; LANES]) {
         let mut rest = group;
         for lane in 0..LANES {
             self.most[lane] = greater(self.most[lane], rest[lane].abs());
         }
         for level in 0..LEVELS {
             for lane in 0..LANES {
-                let part = (rest[lane] + anchors[level]) - anchors[level];
-                self.sums[level][lane] += part;
-                rest[lane] -= part;
+                let sum = self.sums[level][lane] + rest[lane];
+                rest[lane] -= sum - self.sums[level][lane];
+                self.sums[level][lane] = sum;
             }
         }
         for lane in 0..LANES {

@@ -1,92 +1,119 @@
-//! Sums of mantissas, one for each exponent: for numbers whose exponents lie far apart.
+//! Sums of mantissas, one for each sign and exponent: for numbers whose exponents lie far apart.
 //!
-//! A bucket takes mantissas until it might overflow and then spills into the digits. What is still in the
+//! A bucket takes mantissas until it overflows, which goes to the digits at once. What is still in the
 //! buckets belongs to the sum: nobody may read the digits without emptying the buckets first.
 
 use super::digits::Digits;
 use super::load::Load;
 
-const EXPONENTS: usize = 2048;
+/// Signs and exponents: the upper twelve bits of a float.
+const HEADS: usize = 4096;
 /// The bits of the fraction.
 pub(crate) const FRACTION: u64 = (1 << 52) - 1;
+/// The bit that the fraction of a normal float goes without.
+const IMPLICIT: u64 = 1 << 52;
 
 /// Values side by side. Neighbours often have the same exponent, and a bucket is slow while its last addition is
 /// on its way to memory: so neighbours use different tables.
 const TABLES: usize = 4;
 
-/// Mantissas summed by the field of the exponent. A bucket stays below 2^62 in magnitude.
+/// Heads of zeros and subnormals, and of infinities and NaN.
+const TINY: [usize; 2] = [0, 2048];
+const NOT_FINITE: [usize; 2] = [2047, 4095];
+
+/// Mantissas summed by sign and exponent, modulo 2^64.
 #[derive(Clone, Debug)]
 pub(crate) struct Buckets {
-    sums: [[i64; TABLES]; EXPONENTS],
+    sums: [[u64; TABLES]; HEADS],
+    /// How many zeros and subnormals there were, positive and negative: each was taken for a normal float with the
+    /// least exponent, and so has 2^52 too much.
+    tiny: [u64; 2],
 }
 
 impl Buckets {
     pub(crate) fn empty() -> Box<Self> {
-        Box::new(Self { sums: [[0; TABLES]; EXPONENTS] })
+        Box::new(Self { sums: [[0; TABLES]; HEADS], tiny: [0; 2] })
     }
 
-    /// Adds finite values.
+    /// Adds the finite values of a block, which is so short that no bucket can come round to where it was. False if there
+    /// are others.
     #[inline(always)]
-    pub(crate) fn add<const N: usize, L: Load>(&mut self, block: &[L::Raw], digits: &mut Digits<N>) {
-        const SPILL: i64 = 1 << 62;
+    pub(crate) fn add<const N: usize, L: Load>(&mut self, block: &[L::Raw], digits: &mut Digits<N>) -> bool {
+        let before = self.of_tiny();
         let (groups, tail) = block.as_chunks::<TABLES>();
         for group in groups {
-            let bits = group.map(|raw| L::load(raw).to_bits());
-            let fields = bits.map(field);
-            let mut sums = [0; TABLES];
-            let mut spilling = false;
-            for table in 0..TABLES {
-                sums[table] = self.sums[fields[table]][table] + mantissa(bits[table]);
-                spilling |= sums[table].wrapping_add(SPILL) < 0;
-                self.sums[fields[table]][table] = sums[table];
-            }
-            if spilling {
-                self.spill(fields, digits);
+            for (table, raw) in group.iter().enumerate() {
+                self.add_one(L::load(*raw).to_bits(), table, digits);
             }
         }
         for raw in tail {
-            let bits = L::load(*raw).to_bits();
-            self.sums[field(bits)][0] += mantissa(bits);
-            self.spill([field(bits); TABLES], digits);
+            self.add_one(L::load(*raw).to_bits(), 0, digits);
         }
+        if self.of_tiny() != before {
+            self.count_tiny::<L>(block);
+        }
+        let others = NOT_FINITE.map(|head| std::mem::take(&mut self.sums[head]));
+        others == [[0; TABLES]; 2]
     }
 
-    #[cold]
-    fn spill<const N: usize>(&mut self, fields: [usize; TABLES], digits: &mut Digits<N>) {
-        for field in fields {
-            for sum in &mut self.sums[field] {
-                spill(field, std::mem::take(sum), digits);
-            }
+    fn of_tiny(&self) -> [[u64; TABLES]; 2] {
+        TINY.map(|head| self.sums[head])
+    }
+
+    #[inline(always)]
+    fn count_tiny<L: Load>(&mut self, block: &[L::Raw]) {
+        let (mut all, mut negative) = (0, 0);
+        for raw in block {
+            let bits = L::load(*raw).to_bits();
+            // One where the magnitude is below the least normal float: the difference is negative.
+            let tiny = (bits & !(1 << 63)).wrapping_sub(IMPLICIT) >> 63;
+            all += tiny;
+            negative += tiny & bits >> 63;
+        }
+        self.tiny[0] += all - negative;
+        self.tiny[1] += negative;
+    }
+
+    #[inline(always)]
+    fn add_one<const N: usize>(&mut self, bits: u64, table: usize, digits: &mut Digits<N>) {
+        let head = head(bits);
+        let sum = &mut self.sums[head][table];
+        let (new, over) = sum.overflowing_add(bits & FRACTION | IMPLICIT);
+        *sum = new;
+        if over {
+            overflow(head, digits);
         }
     }
 
     /// Moves everything into the digits.
     pub(crate) fn empty_into<const N: usize>(&self, digits: &mut Digits<N>) {
-        for (field, sums) in self.sums.iter().enumerate() {
-            for sum in sums {
-                spill(field, *sum, digits);
+        for (head, sums) in self.sums.iter().enumerate() {
+            for sum in sums.iter().filter(|sum| **sum != 0) {
+                digits.add_long((*sum).into(), place(head % 2048), head >= 2048);
             }
+        }
+        for (tiny, negative) in self.tiny.into_iter().zip([true, false]) {
+            digits.add_long(u128::from(tiny) << 52, place(0), negative);
         }
     }
 }
 
-/// The mantissa with its sign.
-#[inline(always)]
-fn mantissa(bits: u64) -> i64 {
-    let mantissa = (bits & FRACTION | u64::from(field(bits) != 0) << 52).cast_signed();
-    let flip = bits.cast_signed() >> 63;
-    (mantissa ^ flip) - flip
+#[cold]
+#[inline(never)]
+fn overflow<const N: usize>(head: usize, digits: &mut Digits<N>) {
+    digits.add_long(1 << 64, place(head % 2048), head >= 2048);
 }
 
-fn spill<const N: usize>(field: usize, sum: i64, digits: &mut Digits<N>) {
-    if sum != 0 {
-        digits.add_long(sum.unsigned_abs().into(), place(field), sum < 0);
-    }
+/// The sign and the field of the exponent, below 4096.
+#[inline(always)]
+fn head(bits: u64) -> usize {
+    (bits >> 52) as usize
 }
+
 /// The field of the exponent, below 2048.
 #[inline(always)]
 pub(crate) fn field(bits: u64) -> usize {
-    (bits >> 52) as usize & 0x7ff
+    head(bits) & 0x7ff
 }
 
 /// Where a mantissa with this exponent field begins, in bits above 2^-1074.

@@ -358,3 +358,31 @@ fn bytes_are_golden_and_strict() {
     longer.push(0);
     assert_eq!(FloatSum::from_bytes(&longer), Err(Malformed::Trailing));
 }
+
+#[test]
+fn far_apart_with_zeros_subnormals_and_what_is_no_number() {
+    let wide = |at: u64| {
+        let word = at.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        f64::from_bits(word & 0x800f_ffff_ffff_ffff | (1 + at * 37 % 2046) << 52)
+    };
+    let rare = [0.0, -0.0, 5e-324, -3e-310, f64::MIN_POSITIVE, -f64::MIN_POSITIVE];
+    let others = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+    for (often, special) in [(u64::MAX, &rare[..]), (3, &rare), (5, &rare), (700, &others), (2_000, &others)]
+    {
+        let values: Vec<f64> = (0..9_000)
+            .map(|at| {
+                if at % often == often - 1 {
+                    special[(at / often) as usize % special.len()]
+                } else {
+                    wide(at)
+                }
+            })
+            .collect();
+        for cpu in crate::float::cpu::Cpu::all() {
+            let (mut blocks, mut singly) = (FloatSum::new(), FloatSum::new());
+            blocks.add_raw::<crate::float::load::Native64>(&values, cpu);
+            values.iter().for_each(|value| singly.add(*value));
+            assert_eq!(blocks.to_bytes(), singly.to_bytes(), "every {often}th is {special:?}");
+        }
+    }
+}

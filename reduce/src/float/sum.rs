@@ -281,22 +281,32 @@ impl FloatSum {
             self.road = Road { way: Way::Buckets, patience: PATIENCE, ..self.road };
         }
         // Buckets cost more to make and to empty than a short block costs without them.
-        let worth_it = block.len() == BLOCK || self.buckets.is_some();
-        if worth_it
-            && cpu.run(
-                #[inline(always)]
-                || all_finite::<L>(block),
-            )
-        {
+        if block.len() < BLOCK && self.buckets.is_none() {
+            return self.add_slowly::<L>(block);
+        }
+        let buckets = self.buckets.get_or_insert_with(Buckets::empty);
+        let digits = &mut self.digits;
+        let finite = cpu.run(
+            #[inline(always)]
+            || buckets.add::<_, L>(block, digits),
+        );
+        if finite {
             self.saw_block::<L>(block);
-            let buckets = self.buckets.get_or_insert_with(Buckets::empty);
-            let digits = &mut self.digits;
-            cpu.run(
-                #[inline(always)]
-                || buckets.add::<_, L>(block, digits),
-            );
         } else {
-            self.add_slowly::<L>(block);
+            self.add_others::<L>(block);
+        }
+    }
+
+    /// Adds what is not finite, and notes the kinds of the rest.
+    fn add_others<L: Load>(&mut self, block: &[L::Raw]) {
+        for value in block.iter().map(|raw| L::load(*raw)) {
+            if !value.is_finite() {
+                self.add(value);
+            } else if value.to_bits() == (-0.0_f64).to_bits() {
+                self.saw(Finite::NegativeZeros);
+            } else {
+                self.saw(Finite::Others);
+            }
         }
     }
 
@@ -350,12 +360,6 @@ impl FloatSum {
         let others = block.iter().any(|raw| L::load(*raw).to_bits() != negative_zero);
         self.saw(if others { Finite::Others } else { Finite::NegativeZeros });
     }
-}
-
-#[inline(always)]
-fn all_finite<L: Load>(block: &[L::Raw]) -> bool {
-    let most = block.iter().fold(0, |most: u64, raw| most.max(L::load(*raw).abs().to_bits()));
-    most < 0x7ff << 52
 }
 
 impl PartialEq for FloatSum {

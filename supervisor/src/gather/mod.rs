@@ -18,6 +18,7 @@ impl Supervisor {
         match token {
             Token::Signals => self.gather_signals(),
             Token::Store => self.gather_store(),
+            Token::Answers => self.gather_answers(),
             Token::Listener => self.gather_connections(),
             Token::Forkserver => self.gather_forkserver(),
             Token::Client(client) => self.gather_client(client, ready),

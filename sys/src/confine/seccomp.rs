@@ -41,6 +41,8 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_preadv,
     libc::SYS_lseek,
     libc::SYS_fstat,
+    // Whether mapping them pays, its own page faults say.
+    libc::SYS_getrusage,
     // Memory; `mmap` and `mprotect` are judged by what they ask for.
     libc::SYS_brk,
     libc::SYS_munmap,
