@@ -149,7 +149,7 @@ fn draw(drawing: Drawing) -> String {
 fn settings(options: &SettingsOptions) -> SettingsReading {
     let sources = match &options.alone {
         Some(path) => Sources::of_file(path),
-        None => Sources::of_this_process(options.config.as_deref(), &[]),
+        None => Sources::of_this_process(options.config.as_deref(), &options.flags),
     };
     let reading = sources.read();
     SettingsReading {
@@ -160,6 +160,7 @@ fn settings(options: &SettingsOptions) -> SettingsReading {
 }
 
 fn daemon(options: DaemonOptions) -> Result<(), Failure> {
+    let flags = options.flags();
     let options = tally_supervisor::DaemonOptions {
         config: options.config,
         socket: options.socket,
@@ -167,7 +168,7 @@ fn daemon(options: DaemonOptions) -> Result<(), Failure> {
         pid_file: options.pid_file,
         daemonize: options.daemonize,
         check: options.check,
-        flags: flags(None, options.transport, options.start).into_iter().chain(options.settings).collect(),
+        flags,
     };
     tally_supervisor::run_daemon(&options, tally_worker::run)
 }

@@ -14,11 +14,11 @@ use tally_sys::signal::{self, Signal};
 use tally_sys::{fd, process};
 
 fn main() -> ExitCode {
-    if let Err(why) = clean_start() {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Err(why) = clean_start(tally_cli::passes_descriptors_on(&arguments)) {
         drop(writeln!(io::stderr(), "tally: could not start: {why}"));
         return ExitCode::FAILURE;
     }
-    let arguments: Vec<OsString> = std::env::args_os().collect();
     let role = arguments.get(1).and_then(|word| word.to_str());
     let code = match (role, arguments.get(2).and_then(|word| word.to_str())) {
         (Some(WORKER_ROLE), _) => match io::stdin().as_fd().try_clone_to_owned() {
@@ -34,9 +34,12 @@ fn main() -> ExitCode {
 }
 
 /// Undoes what the starter may have left: closed standard streams, open descriptors, blocked or ignored signals.
-fn clean_start() -> io::Result<()> {
+/// `passes_on`: the open descriptors are for a command of the user's.
+fn clean_start(passes_on: bool) -> io::Result<()> {
     fd::open_standard_streams()?;
-    fd::close_all_on_exec()?;
+    if !passes_on {
+        fd::close_all_on_exec()?;
+    }
     signal::unblock_all()?;
     // An ignored SIGCHLD would have the system reap our children and lose how they ended.
     signal::restore_default(Signal::Chld)?;

@@ -223,6 +223,41 @@ fn a_check_tells_every_fault() {
     world.finish();
 }
 
+/// `daemon --check` finds what `config check` finds, and says it in JSON as well.
+#[test]
+fn a_check_tells_all_there_is_to_tell() {
+    let world = World::new(BINARY).with("TALLY_WORKRES", "3");
+    let path = file(&world, "tally.toml", "workers = 1\n");
+    let odd = "TALLY_WORKRES in the environment is no setting; did you mean 'TALLY_WORKERS'?";
+    let told = world.run(["daemon", "--check", "--config", &path]);
+    assert_eq!((told.code(), told.stdout.as_str()), (0, ""), "{}", told.stderr);
+    assert_eq!(told.stderr, format!("tally: {odd}\n"));
+    let json = |told: &tally_tests::Finished| -> Value {
+        assert_eq!(told.stderr, "");
+        serde_json::from_str(&told.stdout).expect("it is JSON")
+    };
+    let told = world.run(["daemon", "--check", "--config", &path, "--json"]);
+    let view = json(&told);
+    assert_eq!(
+        (told.code(), &view["schema"], &view["good"]),
+        (0, &json!("tally.config-check/1"), &json!(true))
+    );
+    assert_eq!(view["warnings"], json!([odd]));
+    file(&world, "tally.toml", "workers = 0\n");
+    let told = world.run(["daemon", "--check", "--config", &path, "--json"]);
+    let view = json(&told);
+    assert_eq!(
+        (told.code(), &view["good"], &view["faults"][0]["place"]),
+        (2, &json!(false), &json!(format!("{path}:1:1")))
+    );
+    // What a start would refuse, too.
+    world.run(["daemon", "--check", "--operator-groups", "no-such-group-here"]).failed(
+        2,
+        "tally: could not read the configuration: operator_groups: there is no group 'no-such-group-here'",
+    );
+    world.finish();
+}
+
 /// `tally reload` tells its client what the log tells, and `config show` what is in force.
 #[test]
 fn reload_and_show_ask_the_daemon() {

@@ -231,3 +231,50 @@ fn what_is_no_store_is_left_alone() {
     fs::set_permissions(&kept.file, fs::Permissions::from_mode(0o600)).expect("it is this user's");
     kept.finish();
 }
+
+/// A store without a name keeps nothing over the daemon's end: jobs that would need it are refused.
+#[test]
+fn a_store_that_was_removed_is_noticed() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1"]);
+    assert_eq!(world.ask(["sum", "0..10", "--detach"]).code(), 0);
+    let file = world.state().join("jobs.redb");
+    let beside = world.path().join("beside");
+    fs::rename(&file, &beside).expect("it can be moved");
+    let status = world.ask(["status"]);
+    assert!(status.stdout.contains("refused until the store takes records again"), "{}", status.stdout);
+    let refused = world.ask(["sum", "0..10", "--detach"]);
+    let why = format!("tally: could not record the job: {} was removed or replaced", file.display());
+    refused.failed(1, &why);
+    let status = world.ask(["status"]);
+    assert!(
+        status.stdout.contains(" ago: ") && status.stdout.contains("was removed or replaced"),
+        "{}",
+        status.stdout
+    );
+    fs::rename(&beside, &file).expect("it can be moved");
+    assert_eq!(world.ask(["sum", "0..10", "--detach"]).code(), 0);
+    daemon.await_line("the store takes records again");
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
+fn a_store_that_others_can_change_is_told() {
+    let world = World::new(BINARY);
+    fs::create_dir_all(world.state()).expect("it can be made");
+    fs::set_permissions(world.state(), fs::Permissions::from_mode(0o777)).expect("it is ours");
+    let daemon = world.daemon(&["--workers", "1"]);
+    assert_eq!(world.ask(["sum", "0..10", "--detach"]).code(), 0);
+    assert_eq!(world.ask(["wait", "j1"]).code(), 0);
+    daemon.signal(Signal::Term);
+    let log = daemon.finish().stderr;
+    let line = log.lines().find(|line| line.contains("can be changed by others")).unwrap_or("");
+    assert!(line.contains(world.state().to_str().expect("text")) && line.contains("WARN"), "{log}");
+    // What is remembered of before is counted, too.
+    let daemon = world.daemon(&["--workers", "1"]);
+    let status = world.ask(["status"]);
+    assert!(status.stdout.contains("0 ended since the start, 1 remembered"), "{}", status.stdout);
+    daemon.stop();
+    world.finish();
+}

@@ -124,6 +124,35 @@ fn commands<'a>(text: &'a str, language: &str) -> Vec<Shown<'a>> {
     shown
 }
 
+/// Runs the commands of a page beside a daemon of their own.
+fn run_beside_a_daemon(page: &str) {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1"]);
+    let run = |command: &str| {
+        let text = format!(
+            "PATH=\"$PWD/bin:$PATH\"; TALLY_SOCKET=\"$PWD/run/tally.sock\"; export PATH TALLY_SOCKET; {command}"
+        );
+        Running::start(world.script(&text)).finish()
+    };
+    assert_eq!(run("mkdir bin && ln -s \"$TALLY\" bin/tally").code(), 0);
+    for shown in commands(page, "sh") {
+        let finished = run(shown.command);
+        shown.check(finished.code(), &format!("{}{}", finished.stdout, finished.stderr));
+    }
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
+fn the_commands_of_locks_run_as_written() {
+    run_beside_a_daemon(include_str!("../docs/locks.md"));
+}
+
+#[test]
+fn the_commands_of_objects_run_as_written() {
+    run_beside_a_daemon(include_str!("../docs/objects.md"));
+}
+
 #[test]
 fn the_commands_of_operations_run_as_written() {
     let world = World::new(BINARY);

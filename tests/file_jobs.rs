@@ -324,9 +324,17 @@ fn a_file_that_is_replaced_by_name_is_read_to_its_end() {
 
 #[test]
 fn a_file_that_is_another_one_after_a_restart_is_named() {
-    let changes: [(&str, Change); 5] = [
+    let changes: [(&str, Change); 7] = [
         ("was changed since it was submitted", |path| {
             File::options().write(true).open(path).and_then(|file| file.set_len(100)).expect("it can be cut");
+        }),
+        ("was changed since it was submitted", |path| {
+            // Other bytes, as many, and the time of the change set back.
+            let before = fs::metadata(path).and_then(|data| data.modified()).expect("it is there");
+            let mut file = File::options().write(true).open(path).expect("it is there");
+            file.seek(SeekFrom::Start(2)).expect("it is long enough");
+            file.write_all(b"9999999").expect("it can be written");
+            file.set_modified(before).expect("it is this user's");
         }),
         ("was changed since it was submitted", |path| {
             // The same bytes at another time.
@@ -346,6 +354,12 @@ fn a_file_that_is_another_one_after_a_restart_is_named() {
         }),
         ("is not where it was submitted, as far as the daemon can see", |path| {
             fs::remove_file(path).expect("it can be removed")
+        }),
+        ("was changed since it was submitted", |path| {
+            // The very same file, behind a link.
+            let other = path.with_extension("new");
+            fs::rename(path, &other).expect("it can be moved");
+            std::os::unix::fs::symlink(&other, path).expect("it can be linked");
         }),
     ];
     let world = World::new(BINARY);

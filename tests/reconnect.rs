@@ -1,6 +1,8 @@
 //! Commands whose daemon goes away in the middle: they wait for the next one and ask again, and say so.
 #![forbid(unsafe_code)]
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::json;
 use tally_sys::signal::Signal;
 use tally_tests::{Daemon, Running, World, until};
@@ -90,5 +92,40 @@ fn an_interrupt_ends_the_wait() {
     command.signal(Signal::Int);
     assert_eq!(command.finish().code(), 130);
     world.daemon(&["--workers", "1"]).stop();
+    world.finish();
+}
+
+/// While one binary after the other takes the daemon over: each is acknowledged, and none is there twice.
+#[test]
+fn no_detached_job_is_refused_or_doubled_by_an_upgrade() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1", "--drain-ms", "50", "--grace-ms", "100"]);
+    let over = AtomicBool::new(false);
+    let mut acknowledged = std::thread::scope(|scope| {
+        let begin = |_| {
+            scope.spawn(|| {
+                let mut jobs = Vec::new();
+                while !over.load(Ordering::Relaxed) {
+                    let asked = world.ask(["sum", "0..10", "--detach"]);
+                    assert_eq!((asked.code(), asked.stderr.as_str()), (0, ""));
+                    jobs.push(asked.stdout.trim().to_owned());
+                }
+                jobs
+            })
+        };
+        let askers: Vec<_> = (0..2).map(begin).collect();
+        let upgrades: Vec<_> = (0..8).map(|_| world.ask(["upgrade"])).collect();
+        over.store(true, Ordering::Relaxed);
+        upgrades.iter().for_each(|upgraded| assert_eq!(upgraded.code(), 0, "{}", upgraded.stderr));
+        askers.into_iter().flat_map(|asker| asker.join().expect("each is acknowledged")).collect::<Vec<_>>()
+    });
+    assert!(!acknowledged.is_empty());
+    let listed = daemon.client().call("io.tally.Jobs", &json!({ "all": true }));
+    let jobs = listed["jobs"].as_array().expect("a list").iter();
+    let mut there: Vec<String> = jobs.map(|job| job["job"].as_str().expect("an id").to_owned()).collect();
+    there.sort();
+    acknowledged.sort();
+    assert_eq!(there, acknowledged);
+    daemon.stop();
     world.finish();
 }

@@ -230,7 +230,7 @@ fn status_tells_what_is_near_its_limit() {
 fn the_log_tells_what_happens() {
     let world = World::new(BINARY);
     let daemon = world.daemon(&["--workers", "1"]);
-    daemon.await_line("ready: all 1 workers are");
+    daemon.await_line("ready: its only worker is");
     let mut client = daemon.client();
     client.submit(&json!({ "reductions": ["sum"], "sources": ["0..1e15"], "detach": true }), false);
     until("the worker to be busy", || {
@@ -244,6 +244,8 @@ fn the_log_tells_what_happens() {
     assert!(line.contains(&format!("worker 0 (process {worker}) killed by SIGKILL")), "{line}");
     assert!(line.contains(" at ") && line.contains(" of j1"), "{line}");
     client.call("io.tally.Cancel", &json!({ "jobs": ["j1"] }));
+    let who = format!("of user {} cancels j1", tally_sys::process::own_uid());
+    daemon.await_line(&who);
     let line = daemon.await_line("j1 cancelled after");
     assert!(line.contains("a client asked for it"), "{line}");
     client.ask("io.tally.Stop", &json!({}), false);

@@ -4,6 +4,7 @@
 use std::io::Read as _;
 use std::process::Stdio;
 
+use tally_sys::clock;
 use tally_sys::signal::Signal;
 use tally_tests::{Booted, proc, run, until};
 
@@ -11,8 +12,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 const SERVICE: &str = "tally.service";
 
 /// Two workers, and a watchdog that barks soon.
-const SMALL: &str =
-    "[Unit]\nStartLimitIntervalSec=0\n[Service]\nEnvironment=TALLY_WORKERS=2\nWatchdogSec=2\n";
+const SMALL: &str = "[Service]\nEnvironment=TALLY_WORKERS=2\nWatchdogSec=2\n";
 
 fn micros(booted: &Booted, name: &str) -> u64 {
     booted.property(SERVICE, name).parse().expect("a time")
@@ -180,6 +180,100 @@ fn jobs_over_files_go_on_over_a_restart() {
     booted.await_property(SERVICE, "NFileDescriptorStore", |stored| stored == "0");
     booted.must(&["systemctl", "stop", "tally.socket", SERVICE]);
     assert_eq!(booted.property(SERVICE, "Result"), "success");
+}
+
+/// With the values that are shipped: neither many starts nor failing ones take the service or its socket down for good.
+#[test]
+fn no_number_of_starts_is_too_many() {
+    let Some(booted) = Booted::new(BINARY) else { return };
+    booted.must(&["systemctl", "start", "tally.socket", SERVICE]);
+    for _ in 0..12 {
+        booted.must(&["systemctl", "restart", SERVICE]);
+    }
+    sum(&booted);
+    booted.must(&["systemctl", "stop", SERVICE]);
+    let config = booted.root().join("etc/tally/config.toml");
+    std::fs::create_dir_all(config.parent().expect("a directory")).expect("it can be made");
+    std::fs::write(&config, "workers = 0\n").expect("it can be written");
+    // A client whose daemon does not come up waits in the socket.
+    let waiting =
+        booted.command(&["tally", "sum", "0..1000"]).stdout(Stdio::piped()).spawn().expect("it runs");
+    booted
+        .await_property(SERVICE, "NRestarts", |restarts| restarts.parse().is_ok_and(|count: u32| count >= 4));
+    assert_eq!(booted.property("tally.socket", "ActiveState"), "active", "{}", booted.journal());
+    let errors = booted.must(&["journalctl", "--no-pager", "-o", "cat", "-u", SERVICE, "-p", "err"]);
+    assert!(
+        errors.contains("tally: could not read the configuration: /etc/tally/config.toml:1:1: "),
+        "{errors}"
+    );
+    std::fs::write(&config, "workers = 2\n").expect("it can be written");
+    let waiting = waiting.wait_with_output().expect("it ends");
+    assert_eq!(String::from_utf8_lossy(&waiting.stdout), "499500\n", "{}", booted.journal());
+    // A reload that is refused fails, says so in the status, and changes nothing.
+    booted.await_property(SERVICE, "ActiveState", |state| state == "active");
+    let pid = main_pid(&booted);
+    std::fs::write(&config, "workers = nonsense\n").expect("it can be written");
+    assert_eq!(booted.run(&["systemctl", "reload", SERVICE]).code, Some(1), "{}", booted.journal());
+    let status = booted.property(SERVICE, "StatusText");
+    assert!(status.contains("; could not reload the configuration: /etc/tally/config.toml:1:"), "{status}");
+    assert_eq!((booted.property(SERVICE, "ActiveState").as_str(), main_pid(&booted)), ("active", pid));
+    sum(&booted);
+    std::fs::write(&config, "workers = 1\n").expect("it can be written");
+    booted.must(&["systemctl", "reload", SERVICE]);
+    booted.await_property(SERVICE, "StatusText", |status| {
+        status == "1 of 1 workers ready, 0 jobs running, 0 queued"
+    });
+    // By the signal it works, too.
+    std::fs::write(&config, "workers = 2\n").expect("it can be written");
+    strike(&booted, pid, Signal::Hup);
+    booted.await_property(SERVICE, "StatusText", |status| status.starts_with("2 of 2 workers"));
+    booted.must(&["systemctl", "stop", "tally.socket", SERVICE]);
+}
+
+/// A drain may take longer than the deadline of the unit: the daemon asks for more time.
+#[test]
+fn a_long_drain_is_not_cut_short() {
+    let Some(booted) = Booted::new(BINARY) else { return };
+    booted.drop_in(
+        "[Service]\nEnvironment=TALLY_WORKERS=1 TALLY_DRAIN_MS=6000 TALLY_GRACE_MS=100\nTimeoutStopSec=2\n",
+    );
+    booted.must(&["systemctl", "start", "tally.socket", SERVICE]);
+    let mut endless =
+        booted.command(&["tally", "sum", "0..1e15", "--reconnect", "0"]).spawn().expect("it runs");
+    until("a running job", || {
+        booted.must(&["tally", "status", "--json"]).contains("\"running\":1").then_some(())
+    });
+    let begun_ns = clock::monotonic_ns();
+    booted.must(&["systemctl", "stop", "tally.socket", SERVICE]);
+    let took_ns = clock::monotonic_ns() - begun_ns;
+    assert_eq!(booted.property(SERVICE, "Result"), "success", "{}", booted.journal());
+    assert!(!booted.journal().contains("timed out"), "{}", booted.journal());
+    assert!(
+        took_ns >= 5_000_000_000,
+        "stopped after {took_ns} ns: nothing was drained\n{}",
+        booted.journal()
+    );
+    assert!(!endless.wait().expect("it ends").success());
+}
+
+/// The unit of one user, under the manager of that user.
+#[test]
+fn the_unit_of_a_user_serves_its_user() {
+    let Some(booted) = Booted::new(BINARY) else { return };
+    booted.must(&["systemctl", "start", "user@0.service"]);
+    let user =
+        ["env", "XDG_RUNTIME_DIR=/run/user/0", "HOME=/root", "TALLY_SOCKET=/run/user/0/tally/tally.sock"];
+    let with = |command: &[&str]| booted.must(&[&user, command].concat());
+    with(&["systemctl", "--user", "start", "tally.socket"]);
+    assert_eq!(with(&["tally", "sum", "0..1000"]), "499500\n");
+    with(&["systemctl", "--user", "reload", SERVICE]);
+    let job = with(&["tally", "sum", "0..1000", "--detach"]);
+    with(&["tally", "wait", job.trim()]);
+    with(&["systemctl", "--user", "restart", SERVICE]);
+    assert_eq!(with(&["tally", "result", job.trim()]), "499500\n");
+    with(&["systemctl", "--user", "stop", "tally.socket", SERVICE]);
+    assert_eq!(booted.run(&[&user[..], &["tally", "status"]].concat()).code, Some(3));
+    booted.must(&["systemctl", "stop", "user@0.service"]);
 }
 
 #[test]

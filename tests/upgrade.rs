@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde_json::json;
 use tally_sys::signal::Signal;
 use tally_tests::races::serves;
-use tally_tests::{Running, World, until};
+use tally_tests::{Running, World, proc, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 
@@ -64,6 +64,8 @@ fn the_new_binary_has_the_pid_the_socket_and_the_locks() {
 #[test]
 fn a_daemon_in_the_background_stays_there() {
     let world = World::new(BINARY);
+    // By its way from the directory of the start, which is not that of a daemon in the background.
+    fs::write(world.path().join("own.toml"), "workers = 1\n").expect("it can be written");
     let started = world.run([
         "daemon",
         "--daemonize",
@@ -73,12 +75,13 @@ fn a_daemon_in_the_background_stays_there() {
         "run/pid",
         "--log-file",
         "log",
-        "--workers",
-        "1",
+        "--config",
+        "own.toml",
     ]);
     started.answered("");
     let pid = serves(&world.socket());
-    assert_eq!(world.ask(["upgrade"]).code(), 0);
+    let upgraded = world.ask(["upgrade"]);
+    assert_eq!(upgraded.code(), 0, "{}", upgraded.stderr);
     assert_eq!(serves(&world.socket()), pid);
     assert_eq!(fs::read_link(format!("/proc/{pid}/cwd")).expect("a directory").to_str(), Some("/"));
     assert_eq!(world.ask(["upgrade"]).code(), 0);
@@ -104,7 +107,16 @@ fn a_binary_that_is_no_good_changes_nothing() {
         "refuses",
         "#!/bin/sh\nif [ \"$1\" = --version ]; then echo tally 9.9; else echo tally: no such setting; exit 2; fi\n",
     );
+    let leaves_some = script(
+        "leaves-some",
+        &format!(
+            "#!/bin/sh\nsleep 1000 >/dev/null 2>&1 &\necho $! >{}/child\nexit 9\n",
+            world.path().display()
+        ),
+    );
     for (binary, why) in [
+        ("/etc/passwd", "/etc/passwd cannot be run"),
+        (leaves_some.as_str(), "exited with status 9"),
         ("/nowhere/tally", "/nowhere/tally cannot be run"),
         (stranger.as_str(), "is no tally"),
         (refuses.as_str(), "exited with status 2: tally: no such setting"),
@@ -113,8 +125,16 @@ fn a_binary_that_is_no_good_changes_nothing() {
         assert_eq!(finished.code(), 1, "{}", finished.stderr);
         let line = finished.stderr.lines().next().unwrap_or("");
         assert!(line.starts_with("tally: could not upgrade: ") && line.contains(why), "{}", finished.stderr);
+        let told = daemon.await_line(why);
+        assert!(told.contains("WARN") && told.contains("this version goes on"), "{told}");
         assert_eq!(serves(&world.socket()), daemon.pid());
     }
+    let child = fs::read_to_string(world.path().join("child")).expect("it has told");
+    until("the end of what a binary on trial has started", || {
+        proc::look(child.trim().parse().ok()?).is_none().then_some(())
+    });
+    let nameless = world.ask(["upgrade", "--binary", ""]);
+    nameless.failed(2, "tally: could not name the binary: its path is empty");
     world.ask(["sum", "0..10"]).answered("45\n");
     daemon.stop();
     world.finish();

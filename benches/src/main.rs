@@ -15,7 +15,9 @@ mod float_sum;
 mod floor;
 mod idle;
 mod kill;
+mod locks;
 mod measure;
+mod objects;
 mod peers;
 mod pool;
 mod scale;
@@ -34,12 +36,14 @@ const ALL: &[Bench] = &[
     ("start", start::warm_start),
     ("scale", scale::two_workers),
     ("kill", kill::replacement),
+    ("locks", locks::named_locks),
     ("add-job", add::add_job),
     ("batch", batch::small_jobs),
     ("idle", idle::a_minute),
     ("float-sum", float_sum::columns),
     ("csv", csv::columns),
     ("aside", aside::pings),
+    ("objects", objects::shared_things),
 ];
 
 fn main() -> ExitCode {

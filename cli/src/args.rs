@@ -5,12 +5,14 @@
 
 pub(crate) mod batch;
 pub(crate) mod help;
+pub(crate) mod locks;
 mod marks;
+pub(crate) mod objects;
 mod refusal;
 pub(crate) mod studies;
 pub(crate) mod values;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -112,6 +114,33 @@ pub(crate) enum Command {
     /// Show what goes wrong when processes share things, and what cures it
     #[command(before_long_help = help::LAB)]
     Lab(studies::LabArgs),
+    /// One datum that processes share: a number, a text, bytes
+    #[command(before_long_help = help::VALUE)]
+    Value(objects::ValueArgs),
+    /// Data by keys that processes share
+    #[command(before_long_help = help::DICT)]
+    Dict(objects::DictArgs),
+    /// Data in a row that processes share
+    #[command(before_long_help = help::LIST)]
+    List(objects::ListArgs),
+    /// Items for one consumer each; none is lost when that dies
+    #[command(before_long_help = help::QUEUE)]
+    Queue(Box<objects::QueueArgs>),
+    /// Wait until somebody sets it
+    #[command(before_long_help = help::EVENT)]
+    Event(objects::EventArgs),
+    /// Wait for each other
+    #[command(before_long_help = help::BARRIER)]
+    Barrier(objects::BarrierArgs),
+    /// Count, exact sum, least, greatest and mean of numbers from many processes
+    #[command(before_long_help = help::STATS)]
+    Stats(objects::StatsArgs),
+    /// List what processes share, remove it, change much of it at once
+    #[command(before_long_help = help::OBJECTS)]
+    Objects(objects::ObjectsArgs),
+    /// Print the changes of an object as they come
+    #[command(before_long_help = help::WATCH)]
+    Watch(objects::WatchArgs),
     /// List the jobs of the daemon
     #[command(before_long_help = help::JOBS)]
     Jobs {
@@ -163,6 +192,18 @@ pub(crate) enum Command {
     /// Try a failed, cancelled or timed-out job again, from where it was
     #[command(before_long_help = help::RETRY)]
     Retry(OneJob),
+    /// Run a command while it alone holds a lock of the daemon, or shares it
+    #[command(before_long_help = help::LOCK)]
+    Lock(locks::LockArgs),
+    /// Run a command while it holds permits of a semaphore of the daemon
+    #[command(before_long_help = help::SEMAPHORE)]
+    Semaphore(locks::SemaphoreArgs),
+    /// List who holds and who waits for locks and semaphores
+    #[command(before_long_help = help::LOCKS)]
+    Locks,
+    /// List the last deadlocks that were refused, with all that waited
+    #[command(before_long_help = help::DEADLOCKS)]
+    Deadlocks,
     /// Run the daemon
     #[command(before_long_help = help::DAEMON)]
     Daemon(Box<DaemonArgs>),
@@ -552,6 +593,21 @@ pub(crate) fn parse(args: Vec<OsString>) -> Result<Line, Stop> {
 /// Whether `--json` is among the arguments, for those that cannot be read as a whole.
 pub(crate) fn asks_for_json(args: &[OsString]) -> bool {
     args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json")
+}
+
+/// The first word that is neither an option of every command nor the value of one.
+fn first_word<'a>(args: impl Iterator<Item = &'a OsStr>) -> Option<&'a OsStr> {
+    let mut words = args.skip(1);
+    while let Some(word) = words.next() {
+        if ["--socket", "--color", "--reconnect"].iter().any(|option| word == OsStr::new(option)) {
+            words.next();
+        } else if word == OsStr::new("--") {
+            return None;
+        } else if !word.as_encoded_bytes().starts_with(b"-") {
+            return Some(word);
+        }
+    }
+    None
 }
 
 /// The parser. Repeated options are no error: the last one counts.

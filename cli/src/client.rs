@@ -31,6 +31,8 @@ pub struct Client {
     greeting: Greeting,
     /// Requests that will be sent together.
     held: Vec<u8>,
+    /// The supervisor had stopped reading before the last request was sent as a whole.
+    unread: bool,
     /// The daemon's socket; `None` for a private supervisor.
     socket: Option<PathBuf>,
 }
@@ -61,7 +63,7 @@ impl Client {
     #[must_use]
     pub fn over(stream: UnixStream) -> Self {
         let replies = Splitter::new(limits::REPLY_BYTES_MAX);
-        Self { stream, replies, greeting: Greeting::Over, held: Vec::new(), socket: None }
+        Self { stream, replies, greeting: Greeting::Over, held: Vec::new(), unread: false, socket: None }
     }
 
     pub(crate) fn to_daemon(stream: UnixStream, socket: &Path) -> Self {
@@ -132,6 +134,12 @@ impl Client {
         self.send_with(request, more, &[])
     }
 
+    /// Sends requests in one write, without waiting for replies.
+    pub(crate) fn send_all(&mut self, requests: &[Request]) -> Result<(), Failure> {
+        requests.iter().try_for_each(|request| self.hold(request))?;
+        self.send_held()
+    }
+
     /// The same with descriptors that belong to the request.
     pub(crate) fn send_with(
         &mut self,
@@ -159,6 +167,7 @@ impl Client {
                 Err(why)
                     if matches!(why.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) =>
                 {
+                    self.unread = true;
                     return Ok(());
                 }
                 Err(why) => return Err(self.gone(&format!(": {}", place::reason(&why)))),
@@ -201,6 +210,11 @@ impl Client {
             return Ok(None);
         }
         self.take_message()
+    }
+
+    /// Whether the supervisor cannot have taken the last request in: it had stopped reading before.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.unread
     }
 
     /// The next reply if it is here as a whole. A reply that is an error comes as the failure it reports.
@@ -301,6 +315,7 @@ impl Client {
         match self.stream.write_all(bytes) {
             // Whoever hung up may have said why before: reading tells.
             Err(why) if matches!(why.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+                self.unread = true;
                 Ok(())
             }
             Err(why) => Err(self.gone(&format!(": {}", place::reason(&why)))),

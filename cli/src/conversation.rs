@@ -12,7 +12,7 @@ use tally_protocol::varlink::ReplyMessage;
 use tally_sys::clock;
 use tally_sys::poll::{Interest, Poll, Ready};
 use tally_sys::process::Child;
-use tally_sys::signal::{Signal, SignalStream};
+use tally_sys::signal::{self, Signal, SignalStream};
 
 use crate::client::Client;
 use crate::inputs::Inputs;
@@ -31,6 +31,17 @@ const INPUT: usize = 3;
 /// The signals that interrupt a command.
 pub(crate) fn interrupts() -> Result<SignalStream, Failure> {
     SignalStream::new(&[Signal::Int, Signal::Term]).map_err(|why| system("catch signals", &why))
+}
+
+/// The same for one who starts a command of the user's: what is ignored is left so, for the command to inherit.
+pub(crate) fn interrupts_but_ignored() -> Result<SignalStream, Failure> {
+    let mut heard = Vec::new();
+    for one in [Signal::Int, Signal::Term] {
+        if !signal::is_ignored(one).map_err(|why| system("look at signals", &why))? {
+            heard.push(one);
+        }
+    }
+    SignalStream::new(&heard).map_err(|why| system("catch signals", &why))
 }
 
 /// A connection with everything that can happen meanwhile.
@@ -90,6 +101,21 @@ impl Conversation {
             }
             _ => self.client.send(request, more),
         }
+    }
+
+    /// Sends requests in one go, without waiting for what is answered to the first.
+    pub(crate) fn ask_all(&mut self, requests: &[Request]) -> Result<(), Failure> {
+        self.client.send_all(requests)
+    }
+
+    /// What signals become readable at.
+    pub(crate) fn signals(&self) -> &SignalStream {
+        &self.signals
+    }
+
+    /// Signals that have come and were not heard.
+    pub(crate) fn pending_signals(&mut self) -> Result<Vec<Signal>, Failure> {
+        self.signals.pending().map_err(|why| system("read signals", &why))
     }
 
     /// Waits until something happens, or until `until_ns` on the monotonic clock.
@@ -258,7 +284,7 @@ fn deadline(ms: u64) -> u64 {
     clock::monotonic_ns().saturating_add(ms * 1_000_000)
 }
 
-fn system(doing: &str, why: &std::io::Error) -> Failure {
+pub(crate) fn system(doing: &str, why: &std::io::Error) -> Failure {
     Failure::new(ErrorCode::System, format!("could not {doing}: {}", place::reason(why)))
 }
 

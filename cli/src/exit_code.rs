@@ -21,11 +21,15 @@ pub const TIMED_OUT: u8 = 5;
 pub const NOT_PERMITTED: u8 = 6;
 /// No such job or object.
 pub const NO_SUCH: u8 = 7;
+/// Somebody else has it, and the command was not to wait.
+pub const BUSY: u8 = 8;
+/// To wait would have been a deadlock.
+pub const DEADLOCK: u8 = 9;
 /// Interrupted from the keyboard; 128 plus the number for other signals.
 pub const INTERRUPTED: u8 = 130;
 
 /// Every exit code with its meaning, for `tally help exit-codes`.
-pub const TABLE: [(u8, &str); 9] = [
+pub const TABLE: [(u8, &str); 11] = [
     (ANSWERED, "answered"),
     (FAILED, "the job failed, or the request could not be done"),
     (USAGE, "bad usage or configuration"),
@@ -33,7 +37,9 @@ pub const TABLE: [(u8, &str); 9] = [
     (CANCELLED, "cancelled"),
     (TIMED_OUT, "timed out"),
     (NOT_PERMITTED, "not permitted"),
-    (NO_SUCH, "no such job"),
+    (NO_SUCH, "no such job or object, or a closed queue with nothing left"),
+    (BUSY, "the lock is busy (--nonblock)"),
+    (DEADLOCK, "a deadlock was refused"),
     (INTERRUPTED, "interrupted (128 plus the signal's number for others)"),
 ];
 

@@ -41,7 +41,10 @@ impl Inputs {
     /// Whether all are what they were when they were opened: a job that is asked for again must not get another answer.
     pub(crate) fn unchanged(&self) -> Result<(), Failure> {
         for (fd, (name, before)) in self.fds.iter().zip(&*self.found) {
-            if !file_state(fd).is_ok_and(|now| FileState { named: before.named, ..now } == *before) {
+            // It may have lost its name, or got another one: that is no change of what it holds.
+            let same =
+                |now| FileState { named: before.named, changed_ns: before.changed_ns, ..now } == *before;
+            if !file_state(fd).is_ok_and(same) {
                 let message = format!("could not read {name}: it was changed since it was opened");
                 return Err(Failure::new(ErrorCode::KernelFailed, message));
             }
@@ -117,6 +120,7 @@ pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
                 },
                 format: None,
                 path: None,
+                changed_ns: None,
             });
             found.push((name.clone(), state));
             fds.push(file.into());

@@ -29,6 +29,7 @@ mod fake;
 
 use std::ffi::OsString;
 
+pub use args::locks::passes_descriptors_on;
 pub use client::Client;
 pub use inputs::Inputs;
 pub use place::default_socket;

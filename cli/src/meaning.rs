@@ -11,6 +11,7 @@ use tally_protocol::range::parse_integer;
 use tally_reduce::Reduction;
 use tally_sys::limits::cpu_count;
 
+use self::objects::ObjectAsk;
 use crate::args::values::{ConfigWhat, Mode, Partitions, ProgressWhen, When};
 use crate::args::{
     Command, Common, ConfigArgs, DaemonArgs, FactorialArgs, Line, ReduceArgs, ReductionArgs, ReductionOptions,
@@ -24,6 +25,8 @@ use crate::surroundings::Surroundings;
 use crate::verbs::compare::Comparison;
 use crate::verbs::running::Running;
 use batch::Batch;
+
+pub(crate) use locks::{Holding, TOKEN};
 
 /// How long a sign of life may take.
 const PING_MS: u64 = 5_000;
@@ -70,6 +73,10 @@ pub(crate) enum Verb {
     Compare(Box<Comparison>),
     /// Settings.
     Config(Reach, ConfigAsk),
+    /// A command that runs while something is held.
+    Hold(Reach, Box<Holding>),
+    /// Things that processes share.
+    Object(Reach, ObjectAsk),
     /// A text.
     Help(Option<String>),
 }
@@ -121,6 +128,8 @@ pub(crate) enum Ask {
     Stop { now: bool },
     Upgrade { binary: Option<PathBuf> },
     Dump,
+    Locks,
+    Deadlocks,
 }
 
 /// What is asked about settings.
@@ -142,6 +151,7 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
     let reduce = |reduction: Reduction, args: ReductionArgs, socket| {
         plan(&[reduction], false, args, verbose, Socket::of(socket, around))
     };
+    let shared = |ask: Result<ObjectAsk, Failure>| Ok(Verb::Object(Reach::of(socket.clone(), around), ask?));
     let ask = match command {
         None => return Ok(Verb::Help(None)),
         Some(Command::Sum(args)) => return reduce(Reduction::Sum, args, socket),
@@ -166,7 +176,22 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         }
         Some(Command::Running(args)) => return studies::running(args),
         Some(Command::Compare(args)) => return studies::compare(*args, Socket::of(socket, around)),
+        Some(Command::Lock(args)) => return Ok(locks::lock(args, Reach::of(socket, around), around)),
+        Some(Command::Semaphore(args)) => {
+            return locks::semaphore(args, Reach::of(socket, around), around);
+        }
+        Some(Command::Locks) => Ask::Locks,
+        Some(Command::Deadlocks) => Ask::Deadlocks,
         Some(Command::Help { about }) => return Ok(Verb::Help(about)),
+        Some(Command::Value(args)) => return shared(objects::of_value(args)),
+        Some(Command::Dict(args)) => return shared(objects::of_dict(args)),
+        Some(Command::List(args)) => return shared(objects::of_list(args)),
+        Some(Command::Queue(args)) => return shared(objects::of_queue(*args)),
+        Some(Command::Event(args)) => return shared(objects::of_event(args)),
+        Some(Command::Barrier(args)) => return shared(objects::of_barrier(args)),
+        Some(Command::Stats(args)) => return shared(objects::of_stats(args)),
+        Some(Command::Objects(args)) => return shared(objects::of_objects(args)),
+        Some(Command::Watch(args)) => return shared(objects::of_watch(args)),
         Some(Command::Jobs { all }) => Ask::Jobs { all },
         Some(Command::Show(one)) => Ask::Show(one.job),
         Some(Command::Explain(one)) => Ask::Explain(one.job),
@@ -397,6 +422,8 @@ fn bad(message: impl Into<String>) -> Failure {
 }
 
 pub(crate) mod batch;
+mod locks;
+pub(crate) mod objects;
 mod studies;
 #[cfg(test)]
 mod tests;

@@ -16,7 +16,7 @@ use crate::conversation::Conversation;
 use crate::terminal::Terminal;
 
 /// How long to wait for the next daemon, unless told.
-const WAIT_MS: u64 = 10_000;
+pub(crate) const WAIT_MS: u64 = 10_000;
 /// How long a daemon that takes no new jobs is asked again: the next one may be about to take over its socket.
 const TURNED_AWAY_MS: u64 = 1_000;
 /// The first pause between two tries, which doubles ...

@@ -1,8 +1,10 @@
-//! How a failure is told: one line that says all, then at most three indented ones; or one JSON object.
+//! How a failure is told: one line that says all, then at most three indented ones; or one JSON object. A deadlock has one
+//! more line for each of its waits.
 
 use tally_protocol::error::{ErrorCode, Failure};
 
 use crate::show::json::Document;
+use crate::show::waits;
 use crate::terminal::{Paint, Terminal};
 
 /// Lines after the first.
@@ -18,13 +20,15 @@ const LINE_CHARS_MAX: usize = 200;
 pub(crate) fn failure(terminal: &mut Terminal<'_>, failure: &Failure, json: bool) {
     let failure = &Failure { message: shortened(&failure.message), ..failure.clone() };
     if json {
-        terminal.error(&Document::new("tally.error/1").value("error", failure).line());
+        terminal.failure(&Document::new("tally.error/1").value("error", failure).line());
         return;
     }
     let name = terminal.painted_error(Paint::Red, "tally:");
-    terminal.error(&format!("{name} {}\n", one_line(&failure.message)));
-    for line in further_lines(failure) {
-        terminal.error(&format!("         {line}\n"));
+    terminal.failure(&format!("{name} {}\n", one_line(&failure.message)));
+    let waits = failure.deadlock.as_ref().map(|deadlock| waits::lines(deadlock)).unwrap_or_default();
+    let waits = waits.iter().map(|line| printable(line, LINE_CHARS_MAX));
+    for line in waits.chain(further_lines(failure)) {
+        terminal.failure(&format!("         {line}\n"));
     }
 }
 

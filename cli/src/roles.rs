@@ -99,6 +99,19 @@ pub struct Share {
     pub busy_ns: u64,
 }
 
+impl DaemonOptions {
+    /// All settings that the command line gave: key and value.
+    #[must_use]
+    pub fn flags(&self) -> Vec<(String, String)> {
+        let given = [
+            ("transport", self.transport.map(Transport::name)),
+            ("start", self.start.map(StartMethod::name)),
+        ];
+        let given = given.into_iter().filter_map(|(key, name)| Some((key.to_owned(), name?.to_owned())));
+        given.chain(self.settings.iter().cloned()).collect()
+    }
+}
+
 /// What `tally daemon` was asked for. Absent settings take the configuration's values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DaemonOptions {
@@ -129,6 +142,8 @@ pub struct SettingsOptions {
     pub config: Option<PathBuf>,
     /// This file on top of the built-in settings and nothing else.
     pub alone: Option<PathBuf>,
+    /// Settings of the command line on top of all: key and value.
+    pub flags: Vec<(String, String)>,
 }
 
 /// Settings as they were read.

@@ -18,6 +18,8 @@ pub(crate) struct Terminal<'a> {
     err: Stream<'a>,
     quiet: bool,
     bar: Bar,
+    /// The journal takes standard error.
+    journalled: bool,
 }
 
 struct Stream<'a> {
@@ -57,6 +59,7 @@ impl Terminal<'static> {
             err: Stream::new(Box::new(err), err_is_terminal),
             quiet: false,
             bar: Bar::None,
+            journalled: tally_sys::journal::takes_standard_error(),
         }
     }
 }
@@ -65,7 +68,7 @@ impl<'a> Terminal<'a> {
     /// Two writers that are no terminals.
     pub(crate) fn to(out: impl Write + 'a, err: impl Write + 'a) -> Self {
         let (out, err) = (Stream::new(Box::new(out), false), Stream::new(Box::new(err), false));
-        Self { out, err, quiet: false, bar: Bar::None }
+        Self { out, err, quiet: false, bar: Bar::None, journalled: false }
     }
 
     /// `--color` beats NO_COLOR beats CLICOLOR_FORCE beats "a terminal that is not dumb".
@@ -95,7 +98,12 @@ impl<'a> Terminal<'a> {
 
     /// Writes the answer, or part of it, to standard output.
     pub(crate) fn answer(&mut self, text: &str) -> Result<(), Failure> {
-        self.out.write(text).map_err(|why| {
+        self.answer_bytes(text.as_bytes())
+    }
+
+    /// The same for what need not be text.
+    pub(crate) fn answer_bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.out.write_bytes(bytes).map_err(|why| {
             Failure::new(ErrorCode::System, format!("could not write the answer: {}", place::reason(&why)))
         })
     }
@@ -115,6 +123,12 @@ impl<'a> Terminal<'a> {
     /// Writes to standard error.
     pub(crate) fn error(&mut self, text: &str) {
         drop(self.err.write(text));
+    }
+
+    /// Writes a line that tells of a failure to standard error; to the journal it is one (`sd-daemon(3)`).
+    pub(crate) fn failure(&mut self, line: &str) {
+        let priority = if self.journalled { "<3>" } else { "" };
+        self.error(&format!("{priority}{line}"));
     }
 
     /// A text for standard output, painted where that is wanted.
@@ -142,10 +156,14 @@ impl<'a> Stream<'a> {
     }
 
     fn write(&mut self, text: &str) -> io::Result<()> {
-        if self.closed {
+        self.write_bytes(text.as_bytes())
+    }
+
+    fn write_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.closed || bytes.is_empty() {
             return Ok(());
         }
-        match self.writer.write_all(text.as_bytes()).and_then(|()| self.writer.flush()) {
+        match self.writer.write_all(bytes).and_then(|()| self.writer.flush()) {
             Err(why) if why.kind() == io::ErrorKind::BrokenPipe => {
                 self.closed = true;
                 Ok(())

@@ -322,7 +322,7 @@ fn every_question_has_json_with_its_schema_first() {
     for (line, reply, begin) in [
         ("status", Reply::Status(Box::new(status)), "tally.status/1\",\"version\":"),
         ("workers", Reply::Workers(vec![]), "tally.workers/1\",\"workers\":[]}"),
-        ("jobs", Reply::Jobs(vec![]), "tally.jobs/1\",\"jobs\":[]}"),
+        ("jobs", Reply::Listed { jobs: vec![], next: None }, "tally.jobs/1\",\"jobs\":[]}"),
         ("show j1", job(fake::job_running()), "tally.job/1\",\"job\":\"j1\""),
         (
             "explain j1",

@@ -13,9 +13,12 @@ mod explain;
 mod follow;
 pub(crate) mod help;
 mod here;
+mod hold;
 mod jobs;
 mod lab;
+mod locks;
 mod metrics;
+mod objects;
 mod ping;
 mod reduce;
 mod reload;
@@ -30,6 +33,7 @@ mod workers;
 
 use tally_protocol::control::Request;
 use tally_protocol::error::Failure;
+use tally_protocol::objects::ObjectRequest;
 use tally_protocol::varlink::ReplyMessage;
 use tally_sys::clock;
 
@@ -65,8 +69,10 @@ pub(crate) fn run(
         Verb::Batch(plan) => batch::run(&mut context, &plan),
         Verb::Running(plan) => running::run(&mut context, &plan),
         Verb::Compare(comparison) => compare::run(&mut context, &comparison),
-        Verb::Daemon(options) => daemon::run(&context, options),
+        Verb::Daemon(options) => daemon::run(&mut context, options),
         Verb::Config(reach, asked) => config::run(&mut context, &reach, &asked),
+        Verb::Hold(reach, holding) => hold::run(&mut context, &reach, &holding),
+        Verb::Object(reach, what) => objects::run(&mut context, &reach, what),
         Verb::Help(about) => help::run(&mut context, about.as_deref()),
         Verb::Ask(reach, ask) => {
             let context = &mut context;
@@ -90,6 +96,8 @@ pub(crate) fn run(
                 Ask::Stop { now } => stop::stop(context, &reach, now),
                 Ask::Upgrade { binary } => upgrade::run(context, &reach, binary),
                 Ask::Dump => dump::run(context, &reach),
+                Ask::Locks => locks::locks(context, &reach),
+                Ask::Deadlocks => locks::deadlocks(context, &reach),
             }
         }
     }
@@ -108,6 +116,15 @@ fn ask(
     reply
 }
 
+/// Whether the daemon may take its time over a request.
+fn may_wait(request: &Request) -> bool {
+    match request {
+        Request::Wait(_) => true,
+        Request::Object(ObjectRequest::Operate(operation)) => operation.verb.may_wait(),
+        _ => false,
+    }
+}
+
 fn talk_to(client: Client) -> Result<Conversation, Failure> {
     Conversation::new(client, None, interrupts()?)
 }
@@ -119,7 +136,7 @@ fn answer_to(
     request: &Request,
     doing: &str,
 ) -> Result<ReplyMessage, Failure> {
-    let soon = !matches!(request, Request::Wait(_));
+    let soon = !may_wait(request);
     let mut slow = soon.then(|| clock::monotonic_ns().saturating_add(SLOW_NS));
     let asked = talk.ask(request, false);
     asked.map_err(|failure| report::about(doing, failure))?;
@@ -127,7 +144,8 @@ fn answer_to(
         match talk.hear(slow).map_err(|failure| report::about(doing, failure))? {
             Heard::Reply(reply) => return Ok(reply),
             Heard::Signal(signal) => {
-                let meanwhile = if soon { "" } else { "the jobs go on without us" };
+                let jobs = matches!(request, Request::Wait(_));
+                let meanwhile = if jobs { "the jobs go on without us" } else { "" };
                 return Err(interrupted(signal, meanwhile));
             }
             Heard::Nothing => {

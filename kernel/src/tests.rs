@@ -56,6 +56,7 @@ impl Case {
                 identity: FileIdentity::default(),
                 format: None,
                 path: None,
+                changed_ns: None,
             })
             .collect();
         let memory = Memory(files.iter().map(|(_, bytes)| bytes.to_vec()).collect());

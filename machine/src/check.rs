@@ -36,6 +36,8 @@ impl Machine {
         self.check_clients();
         self.check_started();
         self.check_ledger();
+        self.locks.check();
+        self.objects.check();
         self.check_phase();
     }
 
@@ -193,7 +195,11 @@ impl Machine {
     fn check_clients(&self) {
         for (&client, place) in &self.clients {
             let jobs: &[JobId] = match &place.pending {
-                Pending::Nothing | Pending::Shell | Pending::Next => &[],
+                Pending::Nothing | Pending::Shell | Pending::Next | Pending::Lock => &[],
+                Pending::Object => {
+                    assert!(self.objects.waits(client), "client {client} waits for no object");
+                    &[]
+                }
                 Pending::Arrival { job } => {
                     assert!(self.ledger.is_arriving(*job, client), "client {client} waits for no submission");
                     &[]
@@ -220,8 +226,10 @@ impl Machine {
                 Pending::Nothing
                 | Pending::Shell
                 | Pending::Next
+                | Pending::Lock
                 | Pending::Arrival { .. }
-                | Pending::Record { .. } => {}
+                | Pending::Record { .. }
+                | Pending::Object => {}
                 Pending::End { .. } | Pending::Stream { .. } => {
                     assert_eq!(open, 1, "client {client} waits for a job that is over");
                 }

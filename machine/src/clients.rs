@@ -72,6 +72,10 @@ pub(crate) enum Pending {
     Next,
     /// The shell's answer.
     Shell,
+    /// A lock, or permits of a semaphore.
+    Lock,
+    /// Something about objects, which know what.
+    Object,
     /// The end of several jobs.
     Ends {
         /// In the order asked.
@@ -91,7 +95,7 @@ impl Machine {
         self.answer(client, Reply::Refused(Failure::new(code, why)));
     }
 
-    fn reply(&mut self, client: ClientId, reply: Reply, continues: bool) {
+    pub(crate) fn reply(&mut self, client: ClientId, reply: Reply, continues: bool) {
         self.act(Action::Reply { client, reply, continues });
     }
 
@@ -162,7 +166,9 @@ impl Machine {
                     | Pending::Arrival { .. }
                     | Pending::Record { .. }
                     | Pending::Next
-                    | Pending::Shell,
+                    | Pending::Shell
+                    | Pending::Lock
+                    | Pending::Object,
                 )
                 | None => continue,
             };
@@ -197,7 +203,9 @@ impl Machine {
                     | Pending::Arrival { .. }
                     | Pending::Record { .. }
                     | Pending::Next
-                    | Pending::Shell => false,
+                    | Pending::Shell
+                    | Pending::Lock
+                    | Pending::Object => false,
                 })
             });
         // They stay watchers until they are answered, so that the job is not forgotten before.
@@ -244,7 +252,7 @@ impl Machine {
         self.crowded = true;
         self.alarms.clear(Alarm::Progress(client));
         let jobs: &[JobId] = match &pending {
-            Pending::Nothing | Pending::Shell | Pending::Next => &[],
+            Pending::Nothing | Pending::Shell | Pending::Next | Pending::Lock | Pending::Object => &[],
             Pending::Arrival { job } => {
                 self.ledger.forget_arriver(*job);
                 &[]
@@ -284,6 +292,8 @@ impl Machine {
         let pending = self.stop_waiting(client);
         let started = self.disown(client);
         self.clients.remove(&client);
+        self.locker_gone(client);
+        self.objects_lose(client);
         if self.settings.until_clients_gone && self.clients.is_empty() {
             return self.stop_now(true);
         }

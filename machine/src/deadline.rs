@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tally_protocol::{ClientId, JobId, SlotId};
 
 use crate::moment::Moment;
+use crate::objects::ObjectAlarm;
 
 /// Whose deadline it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +27,10 @@ pub(crate) enum Alarm {
     Store,
     /// The oldest ended job has been remembered for long enough.
     Forget,
+    /// A timeout or a time to live of a lock.
+    Locks,
+    /// An object, a client that waits for one, an item.
+    Object(ObjectAlarm),
 }
 
 /// All alarms that are set.

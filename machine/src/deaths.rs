@@ -217,7 +217,7 @@ impl Death {
         let workers = if deaths == 1 { "1 worker".to_owned() } else { format!("{deaths} workers") };
         let message = format!("range {range} killed {workers} ({})", self.what);
         let mut failure = Failure::new(ErrorCode::WorkerKilled, message);
-        failure.range = Some(range);
+        failure.range = Some(range.into_boxed_str());
         failure.stderr = some_text(&self.stderr);
         failure
     }

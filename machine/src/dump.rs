@@ -39,6 +39,11 @@ impl Machine {
             });
             json.maybe("next_deadline_ns", self.next_deadline().map(|due| due.0));
             json.number("actions_waiting", self.actions.len());
+            let (held, waiting) = self.locks.counts();
+            json.number("locks_held", held);
+            json.number("locks_waiting", waiting);
+            json.number("objects", self.objects.count());
+            json.number("object_bytes", self.objects.bytes());
             json.number("late", self.late);
             json.number("restarts", self.restarts);
         });
@@ -136,6 +141,8 @@ fn waits(json: &mut Json, pending: &Pending) {
         Pending::Nothing => ("nothing", &[]),
         Pending::Shell => ("shell", &[]),
         Pending::Next => ("next", &[]),
+        Pending::Lock => ("lock", &[]),
+        Pending::Object => ("object", &[]),
         Pending::End { job } => ("end", std::slice::from_ref(job)),
         Pending::Stream { job, .. } => ("progress", std::slice::from_ref(job)),
         Pending::Arrival { job } | Pending::Record { job } => ("record", std::slice::from_ref(job)),

@@ -4,6 +4,7 @@ use tally_protocol::answers::Answers;
 use tally_protocol::control::Request;
 use tally_protocol::error::Failure;
 use tally_protocol::job::Transport;
+use tally_protocol::locks::handover::HandedLocks;
 use tally_protocol::settings::ReloadView;
 use tally_protocol::work::FromWorker;
 use tally_protocol::{ClientId, JobId, WorkerId};
@@ -115,4 +116,11 @@ pub enum Event {
     },
     /// A new configuration was read.
     Reload(Box<Settings>),
+    /// When this machine has stopped, another program of the same process goes on with the locks, or not.
+    HandingOver {
+        /// Whether it does.
+        locks: bool,
+    },
+    /// This machine goes on with the locks of another program, whose connections have come already (`ClientCame`).
+    TakingOver(Box<HandedLocks>),
 }

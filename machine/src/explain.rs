@@ -112,14 +112,17 @@ impl Machine {
             .collect();
         others.sort_unstable();
         others.dedup();
-        let count = workers(ready.len() as u64);
+        let all = match ready.len() {
+            1 => "the only worker is".to_owned(),
+            count => format!("all {count} workers are"),
+        };
         if others.is_empty() {
             let with = if job.holders == 0 { "stopping or changing over" } else { "busy with it" };
-            return format!("all {count} are {with}");
+            return format!("{all} {with}");
         }
         let known = others.into_iter().filter(|&id| self.jobs.get(id).is_some_and(|other| who.sees(other)));
         let jobs: Vec<String> = known.take(5).map(|id| id.to_string()).collect();
         let which = if jobs.is_empty() { String::new() } else { format!(": {}", jobs.join(", ")) };
-        format!("all {count} are busy with jobs of higher or equal priority{which}")
+        format!("{all} busy with jobs of higher or equal priority{which}")
     }
 }

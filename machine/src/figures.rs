@@ -92,6 +92,14 @@ pub struct Figures {
     pub records_refused: u64,
     /// Jobs whose newest state the store has refused.
     pub unrecorded: u64,
+    /// Grants of locks and semaphores that are held.
+    pub locks_held: u64,
+    /// Clients that wait for one.
+    pub locks_waiting: u64,
+    /// Grants there have been.
+    pub locks_granted: u64,
+    /// Deadlocks that were refused.
+    pub deadlocks: u64,
 }
 
 impl Figures {
@@ -139,7 +147,13 @@ impl Machine {
     #[must_use]
     pub fn figures(&self) -> Figures {
         let open = self.jobs.open_count() as u64;
+        let (locks_held, locks_waiting) = self.locks.counts();
+        let (locks_granted, deadlocks) = self.locks.totals();
         Figures {
+            locks_held,
+            locks_waiting,
+            locks_granted,
+            deadlocks,
             late: self.late,
             waiting: self.queue.len() as u64,
             open,

@@ -1,4 +1,7 @@
 //! All jobs, open and ended. Forgets the oldest ended ones, but none that somebody still waits to hear of.
+//!
+//! Ends come in floods (`cancel --all`, a store that refuses), so none of them may cost a walk over the others: ended jobs
+//! that can be forgotten are listed apart, and of those only the ones that were touched are looked at again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +27,15 @@ pub(crate) struct Jobs {
     ended: BTreeSet<(u64, JobId)>,
     /// When each of these ended, as a count of ends.
     ended_as: BTreeMap<JobId, u64>,
+    /// Those of `ended` that nobody waits for and that have no business with the store; right but for `touched`.
+    free: BTreeSet<(u64, JobId)>,
+    /// The same by user.
+    free_of: BTreeSet<(u32, u64, JobId)>,
+    /// Ended jobs that may have become free, or are free no more.
+    touched: BTreeSet<JobId>,
+    /// Looks at single jobs.
+    #[cfg(test)]
+    looks: std::cell::Cell<u64>,
     /// Open jobs by how they stand; looked at often, so that nobody counts them one by one.
     counts: BTreeMap<Standing, u64>,
     /// Open jobs by user.
@@ -53,11 +65,31 @@ impl Jobs {
     }
 
     pub(crate) fn get(&self, job: JobId) -> Option<&Job> {
+        self.look();
         self.all.get(&job).map(Box::as_ref)
     }
 
     pub(crate) fn get_mut(&mut self, job: JobId) -> Option<&mut Job> {
-        self.all.get_mut(&job).map(Box::as_mut)
+        self.look();
+        let found = self.all.get_mut(&job)?;
+        if !found.is_open() {
+            self.touched.insert(job);
+        }
+        Some(found)
+    }
+
+    #[cfg(test)]
+    fn look(&self) {
+        self.looks.set(self.looks.get() + 1);
+    }
+
+    #[cfg(not(test))]
+    fn look(&self) {}
+
+    /// How often a single job was looked at so far.
+    #[cfg(test)]
+    pub(crate) fn looks(&self) -> u64 {
+        self.looks.get()
     }
 
     pub(crate) fn open(&self) -> impl Iterator<Item = &Job> {
@@ -68,7 +100,6 @@ impl Jobs {
         self.open.len()
     }
 
-    #[cfg(any(debug_assertions, test))]
     pub(crate) fn ended_count(&self) -> usize {
         self.ended.len()
     }
@@ -76,6 +107,12 @@ impl Jobs {
     /// Every job that is remembered, in the order of their ids.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Job> {
         self.all.values().map(Box::as_ref)
+    }
+
+    /// Those with higher ids than this one.
+    pub(crate) fn after(&self, id: JobId) -> impl Iterator<Item = &Job> {
+        let from = (std::ops::Bound::Excluded(id), std::ops::Bound::Unbounded);
+        self.all.range(from).map(|(_, job)| job.as_ref())
     }
 
     /// An open job has ended.
@@ -90,6 +127,7 @@ impl Jobs {
         self.order += 1;
         self.ended.insert((self.order, job));
         self.ended_as.insert(job, self.order);
+        self.touched.insert(job);
     }
 
     /// Counts a job as what it is now.
@@ -161,21 +199,39 @@ impl Jobs {
         if let Some(end) = self.ended_as.remove(&job) {
             self.ended.remove(&(end, job));
             self.open.insert(job);
+            self.unlist(end, job);
         }
     }
 
-    /// Ended jobs that nobody waits for and that have no business with the store, the oldest first.
-    fn free(&self) -> impl Iterator<Item = &Job> {
-        self.ended.iter().filter_map(|&(_, id)| self.get(id)).filter(|job| job.is_forgettable())
+    /// Looks again at the ended jobs that were touched.
+    fn relist(&mut self) {
+        for id in std::mem::take(&mut self.touched) {
+            let Some(&end) = self.ended_as.get(&id) else { continue };
+            match self.get(id).map(|job| (job.uid, job.is_forgettable())) {
+                Some((uid, true)) => {
+                    self.free.insert((end, id));
+                    self.free_of.insert((uid, end, id));
+                }
+                Some((_, false)) | None => self.unlist(end, id),
+            }
+        }
+    }
+
+    fn unlist(&mut self, end: u64, id: JobId) {
+        self.free.remove(&(end, id));
+        if let Some(uid) = self.get(id).map(|job| job.uid) {
+            self.free_of.remove(&(uid, end, id));
+        }
     }
 
     /// Forgets the oldest ended jobs until `most` are left, and those that ended at `before_ms` or earlier, but for
     /// those that can't be forgotten yet. Says which of them the store has.
     pub(crate) fn forget(&mut self, most: usize, before_ms: Option<u64>) -> Vec<JobId> {
+        self.relist();
         let surplus = self.ended.len().saturating_sub(most);
         let old = |job: &Job| before_ms.is_some_and(|before| job.ended_at_ms() <= before);
-        let gone: Vec<(JobId, bool)> = self
-            .free()
+        let free = self.free.iter().filter_map(|&(_, id)| self.get(id));
+        let gone: Vec<(JobId, bool)> = free
             .enumerate()
             .take_while(|(at, job)| *at < surplus || old(job))
             .map(|(_, job)| (job.id, job.paper.in_store))
@@ -186,10 +242,11 @@ impl Jobs {
     /// Forgets the oldest ended jobs of a user until they take so many bytes less, as far as they can be forgotten. Says
     /// which of them the store has.
     pub(crate) fn shed(&mut self, uid: u32, bytes: u64) -> Vec<JobId> {
+        self.relist();
         let mut less = 0;
-        let gone: Vec<(JobId, bool)> = self
-            .free()
-            .filter(|job| job.uid == uid)
+        let free = self.free_of.range((uid, 0, JobId(0))..=(uid, u64::MAX, JobId(u64::MAX)));
+        let gone: Vec<(JobId, bool)> = free
+            .filter_map(|&(_, _, id)| self.get(id))
             .take_while(|job| {
                 let wanted = less < bytes;
                 less += job.held;
@@ -205,6 +262,7 @@ impl Jobs {
         for &(id, _) in &gone {
             if let Some(order) = self.ended_as.remove(&id) {
                 self.ended.remove(&(order, id));
+                self.unlist(order, id);
             }
             let held = self.get(id).map_or(0, |job| job.held);
             self.reckon(id, held, 0);
@@ -214,8 +272,10 @@ impl Jobs {
     }
 
     /// When the oldest job that can be forgotten ended, in Unix milliseconds.
-    pub(crate) fn oldest_end_ms(&self) -> Option<u64> {
-        self.free().next().map(Job::ended_at_ms)
+    pub(crate) fn oldest_end_ms(&mut self) -> Option<u64> {
+        self.relist();
+        let &(_, id) = self.free.first()?;
+        self.get(id).map(Job::ended_at_ms)
     }
 
     /// Panics unless open and ended jobs are where they should be, and no more than `most` are remembered for nobody.
@@ -233,6 +293,18 @@ impl Jobs {
             "the order of ends is wrong"
         );
         assert_eq!(self.ended.len(), self.ended_as.len(), "a job has ended twice");
+        self.check_free();
+    }
+
+    fn check_free(&self) {
+        for &(end, id) in &self.ended {
+            let Some(job) = self.get(id).filter(|_| !self.touched.contains(&id)) else { continue };
+            let listed = (self.free.contains(&(end, id)), self.free_of.contains(&(job.uid, end, id)));
+            let free = job.is_forgettable();
+            assert_eq!(listed, (free, free), "{id} is in the wrong list of what can be forgotten");
+        }
+        assert!(self.free.iter().all(|end| self.ended.contains(end)), "what has not ended can be forgotten");
+        assert_eq!(self.free.len(), self.free_of.len(), "the users' lists of what can be forgotten");
     }
 
     fn check_counts(&self) {

@@ -76,8 +76,22 @@ enum Entry {
     Job(JobId),
     /// Ids up to this one.
     Ids(u64),
+    /// Fencing numbers up to this one.
+    Fences(u64),
     /// Jobs that are gone.
     Gone(BTreeSet<JobId>),
+    /// A batch of the objects'.
+    Objects(u64),
+}
+
+impl Entry {
+    /// The job whose news it is.
+    fn job(&self) -> Option<JobId> {
+        match self {
+            Self::Job(id) => Some(*id),
+            Self::Arrival(..) | Self::Ids(_) | Self::Fences(_) | Self::Gone(_) | Self::Objects(_) => None,
+        }
+    }
 }
 
 /// A submission that waits for its record.
@@ -236,7 +250,15 @@ impl Machine {
     }
 
     fn record(&mut self, entry: Entry, records: &[Record]) -> u64 {
-        let changes: Vec<Change> = records.iter().flat_map(Record::changes).collect();
+        self.entrust(entry, records.iter().flat_map(Record::changes).collect())
+    }
+
+    /// Writes down what the objects want written.
+    pub(crate) fn record_objects(&mut self, batch: u64, changes: Vec<Change>) {
+        self.entrust(Entry::Objects(batch), changes);
+    }
+
+    fn entrust(&mut self, entry: Entry, changes: Vec<Change>) -> u64 {
         let bytes = changes.iter().map(|change| match change {
             Change::Put(_, _, bytes) => bytes.len() as u64,
             Change::Delete(..) => 0,
@@ -264,7 +286,9 @@ impl Machine {
                 self.arrived(job);
             }
             Entry::Ids(to) => self.ledger.reserved = self.ledger.reserved.max(to),
+            Entry::Fences(to) => self.fences_reserved(to),
             Entry::Job(job) => self.written(job, Ok(())),
+            Entry::Objects(batch) => self.objects_written(batch, Ok(())),
             Entry::Gone(_) => {}
         }
     }
@@ -281,7 +305,9 @@ impl Machine {
                 self.not_arrived(job, why);
             }
             Entry::Ids(_) => self.recount_ids(),
+            Entry::Fences(to) => self.fences_reserved(to),
             Entry::Job(job) => self.written(job, Err(why)),
+            Entry::Objects(batch) => self.objects_written(batch, Err(why)),
             Entry::Gone(mut jobs) => self.ledger.gone.append(&mut jobs),
         }
     }
@@ -291,7 +317,7 @@ impl Machine {
         let under_way = self.ledger.open.values().filter_map(|entry| match entry {
             Entry::Arrival(_, ids) => *ids,
             Entry::Ids(to) => Some(*to),
-            Entry::Job(_) | Entry::Gone(_) => None,
+            Entry::Job(_) | Entry::Gone(_) | Entry::Fences(_) | Entry::Objects(_) => None,
         });
         self.ledger.asked = under_way.fold(self.ledger.reserved, u64::max);
     }
@@ -639,6 +665,11 @@ impl Machine {
         self.record(Entry::Ids(to), &[Record::Reserved { to }]);
     }
 
+    /// Fencing numbers below this one may be given out soon.
+    pub(crate) fn reserve_fences(&mut self, to: u64) {
+        self.record(Entry::Fences(to), &[Record::Fenced { to }]);
+    }
+
     /// The last words to the store: all progress, and that the ids beyond the last job's are free.
     pub(crate) fn close_books(&mut self) {
         if !self.records() {
@@ -658,6 +689,7 @@ impl Machine {
             return;
         }
         self.ledger.abandoned = true;
+        self.abandon_objects();
         self.crowded = true;
         let mut jobs = std::mem::take(&mut self.ledger.inky);
         jobs.append(&mut self.ledger.held);
@@ -666,16 +698,24 @@ impl Machine {
                 Entry::Job(id) => {
                     jobs.insert(id);
                 }
-                Entry::Arrival(..) | Entry::Ids(_) | Entry::Gone(_) => {}
+                Entry::Arrival(..)
+                | Entry::Ids(_)
+                | Entry::Gone(_)
+                | Entry::Fences(_)
+                | Entry::Objects(_) => {}
             }
         }
         self.alarms.clear(Alarm::Store);
+        self.fences_unbound();
         const WHY: &str = "could not wait for the store: the daemon was told to end at once";
         for arrival in std::mem::take(&mut self.ledger.arriving).into_values() {
             self.release(&arrival.spec);
             if let Some(client) = arrival.client {
                 self.wait_for(client, Pending::Nothing);
-                self.refuse(client, ErrorCode::Stopping, WHY);
+                // A detached one may be recorded all the same: whoever asked must not take it for one that never was.
+                let detached = arrival.spec.request.detach;
+                let code = if detached { ErrorCode::StoreFailed } else { ErrorCode::Stopping };
+                self.refuse(client, code, WHY);
             }
         }
         for id in jobs {
@@ -698,10 +738,10 @@ impl Machine {
 
     /// Panics unless the books are in order.
     pub(crate) fn check_ledger(&self) {
+        let written: BTreeSet<JobId> = self.ledger.open.values().filter_map(Entry::job).collect();
         for job in self.jobs.all() {
             let paper = &job.paper;
-            let open =
-                self.ledger.open.values().any(|entry| matches!(entry, Entry::Job(id) if *id == job.id));
+            let open = written.contains(&job.id);
             assert_eq!(open, paper.writing.is_some(), "{}: its record", job.id);
             assert!(paper.kept || !paper.is_busy(), "{} is not recorded and has news", job.id);
             assert!(!paper.unannounced || !job.is_open(), "{} is open and unannounced", job.id);

@@ -6,7 +6,9 @@
 //! Where to go next: `requests` (what clients ask), `words` (what workers say), `schedule` (who gets which partition
 //! next), `lease` (what a lease goes through), `staff` (which workers are started and ended), `deaths` (what a death
 //! costs, and whom), `finish` (how a job ends),
-//! `started` (jobs that a client starts and hears of one by one), `ledger` (what survives the supervisor), `restore` (how the next one goes on), `permission` (who may do what), `check` (what must always hold), `sim` (the seeded worlds it is tested
+//! `locks` (named locks and semaphores), `objects` (what clients share),
+//! `started` (jobs that a client starts and hears of one by one), `ledger` (what survives the supervisor),
+//! `restore` (how the next one goes on), `permission` (who may do what), `check` (what must always hold), `sim` (the seeded worlds it is tested
 //! in).
 #![forbid(unsafe_code)]
 
@@ -27,8 +29,10 @@ mod job;
 mod jobs;
 mod lease;
 mod ledger;
+mod locks;
 mod memory;
 pub mod moment;
+mod objects;
 mod pace;
 mod partition;
 pub mod permission;
@@ -72,6 +76,8 @@ use deaths::Drought;
 use figures::Figures;
 use jobs::Jobs;
 use ledger::Ledger;
+use locks::{Fences, Locks};
+use objects::Objects;
 use schedule::Queue;
 
 /// The supervisor's state. Feed it events, perform its actions, wake it at its deadline.
@@ -87,6 +93,11 @@ pub struct Machine {
     clients: BTreeMap<ClientId, Client>,
     /// What is under way to the store.
     ledger: Ledger,
+    locks: Locks,
+    /// Another program of this process will go on with connections that hold or wait for locks.
+    handing_over: bool,
+    /// What clients share.
+    objects: Objects,
     alarms: Alarms,
     actions: VecDeque<Action>,
     /// Starts that failed in a row, by kind of worker.
@@ -134,6 +145,9 @@ impl Machine {
             crew: Crew::default(),
             clients: BTreeMap::new(),
             ledger: Ledger::new(1),
+            locks: Locks::new(Fences::new(0, settings.wall_ms(now), settings.durable)),
+            handing_over: false,
+            objects: Objects::new(settings.wall_ms_at_zero, settings.durable),
             alarms: Alarms::default(),
             actions: VecDeque::new(),
             droughts: BTreeMap::new(),
@@ -189,6 +203,8 @@ impl Machine {
             Event::Concluded { job, number, answers } => self.concluded(job, number, *answers),
             Event::Reloaded { client, result } => self.reloaded(client, result),
             Event::Reload(settings) => self.reload(*settings),
+            Event::HandingOver { locks } => self.hand_over(locks),
+            Event::TakingOver(handed) => self.take_over_locks(*handed),
         }
     }
 
@@ -204,6 +220,8 @@ impl Machine {
                 Alarm::Record(job) => self.record_due(job),
                 Alarm::Store => self.store_due(),
                 Alarm::Forget => self.crowded = true,
+                Alarm::Locks => self.locks_due(),
+                Alarm::Object(alarm) => self.object_due(alarm),
             }
             self.settle();
         }

@@ -5,13 +5,19 @@
 //! | Hello, Ping, Status, Workers, Config, Metrics    | yes           | yes           | yes     |
 //! | Next                                             | its own       | its own       | its own |
 //! | Submit, Start                                    | within limits | within limits | yes     |
+//! | Acquire                                          | within limits | within limits | yes     |
+//! | Release                                          | its own       | its own       | its own |
+//! | Locks, Deadlocks (**)                            | yes           | yes           | yes     |
 //! | Jobs                                             | lists its own | yes           | yes     |
 //! | Show, Explain, Wait, Result, Follow              | its own       | yes           | yes     |
 //! | Cancel, Pause, Resume, Retry, Reprioritize (*)   | its own       | its own       | yes     |
 //! | Cancel of all                                    | all its own   | all its own   | all     |
 //! | Reload, Drain, Stop, Upgrade, Dump               | no            | no            | yes     |
+//! | Operate, Transact, WatchObject, RemoveObject     | by the object | sees          | yes     |
+//! | Objects                                          | lists those it may see | yes  | yes     |
 //!
 //! (*) A retry is within limits, as a submission is.
+//! (**) Without the command lines of other users, but for readers and operators.
 //!
 //! A job that a client may not see is to it as if it were not there. The limits are those of one user; root has none.
 
@@ -88,6 +94,8 @@ impl Machine {
             | Request::Workers
             | Request::Config
             | Request::Metrics
+            | Request::Lock(_)
+            | Request::Object(_)
             | Request::Jobs { .. }
             | Request::Next
             | Request::Cancel { all: true, .. } => Ok(()),

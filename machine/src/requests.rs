@@ -13,6 +13,7 @@
 //! | Result           | any          | ended                                     | at once             |
 //! | Follow           | any          | any                                       | at its end          |
 //! | Wait             | any          | any                                       | when all have ended |
+//! | Operate, Transact, WatchObject, Objects, RemoveObject | Running, Draining |       | by the objects      |
 //! | Reload, Upgrade, Config, Metrics | any |                                  | by the shell        |
 //! | everything else  | any          | any                                       | at once             |
 //!
@@ -60,7 +61,7 @@ impl Machine {
             }
             Request::Start(spec) => self.start_job(client, who, *spec),
             Request::Next => self.next_ended(client),
-            Request::Jobs { all } => self.list(client, who, all),
+            Request::Jobs { all, after } => self.list(client, who, all, after),
             Request::Show(job) => self.show(client, job),
             Request::Explain(job) => self.explain(client, job),
             Request::Wait(jobs) => self.wait(client, jobs),
@@ -91,6 +92,8 @@ impl Machine {
             Request::Upgrade { binary } => self.act(Action::Upgrade { client, binary }),
             Request::Config => self.act(Action::Config { client }),
             Request::Metrics => self.act(Action::Metrics { client }),
+            Request::Lock(request) => self.lock_said(client, who, request),
+            Request::Object(request) => self.object_said(client, who, request, more),
         }
     }
 
@@ -153,19 +156,21 @@ impl Machine {
         }
     }
 
-    fn list(&mut self, client: ClientId, who: Who, all: bool) {
-        let mut views: Vec<_> = self
-            .jobs
-            .all()
-            .filter(|job| who.sees(job) && (all || !job.is_over()))
-            .map(|job| self.view(job))
-            .collect();
+    /// No more than a turn can show without keeping others waiting.
+    fn list(&mut self, client: ClientId, who: Who, all: bool, after: Option<JobId>) {
+        let wanted = |job: &&Job| who.sees(job) && (all || !job.is_over());
+        let mut jobs = self.jobs.after(after.unwrap_or(JobId(0))).filter(wanted);
+        let mut views: Vec<_> =
+            jobs.by_ref().take(limits::JOBS_LISTED_MAX).map(|job| self.view(job)).collect();
+        let more = jobs.next().is_some();
+        drop(jobs);
+        let next = views.last().map(|last| last.job).filter(|_| more);
         // A list of a thousand jobs must not carry a thousand answers of a million digits.
         for view in &mut views {
             view.groups.clear();
             view.results.retain(|result| result.value.len() <= limits::LISTED_ANSWER_BYTES_MAX);
         }
-        self.answer(client, Reply::Jobs(views));
+        self.answer(client, Reply::Listed { jobs: views, next });
     }
 
     /// Whether there is such a job; its client is told if not.

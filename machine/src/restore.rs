@@ -13,6 +13,7 @@ use tally_protocol::view::JobView;
 use crate::deadline::Alarm;
 use crate::job::{Job, Outcome, Share, State};
 use crate::ledger::Ledger;
+use crate::locks::{Fences, Locks};
 use crate::partition::Work;
 use crate::{Machine, Moment, Settings};
 
@@ -23,6 +24,8 @@ impl Machine {
         let mut machine = Self::bare(now, settings);
         machine.jobs.named = saved.next_job.saturating_sub(1);
         machine.ledger = Ledger::new(saved.next_job);
+        let wall_ms = machine.settings.wall_ms(now);
+        machine.locks = Locks::new(Fences::new(saved.next_fence, wall_ms, machine.settings.durable));
         let (mut ended, open): (Vec<_>, Vec<_>) = saved.jobs.into_iter().partition(|job| job.ended.is_some());
         ended.sort_by_key(|saved| (saved.ended.as_ref().and_then(|view| view.ended_at_ms), saved.job));
         for saved in ended {
@@ -31,6 +34,8 @@ impl Machine {
         for saved in open {
             machine.restore_open(saved);
         }
+        machine.objects.restore(saved.objects, saved.last_object_row);
+        machine.host();
         machine.crowded = true;
         machine.feed = true;
         machine.settle();

@@ -45,7 +45,9 @@ impl Machine {
             Phase::Running | Phase::Draining { .. } => {
                 self.phase = Phase::Stopping;
                 self.alarms.clear(Alarm::Drain);
+                self.send_object_waiters_away();
                 self.end_all_jobs();
+                self.send_lockers_away();
                 if at_once {
                     self.kill_all();
                 } else {
@@ -129,6 +131,7 @@ impl Machine {
     pub(crate) fn exit_when_done(&mut self) {
         if self.phase == Phase::Stopping && self.crew.is_deserted() && self.is_written() {
             self.send_shell_askers_away();
+            self.send_lockers_away();
             self.phase = Phase::Stopped;
             self.alarms.silence();
             self.act(Action::Exit);

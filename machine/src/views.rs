@@ -120,6 +120,7 @@ impl Machine {
             running: count(JobState::Running),
             paused: count(JobState::Paused),
             ended: self.jobs.ends,
+            remembered: Some(self.jobs.ended_count() as u64),
             clients: self.clients.len() as u64,
             restarts: self.restarts,
             late: self.late,

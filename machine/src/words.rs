@@ -230,7 +230,7 @@ impl Machine {
         let incident = Death { slot, pid, what, stderr: String::new() }.incident(job, self.now, Some(&held));
         job.remember(incident);
         let mut failure = Failure::new(ErrorCode::KernelFailed, message);
-        failure.range = Some(range);
+        failure.range = Some(range.into_boxed_str());
         failure.place = place.map(|place| shortened(place).into());
         self.finish(lease.job, Outcome::Failed(failure));
     }

@@ -10,6 +10,8 @@ use serde_json::{Map, Value, json};
 use crate::error::{ErrorCode, Failure};
 use crate::ids::JobId;
 use crate::job::{JobRequest, JobSpec};
+use crate::locks::{LockReply, LockRequest};
+use crate::objects::{self, ObjectReply, ObjectRequest};
 use crate::settings::{ConfigView, ReloadView};
 use crate::source::FileSource;
 use crate::varlink::{Call, ReplyMessage};
@@ -37,6 +39,8 @@ pub enum Request {
     Jobs {
         /// Ended ones too.
         all: bool,
+        /// Those with higher ids than this one.
+        after: Option<JobId>,
     },
     /// One job.
     Show(JobId),
@@ -94,6 +98,10 @@ pub enum Request {
     Config,
     /// Counters and figures.
     Metrics,
+    /// Named locks and semaphores.
+    Lock(LockRequest),
+    /// Something about hosted objects.
+    Object(ObjectRequest),
 }
 
 /// What the machine answers.
@@ -105,8 +113,15 @@ pub enum Reply {
     Job(Box<JobView>),
     /// To `Start`: the id of the job.
     Started(JobId),
-    /// To `Jobs`, `Wait`, `Cancel`, `Next`: the jobs as they are now.
+    /// To `Wait`, `Cancel`, `Next`: the jobs as they are now.
     Jobs(Vec<JobView>),
+    /// To `Jobs`: the jobs as they are now, in the order of their ids.
+    Listed {
+        /// No more than `limits::JOBS_LISTED_MAX`.
+        jobs: Vec<JobView>,
+        /// There are more after this one.
+        next: Option<JobId>,
+    },
     /// To `Explain`: sentences, the weightiest first.
     Explanation {
         /// The job.
@@ -126,8 +141,12 @@ pub enum Reply {
     Config(ConfigView),
     /// To `Metrics`: OpenMetrics text.
     Metrics(String),
+    /// To a `LockRequest`.
+    Lock(LockReply),
     /// To `Ping`, `Drain`, `Stop`, `Upgrade`.
     Done,
+    /// To what was asked about hosted objects.
+    Object(ObjectReply),
     /// It could not be done.
     Refused(Failure),
 }
@@ -166,6 +185,8 @@ struct SomeJobs {
 struct AllJobs {
     #[serde(default)]
     all: bool,
+    #[serde(default)]
+    after: Option<JobId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -253,7 +274,7 @@ impl Request {
                 checked.map(|spec| Self::Start(Box::new(spec))).map_err(BadCall::Meaning)
             }
             "Next" => none(Self::Next, parameters),
-            "Jobs" => read::<AllJobs>(parameters).map(|jobs| Self::Jobs { all: jobs.all }),
+            "Jobs" => read::<AllJobs>(parameters).map(|jobs| Self::Jobs { all: jobs.all, after: jobs.after }),
             "Show" => one(Self::Show, parameters),
             "Explain" => one(Self::Explain, parameters),
             "Wait" => read::<SomeJobs>(parameters).map(|some| Self::Wait(some.jobs)),
@@ -276,6 +297,12 @@ impl Request {
             "Reload" => none(Self::Reload, parameters),
             "Config" => none(Self::Config, parameters),
             "Metrics" => none(Self::Metrics, parameters),
+            lock if LockRequest::METHODS.contains(&lock) => {
+                LockRequest::from_call(lock, parameters).map(Self::Lock)
+            }
+            _ if objects::METHODS.contains(&method) => {
+                ObjectRequest::from_call(method, parameters).map(Self::Object)
+            }
             _ => Err(BadCall::Method(call.method)),
         }
     }
@@ -289,7 +316,8 @@ impl Request {
             Self::Submit(spec) => ("Submit", json!({ "request": spec.request })),
             Self::Start(spec) => ("Start", json!({ "request": spec.request })),
             Self::Next => ("Next", json!({})),
-            Self::Jobs { all } => ("Jobs", json!({ "all": all })),
+            Self::Jobs { all, after: None } => ("Jobs", json!({ "all": all })),
+            Self::Jobs { all, after: Some(after) } => ("Jobs", json!({ "all": all, "after": after })),
             Self::Show(job) => ("Show", one(job)),
             Self::Explain(job) => ("Explain", one(job)),
             Self::Wait(jobs) => ("Wait", json!({ "jobs": jobs })),
@@ -314,17 +342,19 @@ impl Request {
             Self::Reload => ("Reload", json!({})),
             Self::Config => ("Config", json!({})),
             Self::Metrics => ("Metrics", json!({})),
+            Self::Lock(request) => request.to_call(),
+            Self::Object(request) => request.to_call(),
         };
         Call { method: format!("io.tally.{name}"), parameters: object(parameters), more, ..Call::default() }
     }
 }
 
-fn read<P: DeserializeOwned>(parameters: Map<String, Value>) -> Result<P, BadCall> {
+pub(crate) fn read<P: Deserialize<'static>>(parameters: Map<String, Value>) -> Result<P, BadCall> {
     let only = match parameters.len() {
         1 => parameters.keys().next().cloned(),
         _ => None,
     };
-    serde_json::from_value(Value::Object(parameters)).map_err(|why| {
+    P::deserialize(Value::Object(parameters)).map_err(|why| {
         let why = why.to_string();
         BadCall::Parameter(named_field(&why).or(only).unwrap_or(why))
     })
@@ -365,7 +395,8 @@ impl Reply {
             Self::Hello(version) => (None, json!({ "version": version })),
             Self::Job(job) => (None, json!({ "job": job })),
             Self::Started(job) => (None, json!({ "job": job })),
-            Self::Jobs(jobs) => (None, json!({ "jobs": jobs })),
+            Self::Jobs(jobs) | Self::Listed { jobs, next: None } => (None, json!({ "jobs": jobs })),
+            Self::Listed { jobs, next: Some(next) } => (None, json!({ "jobs": jobs, "next": next })),
             Self::Explanation { job, reasons } => (None, json!({ "job": job, "reasons": reasons })),
             Self::Status(status) => (None, json!({ "status": status })),
             Self::Workers(workers) => (None, json!({ "workers": workers })),
@@ -373,7 +404,9 @@ impl Reply {
             Self::Reloaded(reload) => (None, json!({ "reload": reload })),
             Self::Config(config) => (None, json!({ "config": config })),
             Self::Metrics(text) => (None, json!({ "text": text })),
+            Self::Lock(reply) => (None, reply.to_value()),
             Self::Done => (None, json!({})),
+            Self::Object(reply) => (None, json!(reply)),
             Self::Refused(failure) => (Some(failure.code.varlink_name()), json!(failure)),
         };
         ReplyMessage { error, parameters: object(parameters), continues }
@@ -423,7 +456,8 @@ mod tests {
             Request::Submit(Box::new(spec.clone().check().unwrap())),
             Request::Start(Box::new(spec.check().unwrap())),
             Request::Next,
-            Request::Jobs { all: true },
+            Request::Jobs { all: true, after: None },
+            Request::Jobs { all: false, after: Some(JobId(7)) },
             Request::Show(JobId(1)),
             Request::Explain(JobId(1)),
             Request::Wait(vec![JobId(1), JobId(2)]),
@@ -445,6 +479,10 @@ mod tests {
             Request::Reload,
             Request::Config,
             Request::Metrics,
+            Request::Object(ObjectRequest::List),
+            Request::Object(ObjectRequest::Transact(Vec::new())),
+            Request::Object(ObjectRequest::Watch { object: "x".to_owned(), since: Some(3) }),
+            Request::Object(ObjectRequest::Remove { object: "x".to_owned() }),
         ];
         for request in requests {
             let call = request.to_call(false);

@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::locks::view::DeadlockView;
+
 /// What went wrong, as a word that programs can rely on. The list only ever grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -46,8 +48,20 @@ pub enum ErrorCode {
     Stopping,
     /// It could not be written down: the store failed, or is full.
     StoreFailed,
+    /// Somebody else has it, and the client did not want to wait.
+    Busy,
+    /// To wait would have closed a cycle of waits.
+    Deadlock,
     /// Interrupted from the keyboard.
     Interrupted,
+    /// There is no such object, or no such key or element in it.
+    NoSuchObject,
+    /// The queue is closed: nothing is put into it, and what was in it has been taken.
+    Closed,
+    /// It is not what it was said to be: a version, an old value.
+    Conflict,
+    /// The barrier is broken: a party died, or did not wait long enough.
+    BarrierBroken,
     /// The system refused something: a file, a socket, a process.
     System,
 }
@@ -57,7 +71,7 @@ pub const STOPPING: &str = "the daemon is stopping";
 
 impl ErrorCode {
     /// Every code, in the order of the list.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 26] = [
         Self::WorkerKilled,
         Self::KernelFailed,
         Self::NoAnswer,
@@ -76,7 +90,13 @@ impl ErrorCode {
         Self::TooMany,
         Self::Stopping,
         Self::StoreFailed,
+        Self::Busy,
+        Self::Deadlock,
         Self::Interrupted,
+        Self::NoSuchObject,
+        Self::Closed,
+        Self::Conflict,
+        Self::BarrierBroken,
         Self::System,
     ];
 
@@ -96,13 +116,17 @@ impl ErrorCode {
             | Self::Stopping
             | Self::StoreFailed
             | Self::VersionMismatch
+            | Self::Conflict
+            | Self::BarrierBroken
             | Self::System => 1,
             Self::BadUsage => 2,
             Self::NoDaemon => 3,
             Self::Cancelled => 4,
             Self::TimedOut => 5,
             Self::NotPermitted => 6,
-            Self::NoSuchJob => 7,
+            Self::NoSuchJob | Self::NoSuchObject | Self::Closed => 7,
+            Self::Busy => 8,
+            Self::Deadlock => 9,
             Self::Interrupted => 130,
         }
     }
@@ -135,10 +159,13 @@ pub struct Failure {
     pub hint: Option<String>,
     /// The range of values that failed, as the user would write it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub range: Option<String>,
+    pub range: Option<Box<str>>,
     /// Tail of what the worker wrote to its standard error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stderr: Option<String>,
+    /// The waits of a deadlock that was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadlock: Option<Box<DeadlockView>>,
     /// The exit code the command line ends with.
     pub exit: u8,
 }
@@ -154,6 +181,7 @@ impl Failure {
             hint: None,
             range: None,
             stderr: None,
+            deadlock: None,
             exit: code.exit(),
         }
     }

@@ -30,6 +30,8 @@ pub const STARTED_MAX: usize = 4_096;
 pub const NEXT_JOBS_MAX: usize = 64;
 /// Jobs kept after their end, for `jobs --all`, `show` and `result`.
 pub const JOBS_ENDED_MAX: usize = 1_000;
+/// Jobs in one reply of a list; the next ones are asked for after these, so that others get their turn.
+pub const JOBS_LISTED_MAX: usize = 2_000;
 /// Worker processes.
 pub const WORKERS_MAX: u16 = 1_024;
 /// Partitions a job may ask for.
@@ -72,3 +74,61 @@ pub const FLOAT_COLUMNS_MAX: usize = 64;
 pub const BY_MAX: usize = 64;
 /// Bytes of a file below which a partition is not cut.
 pub const FILE_GRAIN_BYTES: u64 = 64 << 10;
+/// Bytes of the name of a lock or a semaphore.
+pub const LOCK_NAME_BYTES_MAX: usize = 255;
+/// Names that are held or waited for at once: 2.5 MiB of names at the most.
+pub const LOCK_NAMES_MAX: usize = 10_000;
+/// Connections that hold or wait at once. Below `CLIENTS_MAX`, so that `tally locks` still gets in.
+pub const LOCK_CLIENTS_MAX: usize = 896;
+/// Grants that one connection has at once.
+pub const LOCK_HOLDS_PER_CLIENT_MAX: usize = 256;
+/// Grants that one user has at once, over all connections; not for root and operators.
+pub const LOCK_HOLDS_PER_USER_MAX: usize = 2_000;
+/// Permits of a semaphore.
+pub const SEMAPHORE_PERMITS_MAX: u32 = 1_000_000;
+/// Bytes kept of what a client says it runs.
+pub const COMMAND_TEXT_BYTES_MAX: usize = 256;
+/// Refused deadlocks that are remembered.
+pub const DEADLOCKS_KEPT_MAX: usize = 32;
+/// Waits of one deadlock that are named.
+pub const DEADLOCK_EDGES_MAX: usize = 256;
+/// Things one wait of a deadlock holds that are named.
+pub const DEADLOCK_HOLDS_MAX: usize = 16;
+/// Pairs "this was held when that was asked for" that are remembered; the oldest go first.
+pub const LOCK_ORDERS_MAX: usize = 4_096;
+/// Contradicting orders that are remembered, and those one grant is warned of.
+pub const INVERSIONS_KEPT_MAX: usize = 32;
+/// Warnings that come with one grant.
+pub const LOCK_WARNINGS_MAX: usize = 3;
+/// Fencing numbers that are reserved in the store at once. A crash leaves out as many at the most.
+pub const FENCES_AHEAD: u64 = 100_000;
+/// Bytes in which locks are handed over to another program of the daemon.
+pub const HANDED_LOCKS_BYTES_MAX: usize = 256 << 20;
+/// Objects that the daemon hosts.
+pub const OBJECTS_MAX: usize = 100_000;
+/// Objects of one user.
+pub const OBJECTS_PER_USER_MAX: usize = 10_000;
+/// Bytes that all objects take, about: what is in them, and `OBJECT_CELL_BYTES` for each key, element and item.
+pub const OBJECTS_BYTES_MAX: usize = 512 << 20;
+/// Bytes that the objects of one user take, for users without the right to operate.
+pub const OBJECTS_BYTES_PER_USER_MAX: usize = 64 << 20;
+/// Bytes that one object takes.
+pub const OBJECT_BYTES_MAX: usize = 128 << 20;
+/// Bytes that each key, element and item is counted with beside what is in it.
+pub const OBJECT_CELL_BYTES: usize = 64;
+/// Bytes of the name of an object.
+pub const OBJECT_NAME_BYTES_MAX: usize = 255;
+/// Bytes of a key of a dict.
+pub const OBJECT_KEY_BYTES_MAX: usize = 4 << 10;
+/// Bytes of what an object holds in one place.
+pub const DATUM_BYTES_MAX: usize = 512 << 10;
+/// Operations of one transaction.
+pub const OPERATIONS_MAX: usize = 10_000;
+/// Bytes of keys, elements and items in one reply, about; the rest is asked for with another request.
+pub const OBJECT_PAGE_BYTES: usize = 1 << 20;
+/// Items that a queue may hold, unless it is bounded closer.
+pub const QUEUE_ITEMS_MAX: u64 = 1_000_000;
+/// Times an item of a queue may be delivered, where that is bounded.
+pub const DELIVERIES_MAX: u32 = 1_000;
+/// Parties of a barrier; each is a connection.
+pub const PARTIES_MAX: u32 = 1_024;

@@ -15,6 +15,8 @@ use crate::error::Failure;
 use crate::ids::{JobId, SlotId, WorkerId};
 use crate::job::{JobRequest, JobSpec, JobState, KernelSpec};
 use crate::limits;
+use crate::objects::SavedObject;
+use crate::objects::read_objects;
 use crate::source::FileSource;
 use crate::view::JobView;
 
@@ -24,6 +26,8 @@ const VERSION: u8 = 1;
 const HEAD: usize = 5;
 /// The key of the one row of `Meta`: job ids below its value may have been given out.
 const IDS: u64 = 0;
+/// The key of the row of `Meta` that has the first fencing number that can't have been given out.
+const FENCES: u64 = 1;
 
 /// The tables of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,11 +40,13 @@ pub enum Table {
     Progress,
     /// By job: how it ended.
     Outcomes,
+    /// Persistent objects and what is in them.
+    Objects,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Meta, Self::Jobs, Self::Progress, Self::Outcomes];
+    pub const ALL: [Self; 5] = [Self::Meta, Self::Jobs, Self::Progress, Self::Outcomes, Self::Objects];
 
     /// Its name in a store.
     #[must_use]
@@ -50,6 +56,7 @@ impl Table {
             Self::Jobs => "jobs",
             Self::Progress => "progress",
             Self::Outcomes => "outcomes",
+            Self::Objects => "objects",
         }
     }
 }
@@ -75,6 +82,11 @@ pub enum Record {
     /// Job ids below this one may have been given out.
     Reserved {
         /// The first id that has not.
+        to: u64,
+    },
+    /// Fencing numbers of locks below this one may have been given out.
+    Fenced {
+        /// The first number that has not.
         to: u64,
     },
     /// A job was taken in.
@@ -180,6 +192,7 @@ impl Record {
     pub fn changes(&self) -> Vec<Change> {
         match self {
             Self::Reserved { to } => vec![Change::Put(Table::Meta, IDS, row(&Ids { to: *to }, &[]))],
+            Self::Fenced { to } => vec![Change::Put(Table::Meta, FENCES, row(&Ids { to: *to }, &[]))],
             Self::Submitted(submission) => {
                 vec![Change::Put(Table::Jobs, submission.job.0, row(submission, &[]))]
             }
@@ -254,7 +267,7 @@ impl Progress {
 }
 
 /// A row: version, checksum, length of the JSON, JSON, rest.
-fn row<T: Serialize>(head: &T, rest: &[u8]) -> Vec<u8> {
+pub(crate) fn row<T: Serialize>(head: &T, rest: &[u8]) -> Vec<u8> {
     // These types have names for keys and nothing that refuses: they cannot fail to be written.
     let json = serde_json::to_vec(head).unwrap_or_default();
     let mut bytes = Vec::with_capacity(HEAD + 4 + json.len() + rest.len());
@@ -268,7 +281,7 @@ fn row<T: Serialize>(head: &T, rest: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn read_row<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), String> {
+pub(crate) fn read_row<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), String> {
     if bytes.len() > limits::ROW_BYTES_MAX {
         return Err(format!("it has more than {} bytes", limits::ROW_BYTES_MAX));
     }
@@ -310,8 +323,14 @@ pub struct SavedJob {
 pub struct Saved {
     /// The first id that has never been given out.
     pub next_job: u64,
+    /// The first fencing number that has never been given out.
+    pub next_fence: u64,
     /// In the order of their ids.
     pub jobs: Vec<SavedJob>,
+    /// In the order of their numbers.
+    pub objects: Vec<SavedObject>,
+    /// The last number of a row of theirs, readable or not.
+    pub last_object_row: u64,
     /// Rows that could not be read, by table and key, and why. They are still in the store.
     pub problems: Vec<String>,
 }
@@ -329,31 +348,38 @@ impl Saved {
     pub fn read(rows: impl IntoIterator<Item = (Table, u64, Vec<u8>)>) -> Self {
         let mut saved = Self { next_job: 1, ..Self::default() };
         let mut jobs: BTreeMap<u64, Rows> = BTreeMap::new();
+        let mut objects = BTreeMap::new();
         for (table, key, bytes) in rows {
             match table {
                 Table::Meta => saved.read_meta(key, &bytes),
                 Table::Jobs => jobs.entry(key).or_default().submission = Some(bytes),
                 Table::Progress => jobs.entry(key).or_default().progress = Some(bytes),
                 Table::Outcomes => jobs.entry(key).or_default().outcome = Some(bytes),
+                Table::Objects => drop(objects.insert(key, bytes)),
             }
         }
         for (key, rows) in jobs {
             saved.next_job = saved.next_job.max(key.saturating_add(1));
             saved.read_job(JobId(key), &rows);
         }
+        saved.last_object_row = objects.keys().next_back().copied().unwrap_or(0);
+        saved.objects =
+            read_objects(objects, |key, why| saved.problems.push(unreadable(Table::Objects, key, why)));
         saved
     }
 
     fn problem(&mut self, table: Table, key: u64, why: &str) {
-        self.problems.push(format!("could not read row {key} of {table}: {why}"));
+        self.problems.push(unreadable(table, key, why));
     }
 
     fn read_meta(&mut self, key: u64, bytes: &[u8]) {
-        if key != IDS {
-            return self.problem(Table::Meta, key, "nothing is known of it");
-        }
+        let next = match key {
+            IDS => &mut self.next_job,
+            FENCES => &mut self.next_fence,
+            _ => return self.problem(Table::Meta, key, "nothing is known of it"),
+        };
         match read_row::<Ids>(bytes) {
-            Ok((ids, _)) => self.next_job = self.next_job.max(ids.to),
+            Ok((ids, _)) => *next = ids.to.max(*next),
             Err(why) => self.problem(Table::Meta, key, &why),
         }
     }
@@ -409,6 +435,10 @@ impl Saved {
         });
         read.map_err(|why| self.problem(Table::Progress, job.0, &why)).ok()
     }
+}
+
+fn unreadable(table: Table, key: u64, why: &str) -> String {
+    format!("could not read row {key} of {table}: {why}")
 }
 
 fn of_nothing(request: JobRequest) -> JobSpec {

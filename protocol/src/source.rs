@@ -42,6 +42,10 @@ pub struct FileSource {
     /// Where the daemon found it when it came, for the life after the next start; `None` of one without a name.
     #[serde(default)]
     pub path: Option<String>,
+    /// When its bytes, names or rights were last changed, in nanoseconds since 1970: nobody can set that back. `None` in
+    /// records of versions that did not look.
+    #[serde(default)]
+    pub changed_ns: Option<i128>,
 }
 
 /// What changes when somebody writes to a file or puts another one in its place.
@@ -152,7 +156,14 @@ mod tests {
     use super::*;
 
     fn file(name: &str, bytes: u64) -> FileSource {
-        FileSource { name: name.into(), bytes, identity: FileIdentity::default(), format: None, path: None }
+        FileSource {
+            name: name.into(),
+            bytes,
+            identity: FileIdentity::default(),
+            format: None,
+            path: None,
+            changed_ns: None,
+        }
     }
 
     #[test]

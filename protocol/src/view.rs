@@ -253,6 +253,9 @@ pub struct StatusView {
     /// Where jobs are kept, where they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreView>,
+    /// Ended jobs that are remembered, those of earlier daemons too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remembered: Option<u64>,
     /// What is bounded, and how much of it is used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<LimitView>,
@@ -269,9 +272,15 @@ pub struct StoreView {
     /// Records in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
-    /// Its last failure, if it had one.
+    /// Its last failure, if it had one within a day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<String>,
+    /// When that was, in Unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure_at_ms: Option<u64>,
+    /// How long ago that was, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure_ago_ms: Option<u64>,
 }
 
 /// One bounded thing.

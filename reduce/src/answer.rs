@@ -6,9 +6,16 @@
 use std::fmt;
 
 use dashu_int::Sign;
+use dashu_int::ops::BitTest as _;
 
 use crate::radix::decimal_text;
 use crate::{Integer, Reduction};
+
+/// Bytes of the magnitude of an integer: what keeping it costs, about.
+#[must_use]
+pub fn byte_length(value: &Integer) -> usize {
+    value.bit_len().div_ceil(8)
+}
 
 /// The value of one reduction.
 #[derive(Clone, PartialEq, Debug)]

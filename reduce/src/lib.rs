@@ -42,7 +42,7 @@ mod column_laws;
 mod laws;
 
 pub use absorb::{Endian, Format, NanPolicy};
-pub use answer::{Answer, NoAnswer};
+pub use answer::{Answer, NoAnswer, byte_length};
 pub use bytes::Malformed;
 pub use dashu_int::IBig as Integer;
 pub use decimal::{Decimal, NotDecimal};

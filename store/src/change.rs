@@ -11,11 +11,13 @@ pub enum Table {
     Progress,
     /// How it ended.
     Outcomes,
+    /// Things that are kept for clients.
+    Objects,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Meta, Self::Jobs, Self::Progress, Self::Outcomes];
+    pub const ALL: [Self; 5] = [Self::Meta, Self::Jobs, Self::Progress, Self::Outcomes, Self::Objects];
 
     /// Its name in the file and in messages.
     pub fn name(self) -> &'static str {
@@ -24,6 +26,7 @@ impl Table {
             Self::Jobs => "jobs",
             Self::Progress => "progress",
             Self::Outcomes => "outcomes",
+            Self::Objects => "objects",
         }
     }
 
@@ -34,6 +37,7 @@ impl Table {
             Self::Jobs => 1,
             Self::Progress => 2,
             Self::Outcomes => 3,
+            Self::Objects => 4,
         }
     }
 }

@@ -4,9 +4,10 @@
 //! reads see them; only when everything was found right are they made to the file, in their order and with their syncs.
 //! So a file that is refused is the same to the last bit.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -77,6 +78,13 @@ impl Disk {
             }
         }
         Ok(())
+    }
+
+    /// Whether the path leads to this very file.
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        let same = |ours: Metadata, found: Metadata| (ours.dev(), ours.ino()) == (found.dev(), found.ino());
+        self.0.file.metadata().is_ok_and(|ours| path.symlink_metadata().is_ok_and(|found| same(ours, found)))
     }
 
     /// The kind of the first failure since the last call.

@@ -25,6 +25,8 @@ pub enum OpenErrorKind {
     },
     /// It is something else.
     Foreign,
+    /// It is a symbolic link.
+    Link,
     /// Another version of the program made it.
     Version {
         /// What it says of itself.
@@ -43,6 +45,7 @@ impl OpenError {
         match &self.kind {
             OpenErrorKind::Io { .. } => "give the daemon's user the directory, or name another state_dir",
             OpenErrorKind::Foreign => "nothing was changed; move it away, or name another state_dir",
+            OpenErrorKind::Link => "name the directory that it leads to by state_dir",
             OpenErrorKind::Version { .. } => {
                 "nothing was changed; run the version that made it, or name another state_dir"
             }
@@ -62,6 +65,7 @@ impl fmt::Display for OpenError {
                 write!(f, "{what} {path}: {}", error.split(" (os error").next().unwrap_or_default())
             }
             OpenErrorKind::Foreign => write!(f, "open {path}: it is not a store of tally"),
+            OpenErrorKind::Link => write!(f, "open {path}: it is a symbolic link"),
             OpenErrorKind::Version { found } => {
                 write!(f, "open {path}: another version of tally made it ({found})")
             }

@@ -127,6 +127,9 @@ fn check(disk: &Disk, keep: bool) -> Result<Checked, redb::Error> {
 
 pub(crate) fn open_file(path: &Path) -> Result<File, OpenError> {
     let found = path.symlink_metadata().map_err(io("open", path))?;
+    if found.is_symlink() {
+        return Err(OpenError { path: path.to_path_buf(), kind: OpenErrorKind::Link });
+    }
     if !found.is_file() {
         return Err(foreign(path));
     }

@@ -40,6 +40,9 @@ impl Sum {
     }
 }
 
+/// Tables that every store has; the others came later, and a store has one from its first row on.
+const TABLES_FIRST: usize = 4;
+
 /// One for each table.
 pub(crate) type Sums = [Sum; Table::ALL.len()];
 
@@ -123,7 +126,11 @@ pub(crate) fn read(database: &redb::Database, keep: bool) -> Result<Content, red
     let transaction = database.begin_read()?;
     content.written = transaction.open_table(OWN)?.get(SUMS_KEY)?.and_then(|sums| decode(sums.value()));
     for table in Table::ALL {
-        for entry in transaction.open_table(definition(table))?.iter()? {
+        let rows = match transaction.open_table(definition(table)) {
+            Err(redb::TableError::TableDoesNotExist(_)) if table.index() >= TABLES_FIRST => continue,
+            rows => rows?,
+        };
+        for entry in rows.iter()? {
             let (key, sealed) = entry?;
             let (key, sealed) = (key.value(), sealed.value());
             match unseal(table, key, sealed) {
@@ -184,7 +191,9 @@ pub(crate) fn write<'a>(
 
 /// The sums, and a checksum of them.
 fn encode(sums: &Sums) -> Vec<u8> {
-    let numbers = sums.iter().flat_map(|sum| [sum.rows, sum.checksums]);
+    // Without rows of later tables an earlier program can still read it.
+    let used = sums.iter().rposition(|sum| *sum != Sum::default()).map_or(0, |last| last + 1);
+    let numbers = sums.iter().take(used.max(TABLES_FIRST)).flat_map(|sum| [sum.rows, sum.checksums]);
     let mut bytes: Vec<u8> = numbers.flat_map(u64::to_le_bytes).collect();
     bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
     bytes
@@ -192,12 +201,17 @@ fn encode(sums: &Sums) -> Vec<u8> {
 
 fn decode(bytes: &[u8]) -> Option<Sums> {
     let (numbers, checksum) = bytes.split_last_chunk()?;
-    if crc32fast::hash(numbers) != u32::from_le_bytes(*checksum) || numbers.len() != size_of::<Sums>() {
+    // A store of before some table was thought of has no sum for it, and no rows.
+    let tables = numbers.len() / size_of::<Sum>();
+    if crc32fast::hash(numbers) != u32::from_le_bytes(*checksum)
+        || !numbers.len().is_multiple_of(size_of::<Sum>())
+        || !(TABLES_FIRST..=Table::ALL.len()).contains(&tables)
+    {
         return None;
     }
     let mut numbers = numbers.chunks_exact(8).filter_map(|bytes| bytes.first_chunk()).copied();
     let mut sums = Sums::default();
-    for sum in &mut sums {
+    for sum in sums.iter_mut().take(tables) {
         *sum =
             Sum { rows: u64::from_le_bytes(numbers.next()?), checksums: u64::from_le_bytes(numbers.next()?) };
     }
@@ -231,5 +245,19 @@ mod tests {
         bytes[3] ^= 1;
         assert_eq!(decode(&bytes), None);
         assert_eq!(decode(b""), None);
+    }
+
+    #[test]
+    fn sums_of_a_store_with_fewer_tables_are_read() {
+        let mut sums = Sums::default();
+        sums[3] = Sum { rows: 5, checksums: 77 };
+        let all = encode(&sums);
+        assert_eq!(all.len(), TABLES_FIRST * size_of::<Sum>() + CHECKSUM_BYTES);
+        assert_eq!(decode(&all), Some(sums));
+        sums[4] = Sum { rows: 1, checksums: 2 };
+        assert_eq!(decode(&encode(&sums)), Some(sums));
+        let mut shorter = all[..3 * size_of::<Sum>()].to_vec();
+        shorter.extend_from_slice(&crc32fast::hash(&shorter).to_le_bytes());
+        assert_eq!(decode(&shorter), None);
     }
 }

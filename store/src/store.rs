@@ -62,6 +62,10 @@ impl Store {
         if lists.iter().all(|list| list.is_empty()) {
             return Ok(());
         }
+        // What is written to a file without a name is lost with the daemon.
+        if !self.disk.is_at(&self.path) {
+            return Err(CommitError::Other(format!("{} was removed or replaced", self.path.display())));
+        }
         if self.database.is_none() {
             self.reopen(self.sums)?;
         }
@@ -162,6 +166,25 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_was_removed_is_noticed_and_taken_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut store, _) = crate::open(directory.path()).unwrap();
+        store.commit(&put(1, 10)).unwrap();
+        let beside = directory.path().join("beside");
+        std::fs::rename(store.path(), &beside).unwrap();
+        for other in [false, true] {
+            if other {
+                std::fs::write(store.path(), "another one").unwrap();
+            }
+            let Err(CommitError::Other(why)) = store.commit(&put(2, 10)) else { panic!("it went on") };
+            assert!(why.ends_with("jobs.redb was removed or replaced"), "{why}");
+        }
+        std::fs::rename(&beside, store.path()).unwrap();
+        store.commit(&put(2, 10)).unwrap();
+        assert_eq!(store.rows(), 2);
+    }
+
+    #[test]
     fn a_file_that_somebody_else_changed_is_noticed() {
         let directory = tempfile::tempdir().unwrap();
         let (mut store, _) = crate::open(directory.path()).unwrap();
@@ -171,8 +194,10 @@ mod tests {
         if let Some(database) = store.database.take() {
             drop(database);
         }
-        std::fs::remove_file(store.path()).unwrap();
-        drop(crate::open(directory.path()).unwrap());
+        // The same file, with what another one holds.
+        let other = tempfile::tempdir().unwrap();
+        drop(crate::open(other.path()).unwrap());
+        std::fs::copy(other.path().join(crate::FILE_NAME), store.path()).unwrap();
         let Err(CommitError::Other(why)) = store.commit(&put(2, 10)) else { panic!("it went on") };
         assert!(why.ends_with("jobs.redb is no longer what it was"), "{why}");
     }

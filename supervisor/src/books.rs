@@ -4,7 +4,8 @@
 //! affair, and so is what a refusal means.
 
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use tally_machine::Event;
 use tally_machine::action::Ticket;
@@ -14,7 +15,7 @@ use tally_protocol::view::StoreView;
 use tally_store::{CommitError, Finished, Keeper, OpenErrorKind, Store};
 use tally_sys::lockfile::{AcquireError, LockFile};
 use tally_sys::poll::Interest;
-use tally_sys::process;
+use tally_sys::{clock, process};
 
 use crate::config::StateDir;
 use crate::daemon::failed;
@@ -23,6 +24,9 @@ use crate::turn::Supervisor;
 
 /// The lock beside the store's file. Liveness is this lock, whatever socket the daemon has.
 const LOCK_NAME: &str = "lock";
+
+/// How long a failure that is over is shown: a day.
+const FAILURE_KEPT_MS: u64 = 86_400_000;
 
 /// A store that was opened and has no thread yet.
 #[derive(Debug)]
@@ -39,8 +43,8 @@ pub(crate) struct Books {
     lock: LockFile,
     /// It refused the last record.
     refusing: bool,
-    /// Why it last refused one, however long ago.
-    last_failure: Option<String>,
+    /// Why it last refused one, and when, in Unix milliseconds.
+    last_failure: Option<(String, u64)>,
 }
 
 impl OpenedBooks {
@@ -61,6 +65,14 @@ impl OpenedBooks {
             }
         };
         tally_store::make_directory(&directory).map_err(refused)?;
+        for path in [directory.clone(), directory.join(tally_store::FILE_NAME)] {
+            if let Some(who) = who_else_writes(&path) {
+                tracing::warn!(
+                    "{} can be changed by {who}: it should be this daemon's alone",
+                    path.display()
+                );
+            }
+        }
         let lock = LockFile::acquire(directory.join(LOCK_NAME)).map_err(held)?;
         let opened = tally_store::open(&directory).map_err(refused);
         let (store, opened) = match opened {
@@ -87,6 +99,15 @@ impl OpenedBooks {
     pub(crate) fn parts(self) -> (Saved, (LockFile, Store)) {
         (self.saved, (self.lock, self.store))
     }
+}
+
+/// Who but root and this process's user may change a file or a directory.
+fn who_else_writes(path: &Path) -> Option<String> {
+    let found = path.metadata().ok()?;
+    if found.uid() != 0 && found.uid() != process::own_uid() {
+        return Some(format!("user {}", found.uid()));
+    }
+    (found.mode() & 0o022 != 0).then(|| "others".to_owned())
 }
 
 impl Supervisor {
@@ -133,7 +154,7 @@ impl Supervisor {
                         tracing::warn!("could not {why}; detached jobs are refused until it can be written");
                     }
                     let why = why.reason();
-                    books.last_failure = Some(why.clone());
+                    books.last_failure = Some((why.clone(), clock::wall_ms()));
                     Event::NotRecorded { ticket, why }
                 }
             };
@@ -143,12 +164,17 @@ impl Supervisor {
 
     /// The store as people see it; `None` if there is none.
     pub(crate) fn store_view(&self) -> Option<StoreView> {
-        let Books { keeper, last_failure, .. } = self.books.as_ref()?;
+        let Books { keeper, last_failure, refusing, .. } = self.books.as_ref()?;
+        let now_ms = clock::wall_ms();
+        let failure = last_failure.as_ref().map(|(why, at_ms)| (why, *at_ms, now_ms.saturating_sub(*at_ms)));
+        let failure = failure.filter(|&(_, _, ago_ms)| *refusing || ago_ms < FAILURE_KEPT_MS);
         Some(StoreView {
             path: keeper.path().display().to_string(),
             bytes: keeper.path().metadata().ok().map(|found| found.len()),
             rows: Some(keeper.rows()),
-            last_failure: last_failure.clone(),
+            last_failure: failure.map(|(why, _, _)| why.clone()),
+            last_failure_at_ms: failure.map(|(_, at_ms, _)| at_ms),
+            last_failure_ago_ms: failure.map(|(_, _, ago_ms)| ago_ms),
         })
     }
 
@@ -215,6 +241,7 @@ fn stored(table: Table) -> tally_store::Table {
         Table::Jobs => tally_store::Table::Jobs,
         Table::Progress => tally_store::Table::Progress,
         Table::Outcomes => tally_store::Table::Outcomes,
+        Table::Objects => tally_store::Table::Objects,
     }
 }
 
@@ -224,5 +251,6 @@ fn table_of(table: tally_store::Table) -> Table {
         tally_store::Table::Jobs => Table::Jobs,
         tally_store::Table::Progress => Table::Progress,
         tally_store::Table::Outcomes => Table::Outcomes,
+        tally_store::Table::Objects => Table::Objects,
     }
 }

@@ -16,6 +16,9 @@ use crate::worker::Worker;
 /// Characters of a worker's standard error in a line of the log.
 const STDERR_CHARS_MAX: usize = 300;
 
+/// Jobs that are named in one line.
+const SOME: usize = 5;
+
 /// What has been told.
 #[derive(Debug, Default)]
 pub(crate) struct Chronicle {
@@ -57,7 +60,6 @@ impl Supervisor {
 
     /// After the machine has settled: what is new.
     pub(crate) fn tell_news(&mut self) {
-        self.keep_files();
         for set in self.machine.take_released() {
             self.files.drop_set(set);
         }
@@ -90,7 +92,10 @@ impl Supervisor {
             let ready = |worker: &WorkerView| matches!(worker.state.as_str(), "idle" | "busy");
             if !workers.is_empty() && workers.iter().all(ready) {
                 self.chronicle.all_were_ready = true;
-                tracing::info!("ready: all {} workers are", workers.len());
+                match workers.len() {
+                    1 => tracing::info!("ready: its only worker is"),
+                    count => tracing::info!("ready: all {count} workers are"),
+                }
             }
         }
     }
@@ -140,14 +145,24 @@ impl Supervisor {
     }
 
     /// A client asks for something that concerns everybody.
-    pub(crate) fn tell_request(&self, event: &Event) {
-        let Event::ClientSaid { client, request, .. } = event else { return };
-        let client = client.0;
+    pub(crate) fn tell_request(&mut self, event: &Event) {
+        let Event::ClientSaid { client: id, request, .. } = event else { return };
+        let Some(uid) = self.clients.get_mut(*id).map(|client| client.who.uid) else { return };
+        let client = format!("{id} of user {uid}");
         match request {
             Request::Drain => tracing::info!("client {client} asks to drain"),
             Request::Stop { now: false } => tracing::info!("client {client} asks to stop"),
             Request::Stop { now: true } => tracing::info!("client {client} asks to stop at once"),
-            Request::Cancel { all: true, .. } => tracing::info!("client {client} cancels every job"),
+            Request::Cancel { all: true, .. } => {
+                tracing::info!("client {client} cancels every job of theirs")
+            }
+            Request::Cancel { jobs, all: false } => {
+                let some: Vec<String> = jobs.iter().take(SOME).map(ToString::to_string).collect();
+                let more = if jobs.len() > SOME { " and more" } else { "" };
+                tracing::info!("client {client} cancels {}{more}", some.join(", "));
+            }
+            Request::Reload => tracing::info!("client {client} asks to reload"),
+            Request::Upgrade { .. } => tracing::info!("client {client} asks to upgrade"),
             Request::Submit(spec) => {
                 let (what, of) = (spec.request.reductions.join(","), spec.request.sources.join(" "));
                 tracing::debug!("client {client} submits {what} of {}", one_line(&of));
@@ -173,7 +188,7 @@ fn tell_phase(machine: &Machine, phase: Phase) {
 }
 
 /// The end of a text of others, on one line and not too long.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let text = text.trim().replace(char::is_control, " ");
     let surplus = text.chars().count().saturating_sub(STDERR_CHARS_MAX);
     if surplus == 0 { text } else { format!("...{}", text.chars().skip(surplus).collect::<String>()) }

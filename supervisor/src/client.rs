@@ -7,6 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use tally_protocol::limits;
+use tally_protocol::locks::handover::HandedParty;
+use tally_protocol::objects::{QuickCall, quick_call};
 use tally_protocol::varlink::{self, Call, ReplyMessage, Splitter, Unreadable};
 use tally_sys::fd::write_some;
 use tally_sys::passed::{self, Taken};
@@ -47,6 +49,8 @@ pub(crate) struct Client {
     pub(crate) watched: Interest,
     /// Whose it is and what it may do.
     pub(crate) who: Who,
+    /// The process that connected, where it can be seen from here. For people.
+    pub(crate) pid: Option<u32>,
     /// Bytes held for it, as its user is charged for them.
     pub(crate) charged: usize,
 }
@@ -56,6 +60,8 @@ pub(crate) struct Client {
 pub(crate) enum Input {
     /// A whole call.
     Call(Call),
+    /// A whole call about objects, read already.
+    Quick(QuickCall),
     /// Bytes that are none: hang up after saying so.
     Garbage(Unreadable),
     /// Nothing whole yet.
@@ -73,9 +79,10 @@ pub(crate) enum Fate {
 
 impl Client {
     /// A fresh connection, already non-blocking.
-    pub(crate) fn new(stream: UnixStream, who: Who, now: u64) -> Self {
+    pub(crate) fn new(stream: UnixStream, who: Who, pid: Option<u32>, now: u64) -> Self {
         Self {
             who,
+            pid,
             charged: 0,
             stream,
             handed: Handed::default(),
@@ -88,6 +95,21 @@ impl Client {
             last_heard: now,
             watched: Interest::READ,
         }
+    }
+
+    /// As another program of this process had it: with what that had read of it and not sent yet, and perhaps with an
+    /// answer that the machine owes it.
+    pub(crate) fn taken_over(mut self, party: &mut HandedParty) -> Self {
+        self.incoming.feed(&std::mem::take(&mut party.incoming));
+        self.outgoing = std::mem::take(&mut party.outgoing);
+        self.pending = party.waits.then_some(Pending { oneway: false, more: false, yields: false });
+        self
+    }
+
+    /// The connection, and the bytes that have come and are still to go.
+    pub(crate) fn into_parts(self) -> (OwnedFd, Vec<u8>, Vec<u8>) {
+        let incoming = self.incoming.held().to_vec();
+        (self.stream.into(), incoming, self.outgoing[self.sent..].to_vec())
     }
 
     /// Whether the machine owes it nothing and it owes us no reading.
@@ -140,23 +162,28 @@ impl Client {
         if self.pending.is_some() || self.closing {
             return Input::Nothing;
         }
-        let message = match self.incoming.next_message() {
-            Ok(Some(message)) => varlink::decode::<Call>(message),
+        let read = match self.incoming.next_message() {
+            Ok(Some(message)) => match quick_call(message) {
+                Some(call) => Ok(Input::Quick(call)),
+                None => varlink::decode(message).map(Input::Call),
+            },
             Ok(None) => return Input::Nothing,
             Err(why) => return self.give_up(why),
         };
         self.handed.call_ends(self.incoming.taken_bytes());
-        match message {
-            Ok(call) => {
-                self.pending = Some(Pending {
-                    oneway: call.oneway,
-                    more: call.more,
-                    yields: call.method == "io.tally.Next",
-                });
-                Input::Call(call)
+        let input = match read {
+            Ok(input) => input,
+            Err(why) => return self.give_up(why),
+        };
+        self.pending = match &input {
+            Input::Quick(call) => Some(Pending { oneway: call.oneway, more: call.more, yields: false }),
+            Input::Call(call) => {
+                let yields = call.method == "io.tally.Next";
+                Some(Pending { oneway: call.oneway, more: call.more, yields })
             }
-            Err(why) => self.give_up(why),
-        }
+            Input::Garbage(_) | Input::Nothing => None,
+        };
+        input
     }
 
     fn give_up(&mut self, why: Unreadable) -> Input {
@@ -187,26 +214,49 @@ impl Client {
         }
     }
 
-    /// Queues a reply to the pending call. It goes out with the end of the turn, together with those to further calls
-    /// that wait already, unless there are many bytes of them.
-    pub(crate) fn reply(&mut self, message: &ReplyMessage) -> Fate {
+    /// Queues a reply to the pending call; `continues`: more of them follow. It is sent with the next [`Client::write`].
+    pub(crate) fn reply(
+        &mut self,
+        continues: bool,
+        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), Unreadable>,
+    ) -> Fate {
         let Some(pending) = self.pending else { return Fate::Stays };
-        if !message.continues {
+        if !continues {
             self.pending = None;
         }
-        if pending.oneway || (message.continues && !pending.more) {
+        if pending.oneway || (continues && !pending.more) {
             return self.fate();
         }
         // One reply may be of any size; a client that lets them pile up is hung up on.
         let waiting = self.outgoing.len() - self.sent;
-        if waiting > limits::REPLY_BACKLOG_BYTES_MAX || varlink::encode(message, &mut self.outgoing).is_err()
-        {
+        if waiting > limits::REPLY_BACKLOG_BYTES_MAX || encode(&mut self.outgoing).is_err() {
             return Fate::Gone;
         }
-        if self.outgoing.len() - self.sent >= limits::CLIENT_READ_BYTES_PER_TURN {
-            return self.write();
+        // What is much already goes now: so only what the reader leaves counts for its backlog.
+        if self.outgoing.len() - self.sent > limits::CLIENT_READ_BYTES_PER_TURN {
+            self.write()
+        } else {
+            Fate::Stays
         }
-        self.fate()
+    }
+
+    /// Whether replies wait to be sent.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.sent < self.outgoing.len()
+    }
+
+    /// The end of the daemon: nothing more is taken in, and whatever has come and was not looked at is answered with
+    /// `message`, as far as the system's buffers let it.
+    pub(crate) fn part(&mut self, buffer: &mut [u8], message: &ReplyMessage) {
+        // From here on the peer's writing fails, so that it knows what was not taken.
+        if self.stream.shutdown(std::net::Shutdown::Read).is_err() {
+            return;
+        }
+        while !self.no_more_input && self.read(self.last_heard, buffer) == Fate::Stays {}
+        while let Input::Call(_) | Input::Quick(_) = self.next_input() {
+            self.reply(false, |out| varlink::encode(message, out));
+        }
+        self.write();
     }
 
     /// Hangs up once all replies are sent.

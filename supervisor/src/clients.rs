@@ -4,11 +4,13 @@
 //! thousand silent connections cannot keep `tally status` out; only if all are busy is the newcomer turned away.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::os::unix::net::UnixStream;
 
 use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::locks::handover::HandedParty;
 use tally_protocol::{ClientId, limits};
-use tally_sys::peers;
+use tally_sys::peers::{self, Credentials};
 
 use crate::client::Client;
 use crate::quota::Quota;
@@ -73,9 +75,15 @@ impl Clients {
     }
 
     /// Takes a connection in.
-    pub(crate) fn admit(&mut self, stream: UnixStream, now: u64) -> Admission {
-        let who = match peers::credentials(&stream) {
-            Ok(peer) => self.policy.judge(&peer),
+    /// `may_go`: whether an idle client may be sent away to make room.
+    pub(crate) fn admit(
+        &mut self,
+        stream: UnixStream,
+        now: u64,
+        may_go: impl Fn(ClientId) -> bool,
+    ) -> Admission {
+        let (who, pid) = match peers::credentials(&stream) {
+            Ok(peer) => (self.policy.judge(&peer), pid_of(&peer)),
             Err(why) => {
                 let why = format!("not permitted: the system does not tell who you are: {why}");
                 return Admission::Refused(stream, Failure::new(ErrorCode::NotPermitted, why));
@@ -91,7 +99,7 @@ impl Clients {
             let quietest = self
                 .all
                 .iter()
-                .filter(|(_, client)| client.is_idle())
+                .filter(|&(&id, client)| client.is_idle() && may_go(id))
                 .min_by_key(|(_, client)| client.last_heard);
             match quietest {
                 Some((&id, _)) => Some(id),
@@ -106,11 +114,29 @@ impl Clients {
         self.last += 1;
         let id = ClientId(self.last);
         self.quota.came(who.uid);
-        self.all.insert(id, Client::new(stream, who, now));
+        self.all.insert(id, Client::new(stream, who, pid, now));
         match evicted {
             Some(gone) => Admission::InFor(id, gone),
             None => Admission::In(id),
         }
+    }
+
+    /// Takes a connection in that another program of this process had under this number.
+    ///
+    /// # Errors
+    /// The system does not tell any more who is there.
+    pub(crate) fn take_over(
+        &mut self,
+        stream: UnixStream,
+        party: &mut HandedParty,
+        now: u64,
+    ) -> io::Result<&Client> {
+        let peer = peers::credentials(&stream)?;
+        let who = self.policy.judge(&peer);
+        self.last = self.last.max(party.client.0);
+        self.quota.came(who.uid);
+        let client = Client::new(stream, who, pid_of(&peer), now).taken_over(party);
+        Ok(self.all.entry(party.client).or_insert(client))
     }
 
     pub(crate) fn get_mut(&mut self, id: ClientId) -> Option<&mut Client> {
@@ -143,4 +169,8 @@ impl Clients {
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Client> {
         self.all.values_mut()
     }
+}
+
+fn pid_of(peer: &Credentials) -> Option<u32> {
+    peer.peer.pid.map(|pid| pid.raw().unsigned_abs())
 }

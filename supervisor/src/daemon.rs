@@ -62,7 +62,7 @@ pub fn run_daemon(options: &DaemonOptions, worker: WorkerMain) -> Result<(), Fai
     let sources = Sources::of_this_process(options.config.as_deref(), &options.flags);
     let (reading, configuration) = read(&sources)?;
     if options.check {
-        return Ok(());
+        return policy(&configuration).map(drop);
     }
     let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let life = |options: &DaemonOptions, announcer: &mut Announcer| {
@@ -103,10 +103,11 @@ fn live(
         }
         StartMethod::Spawn | StartMethod::Fork => None,
     };
+    tally_sys::crash::point("before-locks");
     let path = inherited.socket_path(options)?;
     let locks = lock(&path, options.pid_file.as_deref(), &configuration.access, &mut inherited)?;
     let nursery = Nursery { worker_main: worker, forkserver, confine: configuration.confine };
-    match serve(&path, inherited, configuration, reloader, nursery, announcer) {
+    match serve(&path, inherited, configuration, reloader, nursery, directory, announcer) {
         // The locks stay where they are, in the program that takes over.
         Ok(Some(succession)) => Err(succession.take_place(locks, directory)),
         ended => {
@@ -123,13 +124,12 @@ fn serve(
     configuration: &Configuration,
     reloader: Reloader,
     nursery: Nursery,
+    directory: &Path,
     announcer: &mut Announcer,
 ) -> Result<Option<Succession>, Failure> {
     let swept = tally_transport::sweep();
     tracing::debug!("swept: {swept:?}");
-    let policy = Policy::of(&configuration.access).map_err(|why| {
-        Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}"))
-    })?;
+    let policy = policy(configuration)?;
     let door = Door::open(&configuration.metrics_listen)
         .map_err(|why| failed(&format!("serve metrics at {}", configuration.metrics_listen), &why))?;
     let books = OpenedBooks::open(&configuration.state_dir)?;
@@ -165,6 +165,7 @@ fn serve(
             supervisor.clients.make_room(configuration.workers, configuration.clients_max);
             supervisor.clients.open_to(policy, configuration.access.connections_per_user);
             supervisor.open_metrics_door(door)?;
+            supervisor.take_over_lockers(inherited.lockers);
             supervisor.listen(listener)?;
             supervisor.service = inherited.service;
             for (name, fds) in supervisor.files.all_stored() {
@@ -174,14 +175,22 @@ fn serve(
             tracing::info!("listening on {}", path.display());
             announcer.ready();
             supervisor.executable = own_executable();
+            directory.clone_into(&mut supervisor.directory);
             supervisor.run()?;
             let service = std::mem::take(&mut supervisor.service);
             let heir = supervisor.successor.take().zip(supervisor.resting.take());
             let files = std::mem::take(&mut supervisor.files).into_kept();
-            Ok(heir.map(|(binary, listener)| Succession { binary, listener, files, service }))
+            let lockers = std::mem::take(&mut supervisor.handed_over);
+            Ok(heir.map(|(binary, listener)| Succession { binary, listener, files, service, lockers }))
         })
         .map_err(|why| failed("run the daemon", &why))
         .inspect(|_| tracing::info!("ended"))
+}
+
+/// Who may do what. The groups must be there.
+fn policy(configuration: &Configuration) -> Result<Policy, Failure> {
+    Policy::of(&configuration.access)
+        .map_err(|why| Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}")))
 }
 
 /// What the start needed and serving does not is given up before anybody is served.

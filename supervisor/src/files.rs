@@ -19,14 +19,17 @@ use tally_sys::socket::{PACKET_FDS_MAX, send_packet};
 
 use crate::succession::FILE;
 
-/// Files kept open for the next daemon at the most; room is left for its socket and its locks.
-const KEPT_MAX: usize = activation::PASSED_MAX - 16;
+/// Files kept open for the next daemon at the most; room is left for its socket, its locks, and the connections of those who
+/// hold named ones.
+const KEPT_MAX: usize = activation::PASSED_MAX - 1_024;
 
 /// Sets of descriptors by their number.
 #[derive(Debug, Default)]
 pub(crate) struct FileSets {
     last: u64,
     sets: BTreeMap<u64, Vec<OwnedFd>>,
+    /// How many of them were needed when that was last looked at.
+    needed: usize,
     /// For which jobs the service manager keeps some of them.
     stored: BTreeMap<u64, JobId>,
     /// Jobs for which it need not, once their end is recorded.
@@ -50,8 +53,9 @@ impl FileSets {
     /// Finds the files of jobs again that an earlier daemon had: among the descriptors that were `kept`, or by their
     /// names. A job whose files are not what they were is broken.
     ///
-    /// No confused deputy: a name alone gets nobody anything. What is opened must have the device, number, size and time
-    /// of change of a descriptor that its submitter had open for reading, so it holds what they could read already.
+    /// No confused deputy: a name alone gets nobody anything. What is opened must have the device, number, size and times
+    /// of change of a descriptor that its submitter had open for reading, so it holds what they could read already; what
+    /// does not is not opened at all.
     pub(crate) fn reopen(&mut self, saved: &mut Saved, kept: Vec<Passed>) {
         self.stale = kept.iter().map(|one| one.name.clone()).collect();
         let kept = by_identity(kept.into_iter().map(|one| one.fd));
@@ -75,10 +79,17 @@ impl FileSets {
         }
     }
 
+    /// Whether there are twice as many sets as were needed when that was last looked at: looking costs a walk over all
+    /// open jobs, which not every submission is to pay for.
+    pub(crate) fn are_many(&self) -> bool {
+        self.sets.len() > 2 * self.needed + 16
+    }
+
     /// Closes the sets that nobody needs.
     pub(crate) fn keep_only(&mut self, needed: impl Fn(u64) -> bool) {
         let idle: Vec<u64> = self.sets.keys().copied().filter(|&set| !needed(set)).collect();
         idle.into_iter().for_each(|set| self.drop_set(set));
+        self.needed = self.sets.len();
     }
 
     /// The set of a job is to be kept by the service manager: under which name, and what is in it.
@@ -139,7 +150,7 @@ fn by_identity(fds: impl IntoIterator<Item = OwnedFd>) -> BTreeMap<FileIdentity,
 
 fn find_again(file: &FileSource, kept: &BTreeMap<FileIdentity, OwnedFd>) -> Result<OwnedFd, String> {
     match kept.get(&file.identity) {
-        Some(fd) => fd.try_clone().map_err(|why| format!("{} cannot be kept open: {why}", file.name)),
+        Some(fd) => kept_open(file, fd),
         None => open_again(file),
     }
 }
@@ -147,8 +158,11 @@ fn find_again(file: &FileSource, kept: &BTreeMap<FileIdentity, OwnedFd>) -> Resu
 fn open_again(file: &FileSource) -> Result<OwnedFd, String> {
     let name = &file.name;
     let path = file.path.as_deref().ok_or_else(|| format!("{name} has no name to open it by again"))?;
-    let same =
-        |state: &FileState| state.regular && identity(state) == file.identity && state.bytes == file.bytes;
+    let same = |state: &FileState| {
+        let same = state.regular && identity(state) == file.identity && state.bytes == file.bytes;
+        // Somebody may have set the other time back.
+        same && file.changed_ns.is_none_or(|before| before == state.changed_ns)
+    };
     let opened = open_to_read(path, same).map_err(|why| match why.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => {
             format!("{name} is not where it was submitted, as far as the daemon can see")
@@ -156,7 +170,22 @@ fn open_again(file: &FileSource) -> Result<OwnedFd, String> {
         ErrorKind::PermissionDenied => format!("{name} may not be read by the daemon"),
         _ => format!("{name} does not open again: {why}"),
     })?;
-    opened.ok_or_else(|| format!("{name} was changed since it was submitted"))
+    opened.ok_or_else(|| changed(name))
+}
+
+fn changed(name: &str) -> String {
+    format!("{name} was changed since it was submitted")
+}
+
+/// A file that was open all the while. That it has lost its name or got another one is no change of what it holds.
+fn kept_open(file: &FileSource, fd: &OwnedFd) -> Result<OwnedFd, String> {
+    let bad = |why| format!("{} cannot be kept open: {why}", file.name);
+    let state = file_state(fd).map_err(bad)?;
+    let touched = file.changed_ns.is_some_and(|before| before != state.changed_ns);
+    if touched && file.path.is_some() && path_of(fd, &state) == file.path {
+        return Err(changed(&file.name));
+    }
+    fd.try_clone().map_err(bad)
 }
 
 /// The absolute name of what a descriptor is of, if it has one still.
@@ -192,5 +221,6 @@ fn describe(fd: &OwnedFd) -> Result<FileSource, Failure> {
         identity: identity(&state),
         format: None,
         path: path_of(fd, &state),
+        changed_ns: Some(state.changed_ns),
     })
 }

@@ -11,6 +11,7 @@ use tally_sys::notify::Notifier;
 use tally_sys::socket::Listener;
 
 use crate::daemon::{DaemonOptions, failed};
+use crate::lockers::Lockers;
 use crate::service::Service;
 use crate::succession::{FILE, LENT, OWN};
 
@@ -25,6 +26,8 @@ pub(crate) struct Inheritance {
     pub(crate) files: Vec<Passed>,
     /// Locks that this process holds, by name.
     locks: Vec<Passed>,
+    /// Named locks of clients with their connections, as another program of this process had them.
+    pub(crate) lockers: Lockers,
     /// This program takes over from another one in the same process.
     succeeds: bool,
 }
@@ -50,7 +53,8 @@ impl Inheritance {
             None => the_only(passed)?,
         };
         files.extend(stored);
-        Ok(Self { listener, service: Service::new(notifier), files, locks: kept, succeeds })
+        let (lockers, locks) = Lockers::among(kept);
+        Ok(Self { listener, service: Service::new(notifier), files, locks, lockers, succeeds })
     }
 
     /// A lock that this process holds already.

@@ -20,6 +20,7 @@ mod forkserver;
 mod gather;
 mod handed;
 mod inherit;
+mod lockers;
 mod log;
 mod metrics;
 mod output;

@@ -12,9 +12,7 @@
 //! may be another one there.
 
 use std::fmt;
-use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use tally_protocol::error::{ErrorCode, Failure};
@@ -85,8 +83,7 @@ fn is_here(pid: Pid) -> bool {
 
 /// Opens the log file and has standard error lead to it: again after the file was moved away.
 pub(crate) fn open(path: &Path) -> io::Result<()> {
-    let file = OpenOptions::new().append(true).create(true).mode(0o640).open(path)?;
-    streams::redirect_error(file.into())
+    streams::redirect_error(streams::open_log(path)?)
 }
 
 fn lines<S>(prefixed: bool) -> Place<S>

@@ -5,12 +5,14 @@ use std::io::Write as _;
 use tally_machine::Event;
 use tally_machine::action::{Action, Blow, Profile};
 use tally_protocol::control::Reply;
+use tally_protocol::error::ErrorCode;
 use tally_protocol::source::Source;
 use tally_protocol::work::ToWorker;
 use tally_protocol::{SlotId, WorkerId};
 use tally_sys::signal::Signal;
 
 use crate::aside::Conclusion;
+use crate::chronicle::one_line;
 use crate::turn::Supervisor;
 
 impl Supervisor {
@@ -21,8 +23,12 @@ impl Supervisor {
             Action::Signal { worker, blow } => self.strike(worker, blow),
             Action::Reply { client, mut reply, continues } => {
                 match &mut reply {
+                    Reply::Object(reply) => return self.reply_quickly(client, reply, continues),
                     Reply::Status(status) => self.complete_status(status),
                     Reply::Workers(workers) => self.tell_confinement(workers),
+                    Reply::Refused(failure) if failure.code == ErrorCode::Deadlock => {
+                        tracing::warn!("{}", one_line(&failure.message));
+                    }
                     _ => {}
                 }
                 self.reply(client, &reply.to_message(continues));

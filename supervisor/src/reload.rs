@@ -8,8 +8,10 @@ use std::path::PathBuf;
 use tally_machine::{Event, Settings};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::settings::{ConfigView, ReloadView};
+use tally_sys::clock;
 use tracing::Level;
 
+use crate::chronicle::one_line;
 use crate::config::{Configuration, Reading, Sources};
 use crate::rights::Policy;
 use crate::turn::Supervisor;
@@ -105,6 +107,10 @@ impl Supervisor {
     pub(crate) fn reload(&mut self) -> Result<ReloadView, Failure> {
         self.service.reloading();
         let result = self.take_new_settings();
+        // Before it is ready: whoever waits for that finds the status.
+        let wrong = result.as_ref().err().map(|failure| one_line(&failure.message));
+        self.service.complain(wrong);
+        self.service.after_turn(clock::monotonic_ns(), &self.machine, self.heard);
         self.service.ready();
         result
     }

@@ -32,13 +32,14 @@ impl Policy {
     /// # Errors
     /// A group that does not exist, as the end of a sentence.
     pub(crate) fn of(access: &Access) -> Result<Self, io::Error> {
-        let numbers = |names: &[String]| -> io::Result<Vec<u32>> {
-            names.iter().map(|name| peers::group_number(name)).collect()
+        let numbers = |key: &str, names: &[String]| -> io::Result<Vec<u32>> {
+            let numbers = names.iter().map(|name| peers::group_number(name)).collect::<io::Result<_>>();
+            numbers.map_err(|why| io::Error::new(why.kind(), format!("{key}: {why}")))
         };
         Ok(Self {
             own: process::own_uid(),
-            operators: numbers(&access.operator_groups)?,
-            readers: numbers(&access.reader_groups)?,
+            operators: numbers("operator_groups", &access.operator_groups)?,
+            readers: numbers("reader_groups", &access.reader_groups)?,
         })
     }
 

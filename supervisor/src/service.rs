@@ -27,6 +27,8 @@ pub(crate) struct Service {
 #[derive(Debug)]
 struct Manager {
     notifier: Notifier,
+    /// What is wrong until a reload succeeds.
+    complaint: Option<String>,
     /// The status line that stands.
     status: String,
     looked_at_ns: u64,
@@ -59,6 +61,7 @@ impl Service {
             // Half of what the manager allows, so that one late turn is no death.
             let every = notifier.watchdog().and_then(|limit| u64::try_from((limit / 2).as_nanos()).ok());
             Manager {
+                complaint: None,
                 status: String::new(),
                 looked_at_ns: 0,
                 look_ns: None,
@@ -85,6 +88,14 @@ impl Service {
     pub(crate) fn reloading(&mut self) {
         if let Some(manager) = &mut self.manager {
             manager.send(&format!("RELOADING=1\nMONOTONIC_USEC={}", clock::monotonic_ns() / 1_000));
+        }
+    }
+
+    /// What the status line is to say besides, until the next call.
+    pub(crate) fn complain(&mut self, complaint: Option<String>) {
+        if let Some(manager) = &mut self.manager {
+            manager.complaint = complaint;
+            manager.looked_at_ns = 0;
         }
     }
 
@@ -181,7 +192,11 @@ impl Manager {
         }
         self.looked_at_ns = now_ns;
         self.look_ns = None;
-        let status = status(machine.phase(), machine.vitals());
+        let mut status = status(machine.phase(), machine.vitals());
+        if let Some(complaint) = &self.complaint {
+            status.push_str("; ");
+            status.push_str(complaint);
+        }
         if status != self.status {
             self.send(&format!("STATUS={status}"));
             self.status = status;
@@ -229,7 +244,8 @@ fn status(phase: Phase, vitals: Vitals) -> String {
         Phase::Running => String::new(),
         Phase::Draining { .. } | Phase::Stopping | Phase::Stopped => format!("{}: ", phase.name()),
     };
-    text.push_str(&format!("{workers} of {slots} workers ready, {running} jobs running, {queued} queued"));
+    let jobs = if running == 1 { "job" } else { "jobs" };
+    text.push_str(&format!("{workers} of {slots} workers ready, {running} {jobs} running, {queued} queued"));
     if paused > 0 {
         text.push_str(&format!(", {paused} paused"));
     }
@@ -243,11 +259,11 @@ mod tests {
     #[test]
     fn the_status_is_one_line() {
         let vitals = Vitals { slots: 4, workers: 3, running: 1, queued: 2, ..Vitals::default() };
-        assert_eq!(status(Phase::Running, vitals), "3 of 4 workers ready, 1 jobs running, 2 queued");
+        assert_eq!(status(Phase::Running, vitals), "3 of 4 workers ready, 1 job running, 2 queued");
         let vitals = Vitals { paused: 1, ..vitals };
         assert_eq!(
             status(Phase::Draining { until: None }, vitals),
-            "draining: 3 of 4 workers ready, 1 jobs running, 2 queued, 1 paused"
+            "draining: 3 of 4 workers ready, 1 job running, 2 queued, 1 paused"
         );
     }
 

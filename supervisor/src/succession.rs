@@ -1,4 +1,5 @@
-//! The last act of an upgrade: this process becomes the new binary, with the socket and the locks open.
+//! The last act of an upgrade: this process becomes the new binary, with the socket and the locks open, and with the
+//! connections of those who hold or wait for named locks.
 //!
 //! The socket is never closed, so nobody is refused; the locks are never free, so nobody else starts meanwhile.
 
@@ -36,6 +37,8 @@ pub(crate) struct Succession {
     pub(crate) files: Vec<OwnedFd>,
     /// The manager, who must not notice.
     pub(crate) service: Service,
+    /// Named locks with their connections.
+    pub(crate) lockers: Vec<(String, OwnedFd)>,
 }
 
 impl Succession {
@@ -49,6 +52,7 @@ impl Succession {
         let mut fds = vec![(name, &control)];
         fds.extend(LOCKS.into_iter().zip(&locks));
         fds.extend(self.files.iter().map(|file| (FILE, file)));
+        fds.extend(self.lockers.iter().map(|(name, fd)| (name.as_str(), fd)));
         let become_one = |program: &Path| -> io::Error {
             let kept = match activation::keep(&fds) {
                 Ok((name, value)) => (name, value.into()),

@@ -5,11 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tally_machine::settings::Identity;
 use tally_machine::{Event, Machine, Moment, Phase, Settings};
+use tally_protocol::control::Reply;
+use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::record::Saved;
 use tally_protocol::{ClientId, WorkerId, limits};
 use tally_sys::cgroup::OomKills;
@@ -52,11 +55,15 @@ pub(crate) struct Supervisor {
     pub(crate) resting: Option<Listener>,
     /// The daemon's program, for an upgrade.
     pub(crate) executable: Option<PathBuf>,
+    /// Where the daemon was started.
+    pub(crate) directory: PathBuf,
     /// A new binary on trial.
     pub(crate) trial: Option<Trial>,
     /// The program that takes over at the end.
     pub(crate) successor: Option<PathBuf>,
     pub(crate) clients: Clients,
+    /// Connections with locks, and the book of these, once they are another program's.
+    pub(crate) handed_over: Vec<(String, OwnedFd)>,
     pub(crate) files: FileSets,
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
     pub(crate) nursery: Nursery,
@@ -68,7 +75,7 @@ pub(crate) struct Supervisor {
     pub(crate) events: VecDeque<Event>,
     /// Clients that may have a whole request waiting.
     pub(crate) asking: BTreeSet<ClientId>,
-    /// Clients with replies that are not on their way.
+    /// Clients with replies to be sent.
     pub(crate) unsent: BTreeSet<ClientId>,
     /// Links that may hold more than a turn's bound.
     pub(crate) unread: BTreeSet<WorkerId>,
@@ -119,6 +126,7 @@ impl Supervisor {
         let now = Moment(clock::monotonic_ns().saturating_sub(zero));
         let mut supervisor = Self {
             clients: Clients::beside(settings.slots),
+            handed_over: Vec::new(),
             machine: match saved {
                 Some(saved) => Machine::restore(now, settings, saved),
                 None => Machine::new(now, settings),
@@ -131,6 +139,7 @@ impl Supervisor {
             files,
             resting: None,
             executable: None,
+            directory: PathBuf::from("/"),
             trial: None,
             successor: None,
             workers: BTreeMap::new(),
@@ -242,11 +251,18 @@ impl Supervisor {
         }
     }
 
-    /// The last replies go as far as the system's buffers let them. The connections stay open for as long as the
-    /// process lives: whoever waits for the end of the daemon hears of it when its locks are free, and not before.
+    /// The last replies go as far as the system's buffers let them; what was asked too late is refused rather than left
+    /// without an answer, as nobody could ask that again without asking for it twice. The connections stay open for as long
+    /// as the process lives: whoever waits for the end of the daemon hears of it when its locks are free, and not before.
     fn part_from_clients(&mut self) {
+        let late = Failure::new(ErrorCode::Stopping, "the daemon is stopping and takes no new jobs");
+        let late = Reply::Refused(late).to_message(false);
         for client in self.clients.iter_mut() {
-            client.write();
+            client.part(&mut self.buffer, &late);
+        }
+        // Those go to the program that takes over.
+        if self.successor.is_some() {
+            self.handed_over = self.hand_over_lockers();
         }
         self.clients.leave_open();
     }
@@ -306,9 +322,9 @@ impl Supervisor {
             }
         }
         self.flush_links();
-        self.send_replies();
-        // A broken link found by the flush is an event of its own, as is the end of a client.
-        if !(self.events.is_empty() && self.asking.is_empty()) {
+        self.flush_clients();
+        // A broken link or a lost client found by the flush is an event of its own.
+        if !self.events.is_empty() {
             self.settle();
         }
     }
@@ -316,14 +332,8 @@ impl Supervisor {
     pub(crate) fn feed(&mut self, event: Event) {
         let now = self.now();
         self.machine.handle(now, event);
-    }
-
-    fn send_replies(&mut self) {
-        for id in std::mem::take(&mut self.unsent) {
-            let Some(client) = self.clients.get_mut(id) else { continue };
-            let fate = client.write();
-            self.go_on(id, fate);
-        }
+        // Before anybody is told that the job is there: it survives this process from then on.
+        self.keep_files();
     }
 
     fn flush_links(&mut self) {

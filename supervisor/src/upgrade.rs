@@ -5,7 +5,7 @@
 //! | version | the new binary is run with `--version`: is it a tally at all?     | its end, well or not; the time limit |
 //! | check   | it is run with this daemon's own arguments and `--check`          | the same                             |
 //! | end     | nobody is let in any more, open jobs drain as for SIGTERM         | the machine's `Exit`                 |
-//! | exec    | `succession` hands over the socket and the locks                  | there is nothing after it            |
+//! | exec    | `succession` hands over the socket, the locks and who holds named ones | there is nothing after it            |
 //!
 //! Until the end begins, whatever goes wrong is told and changes nothing. A SIGTERM meanwhile means what it always does.
 
@@ -65,6 +65,7 @@ impl Supervisor {
     pub(crate) fn upgrade_asked(&mut self, client: ClientId, binary: Option<String>) {
         let binary = self.may_upgrade(client, binary);
         if let Err(failure) = binary.and_then(|binary| self.begin_upgrade(binary, Some(client))) {
+            tracing::warn!("{}; this version goes on", failure.message);
             self.reply(client, &Reply::Refused(failure).to_message(false));
         }
     }
@@ -82,7 +83,7 @@ impl Supervisor {
             }
             Some(path) if path.starts_with('/') => Ok(PathBuf::from(path)),
             Some(path) => {
-                let message = format!("could not upgrade: {path} is not an absolute path");
+                let message = format!("could not upgrade: '{path}' is not an absolute path");
                 Err(Failure::new(ErrorCode::BadUsage, message))
             }
         }
@@ -111,7 +112,8 @@ impl Supervisor {
         let run = || {
             let (output, theirs) = fd::pipe()?;
             fd::set_nonblocking(&output, true)?;
-            let child = process::spawn_program(&binary, &arguments, theirs)?;
+            // Where this daemon was started: its arguments may name files by their way from there.
+            let child = process::spawn_program(&binary, &arguments, &self.directory, theirs)?;
             self.poll.watch(&child, Token::Trial.key(), Interest::READ)?;
             Ok((output, child))
         };
@@ -132,7 +134,7 @@ impl Supervisor {
             && clock::monotonic_ns() >= trial.until_ns
         {
             trial.until_ns = u64::MAX;
-            if let Err(why) = trial.child.signal(Signal::Kill) {
+            if let Err(why) = process::send_to_group(trial.child.pid(), Signal::Kill) {
                 tracing::error!("could not end the binary on trial: {why}");
             }
         }
@@ -154,6 +156,8 @@ impl Supervisor {
         if let Err(why) = self.poll.forget(&trial.child) {
             tracing::error!("could not stop watching the binary on trial: {why}");
         }
+        // What it has started ends with it. Its number is not given out again so soon.
+        drop(process::send_to_group(trial.child.pid(), Signal::Kill));
         let mut said = [0; SAID_BYTES_MAX];
         let count = fd::read_some(&trial.output, &mut said).ok().flatten().unwrap_or(0);
         let said = String::from_utf8_lossy(&said[..count]);
@@ -195,6 +199,7 @@ impl Supervisor {
         }
         self.successor = Some(binary);
         self.service.handing_over();
+        self.feed(Event::HandingOver { locks: true });
         self.feed(Event::StopRequested);
     }
 
@@ -203,6 +208,7 @@ impl Supervisor {
         if let Some(binary) = self.successor.take() {
             tracing::info!("not upgrading to {}", binary.display());
             self.service.not_handing_over();
+            self.feed(Event::HandingOver { locks: false });
         }
     }
 }

@@ -50,6 +50,11 @@ pub fn open_standard_streams() -> io::Result<()> {
     }
 }
 
+/// Has `fd` stay open in programs that this process starts from now on, and in those that they start.
+pub fn keep_on_exec(fd: impl AsFd) -> io::Result<()> {
+    Ok(rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty())?)
+}
+
 /// Marks every open descriptor above 2 to be closed on exec, also those that this process was
 /// born with. Nothing is closed now.
 pub fn close_all_on_exec() -> io::Result<()> {

@@ -4,6 +4,7 @@
 //! a partition or a reduction. Every item here takes and gives types, not integers.
 
 pub mod activation;
+pub mod blob;
 pub mod cgroup;
 pub mod clock;
 pub mod confine;
@@ -24,6 +25,7 @@ pub mod peers;
 pub mod poll;
 pub mod privileges;
 pub mod process;
+pub mod random;
 pub mod ring;
 pub mod robust;
 pub mod semaphore;

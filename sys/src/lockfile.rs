@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::{clock, fd, process};
+use crate::{fd, process};
 
 /// How often a file that was replaced while it was being locked is tried again.
 const ATTEMPTS_MAX: u32 = 16;
@@ -72,13 +72,13 @@ impl LockFile {
         Err(failed(io::Error::other("the file is replaced again and again")))
     }
 
-    /// Writes this process's pid and the time into the file: again after a fork in which the
-    /// child took the lock over.
+    /// Writes this process's pid into the file, and nothing else, so that `kill $(cat FILE)` works: again after a fork in
+    /// which the child took the lock over.
     pub fn write_owner(&self) -> io::Result<()> {
         let mut file = &self.file;
         file.set_len(0)?;
         file.rewind()?;
-        file.write_all(format!("{}\nsince_unix_ms {}\n", process::own_pid(), clock::wall_ms()).as_bytes())
+        file.write_all(format!("{}\n", process::own_pid()).as_bytes())
     }
 
     /// Takes over a lock that this process holds already: it kept the descriptor over an exec. An error if the path
@@ -197,8 +197,8 @@ mod tests {
         std::fs::write(&path, "x".repeat(500)).unwrap();
         let _lock = LockFile::acquire(&path).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with(&format!("{}\nsince_unix_ms ", process::own_pid())), "{text}");
-        assert_eq!(text.lines().count(), 2);
+        assert_eq!(text, format!("{}\n", process::own_pid()));
+        assert_eq!(text.lines().count(), 1);
     }
 
     #[test]

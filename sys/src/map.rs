@@ -121,6 +121,8 @@ pub struct FileState {
     pub bytes: u64,
     /// Its last change, in nanoseconds since 1970.
     pub modified_ns: i128,
+    /// The last change of its bytes, its names or its rights, in nanoseconds since 1970. Nobody can set it back.
+    pub changed_ns: i128,
     /// Whether it is a regular file: one that has parts.
     pub regular: bool,
     /// Whether it has a name: a file that was removed, or never was in a directory, is gone with its last descriptor.
@@ -138,6 +140,7 @@ pub fn file_state(file: impl AsFd) -> io::Result<FileState> {
         inode: stat.st_ino,
         bytes: u64::try_from(stat.st_size).unwrap_or(0),
         modified_ns: i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec),
+        changed_ns: i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec),
         regular: rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file(),
         named: stat.st_nlink > 0,
     })
@@ -154,19 +157,20 @@ pub fn may_read(file: impl AsFd) -> io::Result<bool> {
 }
 
 /// Opens a file for reading if it is the one that is meant; `None` if another one is there. That one is not opened: who
-/// opens a pipe or a device may be noticed.
+/// opens a pipe or a device may be noticed. A symbolic link is another one.
 ///
 /// # Errors
 /// Those of `open`.
 pub fn open_to_read(path: &str, is_meant: impl Fn(&FileState) -> bool) -> io::Result<Option<OwnedFd>> {
-    let place = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let place = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
     if !is_meant(&file_state(&place)?) {
         return Ok(None);
     }
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     // By its place: the name may lead elsewhere by now.
     let again = format!("/proc/self/fd/{}", place.as_raw_fd());
-    Ok(Some(rustix::fs::open(again, flags, Mode::empty())?))
+    let opened = rustix::fs::open(again, flags, Mode::empty())?;
+    Ok(is_meant(&file_state(&opened)?).then_some(opened))
 }
 
 impl Deref for FileMap {
@@ -204,6 +208,40 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+
+    /// A pipe with a writer that waits for a reader: none is seen to come.
+    #[test]
+    fn what_is_another_file_is_not_opened() {
+        let directory = std::env::temp_dir().join(format!("tally-open-if-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let path = |name: &str| directory.join(name).to_str().unwrap().to_owned();
+        let (pipe, link, plain) = (path("pipe"), path("link"), path("plain"));
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            Mode::from_raw_mode(0o600),
+            0,
+        )
+        .unwrap();
+        std::os::unix::fs::symlink(&pipe, &link).unwrap();
+        std::fs::write(&plain, "abc").unwrap();
+        let regular = |state: &FileState| state.regular;
+        // Whoever opens a pipe to write without waiting is told whether somebody reads.
+        let reader = || rustix::fs::open(&pipe, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty()).is_ok();
+        for other in [&pipe, &link] {
+            let looked = std::cell::Cell::new(false);
+            let look = |state: &FileState| {
+                looked.set(true);
+                assert!(!reader(), "somebody has opened the pipe");
+                regular(state)
+            };
+            assert!(open_to_read(other, look).unwrap().is_none());
+            assert!(looked.get());
+        }
+        assert!(may_read(open_to_read(&plain, regular).unwrap().unwrap()).unwrap());
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
 
     fn file_of(bytes: &[u8]) -> File {
         let fd = rustix::fs::memfd_create("tally-test", rustix::fs::MemfdFlags::CLOEXEC).unwrap();

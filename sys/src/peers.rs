@@ -67,6 +67,11 @@ fn groups(stream: &UnixStream) -> io::Result<Vec<u32>> {
     }
 }
 
+/// The name of a user, where the system knows one.
+pub fn user_name(uid: u32) -> Option<String> {
+    nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten().map(|user| user.name)
+}
+
 /// The number of the group of this name, or the number itself when it is written as one.
 ///
 /// # Errors

@@ -7,15 +7,15 @@ use std::io;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-/// What a service of root keeps: to be nicer or less nice (`--nice -5`), and to have message queues and open files
-/// beyond an ordinary user's bounds. Acting as other users is not among them; nothing here does so.
-const KEPT: CapabilitySet = CapabilitySet::SYS_NICE.union(CapabilitySet::SYS_RESOURCE);
+/// What a service of root keeps: to have message queues and open files beyond an ordinary user's bounds. Acting as other
+/// users is not among them, nor is being less nice than others (`--nice` is 0 to 19); nothing here does either.
+const KEPT: CapabilitySet = CapabilitySet::SYS_RESOURCE;
 
 /// The highest capability there may be.
 const CAPABILITIES_MAX: u32 = 63;
 
 /// Gives up all this process does not need as a service, whoever it runs as: new privileges by exec, capabilities but
-/// two, memory images on disk, rights for others on files it makes.
+/// one, memory images on disk, rights for others on files it makes.
 ///
 /// # Errors
 /// The first thing that could not be given up, as a fragment after "could not".

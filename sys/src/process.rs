@@ -24,7 +24,7 @@ pub use kinship::{
     single_threaded,
 };
 pub use quiet::QuietThread;
-pub use spawn::{exec, spawn_program, spawn_self};
+pub use spawn::{exec, spawn_command, spawn_program, spawn_self};
 pub use status::ExitStatus;
 
 use crate::signal::Signal;

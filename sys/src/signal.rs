@@ -118,13 +118,29 @@ impl SignalStream {
     ///
     /// Kill, Stop, Segv, Ill and Fpe cannot be caught this way and give an error.
     pub fn new(signals: &[Signal]) -> io::Result<Self> {
+        Self::from_senders(signals, Senders::All)
+    }
+
+    /// The same for signals that a process has sent. Those of the terminal, which every process of its foreground group
+    /// gets, have no effect: for one who passes signals on to a child of the same group. What is ignored now stays so.
+    pub fn of_processes(signals: &[Signal]) -> io::Result<Self> {
+        let mut heard = Vec::new();
+        for &signal in signals {
+            if !handler::is_ignored(signal)? {
+                heard.push(signal);
+            }
+        }
+        Self::from_senders(&heard, Senders::Processes)
+    }
+
+    fn from_senders(signals: &[Signal], senders: Senders) -> io::Result<Self> {
         let (reader, writer) = fd::pipe()?;
         fd::set_nonblocking(&reader, true)?;
         fd::set_nonblocking(&writer, true)?;
         let writer = Arc::new(writer);
         let mut stream = Self { reader, registered: Vec::new() };
         for signal in signals.iter().copied().collect::<BTreeSet<_>>() {
-            stream.registered.push(register(signal, Arc::clone(&writer))?);
+            stream.registered.push(register(signal, Arc::clone(&writer), senders)?);
             handler::ensure_installed(signal)?;
         }
         Ok(stream)
@@ -152,14 +168,26 @@ impl Drop for SignalStream {
     }
 }
 
+/// Whose signals count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Senders {
+    All,
+    /// Not the system's own, such as those of a terminal.
+    Processes,
+}
+
 /// Has `signal` written to `writer`, by number, whenever it arrives in this very process.
-fn register(signal: Signal, writer: Arc<OwnedFd>) -> io::Result<SigId> {
+fn register(signal: Signal, writer: Arc<OwnedFd>, senders: Senders) -> io::Result<SigId> {
     let byte = match u8::try_from(signal.raw()) {
         Ok(byte) if !signal_hook::consts::FORBIDDEN.contains(&signal.raw()) => byte,
         _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("catch {signal}"))),
     };
     let owner = rustix::process::getpid();
-    let action = move || {
+    let action = move |info: &libc::siginfo_t| {
+        // Above 0 are the system's own.
+        if senders == Senders::Processes && info.si_code > 0 {
+            return;
+        }
         // A forked child shares handler and pipe until it has reset its dispositions, and later
         // its descriptor of this number is another one: it must never write.
         if rustix::process::getpid() == owner {
@@ -169,7 +197,7 @@ fn register(signal: Signal, writer: Arc<OwnedFd>) -> io::Result<SigId> {
     };
     // SAFETY: the action makes two system calls and nothing else: it neither allocates, locks nor
     // panics, so it may run at any point of the program.
-    unsafe { low_level::register(signal.raw(), action) }
+    unsafe { signal_hook_registry::register_sigaction(signal.raw(), action) }
 }
 
 /// Has this process end with `code`, and `text` on its standard error, when a mapped file that it reads was cut (SIGBUS):
@@ -191,6 +219,11 @@ pub fn end_on_lost_memory(text: &'static str, code: i32) -> io::Result<()> {
 /// Has `signal` do nothing from now on; programs started later inherit that.
 pub fn ignore(signal: Signal) -> io::Result<()> {
     handler::set(signal, libc::SIG_IGN)
+}
+
+/// Whether `signal` is ignored, as whoever started this program may have had it.
+pub fn is_ignored(signal: Signal) -> io::Result<bool> {
+    handler::is_ignored(signal)
 }
 
 /// Gives `signal` its default effect again.
@@ -275,6 +308,10 @@ mod handler {
         // whole; it looks up what to do by the number of the signal.
         let result = unsafe { libc::sigaction(signal.raw(), ours, std::ptr::null_mut()) };
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
+    pub(super) fn is_ignored(signal: Signal) -> io::Result<bool> {
+        Ok(get(signal)?.0.sa_sigaction == libc::SIG_IGN)
     }
 
     fn get(signal: Signal) -> io::Result<Saved> {

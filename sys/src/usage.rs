@@ -16,6 +16,13 @@ pub fn address_space_bytes(pid: u32) -> Option<u64> {
     status_bytes(pid, "VmSize:")
 }
 
+/// The name of a process, as `ps` shows it. The system has it at hand: unlike with a command line, no process can have its
+/// reader wait.
+pub fn name(pid: u32) -> Option<String> {
+    let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    Some(String::from_utf8_lossy(&name).trim_end().to_owned()).filter(|name| !name.is_empty())
+}
+
 fn status_bytes(pid: u32, name: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;

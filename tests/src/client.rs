@@ -62,6 +62,24 @@ impl Client {
         }
     }
 
+    /// Takes so many replies without looking at them.
+    pub fn skip(&mut self, mut count: usize) {
+        let mut buffer = vec![0; 256 << 10];
+        while count > 0 {
+            match self.splitter.next_message().expect("a reply is no longer than allowed") {
+                Some(message) => {
+                    assert!(!message.starts_with(b"{\"error\""), "{}", String::from_utf8_lossy(message));
+                    count -= 1;
+                }
+                None => {
+                    let read = self.stream.read(&mut buffer).expect("the daemon answers in time");
+                    assert!(read > 0, "the daemon hung up");
+                    self.splitter.feed(&buffer[..read]);
+                }
+            }
+        }
+    }
+
     /// Sends a call and takes its one reply's parameters; panics on an error.
     pub fn call(&mut self, method: &str, parameters: &Value) -> Value {
         self.ask(method, parameters, false);

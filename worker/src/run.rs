@@ -185,7 +185,9 @@ impl Running {
         if let Some(column) = &fault.floats {
             return self.say(&FromWorker::NotIntegers { lease, column: column.clone() });
         }
-        let lines = [Some(&fault.message), fault.place.as_ref(), fault.hint.as_ref()];
+        // It may quote an expression, which may be of several lines.
+        let message = fault.message.replace('\n', " ");
+        let lines = [Some(&message), fault.place.as_ref(), fault.hint.as_ref()];
         let why = lines.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join("\n");
         self.say(&FromWorker::Failed { lease, why })
     }

@@ -19,10 +19,11 @@ tally - exact parallel sums and other reductions that survive a dying worker
 
 Compute   sum product min max count mean variance stddev   reduce factorial
           running batch compare
+Share     value dict list queue event barrier stats objects watch
+          lock semaphore locks deadlocks
 Jobs      jobs show explain wait result follow cancel pause resume retry
 Daemon    daemon status workers ping metrics reload config drain stop
-          upgrade dump
-Learn     lab help
+          upgrade dump     Learn   lab help
 
 Often used
   --workers N --mode MODE       processes (default), threads, inline
@@ -59,6 +60,10 @@ Compute
   batch FILE|-                                     many jobs, one a line
   compare SOURCE...                                inline, threads, processes
   lab STUDY                                        races, locks, deadlocks shown
+Share between processes, in a daemon
+  value dict list queue NAME ...                   data, one operation each
+  event barrier stats NAME ...                     wait, meet, count
+  objects [rm NAME]  watch NAME                    what is there, what changes
 Jobs of a daemon
   jobs                  list them            cancel JOB...  end them
   show JOB              all about one        pause JOB      no more work
@@ -66,6 +71,10 @@ Jobs of a daemon
   wait JOB...           until they end       retry JOB      go on after a
   result JOB            the answer                          failure
   follow JOB            progress, then the answer
+Shared by commands, kept by the daemon
+  lock NAME -- CMD...                    CMD runs while it holds the lock
+  semaphore NAME --permits N -- CMD...   while it holds one of N permits
+  locks                 who has what         deadlocks      those refused
 The daemon
   daemon                run it               drain          finish jobs, end
   status                does it run?         stop [--now]   end
@@ -143,6 +152,31 @@ a reduction as on the command line, quoted as in a shell; '#' begins a comment."
   tally lab race --lock none,ticket --plot race.svg
   tally lab deadlock                always ends by itself
   tally lab coroutines";
+    VALUE = "  tally value hits add 1              the sum so far, from 0
+  tally value name set 'a text'
+  tally value leader cas nobody me    exit 1 if it is not nobody";
+    DICT = "  tally dict prices set apple 0.5
+  tally dict prices get apple         0.5; exit 7 if there is no such key
+  tally dict prices items             key, tab, value
+  tally dict prices set - < prices.tsv";
+    LIST = "  tally list steps push one two three
+  tally list steps pop                three; --front: one
+  tally list steps get -1             the last";
+    QUEUE = "  tally queue work put a.txt b.txt
+  tally queue work get                a.txt; waits for one if need be
+  tally queue work get --each -- gzip {}
+                                      one after the other, until it is closed
+  tally queue work close              no more come; then get ends with 7";
+    EVENT = "  tally event ready wait --timeout 10s && echo go
+  tally event ready set";
+    BARRIER = "  tally barrier start wait --parties 4   which of them it was: 0 to 3";
+    STATS = "  tally stats latency add 12.5 13
+  tally stats latency get             count, sum, min, max, mean";
+    OBJECTS = "  tally objects
+  tally objects rm hits prices
+  printf 'value a add -1\\nvalue b add 1\\n' | tally objects batch - --atomic";
+    WATCH = "  tally watch prices                  what, version, operation, key, value
+  tally watch prices --count 1 --json";
     JOBS = "  tally jobs                        open jobs
   tally jobs --all --json           also ended ones, for programs";
     SHOW = "  tally show j17
@@ -181,6 +215,17 @@ a reduction as on the command line, quoted as in a shell; '#' begins a comment."
   tally config show --config my.toml
   tally config check my.toml        one line for each fault; exit 2 if any
   tally config default > my.toml    the built-in settings, explained";
+    LOCK = "  tally lock backup -- rsync -a /home /mnt/backup
+  tally lock db --timeout 5s -- ./migrate     exit 5 if others have it for long
+  tally lock db --nonblock -- ./migrate       exit 8 if others have it now
+  tally lock db --shared -- ./report          beside other readers
+  tally lock db -- sh -c 'echo $TALLY_FENCE'  larger with every grant";
+    SEMAPHORE = "  tally semaphore gpu --permits 2 -- ./train      two at a time
+  tally semaphore ram --permits 64 --take 16 -- ./link";
+    LOCKS = "  tally locks
+  tally locks --json";
+    DEADLOCKS = "  tally deadlocks
+  tally deadlocks --json";
     HELP = "  tally help sum
   tally help exit-codes";
 }
@@ -208,9 +253,19 @@ pub(super) fn example(command: &str) -> Option<&'static str> {
         }
         "config" => "tally config show",
         "batch" => "tally batch jobs.txt",
+        "value" => "tally value hits add 1",
+        "dict" => "tally dict prices set apple 0.5",
+        "list" => "tally list steps push one",
+        "queue" => "tally queue work put item",
+        "event" => "tally event ready wait",
+        "barrier" => "tally barrier start wait --parties 2",
+        "stats" => "tally stats latency add 12.5",
+        "watch" => "tally watch prices",
         "running" => "tally running sum numbers.txt",
         "compare" => "tally compare 0..1e8",
         "lab" => "tally lab race",
+        "lock" => "tally lock backup -- rsync -a /home /mnt/backup",
+        "semaphore" => "tally semaphore gpu --permits 2 -- ./train",
         "cancel" => "tally cancel j17, or tally cancel --all",
         _ => return None,
     })
@@ -252,6 +307,8 @@ fn exit_codes() -> String {
     for (code, meaning) in crate::exit_code::TABLE {
         text.push_str(&format!("  {code:>3}  {meaning}\n"));
     }
+    text.push_str("\n'tally lock' and 'tally semaphore' end as their command does, as in a shell:\n");
+    text.push_str("126 it cannot be run, 127 there is no such command, 128+n signal n ended it.\n");
     text.push_str("\n'tally wait' ends with the worst of its jobs: 1, then 5, then 4.\n");
     text.push_str("'tally status' ends with 0 when the daemon runs and 3 when it does not.\n");
     text
@@ -260,6 +317,11 @@ fn exit_codes() -> String {
 fn environment() -> String {
     "\
   TALLY_SOCKET      control socket of the daemon, as --socket
+  TALLY_LOCK, TALLY_FENCE
+                    for the command of 'tally lock': the name, and the fencing
+                    number of the grant
+  TALLY_LOCK_TOKEN  for the same; by it a 'tally lock' within is known to
+                    belong to that one
   XDG_RUNTIME_DIR   else the socket is tally/tally.sock in there
                     (for root /run/tally/tally.sock)
   NO_COLOR          no colour, unless --color says otherwise
@@ -289,6 +351,10 @@ its schema: {\"schema\":\"tally.result/1\",...}
   tally.config-default/1                  config default
   tally.help/1      help                  tally.version/1   --version
   tally.lab/1       lab                   tally.compare/1   compare
+  tally.locks/1     locks                 tally.deadlocks/1     deadlocks
+  tally.value/1     value; and so dict, list, queue, event, barrier, stats
+  tally.objects/1   objects               tally.watch/1     watch, one a line
+  tally.fill/1      what was read from standard input into an object
   tally.running/1   running, one object for each line
   tally.batch/1     batch, one object for each job
   tally.progress/1  --progress json: lines on standard error

@@ -80,7 +80,13 @@ fn unknown_command(word: &str) -> Failure {
 fn unknown_argument(word: &str, command: Option<String>, run: &str) -> Failure {
     if !word.starts_with('-') || marks::is_marked(word.as_ref()) {
         let word = marks::without(word);
-        return bad(format!("could not run '{run}': it takes no '{word}'"));
+        let failure = bad(format!("could not run '{run}': it takes no '{word}'"));
+        return match command.as_deref() {
+            Some(name @ ("lock" | "semaphore")) => {
+                failure.hint(format!("the command goes after two hyphens: tally {name} NAME ... -- {word}"))
+            }
+            Some(_) | None => failure,
+        };
     }
     let (word, _) = word.split_once('=').unwrap_or((word, ""));
     let known = options_of(command.as_deref());
@@ -107,19 +113,10 @@ fn bad_value(why: &clap::Error, run: &str) -> Failure {
     bad(format!("could not read {option} '{value}': {reason}"))
 }
 
-/// The command among the arguments: the first word that is no option nor the value of one.
+/// The command among the arguments.
 fn command_of(args: &[OsString]) -> Option<String> {
-    let table = table();
-    let mut words = args.iter().skip(1);
-    while let Some(word) = words.next() {
-        let word = word.to_str()?;
-        if word == "--socket" || word == "--color" {
-            words.next();
-        } else if !word.starts_with('-') {
-            return table.find_subcommand(word).map(|command| command.get_name().to_owned());
-        }
-    }
-    None
+    let word = super::first_word(args.iter().map(OsString::as_os_str))?.to_str()?;
+    table().find_subcommand(word).map(|command| command.get_name().to_owned())
 }
 
 /// The options that a command takes, those of every command included, as they are typed.

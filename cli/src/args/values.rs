@@ -10,6 +10,8 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use tally_protocol::ids::JobId;
 use tally_protocol::job::{Nan, OnBad, StartMethod, Transport};
 use tally_protocol::limits;
+use tally_protocol::locks::check_name;
+use tally_protocol::objects::Others;
 use tally_protocol::range::parse_integer;
 
 use super::marks::{plain, plain_bytes};
@@ -115,6 +117,18 @@ pub(crate) fn lock(text: &str) -> Result<String, String> {
     one_of(text, &LOCKS.map(|name| (name, name))).map(str::to_owned)
 }
 
+/// The name of a lock or a semaphore.
+pub(crate) fn lock_name(text: &str) -> Result<String, String> {
+    let text = plain(text);
+    check_name(&text).map_err(str::to_owned)?;
+    Ok(text)
+}
+
+/// Permits of a semaphore.
+pub(crate) fn permits(text: &str) -> Result<u32, String> {
+    small(text, 1..=u64::from(limits::SEMAPHORE_PERMITS_MAX))
+}
+
 /// A count, which may be written as `200_000`.
 pub(crate) fn count(text: &str) -> Result<u32, String> {
     let number = parse_integer(&plain(text)).map_err(|_| "it is not an integer".to_owned())?;
@@ -139,6 +153,18 @@ pub(crate) fn log_level(text: &str) -> Result<String, String> {
 /// A path, which need not be text.
 pub(crate) fn paths() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(|path| PathBuf::from(plain_bytes(path)))
+}
+
+/// What users may do who do not own an object.
+pub(crate) fn others(text: &str) -> Result<Others, String> {
+    let all = [Others::None, Others::Read, Others::Write];
+    all.into_iter().find(|one| one.name() == text).ok_or_else(|| "it can be none, read, write".to_owned())
+}
+
+/// A type of what objects hold.
+pub(crate) fn datum_type(text: &str) -> Result<String, String> {
+    let known = ["integer", "float", "text", "bytes"].contains(&text);
+    if known { Ok(text.to_owned()) } else { Err("it can be integer, float, text, bytes".to_owned()) }
 }
 
 /// A text that may begin with a minus sign.

@@ -8,3 +8,4 @@ pub(crate) mod json;
 pub(crate) mod number;
 pub(crate) mod progress;
 pub(crate) mod table;
+pub(crate) mod waits;

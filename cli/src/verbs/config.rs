@@ -17,11 +17,11 @@ use crate::show::json::{Document, Raw, ToJson};
 pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, asked: &ConfigAsk) -> Result<u8, Failure> {
     match asked {
         ConfigAsk::Show(file) => {
-            let options = SettingsOptions { config: file.clone(), alone: None };
+            let options = SettingsOptions { config: file.clone(), ..SettingsOptions::default() };
             show(context, reach, &options)
         }
         ConfigAsk::Check(file) => {
-            let options = SettingsOptions { config: None, alone: file.clone() };
+            let options = SettingsOptions { alone: file.clone(), ..SettingsOptions::default() };
             check(context, &(context.roles.settings)(&options))
         }
         ConfigAsk::Default => {
@@ -69,7 +69,7 @@ fn show(context: &mut Context<'_, '_>, reach: &Reach, options: &SettingsOptions)
 }
 
 /// What is odd is told on standard error.
-fn warn(context: &mut Context<'_, '_>, view: &ConfigView) {
+pub(super) fn warn(context: &mut Context<'_, '_>, view: &ConfigView) {
     if !context.style.json {
         for warning in &view.warnings {
             context.terminal.note(&format!("tally: {}\n", one_line(warning)));
@@ -101,7 +101,7 @@ fn document(view: &ConfigView, of: &str, socket: Option<&String>) -> String {
     document.flattened(view).line()
 }
 
-fn check(context: &mut Context<'_, '_>, reading: &SettingsReading) -> Result<u8, Failure> {
+pub(super) fn check(context: &mut Context<'_, '_>, reading: &SettingsReading) -> Result<u8, Failure> {
     let good = reading.faults.is_empty();
     if context.style.json {
         let files: Vec<String> = reading.files.iter().map(|path| path.display().to_string()).collect();

@@ -1,18 +1,21 @@
 //! `jobs`: the open jobs, or all that the daemon remembers.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use tally_protocol::control::{Request, part};
 use tally_protocol::error::Failure;
+use tally_protocol::ids::JobId;
 use tally_protocol::job::JobState;
 use tally_protocol::view::JobView;
 
-use super::{Context, ask};
+use super::{Context, answer_to, talk_to};
 use crate::place::Reach;
 use crate::show::progress::Step;
 use crate::show::table::{Side, Table};
 use crate::show::{json, number};
 
 pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, all: bool) -> Result<u8, Failure> {
-    let jobs: Vec<JobView> = part(ask(context, reach, &Request::Jobs { all }, "list the jobs")?, "jobs")?;
+    let jobs = list(context, reach, all)?;
     if context.style.json {
         context.terminal.answer(&json::jobs(&jobs))?;
     } else if jobs.is_empty() {
@@ -24,8 +27,36 @@ pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, all: bool) -> Re
     Ok(0)
 }
 
+/// A long list comes in pieces, so that the daemon can turn to others between them.
+fn list(context: &mut Context<'_, '_>, reach: &Reach, all: bool) -> Result<Vec<JobView>, Failure> {
+    let mut talk = talk_to(reach.connect()?)?;
+    let (mut jobs, mut after) = (Vec::new(), None);
+    let whole = loop {
+        let reply = match answer_to(context, &mut talk, &Request::Jobs { all, after }, "list the jobs") {
+            Ok(reply) => reply,
+            Err(failure) => break Err(failure),
+        };
+        after = reply.parameters.get("next").and_then(|next| next.as_str()?.parse::<JobId>().ok());
+        jobs.extend(part::<Vec<JobView>>(reply, "jobs")?);
+        if after.is_none() {
+            break Ok(jobs);
+        }
+    };
+    talk.end();
+    whole
+}
+
 fn table(jobs: &[JobView]) -> Table {
-    let mut table = Table::new(&[
+    let users: BTreeMap<u32, String> = jobs
+        .iter()
+        .filter_map(|job| job.uid)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .map(|uid| (uid, user(uid)))
+        .collect();
+    // Whose they are matters where they are not all the same user's.
+    let several = users.len() > 1;
+    let mut columns = vec![
         ("JOB", Side::Left),
         ("STATE", Side::Left),
         ("DONE", Side::Right),
@@ -33,10 +64,14 @@ fn table(jobs: &[JobView]) -> Table {
         ("ETA", Side::Right),
         ("RETRIES", Side::Right),
         ("WHAT", Side::Left),
-    ]);
+    ];
+    if several {
+        columns.insert(1, ("USER", Side::Left));
+    }
+    let mut table = Table::new(&columns);
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     for job in jobs {
-        table.row(vec![
+        let mut row = vec![
             job.job.to_string(),
             job.state.to_string(),
             format!("{}%", Step::of(job).percent()),
@@ -44,9 +79,18 @@ fn table(jobs: &[JobView]) -> Table {
             or_dash(job.eta_ms.map(number::duration)),
             number::grouped(&job.retries.to_string()),
             what(job),
-        ]);
+        ];
+        if several {
+            row.insert(1, or_dash(job.uid.and_then(|uid| users.get(&uid).cloned())));
+        }
+        table.row(row);
     }
     table
+}
+
+/// A user's name, or number.
+pub(super) fn user(uid: u32) -> String {
+    tally_sys::peers::user_name(uid).unwrap_or_else(|| uid.to_string())
 }
 
 /// A job as one would type it: `sum 0..1e9 --step 2`.
@@ -77,6 +121,18 @@ mod tests {
     use super::*;
     use crate::fake;
     use tally_protocol::ids::JobId;
+
+    #[test]
+    fn users_are_named_where_there_are_several() {
+        let (mut ours, mut theirs) = (fake::job_done("sum", "45"), fake::job_done("sum", "45"));
+        (ours.uid, theirs.uid) = (Some(0), Some(4_294_967_290));
+        let rows = |jobs: &[JobView]| table(jobs).text("", str::to_owned);
+        assert!(!rows(&[ours.clone(), ours.clone()]).contains("USER"));
+        let text = rows(&[ours, theirs]);
+        let lines: Vec<Vec<&str>> =
+            text.lines().map(|line| line.split_whitespace().take(3).collect()).collect();
+        assert_eq!(lines, [["JOB", "USER", "STATE"], ["j1", "root", "done"], ["j1", "4294967290", "done"]]);
+    }
 
     #[test]
     fn jobs_stand_in_a_table() {

@@ -4,6 +4,7 @@
 
 use tally_protocol::control::{Request, part};
 use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::varlink::ReplyMessage;
 use tally_protocol::view::JobView;
 use tally_sys::clock;
 
@@ -60,13 +61,47 @@ fn private(context: &Context<'_, '_>, options: &PrivateOptions) -> Result<Conver
 }
 
 fn detach(context: &mut Context<'_, '_>, talk: &mut Conversation, plan: &Plan) -> Result<u8, Failure> {
-    // A detached job outlives this connection, so the versions must fit before it is sent.
-    talk.client().greet()?;
     let request = Request::Submit(Box::new(plan.spec.clone()));
-    let job: JobView = part(answer_to(context, talk, &request, "start the job")?, "job")?;
+    let mut absence = Absence::new(talk, context.style.reconnect_ms);
+    let job: JobView = loop {
+        let failure = match hand_in(context, talk, &request)? {
+            HandedIn::Acknowledged(reply) => break part(*reply, "job")?,
+            HandedIn::NotTaken(failure) => failure,
+        };
+        match absence.outlast(talk, context.terminal, failure)? {
+            Back::Ask => {}
+            Back::Signal(signal) => return Err(interrupted(signal, "the job was not started")),
+        }
+    };
     let text = if context.style.json { json::job(&job) } else { format!("{}\n", job.job) };
     context.terminal.answer(&text)?;
     Ok(0)
+}
+
+/// A detached job that was asked for; where it may be there and nobody said so, asking for it again is no answer.
+enum HandedIn {
+    Acknowledged(Box<ReplyMessage>),
+    /// It cannot be there.
+    NotTaken(Failure),
+}
+
+/// Asks for a detached job, once.
+fn hand_in(
+    context: &mut Context<'_, '_>,
+    talk: &mut Conversation,
+    request: &Request,
+) -> Result<HandedIn, Failure> {
+    // It outlives this connection, so the versions must fit before it is sent.
+    if let Err(failure) = talk.client().greet() {
+        return Ok(HandedIn::NotTaken(failure));
+    }
+    match answer_to(context, talk, request, "start the job") {
+        Ok(reply) => Ok(HandedIn::Acknowledged(Box::new(reply))),
+        Err(failure) if failure.code == ErrorCode::Stopping || talk.client().is_unread() => {
+            Ok(HandedIn::NotTaken(failure))
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 fn attend(

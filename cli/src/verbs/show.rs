@@ -66,6 +66,7 @@ fn facts_of(job: &JobView) -> Vec<(&'static str, String)> {
     facts.push(("partitions", partitions));
     facts.push(("retries", format!("{}, {} partials came too late", job.retries, job.late)));
     facts.push(("priority", job.priority.to_string()));
+    facts.extend(job.uid.map(|uid| ("user", jobs::user(uid))));
     facts.push(("ends", if job.detached { "by itself" } else { "with its client" }.to_owned()));
     facts.push(("how", format!("{}, {}, {}", job.mode, job.transport, job.start)));
     facts

@@ -42,7 +42,13 @@ fn facts_of(status: &StatusView) -> Vec<(&'static str, String)> {
     }
     facts.extend([
         ("workers", workers),
-        ("jobs", format!("{running} running, {queued} queued, {paused} paused, {ended} ended")),
+        (
+            "jobs",
+            format!(
+                "{running} running, {queued} queued, {paused} paused, {}",
+                ended_fact(*ended, status.remembered)
+            ),
+        ),
         ("clients", status.clients.to_string()),
         ("restarts", number::grouped(&status.restarts.to_string())),
         ("late", number::grouped(&status.late.to_string())),
@@ -52,6 +58,16 @@ fn facts_of(status: &StatusView) -> Vec<(&'static str, String)> {
     let near = status.limits.iter().filter(|limit| limit.near);
     facts.extend(near.map(|limit| ("near limit", limit_fact(limit))));
     facts
+}
+
+/// Those of earlier daemons have ended before this one was there.
+fn ended_fact(ended: u64, remembered: Option<u64>) -> String {
+    match remembered {
+        Some(remembered) if remembered != ended => {
+            format!("{ended} ended since the start, {remembered} remembered")
+        }
+        _ => format!("{ended} ended"),
+    }
 }
 
 /// Whether detached jobs outlive the daemon, and which do not yet.
@@ -76,7 +92,9 @@ fn store_fact(store: &StoreView) -> String {
         }
     }
     if let Some(why) = &store.last_failure {
-        text.push_str(&format!("; last failure: {why}"));
+        let ago =
+            store.last_failure_ago_ms.map(|ms| format!(" {} ago", number::duration(ms))).unwrap_or_default();
+        text.push_str(&format!("; last failure{ago}: {why}"));
     }
     text
 }

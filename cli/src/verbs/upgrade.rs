@@ -49,6 +49,9 @@ pub(super) fn run(
 
 /// The daemon's directory is another one.
 fn absolute(path: PathBuf) -> Result<String, Failure> {
+    if path.as_os_str().is_empty() {
+        return Err(Failure::new(ErrorCode::BadUsage, "could not name the binary: its path is empty"));
+    }
     let whole = std::path::absolute(&path).ok().and_then(|path| path.into_os_string().into_string().ok());
     whole.ok_or_else(|| {
         let message = format!("could not name the binary {}: its path is no text", path.display());

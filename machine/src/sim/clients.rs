@@ -1,6 +1,11 @@
 //! The simulated clients: each makes some requests, one after the other, and may leave at any time.
 
 use tally_protocol::control::{Reply, Request};
+use tally_protocol::locks::{Acquire, LockRequest, Patience, Want};
+use tally_protocol::objects::{
+    Creation, Datum, DictVerb, EventVerb, Lifetime, ObjectRequest, Operation, Others, QueueVerb, ValueVerb,
+    Verb,
+};
 use tally_protocol::version::Spoken;
 use tally_protocol::{ClientId, JobId};
 
@@ -69,7 +74,7 @@ impl World {
         if closer {
             return if waits {
             } else {
-                self.ask(client, Request::Jobs { all: false }, false)
+                self.ask(client, Request::Jobs { all: false, after: None }, false)
             };
         }
         if self.rng.chance(self.scenario.leavers) {
@@ -129,7 +134,7 @@ impl World {
             15 => Request::Explain(job),
             16 => Request::Result(job),
             17 => Request::Show(job),
-            18 => Request::Jobs { all: true },
+            18 => Request::Jobs { all: true, after: None },
             19 => self.rng.pick(&[&Request::Status, &Request::Workers, &Request::Ping]).clone(),
             20 => Request::Dump,
             _ => self.rare(),
@@ -145,16 +150,18 @@ impl World {
     }
 
     fn rare(&mut self) -> Request {
-        let kinds = if self.scenario.settings.durable { 14 } else { 6 };
+        let kinds = if self.scenario.settings.durable { 18 } else { 6 };
         match self.rng.below(kinds) {
             6 => Request::Reload,
-            7 => Request::Config,
+            7 if self.now.0.is_multiple_of(3) => Request::Config,
+            7 => Request::Object(object(self.now.0)),
             8 => Request::Metrics,
             9 => Request::Upgrade { binary: None },
             10..=13 => {
                 let job = JobId(self.rng.between(1, self.last_id()));
                 Request::Reprioritize { job, priority: i32::try_from(self.rng.below(4)).unwrap_or(0) - 1 }
             }
+            14..=17 => self.lock_request(),
             0 => Request::Drain,
             1 => Request::Stop { now: false },
             2 => Request::Stop { now: true },
@@ -162,6 +169,21 @@ impl World {
             4 => Request::Hello(Spoken { oldest: 1, newest: 9 }),
             _ => Request::Wait(Vec::new()),
         }
+    }
+
+    /// Nobody waits for ever: who holds a lock here may do so until the end of the world.
+    fn lock_request(&mut self) -> Request {
+        let name = self.rng.pick(&["a", "b"]);
+        let want = self.rng.pick(&[Want::Exclusive, Want::Shared, Want::Permits { of: 2, take: 1 }]);
+        let patience = self.rng.pick(&[Patience::None, Patience::Ms(5), Patience::Ms(50)]);
+        let ttl_ms = self.rng.chance(300).then(|| self.rng.between(1, 100));
+        let request = match self.rng.below(6) {
+            0 => LockRequest::Locks,
+            1 => LockRequest::Deadlocks,
+            2 => LockRequest::Release { fence: self.rng.below(9) },
+            _ => LockRequest::Acquire(Box::new(Acquire { patience, ttl_ms, ..Acquire::new(name, want) })),
+        };
+        Request::Lock(request)
     }
 
     pub(super) fn submission(&mut self) -> Request {
@@ -184,7 +206,7 @@ impl World {
 
     /// The closer resumes what is paused, then waits for everything.
     fn close(&mut self, client: ClientId, asked: &Request, reply: &Reply) {
-        let Reply::Jobs(views) = reply else {
+        let Reply::Listed { jobs: views, .. } = reply else {
             let again = !matches!(asked, Request::Wait(_));
             if again {
                 self.plan(self.now, Happening::Caller(client));
@@ -201,4 +223,21 @@ impl World {
         };
         self.ask(client, next, false);
     }
+}
+
+/// Something about a persistent object, by a number: it takes no dice, so that the scenarios stay what they were.
+fn object(number: u64) -> ObjectRequest {
+    let value = || Datum::from(i64::try_from(number % 100).unwrap_or(0));
+    let (name, verb) = match number % 5 {
+        0 => ("queue", Verb::Queue(QueueVerb::Put(vec![value()]))),
+        1 => ("queue", Verb::Queue(QueueVerb::Get { take: number.is_multiple_of(2), lease_ms: None })),
+        2 => ("sum", Verb::Value(ValueVerb::Add(value()))),
+        3 => ("dict", Verb::Dict(DictVerb::Set((number % 7).to_string(), value()))),
+        _ => ("event", Verb::Event(EventVerb::Wait)),
+    };
+    let creation =
+        Creation { lifetime: Some(Lifetime::Persistent), others: Some(Others::Write), ..Creation::default() };
+    let operation =
+        Operation { timeout_ms: Some(5), creation: Some(Box::new(creation)), ..Operation::new(name, verb) };
+    ObjectRequest::Operate(Box::new(operation))
 }

@@ -169,7 +169,7 @@ impl World {
             ) => true,
             (Request::Wait(jobs), Reply::Jobs(views)) => jobs.len() == views.len() && views.iter().all(over),
             (Request::Cancel { .. }, Reply::Jobs(views)) => views.iter().all(over),
-            (Request::Jobs { .. }, Reply::Jobs(_)) => true,
+            (Request::Jobs { .. }, Reply::Listed { .. }) => true,
             (Request::Explain(_), Reply::Explanation { reasons, .. }) => !reasons.is_empty(),
             (Request::Hello(_), Reply::Hello(_)) => true,
             (Request::Status, Reply::Status(_)) | (Request::Workers, Reply::Workers(_)) => true,
@@ -180,6 +180,8 @@ impl World {
             ) => true,
             (Request::Reload, Reply::Reloaded(_)) => true,
             (Request::Config | Request::Metrics, Reply::Metrics(_)) => true,
+            (Request::Lock(_), Reply::Lock(_)) => true,
+            (Request::Object(_), Reply::Object(_)) => true,
             (_, _) => false,
         };
         if !good {
@@ -192,7 +194,7 @@ impl World {
         let Some(who) = who else { return };
         let views: &[JobView] = match reply {
             Reply::Job(view) | Reply::Explanation { job: view, .. } => std::slice::from_ref(view),
-            Reply::Jobs(views) => views,
+            Reply::Jobs(views) | Reply::Listed { jobs: views, .. } => views,
             _ => &[],
         };
         let others = views.iter().any(|view| view.uid != Some(who.uid));
@@ -226,7 +228,9 @@ impl World {
     fn judge_content(&mut self, reply: &Reply) {
         match reply {
             Reply::Job(view) | Reply::Explanation { job: view, .. } => self.judge_view(view),
-            Reply::Jobs(views) => views.iter().for_each(|view| self.judge_view(view)),
+            Reply::Jobs(views) | Reply::Listed { jobs: views, .. } => {
+                views.iter().for_each(|view| self.judge_view(view))
+            }
             Reply::Hello(_)
             | Reply::Status(_)
             | Reply::Workers(_)
@@ -235,6 +239,8 @@ impl World {
             | Reply::Config(_)
             | Reply::Metrics(_)
             | Reply::Started(_)
+            | Reply::Lock(_)
+            | Reply::Object(_)
             | Reply::Done
             | Reply::Refused(_) => {}
         }
@@ -315,8 +321,8 @@ impl World {
     /// A convicted range must have killed as many workers as it is said to have; in a world where nothing else kills,
     /// it must be exactly the poison.
     fn judge_conviction(&mut self, view: &JobView, kernel: &KernelSpec, failure: &Failure) {
-        let range = failure.range.clone().unwrap_or_default();
-        let killed = self.deaths.get(&range).copied().unwrap_or(0);
+        let range = failure.range.as_deref().unwrap_or_default();
+        let killed = self.deaths.get(range).copied().unwrap_or(0);
         let said =
             failure.message.split(" killed ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
         if said.is_none_or(|said: u32| said == 0 || said > killed) {
@@ -325,7 +331,7 @@ impl World {
         if self.scenario.faults.any_deadly() {
             return;
         }
-        let Ok(run) = parse_range(&range, &Integer::from(1)) else {
+        let Ok(run) = parse_range(range, &Integer::from(1)) else {
             return self.fail(format!("{} blames {range}", view.job));
         };
         let (Ok(first), Ok(last)) = (u64::try_from(&run.first), u64::try_from(&run.at(run.count.max(1) - 1)))
@@ -378,6 +384,8 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
         Request::Pause(_) | Request::Resume(_) | Request::Retry(_) | Request::Reprioritize { .. }
     );
     match code {
+        // Locks are judged by their own tests.
+        _ if matches!(request, Request::Lock(_)) => true,
         ErrorCode::TooMany => matches!(request, Request::Submit(_) | Request::Start(_) | Request::Retry(_)),
         ErrorCode::Stopping => {
             changes
@@ -390,9 +398,10 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
                         | Request::Wait(_)
                         | Request::Reload
                         | Request::Upgrade { .. }
+                        | Request::Object(_)
                 )
         }
-        ErrorCode::StoreFailed => changes || matches!(request, Request::Submit(_)),
+        ErrorCode::StoreFailed => changes || matches!(request, Request::Submit(_) | Request::Object(_)),
         ErrorCode::WrongState => changes || matches!(request, Request::Cancel { .. } | Request::Next),
         ErrorCode::NotEnded => matches!(request, Request::Result(_)),
         ErrorCode::BadUsage => matches!(request, Request::Reload),
@@ -412,8 +421,14 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
                         | Request::Dump
                         | Request::Reload
                         | Request::Upgrade { .. }
+                        | Request::Object(_)
                 )
         }
+        ErrorCode::TimedOut
+        | ErrorCode::NoSuchObject
+        | ErrorCode::Closed
+        | ErrorCode::Conflict
+        | ErrorCode::BarrierBroken => matches!(request, Request::Object(_)),
         ErrorCode::WorkerKilled
         | ErrorCode::KernelFailed
         | ErrorCode::NoAnswer
@@ -422,7 +437,8 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
         | ErrorCode::Internal
         | ErrorCode::NoDaemon
         | ErrorCode::Cancelled
-        | ErrorCode::TimedOut
+        | ErrorCode::Busy
+        | ErrorCode::Deadlock
         | ErrorCode::System
         | ErrorCode::Interrupted => false,
     }

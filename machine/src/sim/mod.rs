@@ -7,7 +7,7 @@
 mod clients;
 mod fold;
 mod judge;
-mod rng;
+pub(crate) mod rng;
 mod scenario;
 mod starters;
 mod store;

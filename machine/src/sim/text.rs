@@ -37,6 +37,8 @@ pub fn event(event: &Event) -> String {
             Err(failure) => format!("not reloaded for c{client}: {}", failure.message),
         },
         Event::Reload(settings) => format!("reload with {} slots", settings.slots),
+        Event::HandingOver { locks } => format!("handing over the locks: {locks}"),
+        Event::TakingOver(handed) => format!("taking over {} locks", handed.resources.len()),
     }
 }
 
@@ -46,7 +48,7 @@ fn request(request: &Request) -> String {
         Request::Start(spec) => format!("start {}", submitted(spec)),
         Request::Next => "next".to_owned(),
         Request::Hello(_) => "hello".to_owned(),
-        Request::Jobs { all } => format!("jobs{}", if *all { " --all" } else { "" }),
+        Request::Jobs { all, .. } => format!("jobs{}", if *all { " --all" } else { "" }),
         Request::Show(job) => format!("show {job}"),
         Request::Explain(job) => format!("explain {job}"),
         Request::Wait(jobs) => format!("wait {jobs:?}"),
@@ -68,6 +70,11 @@ fn request(request: &Request) -> String {
         Request::Reload => "reload".to_owned(),
         Request::Config => "config".to_owned(),
         Request::Metrics => "metrics".to_owned(),
+        Request::Lock(request) => format!("{request:?}"),
+        Request::Object(request) => {
+            let (method, parameters) = request.to_call();
+            format!("{method} {parameters}")
+        }
     }
 }
 
@@ -147,7 +154,8 @@ pub fn action(action: &Action) -> String {
 
 fn change(change: &Change) -> String {
     match change {
-        Change::Put(Table::Meta, ..) => "ids".to_owned(),
+        Change::Put(Table::Meta, 0, _) => "ids".to_owned(),
+        Change::Put(Table::Meta, ..) => "fences".to_owned(),
         Change::Put(table, key, _) => format!("{table} j{key}"),
         Change::Delete(table, key) => format!("no {table} j{key}"),
     }
@@ -158,7 +166,9 @@ fn reply(reply: &Reply) -> String {
         Reply::Hello(version) => format!("hello {version}"),
         Reply::Job(view) => job(view),
         Reply::Started(job) => format!("started {job}"),
-        Reply::Jobs(views) => views.iter().map(job).collect::<Vec<_>>().join("; "),
+        Reply::Jobs(views) | Reply::Listed { jobs: views, .. } => {
+            views.iter().map(job).collect::<Vec<_>>().join("; ")
+        }
         Reply::Explanation { job: view, reasons } => format!("{}: {}", view.job, reasons.join(" / ")),
         Reply::Status(status) => format!("status {}", status.phase),
         Reply::Workers(workers) => {
@@ -168,7 +178,9 @@ fn reply(reply: &Reply) -> String {
         Reply::Reloaded(view) => format!("reloaded: {}", view.summary()),
         Reply::Config(_) => "config".to_owned(),
         Reply::Metrics(_) => "metrics".to_owned(),
+        Reply::Lock(reply) => format!("{reply:?}"),
         Reply::Done => "done".to_owned(),
+        Reply::Object(_) => reply.to_message(false).parameters.values().map(ToString::to_string).collect(),
         Reply::Refused(failure) => format!("refused: {}", failure.message),
     }
 }

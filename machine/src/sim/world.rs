@@ -330,6 +330,8 @@ impl World {
             | Event::NotRecorded { .. }
             | Event::Concluded { .. }
             | Event::Reloaded { .. }
+            | Event::HandingOver { .. }
+            | Event::TakingOver(_)
             | Event::Reload(_) => {}
         }
         None

@@ -2,6 +2,10 @@
 
 use tally_protocol::control::Request;
 use tally_protocol::job::{JobRequest, Transport};
+use tally_protocol::locks::{Acquire, LockRequest, Patience, Want};
+use tally_protocol::objects::{
+    BarrierVerb, Creation, EventVerb, Lifetime, ObjectRequest, Operation, Others, QueueVerb, ValueVerb, Verb,
+};
 use tally_protocol::settings::ReloadView;
 use tally_protocol::work::{FromWorker, LeaseId};
 use tally_protocol::{Attempt, ClientId, JobId, PartitionId, WorkerId};
@@ -66,7 +70,9 @@ impl Dice {
 
     fn request(&mut self) -> Request {
         let job = self.job();
-        match self.below(18) {
+        match self.below(23) {
+            17 | 18 => Request::Object(self.object()),
+            20..=22 => self.lock_request(),
             13 => Request::Reload,
             14 => Request::Upgrade { binary: None },
             15 => Request::Reprioritize { job, priority: 4 },
@@ -79,10 +85,54 @@ impl Dice {
             8 => Request::Follow(job),
             9 => Request::Wait(vec![job, JobId(1)]),
             10 => Request::Explain(job),
-            11 => Request::Jobs { all: true },
+            11 => Request::Jobs { all: true, after: None },
             12 => Request::Workers,
             _ => Request::Dump,
         }
+    }
+
+    fn lock_request(&mut self) -> Request {
+        let want =
+            [Want::Exclusive, Want::Shared, Want::Permits { of: 2, take: 1 + u32::from(self.below(3) == 0) }]
+                [usize::try_from(self.below(3)).unwrap()];
+        let name = ["a", "b"][usize::from(self.below(2) == 0)];
+        let patience = [Patience::None, Patience::Endless, Patience::Ms(1 + self.below(5_000))]
+            [usize::try_from(self.below(3)).unwrap()];
+        let ttl_ms = (self.below(3) == 0).then(|| 1 + self.below(5_000));
+        Request::Lock(match self.below(8) {
+            0 => LockRequest::Locks,
+            1 => LockRequest::Deadlocks,
+            2 => LockRequest::Release { fence: 1 + self.below(30) },
+            _ => LockRequest::Acquire(Box::new(Acquire { patience, ttl_ms, ..Acquire::new(name, want) })),
+        })
+    }
+
+    fn object(&mut self) -> ObjectRequest {
+        let name = ["a", "b", "c"][usize::try_from(self.below(3)).unwrap()].to_owned();
+        let verb = match self.below(9) {
+            0 => Verb::Queue(QueueVerb::Put(vec![1.into()])),
+            1 => Verb::Queue(QueueVerb::Get { take: false, lease_ms: Some(1 + self.below(20)) }),
+            2 => Verb::Queue(QueueVerb::Close),
+            3 => Verb::Event(EventVerb::Wait),
+            4 => Verb::Event(EventVerb::Set),
+            5 => Verb::Barrier(BarrierVerb::Wait { parties: 2 }),
+            6 => Verb::Value(ValueVerb::Add(1.into())),
+            7 => return ObjectRequest::Watch { object: name, since: None },
+            _ => return ObjectRequest::Remove { object: name },
+        };
+        let lifetime = [Lifetime::Daemon, Lifetime::Connection, Lifetime::Persistent];
+        let lifetime = lifetime.get(usize::try_from(self.below(5)).unwrap()).copied();
+        let creation = Creation { lifetime, others: Some(Others::Write), ..Creation::default() };
+        let timeout_ms = (self.below(2) == 0).then(|| self.below(20));
+        let operation = Operation {
+            timeout_ms,
+            creation: lifetime.map(|_| Box::new(creation)),
+            ..Operation::new(name, verb)
+        };
+        if self.below(4) == 0 {
+            return ObjectRequest::Transact(vec![operation.clone(), operation]);
+        }
+        ObjectRequest::Operate(Box::new(operation))
     }
 
     fn submission(&mut self) -> JobRequest {

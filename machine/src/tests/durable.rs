@@ -63,7 +63,7 @@ fn one_that_the_store_refuses_never_was() {
     let mut bench = fresh(durable());
     bench.submit(1, detached("0..10", 2));
     assert_eq!(bench.refused(2, FULL), ["c1 <- refused: could not record the job: no space left on device"]);
-    assert_eq!(bench.say(1, Request::Jobs { all: true }), ["c1 <- "]);
+    assert_eq!(bench.say(1, Request::Jobs { all: true, after: None }), ["c1 <- "]);
     assert_eq!(bench.view_status().store_error.as_deref(), Some(FULL));
     let attached = bench.submit(1, request("0..10", 2));
     assert_eq!(attached, ["spawn w1 in 0"], "an attached job needs no store");
@@ -263,7 +263,7 @@ fn no_id_is_given_twice() {
     for client in 2..=3 {
         bench.submit(client, request("0..10", 1));
     }
-    assert_eq!(bench.say(4, Request::Jobs { all: false }).len(), 1);
+    assert_eq!(bench.say(4, Request::Jobs { all: false, after: None }).len(), 1);
     let mut next = bench.restarted(few);
     next.actions();
     next.recorded(1);

@@ -6,6 +6,7 @@ mod clients;
 mod conclusions;
 mod deaths;
 mod durable;
+mod floods;
 mod happy;
 mod memory;
 mod partials;

@@ -45,8 +45,11 @@ fn a_job_of_somebody_else_is_not_there() {
     assert_eq!(bench.say(1, Request::Wait(vec![J1, J2])), missing);
     assert_eq!(bench.say(1, Request::Cancel { jobs: vec![J1, J2], all: false }), missing);
     assert_eq!(bench.say(1, Request::Reprioritize { job: J2, priority: 9 }), missing);
-    assert_eq!(bench.say(1, Request::Jobs { all: true }), ["c1 <- j1 running 0/10"]);
-    assert_eq!(bench.say(3, Request::Jobs { all: true }), ["c3 <- j1 running 0/10; j2 running 0/10"]);
+    assert_eq!(bench.say(1, Request::Jobs { all: true, after: None }), ["c1 <- j1 running 0/10"]);
+    assert_eq!(
+        bench.say(3, Request::Jobs { all: true, after: None }),
+        ["c3 <- j1 running 0/10; j2 running 0/10"]
+    );
 }
 
 #[test]

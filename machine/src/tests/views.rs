@@ -22,7 +22,7 @@ fn explain_tells_why_a_job_waits() {
     assert_eq!(why(&mut bench, 1), "it runs on 1 worker / all its partitions are leased");
     bench.submit(2, request("0..10", 4));
     bench.submit(3, request("0..10", 4));
-    assert_eq!(why(&mut bench, 3), "all 1 worker are busy with jobs of higher or equal priority: j1, j2");
+    assert_eq!(why(&mut bench, 3), "the only worker is busy with jobs of higher or equal priority: j1, j2");
     bench.say(98, Request::Pause(JobId(3)));
     assert_eq!(why(&mut bench, 3), "it is paused; 'tally resume j3' lets it go on");
     bench.event(Event::StopRequested);

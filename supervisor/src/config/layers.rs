@@ -86,9 +86,16 @@ impl Layers {
         let at = |offset: usize| format!("{file}:{}", line_and_column(text, offset));
         let (table, broken) = DeTable::parse_recoverable(text);
         if !broken.is_empty() {
-            let fault = |error: toml::de::Error| BadSetting {
-                place: at(error.span().map_or(0, |span| span.start)),
-                why: error.message().replace('\n', ", "),
+            let fault = |error: toml::de::Error| {
+                let offset = error.span().map_or(0, |span| span.start);
+                let why = error.message().replace('\n', ", ");
+                let why = match key_at(text, offset) {
+                    Some(key) => {
+                        format!("the value of {key} is no TOML ({why}); words are written in quotes")
+                    }
+                    None => why,
+                };
+                BadSetting { place: at(offset), why }
             };
             return broken.into_iter().map(fault).collect();
         }
@@ -183,6 +190,13 @@ fn plain(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
+/// The key whose value stands at an offset of a text that is no TOML.
+fn key_at(text: &str, offset: usize) -> Option<&'static str> {
+    let line = text.get(..offset)?.rsplit('\n').next()?;
+    let (name, _) = line.split_once('=')?;
+    keys::find(name.trim()).map(|key| key.name)
+}
+
 fn kind_of(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
@@ -217,6 +231,16 @@ mod tests {
         let written: Vec<&str> = lines.iter().filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
         assert_eq!(written, named, "config.toml has them in the same order");
         Configuration::of(&layers).unwrap();
+    }
+
+    #[test]
+    fn a_value_that_is_no_toml_is_told_with_its_key() {
+        let faults = Layers::default().add_toml("retries = 7\nworkers = nonsense\n", "a.toml");
+        let told = faults.first().map(ToString::to_string).unwrap_or_default();
+        assert!(told.starts_with("a.toml:2:11: the value of workers is no TOML ("), "{told}");
+        let faults = Layers::default().add_toml("retries 7\n", "a.toml");
+        let told = faults.first().map(ToString::to_string).unwrap_or_default();
+        assert!(told.starts_with("a.toml:1:") && !told.contains("no TOML"), "{told}");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use tally_machine::Event;
 use tally_protocol::control::{BadCall, INTERFACE, Passed, Reply, Request, SERVICE_INTERFACE};
 use tally_protocol::error::Failure;
-use tally_protocol::varlink::{self, Call, ReplyMessage};
+use tally_protocol::objects::{ObjectReply, QuickReply};
+use tally_protocol::varlink::{self, Call, ReplyMessage, Unreadable};
 use tally_protocol::{ClientId, version};
 use tally_sys::poll::{Interest, Ready};
 use tally_sys::{clock, socket};
@@ -55,7 +56,9 @@ impl Supervisor {
     }
 
     pub(crate) fn admit(&mut self, stream: std::os::unix::net::UnixStream) {
-        let id = match self.clients.admit(stream, clock::monotonic_ns()) {
+        let machine = &self.machine;
+        let may_go = |id| !machine.is_locker(id);
+        let id = match self.clients.admit(stream, clock::monotonic_ns(), may_go) {
             Admission::In(id) => id,
             Admission::InFor(id, quiet) => {
                 self.client_gone(quiet);
@@ -125,8 +128,15 @@ impl Supervisor {
         }
         let message = match client.next_input() {
             Input::Nothing => {
-                self.watch_client(id);
+                // Once its replies are sent, the poll may have nothing new to watch for.
+                if !self.unsent.contains(&id) {
+                    self.watch_client(id);
+                }
                 return;
+            }
+            Input::Quick(call) => {
+                let request = Request::Object(call.request);
+                return self.feed(Event::ClientSaid { client: id, request, more: call.more });
             }
             Input::Garbage(why) => ReplyMessage {
                 error: Some("org.varlink.service.InvalidParameter".to_owned()),
@@ -158,12 +168,13 @@ impl Supervisor {
             _ => Passed::default(),
         };
         let set = passed.set;
-        if set != 0 {
+        if set != 0 && self.files.are_many() {
             // Here, as nothing is on its way to the machine: sets of jobs that it refused are left by now.
             let needed = self.machine.file_sets();
             self.files.keep_only(|kept| kept == set || needed.contains(&kept));
         }
-        let request = Request::from_call_with(call, passed).inspect_err(|_| self.files.drop_set(set))?;
+        let mut request = Request::from_call_with(call, passed).inspect_err(|_| self.files.drop_set(set))?;
+        self.introduce(id, &mut request);
         let more = self.clients.get_mut(id).is_some_and(|client| client.wants_more());
         Ok(Event::ClientSaid { client: id, request, more })
     }
@@ -197,23 +208,48 @@ impl Supervisor {
         Some(ReplyMessage { error: None, parameters, continues: false })
     }
 
-    /// Sends a reply; its next request may be waiting.
+    /// Queues a reply, which goes out when the turn's requests are done; the client's next one may be waiting.
     pub(crate) fn reply(&mut self, id: ClientId, message: &ReplyMessage) {
+        self.reply_with(id, message.continues, |out| varlink::encode(message, out));
+    }
+
+    /// The same for answers about objects, of which there may be very many.
+    pub(crate) fn reply_quickly(&mut self, id: ClientId, reply: &ObjectReply, continues: bool) {
+        self.reply_with(id, continues, |out| varlink::encode(&QuickReply::new(reply, continues), out));
+    }
+
+    fn reply_with(
+        &mut self,
+        id: ClientId,
+        continues: bool,
+        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), Unreadable>,
+    ) {
         let Some(client) = self.clients.get_mut(id) else { return };
-        if self.one_request && !message.continues {
+        if self.one_request && !continues {
             client.close_when_sent();
         }
-        let fate = client.reply(message);
-        self.unsent.insert(id);
+        let fate = client.reply(continues, encode);
+        if client.is_unsent() {
+            self.unsent.insert(id);
+        }
         self.go_on(id, fate);
+    }
+
+    /// Sends what was queued for clients.
+    pub(crate) fn flush_clients(&mut self) {
+        for id in std::mem::take(&mut self.unsent) {
+            let Some(client) = self.clients.get_mut(id) else { continue };
+            let fate = client.write();
+            if fate == Fate::Stays && self.clients.charge(id) {
+                self.watch_client(id);
+            } else {
+                self.client_gone(id);
+            }
+        }
     }
 
     /// Tells the poll what to watch a client for, where that has changed.
     fn watch_client(&mut self, id: ClientId) {
-        // Looked at again once its replies are on their way.
-        if self.unsent.contains(&id) {
-            return;
-        }
         let Some(client) = self.clients.get_mut(id) else { return };
         let interest = client.interest();
         if interest == client.watched {

@@ -30,6 +30,10 @@ impl Supervisor {
         status.busy = Some(count(&["busy"]));
         status.restarting = Some(count(&["starting", "backing-off"]));
         status.store = self.store_view();
+        // Noticed before the next job finds out.
+        if let Some(store) = status.store.as_ref().filter(|store| store.bytes.is_none()) {
+            status.store_error.get_or_insert_with(|| format!("{} was removed", store.path));
+        }
         if !self.private {
             status.limits = self.limits(status, &workers);
         }

@@ -32,4 +32,11 @@ pub(super) fn machine(text: &mut Text, figures: &Figures) {
     text.one("tally_records_refused", Kind::Counter, help, figures.records_refused);
     let help = "Jobs whose newest state the store has refused.";
     text.one("tally_jobs_unrecorded", Kind::Gauge, help, figures.unrecorded);
+    let help = "Grants of named locks and semaphores that are held.";
+    text.one("tally_locks_held", Kind::Gauge, help, figures.locks_held);
+    let help = "Clients that wait for a named lock or semaphore.";
+    text.one("tally_locks_waiting", Kind::Gauge, help, figures.locks_waiting);
+    let help = "Grants of named locks and semaphores.";
+    text.one("tally_locks_granted", Kind::Counter, help, figures.locks_granted);
+    text.one("tally_deadlocks", Kind::Counter, "Deadlocks that were refused.", figures.deadlocks);
 }

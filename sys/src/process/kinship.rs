@@ -96,10 +96,13 @@ pub fn reap_strays(mut is_known: impl FnMut(Pid) -> bool) -> io::Result<Vec<(Pid
     }
 }
 
-/// Sets how readily this process leaves the processor to others: -20 to 19, more is nicer.
-/// Lowering it takes a privilege.
+/// Sets how readily this process leaves the processor to others: 0 to 19, more is nicer.
+/// Lowering it takes a privilege: a process that is nicer than that already stays as it is.
 pub fn set_nice(nice: i32) -> io::Result<()> {
-    Ok(rustix::process::setpriority_process(None, nice)?)
+    if rustix::process::getpriority_process(None)? < nice {
+        rustix::process::setpriority_process(None, nice)?;
+    }
+    Ok(())
 }
 
 /// Whether this process has one thread only; false also if that cannot be told.

@@ -1,6 +1,6 @@
 //! Children that start the running program anew.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
@@ -16,13 +16,41 @@ const RUNNING_PROGRAM: &str = "/proc/self/exe";
 /// What the child is called, in `ps` for example.
 const NAME: &str = "tally";
 
-/// Runs a program that is not this one: no standard input, its output and its errors to `output`.
-pub fn spawn_program(program: &Path, arguments: &[OsString], output: OwnedFd) -> io::Result<Child> {
+/// Runs a program that is not this one, in a directory: no standard input, its output and its errors to `output`. It leads
+/// a process group of its own.
+pub fn spawn_program(
+    program: &Path,
+    arguments: &[OsString],
+    directory: &Path,
+    output: OwnedFd,
+) -> io::Result<Child> {
     let mut command = Command::new(program);
     let errors = output.try_clone()?;
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::from(output)).stderr(Stdio::from(errors));
-    let id = command.process_group(0).spawn()?.id();
+    let id = command.current_dir(directory).process_group(0).spawn()?.id();
     let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
+    Child::adopt_or_end(pid.ok_or_else(|| io::Error::other("learn the pid of a child"))?)
+}
+
+/// Starts a user's command in this process's place in the world: same streams, same process group, same directory, the
+/// descriptors that are not closed on exec, and these variables besides its own. SIGPIPE has its default effect there. A
+/// file that is no program of this system is run by the shell, as `execvp(3)` has it.
+///
+/// # Errors
+/// `NotFound`: there is no such program. Others: it is there and cannot be run.
+pub fn spawn_command<'v>(
+    program: &OsStr,
+    arguments: &[OsString],
+    variables: impl Iterator<Item = (&'v str, OsString)> + Clone,
+) -> io::Result<Child> {
+    let spawned = Command::new(program).args(arguments).envs(variables.clone()).spawn();
+    let spawned = match spawned {
+        Err(why) if why.raw_os_error() == Some(libc::ENOEXEC) => {
+            Command::new("/bin/sh").arg(program).args(arguments).envs(variables).spawn()
+        }
+        other => other,
+    };
+    let pid = i32::try_from(spawned?.id()).ok().and_then(Pid::from_raw);
     Child::adopt_or_end(pid.ok_or_else(|| io::Error::other("learn the pid of a child"))?)
 }
 

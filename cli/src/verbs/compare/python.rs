@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tally_protocol::range::parse_range;
 use tally_reduce::Integer;
@@ -104,13 +104,13 @@ pub(super) fn interpreter() -> Option<PathBuf> {
 }
 
 /// Runs a program to its end and returns its answer. Its processes are this one's, so that their use is counted.
-pub(super) fn run(interpreter: &std::path::Path, program: Program, sum: &Sum) -> Result<String, String> {
+pub(super) fn run(interpreter: &Path, program: Program, sum: &Sum) -> Result<String, String> {
     let told = |why: std::io::Error| why.to_string();
     let text = prelude() + &program.text().replace(TERM, &format!("total += {}\n", sum.term));
     let arguments = ["-c", &text, &sum.end, &sum.start].map(OsString::from);
     let (reader, writer): (OwnedFd, OwnedFd) = fd::pipe().map_err(told)?;
     fd::set_nonblocking(&reader, false).map_err(told)?;
-    let mut child = process::spawn_program(interpreter, &arguments, writer).map_err(told)?;
+    let mut child = process::spawn_program(interpreter, &arguments, Path::new("."), writer).map_err(told)?;
     let mut output = String::new();
     let read = File::from(reader).read_to_string(&mut output);
     let status = child.reap().map_err(told)?;

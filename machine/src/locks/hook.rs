@@ -1,0 +1,148 @@
+//! The machine's side of the book: requests in, answers out, one alarm, and numbers reserved in the store.
+//!
+//! Locks are no jobs: they do not hold up a stop, and while the daemon drains they go on as ever. When it stops, those who
+//! wait are told, unless another program takes over in this process: then book and connections go to that one.
+
+use tally_protocol::ClientId;
+use tally_protocol::control::Reply;
+use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::locks::handover::HandedLocks;
+use tally_protocol::locks::{Acquire, LockReply, LockRequest};
+
+use super::Stamp;
+use crate::Machine;
+use crate::clients::Pending;
+use crate::deadline::Alarm;
+use crate::permission::Who;
+
+impl Machine {
+    fn stamp(&self) -> Stamp {
+        Stamp { now: self.now, wall_ms: self.settings.wall_ms(self.now) }
+    }
+
+    /// A client asks something about locks.
+    pub(crate) fn lock_said(&mut self, client: ClientId, who: Who, request: LockRequest) {
+        let at = self.stamp();
+        match request {
+            LockRequest::Acquire(ask) => self.acquire(client, who, *ask),
+            LockRequest::Release { fence } => {
+                let reply = match self.locks.release(at, client, fence) {
+                    Ok(()) => Reply::Lock(LockReply::Released),
+                    Err(failure) => Reply::Refused(failure),
+                };
+                self.answer(client, reply);
+            }
+            LockRequest::Locks => {
+                let (locks, inversions) = (self.locks.list(at, who), self.locks.inversions());
+                self.answer(client, Reply::Lock(LockReply::Locks { locks, inversions }));
+            }
+            LockRequest::Deadlocks => {
+                let deadlocks = self.locks.deadlocks(who);
+                self.answer(client, Reply::Lock(LockReply::Deadlocks(deadlocks)));
+            }
+        }
+        self.settle_locks();
+    }
+
+    fn acquire(&mut self, client: ClientId, who: Who, ask: Acquire) {
+        if !self.phase.works() && !self.handing_over {
+            return self.answer(client, Reply::Refused(stopping()));
+        }
+        // Nobody writes an idle daemon's store: numbers are reserved once somebody wants one.
+        if !self.records() || !self.phase.works() {
+            self.locks.fences.unbound();
+        } else if let Some(to) = self.locks.fences.ask() {
+            self.reserve_fences(to);
+        }
+        self.wait_for(client, Pending::Lock);
+        let at = self.stamp();
+        self.locks.acquire(at, client, who, ask);
+    }
+
+    /// A connection has ended.
+    pub(crate) fn locker_gone(&mut self, client: ClientId) {
+        let at = self.stamp();
+        self.locks.gone(at, client);
+        self.settle_locks();
+    }
+
+    /// A timeout or a time to live is over.
+    pub(crate) fn locks_due(&mut self) {
+        let at = self.stamp();
+        self.locks.tick(at);
+        self.settle_locks();
+    }
+
+    /// Fencing numbers below this one are reserved, or the store refuses to: the clock is left then, and enough.
+    pub(crate) fn fences_reserved(&mut self, to: u64) {
+        let at = self.stamp();
+        self.locks.fences.reserved(to);
+        self.locks.go_on(at);
+        self.settle_locks();
+    }
+
+    /// Nothing is reserved any more.
+    pub(crate) fn fences_unbound(&mut self) {
+        let at = self.stamp();
+        self.locks.fences.unbound();
+        self.locks.go_on(at);
+        self.settle_locks();
+    }
+
+    fn settle_locks(&mut self) {
+        for (client, reply) in self.locks.take_told() {
+            self.wait_for(client, Pending::Nothing);
+            self.answer(client, reply);
+        }
+        match self.locks.next_due() {
+            Some(due) => self.alarms.set(Alarm::Locks, due),
+            None => self.alarms.clear(Alarm::Locks),
+        }
+    }
+
+    /// Whether another program will go on when this one stops. Who was kept waiting for that hears if it will not.
+    pub(crate) fn hand_over(&mut self, locks: bool) {
+        self.handing_over = locks;
+        if !self.phase.works() {
+            self.send_lockers_away();
+        }
+    }
+
+    /// The end is near: those who wait hear of it, unless somebody takes over.
+    pub(crate) fn send_lockers_away(&mut self) {
+        if !self.handing_over {
+            self.locks.send_away(&stopping());
+            self.settle_locks();
+        }
+    }
+
+    /// Whether a connection holds or waits for a lock, and must not make room for others.
+    #[must_use]
+    pub fn is_locker(&self, client: ClientId) -> bool {
+        self.locks.is_busy(client)
+    }
+
+    /// Locks and their connections, for another program that takes over.
+    #[must_use]
+    pub fn hand_over_locks(&self) -> HandedLocks {
+        self.locks.hand_over(self.stamp())
+    }
+
+    /// Takes over what another program had. Its connections have come already; those that turn out to hold nothing are no
+    /// lockers then.
+    pub(crate) fn take_over_locks(&mut self, handed: HandedLocks) {
+        let at = self.stamp();
+        let clients = &self.clients;
+        self.locks.take_over(at, handed, |client| clients.get(&client).map(|known| known.who.uid));
+        let waiting: Vec<ClientId> =
+            self.clients.keys().copied().filter(|&client| self.locks.waits(client)).collect();
+        for client in waiting {
+            self.wait_for(client, Pending::Lock);
+        }
+        self.settle_locks();
+    }
+}
+
+fn stopping() -> Failure {
+    Failure::new(ErrorCode::Stopping, "the daemon is stopping")
+}

@@ -1,0 +1,147 @@
+//! Queues: order, waiting, leases, deaths, the end.
+
+use tally_protocol::objects::Receipt;
+
+use super::*;
+
+fn receipt(result: &ObjectResult) -> Receipt {
+    result.receipt.as_ref().unwrap().parse().unwrap()
+}
+
+fn acknowledge(receipt: Receipt) -> Verb {
+    Verb::Queue(QueueVerb::Acknowledge(receipt))
+}
+
+fn bounded(verb: Verb, capacity: Option<u64>, deliveries: Option<u32>) -> Operation {
+    let creation = Creation { capacity, deliveries, ..Creation::default() };
+    Operation { creation: Some(Box::new(creation)), ..Operation::new("q", verb) }
+}
+
+/// Who was told, and the value each got.
+fn got(told: Told) -> Vec<(u64, String)> {
+    let one = |(client, reply): (u64, Result<ObjectReply, Failure>)| match reply {
+        Ok(ObjectReply::Result { result }) => (client, value_of(&result)),
+        Ok(other) => panic!("{other:?}"),
+        Err(failure) => (client, format!("{:?}", failure.code)),
+    };
+    told.into_iter().map(one).collect()
+}
+
+fn pairs(expected: &[(u64, &str)]) -> Vec<(u64, String)> {
+    expected.iter().map(|&(client, value)| (client, value.to_owned())).collect()
+}
+
+#[test]
+fn who_waits_is_served_in_the_order_of_coming() {
+    let mut bench = Bench::new();
+    for client in [2, 3, 4] {
+        assert_eq!(bench.at(client, "q", take()), vec![]);
+    }
+    bench.gone(3);
+    assert_eq!(got(bench.at(1, "q", put(&[10, 20, 30]))), pairs(&[(1, "nothing"), (2, "10"), (4, "20")]));
+    assert_eq!(value_of(&bench.done("q", take())), "30");
+}
+
+#[test]
+fn a_full_queue_lets_its_producers_wait_in_order() {
+    let mut bench = Bench::new();
+    bench.operate(1, bounded(put(&[1, 2]), Some(2), None));
+    for (client, item) in [(2, 3), (3, 4)] {
+        assert_eq!(bench.at(client, "q", put(&[item])), vec![]);
+    }
+    assert_eq!(bench.refused("q", put(&[1, 2, 3])).0, ErrorCode::TooMany, "it would never fit");
+    let now = Operation { timeout_ms: Some(0), ..Operation::new("q", put(&[9])) };
+    assert_eq!(only_refusal(bench.operate(1, now)).1, "could not put into queue q: it is full, with 2 items");
+    let soon = Operation { timeout_ms: Some(10), ..Operation::new("q", put(&[9])) };
+    assert_eq!(bench.operate(4, soon), vec![]);
+    let (code, why) = only_refusal(bench.later(10));
+    assert_eq!((code, why.as_str()), (ErrorCode::TimedOut, "could not wait for room in queue q: timed out"));
+    assert_eq!(got(bench.at(1, "q", take())), pairs(&[(1, "1"), (2, "nothing")]));
+    assert_eq!(got(bench.at(1, "q", take())), pairs(&[(1, "2"), (3, "nothing")]));
+    assert_eq!(value_of(&bench.done("q", take())), "3");
+    assert_eq!(value_of(&bench.done("q", take())), "4");
+}
+
+#[test]
+fn what_a_dead_consumer_had_comes_back_in_its_place() {
+    let mut bench = Bench::new();
+    bench.done("q", put(&[1, 2, 3]));
+    let one = only_result(bench.at(2, "q", lease()));
+    assert_eq!((value_of(&one), one.deliveries), ("1".to_owned(), Some(1)));
+    assert_eq!(value_of(&only_result(bench.at(3, "q", lease()))), "2");
+    bench.gone(2);
+    let again = only_result(bench.at(3, "q", lease()));
+    assert_eq!((value_of(&again), again.deliveries), ("1".to_owned(), Some(2)), "before 3, which never left");
+    let late = bench.refused("q", acknowledge(receipt(&one)));
+    assert_eq!(
+        late,
+        (ErrorCode::Conflict, "could not acknowledge to queue q: nobody has item 1.1 any more".to_owned())
+    );
+    bench.done("q", acknowledge(receipt(&again)));
+    assert_eq!(bench.refused("q", acknowledge(receipt(&again))).0, ErrorCode::Conflict, "once");
+    assert_eq!(value_of(&bench.done("q", lease())), "3");
+}
+
+#[test]
+fn what_comes_back_goes_to_who_waits() {
+    let mut bench = Bench::new();
+    bench.done("q", put(&[1]));
+    bench.at(2, "q", lease());
+    assert_eq!(bench.at(3, "q", lease()), vec![]);
+    assert_eq!(got(bench.gone(2)), pairs(&[(3, "1")]));
+    let timed = Verb::Queue(QueueVerb::Get { take: false, lease_ms: Some(100) });
+    assert_eq!(bench.at(4, "q", timed), vec![]);
+    assert_eq!(got(bench.gone(3)), pairs(&[(4, "1")]));
+    assert_eq!(bench.at(5, "q", lease()), vec![]);
+    assert_eq!(got(bench.later(100)), pairs(&[(5, "1")]), "its time was over");
+    assert_eq!(bench.gone(4), vec![], "it has nothing any more");
+}
+
+#[test]
+fn an_item_that_kills_its_consumers_dies() {
+    let mut bench = Bench::new();
+    bench.operate(1, bounded(put(&[1, 2]), None, Some(2)));
+    for client in [2, 3] {
+        assert_eq!(value_of(&only_result(bench.at(client, "q", lease()))), "1");
+        bench.gone(client);
+    }
+    let two = only_result(bench.at(4, "q", lease()));
+    assert_eq!(value_of(&two), "2");
+    bench.done("q", Verb::Queue(QueueVerb::Return(receipt(&two))));
+    let size = bench.done("q", Verb::Queue(QueueVerb::Size));
+    assert_eq!((size.length, size.leased, size.dead), (Some(1), Some(0), Some(1)));
+    let dead = bench.done("q", Verb::Queue(QueueVerb::Dead(0)));
+    assert_eq!(dead.values, Some(vec![1.into()]));
+    assert_eq!(bench.done("q", Verb::Queue(QueueVerb::Revive)).length, Some(1));
+    assert_eq!(value_of(&bench.done("q", take())), "1", "in its place");
+}
+
+#[test]
+fn a_closed_queue_is_drained_and_then_closed() {
+    let mut bench = Bench::new();
+    bench.operate(1, bounded(put(&[1]), Some(1), None));
+    assert_eq!(bench.at(5, "q", put(&[2])), vec![]);
+    assert_eq!(got(bench.at(1, "q", Verb::Queue(QueueVerb::Close))), pairs(&[(1, "nothing"), (5, "Closed")]));
+    assert_eq!(
+        bench.refused("q", put(&[3])),
+        (ErrorCode::Closed, "could not put into queue q: it is closed".into())
+    );
+    let one = only_result(bench.at(2, "q", lease()));
+    // As long as an item may come back nobody is sent away.
+    assert_eq!(bench.at(3, "q", lease()), vec![]);
+    assert_eq!(got(bench.gone(2)), pairs(&[(3, "1")]));
+    assert_eq!(bench.at(4, "q", lease()), vec![]);
+    let again = Receipt { delivery: 2, ..receipt(&one) };
+    assert_eq!(got(bench.at(1, "q", acknowledge(again))), pairs(&[(1, "nothing"), (4, "Closed")]));
+    assert_eq!(bench.refused("q", lease()).0, ErrorCode::Closed);
+    bench.done("q", Verb::Queue(QueueVerb::Close));
+}
+
+#[test]
+fn who_gives_up_lets_those_behind_pass() {
+    let mut bench = Bench::new();
+    bench.operate(1, bounded(put(&[1]), Some(2), None));
+    assert_eq!(bench.at(2, "q", put(&[2, 3])), vec![]);
+    assert_eq!(bench.at(3, "q", put(&[4])), vec![]);
+    assert_eq!(got(bench.gone(2)), pairs(&[(3, "nothing")]));
+}
