@@ -88,7 +88,9 @@ pub(crate) struct Supervisor {
     pub(crate) told: BTreeSet<String>,
     /// Counts processes that the system killed for want of memory, where it does.
     pub(crate) oom_kills: OomKills,
-    /// A private supervisor: it is over with its one client's one request.
+    /// It lives for one command, and ends with its one client.
+    pub(crate) private: bool,
+    /// Its client makes one request, and is hung up on after that.
     pub(crate) one_request: bool,
     /// Whoever started this process and wants to hear how it is.
     pub(crate) service: Service,
@@ -154,6 +156,7 @@ impl Supervisor {
             ended: false,
             told: BTreeSet::new(),
             oom_kills: OomKills::default(),
+            private: false,
             one_request: false,
             service: Service::default(),
             heard: 0,

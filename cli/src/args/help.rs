@@ -2,6 +2,8 @@
 //!
 //! Every line fits 80 columns. Examples come first, with what they print.
 
+use tally_protocol::error::{ErrorCode, Failure};
+
 /// One sentence.
 pub(crate) const ABOUT: &str = "exact parallel sums and other reductions that survive a dying worker";
 
@@ -15,7 +17,7 @@ tally - exact parallel sums and other reductions that survive a dying worker
   tally sum 0..1e12 --detach               runs in the daemon; prints a job id
 
 Compute   sum product min max count mean variance stddev   reduce factorial
-          running compare
+          running batch compare
 Share     value dict list queue event barrier stats objects watch
           lock semaphore locks deadlocks
 Jobs      jobs show explain wait result follow cancel pause resume retry
@@ -54,6 +56,7 @@ Compute
   reduce LIST                                      several in one pass
   factorial N                                      product of 1..=N
   running LIST [FILE]                              the reduction after each line
+  batch FILE|-                                     many jobs, one a line
   compare SOURCE...                                inline, threads, processes
   lab STUDY                                        races, locks, deadlocks shown
 Share between processes, in a daemon
@@ -133,6 +136,13 @@ examples! {
     RUNNING = "  printf '10\\n4\\n22\\n-6\\n' | tally running min
                                     10 4 4 -6, each as soon as its line came
   tally running sum,count,mean prices.txt --on-bad skip";
+    BATCH = "  printf '%s\\n' 'sum 0..10' 'sum 0..x' 'max -5..5' | tally batch - --ordered
+                                    1<TAB>45 and 3<TAB>4; line 2 fails alone
+  tally batch jobs.txt --in-flight 200
+  tally batch jobs.jsonl --json     {\"reductions\":[\"sum\"],\"sources\":[\"0..10\"]}
+
+Each line of the answer begins with the number of the line that asked. A line is
+a reduction as on the command line, quoted as in a shell; '#' begins a comment.";
     COMPARE = "  tally compare 0..1e9
   tally compare 0..1e8 --of 'sqrt(i)' --workers 4 --plot out.svg
   tally compare 0..1e8 --transports --json";
@@ -219,6 +229,11 @@ examples! {
   tally help exit-codes";
 }
 
+/// Why a line of a batch that asks for a text has none.
+pub(super) fn no_job() -> Failure {
+    Failure::new(ErrorCode::BadUsage, "could not find a job on the line").hint("for example: sum 0..100")
+}
+
 /// A command line that works, for an error about a missing argument.
 pub(super) fn example(command: &str) -> Option<&'static str> {
     Some(match command {
@@ -236,6 +251,7 @@ pub(super) fn example(command: &str) -> Option<&'static str> {
             "tally jobs --all lists their ids"
         }
         "config" => "tally config show",
+        "batch" => "tally batch jobs.txt",
         "value" => "tally value hits add 1",
         "dict" => "tally dict prices set apple 0.5",
         "list" => "tally list steps push one",
@@ -339,6 +355,7 @@ its schema: {\"schema\":\"tally.result/1\",...}
   tally.objects/1   objects               tally.watch/1     watch, one a line
   tally.fill/1      what was read from standard input into an object
   tally.running/1   running, one object for each line
+  tally.batch/1     batch, one object for each job
   tally.progress/1  --progress json: lines on standard error
   tally.error/1     on standard error, when a request could not be made
 
