@@ -63,6 +63,9 @@ Share between processes, in a daemon
   value dict list queue NAME ...                   data, one operation each
   event barrier stats NAME ...                     wait, meet, count
   objects [rm NAME]  watch NAME                    what is there, what changes
+  lock NAME -- CMD...                              CMD runs holding the lock
+  semaphore NAME --permits N -- CMD...             the same with one of N
+  locks  deadlocks                                 who has what; those refused
 Jobs of a daemon
   jobs                  list them            cancel JOB...  end them
   show JOB              all about one        pause JOB      no more work
@@ -70,10 +73,6 @@ Jobs of a daemon
   wait JOB...           until they end       retry JOB      go on after a
   result JOB            the answer                          failure
   follow JOB            progress, then the answer
-Shared by commands, kept by the daemon
-  lock NAME -- CMD...                    CMD runs while it holds the lock
-  semaphore NAME --permits N -- CMD...   while it holds one of N permits
-  locks                 who has what         deadlocks      those refused
 The daemon
   daemon                run it               drain          finish jobs, end
   status                does it run?         stop [--now]   end
