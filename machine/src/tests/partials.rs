@@ -128,7 +128,12 @@ fn each_word_extends_the_time_a_worker_may_be_silent() {
 #[test]
 fn a_kernel_that_fails_ends_its_job_and_names_the_range() {
     let mut bench = halves();
-    let failed = FromWorker::Failed { lease: lease("j1/1.1"), why: "divide 7 by zero".into() };
+    let failed = FromWorker::Failed {
+        lease: lease("j1/1.1"),
+        why: "divide 7 by zero".into(),
+        place: None,
+        hint: None,
+    };
     assert_eq!(
         bench.said(2, failed),
         [
@@ -151,7 +156,7 @@ fn words_that_make_no_sense_harm_nobody() {
         FromWorker::Started { lease: lease("j7/0.1") },
         FromWorker::Progress { lease: lease("j1/1.1"), done: u64::MAX },
         FromWorker::Progress { lease: lease("j1/0.1"), done: u64::MAX },
-        FromWorker::Failed { lease: lease("j1/1.1"), why: "be".into() },
+        FromWorker::Failed { lease: lease("j1/1.1"), why: "be".into(), place: None, hint: None },
         FromWorker::Cancelled { lease: lease("j1/1.1") },
     ] {
         assert_eq!(bench.said(1, said.clone()), NOTHING, "{said:?}");
