@@ -32,8 +32,10 @@ pub(crate) fn roles() -> Roles<'static> {
 
 fn private(options: &PrivateOptions) -> Result<PrivateSupervisor, Failure> {
     let flags = flags(options.workers, options.transport, options.start);
-    let private =
-        tally_supervisor::start_private(&tally_supervisor::PrivateOptions { flags }, tally_worker::run)?;
+    let private = tally_supervisor::start_private(
+        &tally_supervisor::PrivateOptions { flags, many_requests: options.many_requests },
+        tally_worker::run,
+    )?;
     Ok(PrivateSupervisor { stream: private.stream, child: Some(private.child) })
 }
 

@@ -322,7 +322,8 @@ fn a_long_answer_keeps_nobody_waiting() {
     let product = json!({ "reductions": ["product"], "sources": [format!("1..={NUMBER}")], "detach": true });
     let job = client.submit(&product, false)["job"].as_str().expect("an id").to_owned();
     let mut show = || client.call("io.tally.Show", &json!({ "job": job }))["job"].take();
-    let whole = until("all of it", || Some(show()).filter(|job| job["elements_done"] == NUMBER.to_string()));
+    let all = NUMBER.to_string();
+    let whole = until("all of it", || Some(show()).filter(|job| job["elements_done"] == all.as_str()));
     assert_eq!(whole["state"], "running", "the daemon answers between the last partial and the answer");
     assert_eq!(whole["results"], Value::Null);
     let done = until("its answer", || Some(show()).filter(|job| job["state"] != "running"));

@@ -121,6 +121,29 @@ fn coroutines_take_turns_and_processes_share_nothing() {
 }
 
 #[test]
+fn every_study_has_a_drawing() {
+    let world = World::new(BINARY);
+    let plot = world.path().join("out.svg");
+    for words in [
+        &["deadlock", "--count", "5", "--timeout", "20ms"][..],
+        &["philosophers", "--count", "5"],
+        &["producer-consumer", "--count", "50"],
+        &["locks", "--count", "50", "--processes", "1"],
+        &["coroutines"],
+        &["processes"],
+    ] {
+        study(&world, &[words, &["--plot", plot.to_str().unwrap()]].concat());
+        let svg = std::fs::read_to_string(&plot).unwrap();
+        assert!(
+            svg.starts_with("<svg ") && svg.contains("class=\"c0\"") | svg.contains("class=\"l0\""),
+            "{svg}"
+        );
+        std::fs::remove_file(&plot).unwrap();
+    }
+    world.finish();
+}
+
+#[test]
 fn options_without_use_are_refused() {
     let world = World::new(BINARY);
     let why = "tally: could not use --processes with 'lab coroutines': it has no use for it";
@@ -151,6 +174,25 @@ fn an_interrupt_ends_a_comparison_and_all_its_processes() {
         // The product is a long one: some way of running it is under way for as long as it takes us.
         let running = world.start(["compare", "1..3000000", "--reduce", "product", "--workers", "2"]);
         until("the measured process", || (world.processes().len() > 1).then_some(()));
+        running.signal(signal);
+        assert_eq!(running.finish().code(), 128 + signal.raw());
+        world.await_nobody();
+    }
+    world.finish();
+}
+
+#[test]
+fn programs_in_python_end_with_the_comparison() {
+    if !std::path::Path::new("/usr/bin/python3").exists() {
+        return;
+    }
+    let world = World::new(BINARY);
+    for signal in [Signal::Int, Signal::Kill] {
+        let words = ["compare", "0..12_000_000", "--workers", "1", "--python", "always"];
+        let running = world.start(words);
+        // A main process with children of its own.
+        let python = || world.processes().iter().filter(|process| process.name.starts_with("python")).count();
+        until("a program with children", || (python() >= 3).then_some(()));
         running.signal(signal);
         assert_eq!(running.finish().code(), 128 + signal.raw());
         world.await_nobody();
@@ -205,8 +247,13 @@ fn the_same_job_in_every_way() {
     let report = object(&finished.stdout);
     assert_eq!(report["results"][0]["value"], "44999850000");
     assert_eq!(report["same"], true);
-    let runs = report["runs"].as_array().unwrap();
+    let (python, runs): (Vec<_>, Vec<_>) =
+        report["runs"].as_array().unwrap().iter().partition(|run| run["mode"] == "python");
     assert_eq!(runs.len(), 1 + 2 + 2 + 5);
+    // Where there is a python3, its programs answer the same.
+    let programs: Vec<&Value> = python.iter().map(|run| &run["program"]).collect();
+    let all = ["one thread", "two threads", "two processes", "process pool"];
+    assert!(programs.is_empty() || programs == all, "{programs:?}");
     for run in runs {
         assert!(run["cpu_us"].as_u64() > Some(0) && run["peak_bytes"].as_u64() > Some(1 << 20), "{run}");
     }
@@ -214,6 +261,16 @@ fn the_same_job_in_every_way() {
     let text = world.run(["compare", "0..1000", "--of", "i * i", "--workers", "1", "--reduce", "max,count"]);
     assert!(text.stdout.contains("answer: max 998,001, count 1,000, the same each time"), "{}", text.stdout);
     assert_eq!(world.run(["compare", "0..10", "--mode", "threads"]).code(), 2);
+    let squares =
+        ["compare", "5..1000", "--of", "i * i % 7", "--workers", "1", "--python", "always", "--json"];
+    assert_eq!(object(&world.run(squares).stdout)["same"], true);
+    let never = world.run(["compare", "0..10", "--workers", "1", "--python", "never"]);
+    assert!(never.code() == 0 && !never.stdout.contains("python"), "{}", never.stdout);
+    let none = world.run(["compare", "0..10", "--workers", "1", "--reduce", "max", "--python", "always"]);
+    assert_eq!(
+        none.stderr,
+        "tally: note: the programs in Python are left out: they can only add up a range of integers\n"
+    );
     world.finish();
 }
 

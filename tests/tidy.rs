@@ -147,6 +147,8 @@ fn every_document_that_is_named_is_there() {
     for document in [
         "README.md",
         "docs/architecture.md",
+        "docs/batch.md",
+        "docs/book/index.md",
         "docs/configuration.md",
         "docs/expressions.md",
         "docs/lab.md",

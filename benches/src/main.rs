@@ -8,6 +8,7 @@
 
 mod add;
 mod aside;
+mod batch;
 mod csv;
 mod expr;
 mod float_sum;
@@ -37,6 +38,7 @@ const ALL: &[Bench] = &[
     ("kill", kill::replacement),
     ("locks", locks::named_locks),
     ("add-job", add::add_job),
+    ("batch", batch::small_jobs),
     ("idle", idle::a_minute),
     ("float-sum", float_sum::columns),
     ("csv", csv::columns),

@@ -3,6 +3,7 @@
 //! This is only what was typed; `meaning` turns it into what it means. Parsing goes through `marks` (negative
 //! numbers) and every refusal through `refusal` (the form of the contract's errors).
 
+pub(crate) mod batch;
 pub(crate) mod help;
 pub(crate) mod locks;
 mod marks;
@@ -101,6 +102,9 @@ pub(crate) enum Command {
     /// Compute the factorial of N, the product of 1..=N
     #[command(before_long_help = help::FACTORIAL)]
     Factorial(FactorialArgs),
+    /// Run many jobs, one a line of a file or of standard input
+    #[command(before_long_help = help::BATCH)]
+    Batch(batch::BatchArgs),
     /// Read numbers, one a line, and print the reduction so far after each
     #[command(before_long_help = help::RUNNING)]
     Running(studies::RunningArgs),

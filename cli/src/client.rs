@@ -29,6 +29,8 @@ pub struct Client {
     stream: UnixStream,
     replies: Splitter,
     greeting: Greeting,
+    /// Requests that will be sent together.
+    held: Vec<u8>,
     /// The supervisor had stopped reading before the last request was sent as a whole.
     unread: bool,
     /// The daemon's socket; `None` for a private supervisor.
@@ -61,7 +63,7 @@ impl Client {
     #[must_use]
     pub fn over(stream: UnixStream) -> Self {
         let replies = Splitter::new(limits::REPLY_BYTES_MAX);
-        Self { stream, replies, greeting: Greeting::Over, unread: false, socket: None }
+        Self { stream, replies, greeting: Greeting::Over, held: Vec::new(), unread: false, socket: None }
     }
 
     pub(crate) fn to_daemon(stream: UnixStream, socket: &Path) -> Self {
@@ -134,13 +136,8 @@ impl Client {
 
     /// Sends requests in one write, without waiting for replies.
     pub(crate) fn send_all(&mut self, requests: &[Request]) -> Result<(), Failure> {
-        let mut bytes = Vec::new();
-        if self.greeting == Greeting::Unsaid {
-            encode(&Request::Hello(CONTROL), false, &mut bytes)?;
-            self.greeting = Greeting::Unanswered;
-        }
-        requests.iter().try_for_each(|request| encode(request, false, &mut bytes))?;
-        self.write(&bytes)
+        requests.iter().try_for_each(|request| self.hold(request))?;
+        self.send_held()
     }
 
     /// The same with descriptors that belong to the request.
@@ -177,6 +174,42 @@ impl Client {
             }
         }
         self.write(rest)
+    }
+
+    /// Puts a request behind those that `send_held` will send together.
+    ///
+    /// # Errors
+    /// When it is too long.
+    pub(crate) fn hold(&mut self, request: &Request) -> Result<(), Failure> {
+        if self.greeting == Greeting::Unsaid {
+            encode(&Request::Hello(CONTROL), false, &mut self.held)?;
+            self.greeting = Greeting::Unanswered;
+        }
+        let before = self.held.len();
+        encode(request, false, &mut self.held).inspect_err(|_| self.held.truncate(before))
+    }
+
+    /// Sends what was held back, in one write.
+    ///
+    /// # Errors
+    /// When the system refuses it. A daemon that has gone is told of by the next read.
+    pub(crate) fn send_held(&mut self) -> Result<(), Failure> {
+        let bytes = std::mem::take(&mut self.held);
+        let sent = if bytes.is_empty() { Ok(()) } else { self.write(&bytes) };
+        self.held = bytes;
+        self.held.clear();
+        sent
+    }
+
+    /// The next reply if it is here as a whole, be it one that reports a failure.
+    ///
+    /// # Errors
+    /// When what came is no reply, or the versions do not fit.
+    pub(crate) fn take_any(&mut self) -> Result<Option<ReplyMessage>, Failure> {
+        if self.greeting == Greeting::Unanswered && !self.take_greeting()? {
+            return Ok(None);
+        }
+        self.take_message()
     }
 
     /// Whether the supervisor cannot have taken the last request in: it had stopped reading before.

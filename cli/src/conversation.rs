@@ -3,6 +3,7 @@
 //! The first interrupt is the verb's to answer; while the conversation ends, another one leaves at once. It must
 //! never leave a private supervisor behind that does not end by itself: one that takes too long is killed.
 
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use tally_protocol::control::Request;
@@ -25,6 +26,7 @@ const EXIT_MS_MAX: u64 = 2_000;
 const SOCKET: usize = 0;
 const SIGNALS: usize = 1;
 const CHILD: usize = 2;
+const INPUT: usize = 3;
 
 /// The signals that interrupt a command.
 pub(crate) fn interrupts() -> Result<SignalStream, Failure> {
@@ -137,6 +139,28 @@ impl Conversation {
         }
     }
 
+    /// Watches an input, too; false for a file, which never has anything to wait for.
+    pub(crate) fn watch_input(&self, input: impl AsFd) -> bool {
+        self.poll.watch(input, INPUT, Interest::READ).is_ok()
+    }
+
+    /// Watches it no more.
+    pub(crate) fn forget_input(&self, input: impl AsFd) {
+        drop(self.poll.forget(input));
+    }
+
+    /// Waits until there is something to read, from the supervisor or from the input, or somebody wants the command to
+    /// end; without `wait` only looks.
+    pub(crate) fn wake(&mut self, wait: bool) -> Result<Wake, Failure> {
+        let woken = self.wait((!wait).then_some(0))?;
+        if woken.socket {
+            self.client.read_more().map_err(|failure| self.with_exit(failure))?;
+        } else if woken.child {
+            return Err(self.with_exit(Failure::new(ErrorCode::SupervisorGone, "")));
+        }
+        Ok(Wake { signal: woken.signal, input: woken.input })
+    }
+
     /// Hangs up; [`Conversation::go_on_with`] or [`Conversation::end`] come next.
     pub(crate) fn leave(&mut self) {
         self.client.hang_up();
@@ -224,7 +248,8 @@ impl Conversation {
     fn wait(&mut self, until_ns: Option<u64>) -> Result<Woken, Failure> {
         wait(&mut self.poll, &mut self.ready, until_ns)?;
         let readable = |key| self.ready.iter().any(|ready| ready.key == key);
-        let mut woken = Woken { socket: readable(SOCKET), child: readable(CHILD), signal: None };
+        let mut woken =
+            Woken { socket: readable(SOCKET), child: readable(CHILD), input: readable(INPUT), signal: None };
         if readable(SIGNALS) {
             let pending = self.signals.pending().map_err(|why| system("read signals", &why))?;
             woken.signal = pending.first().copied();
@@ -237,7 +262,17 @@ impl Conversation {
 struct Woken {
     socket: bool,
     child: bool,
+    input: bool,
     signal: Option<Signal>,
+}
+
+/// What there is besides replies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wake {
+    /// Somebody wants the command to end.
+    pub(crate) signal: Option<Signal>,
+    /// The input can be read.
+    pub(crate) input: bool,
 }
 
 fn wait(poll: &mut Poll, ready: &mut Vec<Ready>, until_ns: Option<u64>) -> Result<(), Failure> {

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod batch;
 mod client;
 mod conversation;
 pub mod exit_code;

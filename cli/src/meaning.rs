@@ -24,6 +24,7 @@ use crate::suggest;
 use crate::surroundings::Surroundings;
 use crate::verbs::compare::Comparison;
 use crate::verbs::running::Running;
+use batch::Batch;
 
 pub(crate) use locks::{Holding, TOKEN};
 
@@ -66,6 +67,8 @@ pub(crate) enum Verb {
     Lab(StudyOptions, Option<PathBuf>),
     /// A reduction after each line.
     Running(Running),
+    /// Many reductions, one a line.
+    Batch(Batch),
     /// The same job in several ways.
     Compare(Box<Comparison>),
     /// Settings.
@@ -168,6 +171,9 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
             return Ok(Verb::Config(Reach::of(socket, around), settings_ask(args)?));
         }
         Some(Command::Lab(args)) => return Ok(studies::lab(args)),
+        Some(Command::Batch(args)) => {
+            return Ok(Verb::Batch(batch::batch(args, verbose, Socket::of(socket, around))?));
+        }
         Some(Command::Running(args)) => return studies::running(args),
         Some(Command::Compare(args)) => return studies::compare(*args, Socket::of(socket, around)),
         Some(Command::Lock(args)) => return Ok(locks::lock(args, Reach::of(socket, around), around)),
@@ -284,13 +290,7 @@ fn plan(
     socket: Socket,
 ) -> Result<Verb, Failure> {
     let ReductionArgs { sources, options } = args;
-    let ranges = sources.iter().filter(|source| inputs::is_range(source)).count();
-    let opened = match ranges {
-        0 => Some(inputs::open(&sources)?),
-        _ if ranges == sources.len() => None,
-        _ => return Err(bad("could not fold ranges and files in one job").hint("run one command for each")),
-    };
-    let sources = opened.as_ref().map_or(sources, |opened| opened.names.clone());
+    let opened = open(&sources)?;
     if options.detach && sources.iter().any(|source| source == "-") {
         return Err(bad(
             "could not detach the job: standard input would be gone after a restart of the daemon",
@@ -299,9 +299,30 @@ fn plan(
     check_company(&options, &socket)?;
     let place = place_of(&options, socket.reach)?;
     let progress = options.progress.unwrap_or_default();
-    let request = JobRequest {
+    let request = request(reductions, sources, options, opened.as_ref(), verbose);
+    let (inputs, facts) = opened.map(|opened| (opened.inputs, opened.facts)).unwrap_or_default();
+    Ok(Verb::Reduce(Box::new(Plan { spec: request.check_with(0, facts)?, place, progress, names, inputs })))
+}
+
+/// The files that sources name; none if they are ranges.
+fn open(sources: &[String]) -> Result<Option<inputs::Opened>, Failure> {
+    match sources.iter().filter(|source| inputs::is_range(source)).count() {
+        0 => inputs::open(sources).map(Some),
+        ranges if ranges == sources.len() => Ok(None),
+        _ => Err(bad("could not fold ranges and files in one job").hint("run one command for each")),
+    }
+}
+
+fn request(
+    reductions: &[Reduction],
+    sources: Vec<String>,
+    options: ReductionOptions,
+    opened: Option<&inputs::Opened>,
+    breakdown: bool,
+) -> JobRequest {
+    JobRequest {
         reductions: reductions.iter().map(|one| one.name().to_owned()).collect(),
-        sources,
+        sources: opened.map_or(sources, |opened| opened.names.clone()),
         of: options.of,
         filter: options.filter,
         by: options.by,
@@ -324,10 +345,8 @@ fn plan(
         transport: options.transport,
         start: options.start,
         detach: options.detach,
-        breakdown: verbose,
-    };
-    let (inputs, facts) = opened.map(|opened| (opened.inputs, opened.facts)).unwrap_or_default();
-    Ok(Verb::Reduce(Box::new(Plan { spec: request.check_with(0, facts)?, place, progress, names, inputs })))
+        breakdown,
+    }
 }
 
 fn place_of(options: &ReductionOptions, reach: Reach) -> Result<Place, Failure> {
@@ -350,8 +369,12 @@ fn place_of(options: &ReductionOptions, reach: Reach) -> Result<Place, Failure> 
         }
         return Ok(Place::Here(fold));
     }
-    let private =
-        PrivateOptions { workers: options.workers, transport: options.transport, start: options.start };
+    let private = PrivateOptions {
+        workers: options.workers,
+        transport: options.transport,
+        start: options.start,
+        many_requests: false,
+    };
     match (options.detach, options.local) {
         (true, true) => Err(bad("could not detach the job: --local never uses a daemon")),
         (true, false) => Ok(Place::Daemon(reach)),
@@ -398,6 +421,7 @@ fn bad(message: impl Into<String>) -> Failure {
     Failure::new(ErrorCode::BadUsage, message)
 }
 
+pub(crate) mod batch;
 mod locks;
 pub(crate) mod objects;
 mod studies;

@@ -94,8 +94,12 @@ pub(crate) fn unreachable(socket: &Path, why: &io::Error, named: bool) -> Failur
 
 /// What the system says, without its number.
 pub(crate) fn reason(why: &io::Error) -> String {
-    let text = why.to_string();
-    let text = text.split_once(" (os error").map_or(text.as_str(), |(text, _)| text);
+    plain(&why.to_string())
+}
+
+/// The same of its text.
+pub(crate) fn plain(text: &str) -> String {
+    let text = text.split_once(" (os error").map_or(text, |(text, _)| text);
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }

@@ -56,6 +56,8 @@ pub struct PrivateOptions {
     pub transport: Option<Transport>,
     /// Start method of its workers.
     pub start: Option<StartMethod>,
+    /// The command makes more than one request.
+    pub many_requests: bool,
 }
 
 /// A private supervisor that runs.

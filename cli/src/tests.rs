@@ -145,7 +145,10 @@ fn a_sum_under_a_private_supervisor() {
     let [Request::Submit(spec)] = &heard[..] else { panic!("{heard:?}") };
     assert_eq!((spec.elements, spec.request.workers), (10, Some(3)));
     let text = format!("{options:?}");
-    assert_eq!(text, "PrivateOptions { workers: Some(3), transport: Some(Pipe), start: Some(Spawn) }");
+    assert_eq!(
+        text,
+        "PrivateOptions { workers: Some(3), transport: Some(Pipe), start: Some(Spawn), many_requests: false }"
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! A verb returns its exit code, or the failure that ends the command; it prints nothing but through the terminal.
 
+mod batch;
 mod cancel;
 mod change;
 pub(crate) mod compare;
@@ -65,6 +66,7 @@ pub(crate) fn run(
     match verb {
         Verb::Reduce(plan) => reduce::run(&mut context, &plan),
         Verb::Lab(options, plot) => lab::run(&mut context, &options, plot.as_deref()),
+        Verb::Batch(plan) => batch::run(&mut context, &plan),
         Verb::Running(plan) => running::run(&mut context, &plan),
         Verb::Compare(comparison) => compare::run(&mut context, &comparison),
         Verb::Daemon(options) => daemon::run(&mut context, options),

@@ -15,6 +15,7 @@ use tally_reduce::Integer;
 use tally_sys::clock;
 
 use crate::Error;
+use crate::chart::{Chart, Shape};
 use crate::crew::Watch;
 use crate::race::nap;
 use crate::report::{Cell as Field, Report, Table};
@@ -62,7 +63,15 @@ pub(crate) fn run(watch: &mut Watch) -> Result<Report, Error> {
     let cure = "a function that waits hands the thread to the next one and goes on later where it was. Between two \
                 waits nobody else runs, so there is nothing to lock. It does not make computing faster: that takes \
                 processes.";
+    let chart = Chart {
+        title: "Three factorials that wait at each step, on one thread".into(),
+        unit: "milliseconds of the clock".into(),
+        labels: vec!["side by side".into(), "one after another".into()],
+        series: vec![("time".into(), vec![took_ns as f64 / 1e6, one_by_one.as_secs_f64() * 1e3])],
+        shape: Shape::Bars,
+    };
     Ok(Report::new("coroutines")
+        .drawn(chart)
         .lines("log", "Three factorials side by side on one thread", log)
         .table(times)
         .table(table)

@@ -16,6 +16,7 @@ use tally_sys::robust::{Found, RobustMutex};
 use tally_sys::shm::Segment;
 use tally_sys::signal::Signal;
 
+use crate::chart::{Chart, Shape};
 use crate::crew::{Crew, Watch};
 use crate::place::{GUARDED, LOCK, MORE, OTHER_LOCK, START, word};
 use crate::race::nap;
@@ -33,7 +34,7 @@ const OPENING: u32 = 1_000_000;
 /// What the two transfer to each other each time.
 const AMOUNTS: [u32; 2] = [7, 3];
 
-/// The seeming deadlock.
+/// The seeming deadlock; how long the main process keeps the lock unless told.
 const CUSTOMERS: u32 = 5;
 const DEPOSIT: u32 = 1_000;
 const HELD: Duration = Duration::from_millis(300);
@@ -108,12 +109,22 @@ pub(crate) fn run(watch: &mut Watch, options: &Options) -> Result<Report, Error>
         crosswise.circle.clone(),
     );
     table.row(row(Way::Crosswise, &crosswise));
+    let mut times = Vec::new();
     for way in Way::CURES {
         let came = transfers(watch, way, rounds)?;
         report = report.claim(came.is_right && came.done == u64::from(rounds) * 2);
         table.row(row(way, &came));
+        times.push((way.name().to_owned(), came.ns as f64 / 1e6));
     }
-    let (lines, balance) = main_holds(watch)?;
+    let (lines, balance) = main_holds(watch, options.limit.unwrap_or(HELD))?;
+    let (labels, times) = times.into_iter().unzip();
+    let chart = Chart {
+        title: format!("Two processes, two locks, {rounds} transfers each: what each cure costs"),
+        unit: "milliseconds of the clock; crosswise without a cure it takes for ever".into(),
+        labels,
+        series: vec![("time".into(), times)],
+        shape: Shape::Bars,
+    };
     let wrong =
         "each holds what the other wants and waits for what the other holds; none of the two can ever go on.";
     let cure = "break any one of the four conditions; the usual one is an order in which everybody takes locks. The \
@@ -122,7 +133,8 @@ pub(crate) fn run(watch: &mut Watch, options: &Options) -> Result<Report, Error>
         .table(table)
         .lines("main_holds", "Not a deadlock: the main process keeps the lock for a while", lines)
         .claim(balance == CUSTOMERS * DEPOSIT)
-        .moral(wrong, cure))
+        .moral(wrong, cure)
+        .drawn(chart))
 }
 
 fn row(way: Way, came: &Came) -> Vec<Cell> {
@@ -356,7 +368,7 @@ fn body(memory: &Rc<Segment>, way: Way, me: u32, rounds: u32) {
 }
 
 /// The main process takes the lock, starts customers who want it, and gives it back only later.
-fn main_holds(watch: &mut Watch) -> Result<(Vec<String>, u32), Error> {
+fn main_holds(watch: &mut Watch, held: Duration) -> Result<(Vec<String>, u32), Error> {
     let mut crew = Crew::new(watch)?;
     let lock =
         RobustMutex::create(Rc::clone(crew.memory()), LOCK / 2).map_err(Error::system("make a lock"))?;
@@ -365,8 +377,8 @@ fn main_holds(watch: &mut Watch) -> Result<(Vec<String>, u32), Error> {
     for me in 0..CUSTOMERS {
         crew.start(|memory| customer(memory, me))?;
     }
-    crew.wait_until(HELD, |_| {
-        clock::monotonic_ns().saturating_sub(begun) >= u64::try_from(HELD.as_nanos()).unwrap_or(u64::MAX)
+    crew.wait_until(held, |_| {
+        clock::monotonic_ns().saturating_sub(begun) >= u64::try_from(held.as_nanos()).unwrap_or(u64::MAX)
     })?;
     let before = word(crew.memory(), GUARDED).load(Ordering::SeqCst);
     let still = !crew.all_ended();
@@ -378,7 +390,7 @@ fn main_holds(watch: &mut Watch) -> Result<(Vec<String>, u32), Error> {
         format!(
             "process {} holds the lock for {} ms; {CUSTOMERS} customers {}: the balance is {before}",
             own_pid(),
-            HELD.as_millis(),
+            held.as_millis(),
             if still { "wait for it" } else { "have ended" }
         ),
         "all wait for the main process, and it waits for nobody: a line, no circle".to_owned(),

@@ -11,6 +11,7 @@ use tally_sync::{Barrier, Condition, Lock as _, Monitor, Semaphore, SpinThenBloc
 use tally_sys::clock;
 use tally_sys::shm::Segment;
 
+use crate::chart::{Chart, Shape};
 use crate::contend::pause;
 use crate::crew::{Crew, Watch};
 use crate::place::{FIRST, MORE, START, word};
@@ -60,6 +61,7 @@ pub(crate) fn run(watch: &mut Watch, options: &Options) -> Result<Report, Error>
     let mut table = Table::new("philosophers", title, &columns);
     let mut report =
         Report::new("philosophers").option("processes", seats.into()).option("count", meals.into());
+    let (mut labels, mut least, mut most) = (Vec::new(), Vec::new(), Vec::new());
     for (way, name) in WAYS {
         let dinner = dine(watch, way, seats, meals, limit)?;
         let all = u64::from(seats) * u64::from(meals);
@@ -77,12 +79,22 @@ pub(crate) fn run(watch: &mut Watch, options: &Options) -> Result<Report, Error>
             Cell::Count(dinner.least.into()),
             Cell::Count(dinner.most.into()),
         ]);
+        labels.push(name.to_owned());
+        least.push(f64::from(dinner.least));
+        most.push(f64::from(dinner.most));
     }
     let wrong = "when all hold their left fork at the same moment, each waits for a fork that its neighbour holds and \
                  will never put down: a circle of waits.";
     let cure = "take the forks in one order for all, let one fewer sit down, or take both or none. LEAST and MOST are \
                 the meals of the hungriest and of the first one when that one was done.";
-    Ok(report.table(table).moral(wrong, cure))
+    let chart = Chart {
+        title: format!("{seats} philosophers: meals when the first one has had all of its {meals}"),
+        unit: "meals of the hungriest and of the first".into(),
+        labels,
+        series: vec![("least".into(), least), ("most".into(), most)],
+        shape: Shape::Bars,
+    };
+    Ok(report.table(table).moral(wrong, cure).drawn(chart))
 }
 
 struct Dinner {

@@ -14,6 +14,7 @@ use tally_sys::process::{arm_parent_death, fork_child, own_pid};
 use tally_sys::signal::Signal;
 use tally_sys::{fd, futex};
 
+use crate::chart::{Chart, Shape};
 use crate::crew::{Crew, Watch};
 use crate::place::{GUARDED, MORE, OVER, word};
 use crate::race::nap;
@@ -25,14 +26,24 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const BEFORE: u32 = 1;
 
 pub(crate) fn run(watch: &mut Watch) -> Result<Report, Error> {
-    let (table, memory_claim) = memory(watch)?;
+    let (table, seen, memory_claim) = memory(watch)?;
     let (calls, life_claim) = life(watch)?;
     let (lines, daemon_claim) = daemon(watch)?;
     let wrong = "a child process has a copy of the variable, at the same address: what it writes there nobody else \
                  sees. Threads share it, and so have to take care (see 'tally lab race').";
     let cure = "between processes share memory on purpose (a segment, a queue, the daemon's objects); have children die \
                 with their parent, and join those you wait for.";
+    let (labels, pairs): (Vec<String>, Vec<(u32, u32)>) = seen.into_iter().unzip();
+    let (writes, sees) = pairs.into_iter().map(|(writes, sees)| (f64::from(writes), f64::from(sees))).unzip();
+    let chart = Chart {
+        title: "One variable: what each writes, and what the main process sees then".into(),
+        unit: "value of the variable".into(),
+        labels,
+        series: vec![("writes".into(), writes), ("main sees".into(), sees)],
+        shape: Shape::Bars,
+    };
     Ok(Report::new("processes")
+        .drawn(chart)
         .table(table)
         .table(calls)
         .lines("daemon", "A daemon child dies with its parent", lines)
@@ -44,12 +55,17 @@ fn address(of: &AtomicU32) -> String {
     format!("{of:p}")
 }
 
+/// Who, what it writes, and what the main process sees then.
+type Seen = Vec<(String, (u32, u32))>;
+
 /// Who writes where, and what the main process sees of it.
-fn memory(watch: &mut Watch) -> Result<(Table, bool), Error> {
+fn memory(watch: &mut Watch) -> Result<(Table, Seen, bool), Error> {
     let title = "One variable: who writes, at which address, and what the main process sees then";
     let mut table = Table::new("memory", title, &["WHO", "PID", "ADDRESS", "WRITES", "MAIN SEES"]);
     let variable = Arc::new(AtomicU32::new(BEFORE));
+    let mut seen = Seen::new();
     let mut row = |who: &str, pid: String, at: String, writes: u32, sees: u32| {
+        seen.push((who.to_owned(), (writes, sees)));
         let cells = [who, &pid, &at].map(Cell::text);
         table.row(cells.into_iter().chain([Cell::Count(writes.into()), Cell::Count(sees.into())]).collect());
     };
@@ -91,7 +107,7 @@ fn memory(watch: &mut Watch) -> Result<(Table, bool), Error> {
         && said(0, 1) == 3
         && format!("{:#x}", said(0, 0)) == address(&variable)
         && shared == 4;
-    Ok((table, claim))
+    Ok((table, seen, claim))
 }
 
 /// Is it alive, join, terminate, stop.

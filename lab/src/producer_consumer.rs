@@ -14,6 +14,7 @@ use tally_sync::{MonitorBuffer, SemaphoreBuffer};
 use tally_sys::shm::Segment;
 use tally_sys::{clock, fd};
 
+use crate::chart::{Chart, Shape};
 use crate::crew::{Crew, Watch};
 use crate::place::{MORE, word};
 use crate::report::{Cell, Report, Table, grouped};
@@ -64,6 +65,7 @@ pub(crate) fn run(watch: &mut Watch, options: &Options) -> Result<Report, Error>
     let mut report = Report::new("producer-consumer")
         .option("processes", (pairs * 2).into())
         .option("count", items.into());
+    let (mut labels, mut rates) = (Vec::new(), Vec::new());
     for (way, name) in WAYS {
         let came = hand_over(watch, way, pairs, items, limit)?;
         let put = u64::from(pairs) * u64::from(items);
@@ -81,13 +83,23 @@ pub(crate) fn run(watch: &mut Watch, options: &Options) -> Result<Report, Error>
             Cell::Count(came.least),
             Cell::Count(came.most),
         ]);
+        labels.push(name.to_owned());
+        rates.push(came.got as f64 * 1e9 / (came.ns.max(1) as f64));
     }
     let (lines, total) = sum_through_a_queue(watch)?;
     let wrong = "without waiting, a producer overwrites what nobody has taken yet, and a consumer takes what is not \
                  there; asking 'is it empty?' tells nothing about the next moment.";
     let cure = "count free places and items with semaphores, or wait for 'not full' and 'not empty' in a monitor, or use \
                 a queue that does so; end it with STOP, one for each consumer. LEAST and MOST are items of one consumer.";
+    let chart = Chart {
+        title: format!("{pairs} producers, {pairs} consumers, {PLACES} places: items handed over"),
+        unit: "items a second".into(),
+        labels,
+        series: vec![("rate".into(), rates)],
+        shape: Shape::Bars,
+    };
     Ok(report
+        .drawn(chart)
         .table(table)
         .lines("sum", "A sum by two processes, collected through a queue until STOP", lines)
         .claim(total == SUM_TO * (SUM_TO - 1) / 2)

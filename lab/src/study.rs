@@ -100,7 +100,7 @@ impl Study {
     }
 
     fn takes_limit(self) -> bool {
-        matches!(self, Self::Race | Self::Locks | Self::Philosophers | Self::ProducerConsumer)
+        !matches!(self, Self::Spin | Self::Coroutines | Self::Processes)
     }
 
     /// An option that does nothing is a mistake of who gave it.
@@ -180,7 +180,7 @@ mod tests {
         let locks = Options { locks: vec![LockKind::Swap], ..Options::default() };
         assert!(refused(Study::Spin, locks).contains("use --lock"));
         let limit = Options { limit: Some(Duration::ZERO), ..Options::default() };
-        assert!(refused(Study::Deadlock, limit).contains("use --timeout"));
+        assert!(refused(Study::Spin, limit).contains("use --timeout"));
         assert!(Study::Race.check(&processes(50)).is_ok() && Study::Race.check(&count(200_000)).is_ok());
     }
 

@@ -34,6 +34,7 @@ impl Machine {
         self.crew.slots().iter().for_each(|slot| self.check_slot(slot));
         self.check_queue();
         self.check_clients();
+        self.check_started();
         self.check_ledger();
         self.locks.check();
         self.objects.check();
@@ -85,7 +86,8 @@ impl Machine {
         let silent = self.phase == Phase::Stopped;
         assert!(silent || rings == job.deadline.is_some(), "{}: alarm", job.id);
         if let Some(owner) = job.owner {
-            assert!(job.watchers.contains(&owner), "the owner of {} does not wait for it", job.id);
+            let waits = job.watchers.contains(&owner) || job.starter == Some(owner);
+            assert!(waits, "the owner of {} does not wait for it", job.id);
         }
         assert!(job.quiet.is_subset(&job.watchers), "{} has quiet strangers", job.id);
     }
@@ -193,7 +195,7 @@ impl Machine {
     fn check_clients(&self) {
         for (&client, place) in &self.clients {
             let jobs: &[JobId] = match &place.pending {
-                Pending::Nothing | Pending::Shell | Pending::Lock => &[],
+                Pending::Nothing | Pending::Shell | Pending::Next | Pending::Lock => &[],
                 Pending::Object => {
                     assert!(self.objects.waits(client), "client {client} waits for no object");
                     &[]
@@ -223,6 +225,7 @@ impl Machine {
             match &place.pending {
                 Pending::Nothing
                 | Pending::Shell
+                | Pending::Next
                 | Pending::Lock
                 | Pending::Arrival { .. }
                 | Pending::Record { .. }

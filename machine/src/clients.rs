@@ -13,12 +13,32 @@ use crate::finish::cancelled;
 use crate::job::Job;
 use crate::moment::Moment;
 use crate::permission::Who;
+use crate::started::Started;
 
 /// A client that has spoken and is not gone.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     pub(crate) who: Who,
     pub(crate) pending: Pending,
+    pub(crate) started: Started,
+}
+
+impl Client {
+    /// One that has asked for nothing.
+    pub(crate) fn new(who: Who) -> Self {
+        Self { who, pending: Pending::Nothing, started: Started::default() }
+    }
+}
+
+/// What a client is told of a job that it submits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hears {
+    /// Its end.
+    End,
+    /// Its progress, and its end.
+    Progress,
+    /// Its id at once; its end when it asks what comes next.
+    Next,
 }
 
 /// What a client waits for.
@@ -48,6 +68,8 @@ pub(crate) enum Pending {
         /// Which.
         job: JobId,
     },
+    /// The end of a job that it has started.
+    Next,
     /// The shell's answer.
     Shell,
     /// A lock, or permits of a semaphore.
@@ -143,6 +165,7 @@ impl Machine {
                     | Pending::Ends { .. }
                     | Pending::Arrival { .. }
                     | Pending::Record { .. }
+                    | Pending::Next
                     | Pending::Shell
                     | Pending::Lock
                     | Pending::Object,
@@ -179,6 +202,7 @@ impl Machine {
                     Pending::Ends { .. }
                     | Pending::Arrival { .. }
                     | Pending::Record { .. }
+                    | Pending::Next
                     | Pending::Shell
                     | Pending::Lock
                     | Pending::Object => false,
@@ -194,6 +218,7 @@ impl Machine {
         for client in lists {
             self.one_less(client);
         }
+        self.tell_starter(id);
     }
 
     /// A job goes on: those who wait for several ends wait for its end again.
@@ -204,6 +229,7 @@ impl Machine {
                 *open += 1;
             }
         }
+        self.not_over_yet(id);
     }
 
     fn one_less(&mut self, client: ClientId) {
@@ -226,7 +252,7 @@ impl Machine {
         self.crowded = true;
         self.alarms.clear(Alarm::Progress(client));
         let jobs: &[JobId] = match &pending {
-            Pending::Nothing | Pending::Shell | Pending::Lock | Pending::Object => &[],
+            Pending::Nothing | Pending::Shell | Pending::Next | Pending::Lock | Pending::Object => &[],
             Pending::Arrival { job } => {
                 self.ledger.forget_arriver(*job);
                 &[]
@@ -258,11 +284,13 @@ impl Machine {
             self.stop_waiting(client);
             self.answer(client, Reply::Refused(goes_on(id)));
         }
+        self.send_starter_away(id);
     }
 
-    /// A client is gone, and with it the job that was attached to it. The last one takes a private supervisor along.
+    /// A client is gone, and with it the jobs that were attached to it. The last one takes a private supervisor along.
     pub(crate) fn client_gone(&mut self, client: ClientId) {
         let pending = self.stop_waiting(client);
+        let started = self.disown(client);
         self.clients.remove(&client);
         self.locker_gone(client);
         self.objects_lose(client);
@@ -274,11 +302,14 @@ impl Machine {
         {
             self.finish(id, cancelled(id, "its client went away"));
         }
+        for id in started {
+            self.finish(id, cancelled(id, "its client went away"));
+        }
     }
 }
 
 /// Why nobody will hear of the end of a job here.
-fn goes_on(id: JobId) -> Failure {
+pub(crate) fn goes_on(id: JobId) -> Failure {
     let message = format!("could not wait for {id}: the daemon is stopping; {id} goes on at its next start");
     Failure::new(ErrorCode::Stopping, message)
 }

@@ -26,7 +26,7 @@ impl Machine {
             json.part("settings", |json| settings(json, &self.settings));
             json.list("slots", self.crew.slots(), slot);
             json.list("jobs", self.jobs.all(), job);
-            json.list("clients", self.clients.iter(), |json, (id, Client { pending, who })| {
+            json.list("clients", self.clients.iter(), |json, (id, Client { pending, who, .. })| {
                 json.number("client", id);
                 json.number("uid", who.uid);
                 json.text("rights", who.rights.name());
@@ -140,6 +140,7 @@ fn waits(json: &mut Json, pending: &Pending) {
     let (what, jobs): (&str, &[JobId]) = match pending {
         Pending::Nothing => ("nothing", &[]),
         Pending::Shell => ("shell", &[]),
+        Pending::Next => ("next", &[]),
         Pending::Lock => ("lock", &[]),
         Pending::Object => ("object", &[]),
         Pending::End { job } => ("end", std::slice::from_ref(job)),

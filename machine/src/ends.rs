@@ -80,7 +80,7 @@ impl Machine {
 
     /// The same for a request that is refused.
     pub(crate) fn release_of(&mut self, request: &Request) {
-        if let Request::Submit(spec) = request {
+        if let Request::Submit(spec) | Request::Start(spec) = request {
             self.release(spec);
         }
     }

@@ -33,6 +33,11 @@ pub enum Event {
         /// Whether it reads several replies (`more`).
         more: bool,
     },
+    /// A client has made another request while its last one, which may be answered early, is unanswered.
+    ClientCalls {
+        /// Who.
+        client: ClientId,
+    },
     /// A client hung up, or was hung up on. It gets no more replies.
     ClientGone {
         /// Who.

@@ -78,6 +78,8 @@ pub(crate) struct Job {
     pub(crate) holders: u32,
     /// Clients to be answered when it ends.
     pub(crate) watchers: BTreeSet<ClientId>,
+    /// The client that has started it and has not been told its end.
+    pub(crate) starter: Option<ClientId>,
     /// Watchers that read progress and have nothing new to read yet.
     pub(crate) quiet: BTreeSet<ClientId>,
     /// Worker time it was given, for fairness between jobs.
@@ -224,6 +226,7 @@ impl Job {
             hands: BTreeMap::new(),
             holders: 0,
             watchers: BTreeSet::new(),
+            starter: None,
             quiet: BTreeSet::new(),
             served_ns: 0,
             misjudged_ns: 0,
@@ -258,7 +261,7 @@ impl Job {
 
     /// Whether nobody waits for it and the store knows all of it.
     pub(crate) fn is_forgettable(&self) -> bool {
-        self.watchers.is_empty() && !self.paper.is_busy()
+        self.watchers.is_empty() && self.starter.is_none() && !self.paper.is_busy()
     }
 
     /// When it ended, in Unix milliseconds; never, while it is open.

@@ -21,7 +21,7 @@ use tally_protocol::{ClientId, JobId};
 
 use crate::Machine;
 use crate::action::{Action, Ticket};
-use crate::clients::Pending;
+use crate::clients::{Hears, Pending};
 use crate::deadline::Alarm;
 use crate::job::{Job, State};
 use crate::moment::{Moment, Span};
@@ -30,6 +30,8 @@ use crate::phase::Phase;
 
 /// Pause between two tries of a store that refuses.
 const AGAIN: Span = Span::ms(1_000);
+/// Doublings of the ids reserved ahead, at the most.
+const HASTE_MAX: u32 = 7;
 /// A progress record of so many bytes makes the next one wait one interval longer.
 const LARGE: u64 = 1 << 20;
 /// Jobs whose forgetting is recorded in one go.
@@ -47,6 +49,8 @@ pub(crate) struct Ledger {
     reserved: u64,
     /// The same, once all that was asked is recorded.
     asked: u64,
+    /// Doublings of the ids that are reserved ahead.
+    haste: u32,
     /// Jobs with news to look at.
     inky: BTreeSet<JobId>,
     /// Jobs with news that wait for the store to be well again.
@@ -98,7 +102,7 @@ struct Arrival {
     spec: JobSpec,
     uid: u32,
     bounded: bool,
-    more: bool,
+    hears: Hears,
     at: Moment,
 }
 
@@ -336,17 +340,21 @@ impl Machine {
     }
 
     /// A new job: into the store first, if it is to be recorded or its id may not be shown yet.
-    pub(crate) fn receive(&mut self, client: ClientId, who: Who, spec: JobSpec, more: bool) {
+    pub(crate) fn receive(&mut self, client: ClientId, who: Who, spec: JobSpec, hears: Hears) {
         let (uid, bounded) = (who.uid, self.is_bounded(who));
         let id = self.jobs.name();
         let kept = spec.request.detach && self.records();
         let unsafe_id = self.records() && id.0 >= self.ledger.reserved && self.ledger.failing.is_none();
-        let arrival = Arrival { client: Some(client), spec, uid, bounded, more, at: self.now };
+        let arrival = Arrival { client: Some(client), spec, uid, bounded, hears, at: self.now };
         if !kept && !unsafe_id {
             return self.admit(id, arrival);
         }
+        // At the start everybody waits for the first ones.
+        if unsafe_id && self.ledger.taken > 0 {
+            self.ledger.haste = (self.ledger.haste + 1).min(HASTE_MAX);
+        }
         let mut records = Vec::new();
-        let ids = (id.0 >= self.ledger.asked).then(|| id.0.saturating_add(1 + self.settings.ids_ahead));
+        let ids = (id.0 >= self.ledger.asked).then(|| id.0.saturating_add(1 + self.ids_ahead()));
         if let Some(to) = ids {
             self.ledger.asked = to;
             records.push(Record::Reserved { to });
@@ -391,7 +399,7 @@ impl Machine {
 
     /// Lets a job begin to be. A detached one was recorded, if any is: it is there even if its client has gone.
     fn admit(&mut self, id: JobId, arrival: Arrival) {
-        let Arrival { client, spec, uid, bounded, more, at } = arrival;
+        let Arrival { client, spec, uid, bounded, hears, at } = arrival;
         let detached = spec.request.detach;
         if !detached {
             let Some(client) = client else { return self.release(&spec) };
@@ -419,7 +427,11 @@ impl Machine {
                 self.tell(client, id, false);
             }
             Some(client) => {
-                self.watch(client, id, more);
+                match hears {
+                    Hears::End => self.watch(client, id, false),
+                    Hears::Progress => self.watch(client, id, true),
+                    Hears::Next => self.remember_starter(client, id),
+                }
                 self.open(id);
             }
             None => self.open(id),
@@ -638,12 +650,17 @@ impl Machine {
         self.record(Entry::Gone(jobs), &records);
     }
 
+    /// How many ids are reserved ahead: twice as many after each time that somebody had to wait for one.
+    fn ids_ahead(&self) -> u64 {
+        self.settings.ids_ahead.saturating_mul(1 << self.ledger.haste)
+    }
+
     fn lacks_ids(&self) -> bool {
-        self.ledger.asked <= self.jobs.named.saturating_add(1 + self.settings.ids_ahead / 2)
+        self.ledger.asked <= self.jobs.named.saturating_add(1 + self.ids_ahead() / 2)
     }
 
     fn write_ids(&mut self) {
-        let to = self.jobs.named.saturating_add(1 + self.settings.ids_ahead.max(1));
+        let to = self.jobs.named.saturating_add(1 + self.ids_ahead().max(1));
         self.ledger.asked = to;
         self.record(Entry::Ids(to), &[Record::Reserved { to }]);
     }
@@ -695,8 +712,10 @@ impl Machine {
             self.release(&arrival.spec);
             if let Some(client) = arrival.client {
                 self.wait_for(client, Pending::Nothing);
-                // It may be recorded all the same: whoever asked must not take it for one that never was.
-                self.refuse(client, ErrorCode::StoreFailed, WHY);
+                // A detached one may be recorded all the same: whoever asked must not take it for one that never was.
+                let detached = arrival.spec.request.detach;
+                let code = if detached { ErrorCode::StoreFailed } else { ErrorCode::Stopping };
+                self.refuse(client, code, WHY);
             }
         }
         for id in jobs {

@@ -6,7 +6,8 @@
 //! Where to go next: `requests` (what clients ask), `words` (what workers say), `schedule` (who gets which partition
 //! next), `lease` (what a lease goes through), `staff` (which workers are started and ended), `deaths` (what a death
 //! costs, and whom), `finish` (how a job ends),
-//! `locks` (named locks and semaphores), `objects` (what clients share), `ledger` (what survives the supervisor),
+//! `locks` (named locks and semaphores), `objects` (what clients share),
+//! `started` (jobs that a client starts and hears of one by one), `ledger` (what survives the supervisor),
 //! `restore` (how the next one goes on), `permission` (who may do what), `check` (what must always hold), `sim` (the seeded worlds it is tested
 //! in).
 #![forbid(unsafe_code)]
@@ -41,6 +42,7 @@ mod restore;
 mod schedule;
 pub mod settings;
 mod staff;
+mod started;
 mod stop;
 mod views;
 mod vitals;
@@ -185,6 +187,7 @@ impl Machine {
         match event {
             Event::ClientCame { client, who } => self.client_came(client, who),
             Event::ClientSaid { client, request, more } => self.client_said(client, request, more),
+            Event::ClientCalls { client } => self.client_calls(client),
             Event::ClientGone { client } => self.client_gone(client),
             Event::Spawned { worker, pid, transport } => self.spawned(worker, pid, transport),
             Event::SpawnFailed { worker, why } => {

@@ -3,10 +3,11 @@
 //! | request                                          | own rights    | read          | operate |
 //! |--------------------------------------------------|---------------|---------------|---------|
 //! | Hello, Ping, Status, Workers, Config, Metrics    | yes           | yes           | yes     |
+//! | Next                                             | its own       | its own       | its own |
+//! | Submit, Start                                    | within limits | within limits | yes     |
 //! | Acquire                                          | within limits | within limits | yes     |
 //! | Release                                          | its own       | its own       | its own |
 //! | Locks, Deadlocks (**)                            | yes           | yes           | yes     |
-//! | Submit                                           | within limits | within limits | yes     |
 //! | Jobs                                             | lists its own | yes           | yes     |
 //! | Show, Explain, Wait, Result, Follow              | its own       | yes           | yes     |
 //! | Cancel, Pause, Resume, Retry, Reprioritize (*)   | its own       | its own       | yes     |
@@ -25,7 +26,7 @@ use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::{ClientId, JobId};
 
 use crate::Machine;
-use crate::clients::{Client, Pending};
+use crate::clients::Client;
 use crate::job::Job;
 
 /// Whom a connection belongs to.
@@ -75,7 +76,7 @@ impl Who {
 impl Machine {
     /// A client connected.
     pub(crate) fn client_came(&mut self, client: ClientId, who: Who) {
-        self.clients.entry(client).or_insert(Client { who, pending: Pending::Nothing });
+        self.clients.entry(client).or_insert_with(|| Client::new(who));
     }
 
     /// Who a client is that was not announced.
@@ -96,8 +97,9 @@ impl Machine {
             | Request::Lock(_)
             | Request::Object(_)
             | Request::Jobs { .. }
+            | Request::Next
             | Request::Cancel { all: true, .. } => Ok(()),
-            Request::Submit(_) => self.has_room_for(who),
+            Request::Submit(_) | Request::Start(_) => self.has_room_for(who),
             Request::Show(job) | Request::Explain(job) | Request::Result(job) | Request::Follow(job) => {
                 self.may_see(who, *job)
             }

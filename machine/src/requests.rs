@@ -3,6 +3,8 @@
 //! | request          | phase        | job                                       | last reply          |
 //! |------------------|--------------|-------------------------------------------|---------------------|
 //! | Submit           | Running      | room for one more                         | at its end; at once when detached |
+//! | Start            | Running      | room for one more                         | at once             |
+//! | Next             | any          | started by this client, not told yet      | when one has ended, or another request comes |
 //! | Retry            | Running      | failed, cancelled or timed out; room      | at once             |
 //! | Pause            | any          | queued, running or paused                 | at once             |
 //! | Resume           | any          | queued, running or paused                 | at once             |
@@ -26,7 +28,7 @@ use tally_protocol::{ClientId, JobId, limits};
 
 use crate::Machine;
 use crate::action::Action;
-use crate::clients::{Client, Pending};
+use crate::clients::{Client, Hears, Pending};
 use crate::deadline::Alarm;
 use crate::finish::cancelled;
 use crate::job::{Job, State};
@@ -37,7 +39,7 @@ impl Machine {
     /// A client made a request.
     pub(crate) fn client_said(&mut self, client: ClientId, request: Request, more: bool) {
         let who = self.nobody();
-        let known = self.clients.entry(client).or_insert(Client { who, pending: Pending::Nothing });
+        let known = self.clients.entry(client).or_insert_with(|| Client::new(who));
         let who = known.who;
         if known.pending != Pending::Nothing {
             self.release_of(&request);
@@ -53,7 +55,12 @@ impl Machine {
         }
         match request {
             Request::Hello(spoken) => self.hello(client, spoken),
-            Request::Submit(spec) => self.submit(client, who, *spec, more),
+            Request::Submit(spec) => {
+                let hears = if more { Hears::Progress } else { Hears::End };
+                self.submit(client, who, *spec, hears);
+            }
+            Request::Start(spec) => self.start_job(client, who, *spec),
+            Request::Next => self.next_ended(client),
             Request::Jobs { all, after } => self.list(client, who, all, after),
             Request::Show(job) => self.show(client, job),
             Request::Explain(job) => self.explain(client, job),
@@ -118,7 +125,7 @@ impl Machine {
         })
     }
 
-    fn submit(&mut self, client: ClientId, who: Who, spec: JobSpec, more: bool) {
+    pub(crate) fn submit(&mut self, client: ClientId, who: Who, spec: JobSpec, hears: Hears) {
         if let Some(failure) = self.shut() {
             self.release(&spec);
             return self.answer(client, Reply::Refused(failure));
@@ -127,7 +134,7 @@ impl Machine {
             self.release(&spec);
             return self.answer(client, Reply::Refused(failure));
         }
-        self.receive(client, who, spec, more);
+        self.receive(client, who, spec, hears);
     }
 
     /// Lets an open job run: one that is new, or goes on.

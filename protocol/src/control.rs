@@ -31,6 +31,10 @@ pub enum Request {
     Hello(Spoken),
     /// A new job. Attached unless it asks to be detached: then it ends with its client.
     Submit(Box<JobSpec>),
+    /// A new job that is answered at once with its id and ends with its connection; `Next` tells its end.
+    Start(Box<JobSpec>),
+    /// Replies when jobs that this connection has started have ended; each is told once.
+    Next,
     /// All open jobs, or the ended ones too.
     Jobs {
         /// Ended ones too.
@@ -107,7 +111,9 @@ pub enum Reply {
     Hello(u32),
     /// To `Submit`, `Show`, `Result`, `Follow`, `Pause`, `Resume`, `Retry`, `Reprioritize`: the job as it is now.
     Job(Box<JobView>),
-    /// To `Wait`, `Cancel`: the jobs as they are now.
+    /// To `Start`: the id of the job.
+    Started(JobId),
+    /// To `Wait`, `Cancel`, `Next`: the jobs as they are now.
     Jobs(Vec<JobView>),
     /// To `Jobs`: the jobs as they are now, in the order of their ids.
     Listed {
@@ -257,6 +263,17 @@ impl Request {
                 let checked = submit.request.check_with(files.set, files.files);
                 checked.map(|spec| Self::Submit(Box::new(spec))).map_err(BadCall::Meaning)
             }
+            "Start" => {
+                let submit: SubmitJob = read(parameters)?;
+                if submit.request.detach {
+                    let why = "could not start a detached job: it would not end with its connection";
+                    let failure = Failure::new(ErrorCode::BadUsage, why).hint("Submit takes one");
+                    return Err(BadCall::Meaning(failure));
+                }
+                let checked = submit.request.check_with(files.set, files.files);
+                checked.map(|spec| Self::Start(Box::new(spec))).map_err(BadCall::Meaning)
+            }
+            "Next" => none(Self::Next, parameters),
             "Jobs" => read::<AllJobs>(parameters).map(|jobs| Self::Jobs { all: jobs.all, after: jobs.after }),
             "Show" => one(Self::Show, parameters),
             "Explain" => one(Self::Explain, parameters),
@@ -297,6 +314,8 @@ impl Request {
         let (name, parameters) = match self {
             Self::Hello(spoken) => ("Hello", json!(spoken)),
             Self::Submit(spec) => ("Submit", json!({ "request": spec.request })),
+            Self::Start(spec) => ("Start", json!({ "request": spec.request })),
+            Self::Next => ("Next", json!({})),
             Self::Jobs { all, after: None } => ("Jobs", json!({ "all": all })),
             Self::Jobs { all, after: Some(after) } => ("Jobs", json!({ "all": all, "after": after })),
             Self::Show(job) => ("Show", one(job)),
@@ -375,6 +394,7 @@ impl Reply {
         let (error, parameters) = match self {
             Self::Hello(version) => (None, json!({ "version": version })),
             Self::Job(job) => (None, json!({ "job": job })),
+            Self::Started(job) => (None, json!({ "job": job })),
             Self::Jobs(jobs) | Self::Listed { jobs, next: None } => (None, json!({ "jobs": jobs })),
             Self::Listed { jobs, next: Some(next) } => (None, json!({ "jobs": jobs, "next": next })),
             Self::Explanation { job, reasons } => (None, json!({ "job": job, "reasons": reasons })),
@@ -433,7 +453,9 @@ mod tests {
         };
         let requests = [
             Request::Hello(crate::version::CONTROL),
-            Request::Submit(Box::new(spec.check().unwrap())),
+            Request::Submit(Box::new(spec.clone().check().unwrap())),
+            Request::Start(Box::new(spec.check().unwrap())),
+            Request::Next,
             Request::Jobs { all: true, after: None },
             Request::Jobs { all: false, after: Some(JobId(7)) },
             Request::Show(JobId(1)),

@@ -24,6 +24,10 @@ pub const STDERR_TAIL_BYTES: usize = 4 << 10;
 pub const JOBS_OPEN_MAX: usize = 200_000;
 /// Jobs of one user queued, running or paused at once.
 pub const JOBS_OPEN_PER_USER_MAX: usize = 10_000;
+/// Jobs that one connection has started and not been told the end of.
+pub const STARTED_MAX: usize = 4_096;
+/// Ends of started jobs told in one reply.
+pub const NEXT_JOBS_MAX: usize = 64;
 /// Jobs kept after their end, for `jobs --all`, `show` and `result`.
 pub const JOBS_ENDED_MAX: usize = 1_000;
 /// Jobs in one reply of a list; the next ones are asked for after these, so that others get their turn.

@@ -89,6 +89,8 @@ pub fn decode<'a, M: Deserialize<'a>>(message: &'a [u8]) -> Result<M, Unreadable
 #[derive(Debug)]
 pub struct Splitter {
     bytes: Vec<u8>,
+    /// Bytes of the stream before these.
+    gone: u64,
     /// Where the next message starts.
     start: usize,
     /// No NUL between `start` and here.
@@ -100,13 +102,14 @@ impl Splitter {
     /// For messages of at most `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { bytes: Vec::new(), start: 0, scanned: 0, limit }
+        Self { bytes: Vec::new(), gone: 0, start: 0, scanned: 0, limit }
     }
 
     /// Takes bytes as they arrive.
     pub fn feed(&mut self, bytes: &[u8]) {
         if self.start > 0 {
             self.bytes.drain(..self.start);
+            self.gone += self.start as u64;
             self.scanned -= self.start;
             self.start = 0;
         }
@@ -139,6 +142,18 @@ impl Splitter {
                 }
             }
         }
+    }
+
+    /// Bytes of the stream that came so far.
+    #[must_use]
+    pub fn fed_bytes(&self) -> u64 {
+        self.gone + self.bytes.len() as u64
+    }
+
+    /// Bytes of the stream that were taken as messages, with their ends.
+    #[must_use]
+    pub fn taken_bytes(&self) -> u64 {
+        self.gone + self.start as u64
     }
 
     /// The bytes held that have not been taken as messages.
@@ -178,6 +193,7 @@ mod tests {
             }
             assert_eq!(found, [b"{\"a\":1}".to_vec(), b"{}".to_vec()]);
             assert_eq!(splitter.held_bytes(), 4);
+            assert_eq!((splitter.fed_bytes(), splitter.taken_bytes()), (15, 11));
         }
     }
 

@@ -87,7 +87,7 @@ impl Supervisor {
             }
             self.chronicle.phase = phase.name();
         }
-        if !self.chronicle.all_were_ready && !self.one_request {
+        if !self.chronicle.all_were_ready && !self.private {
             let workers = self.machine.workers();
             let ready = |worker: &WorkerView| matches!(worker.state.as_str(), "idle" | "busy");
             if !workers.is_empty() && workers.iter().all(ready) {

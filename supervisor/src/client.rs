@@ -16,6 +16,8 @@ use tally_sys::poll::Interest;
 
 use tally_machine::Who;
 
+use crate::handed::Handed;
+
 /// The request of a client that the machine has not answered for the last time.
 #[derive(Clone, Copy, Debug)]
 struct Pending {
@@ -23,6 +25,8 @@ struct Pending {
     oneway: bool,
     /// The client reads several.
     more: bool,
+    /// It may be answered early, for the sake of the next one.
+    yields: bool,
 }
 
 /// One connection.
@@ -30,8 +34,7 @@ struct Pending {
 pub(crate) struct Client {
     stream: UnixStream,
     incoming: Splitter,
-    /// Descriptors that came and belong to the next request.
-    passed: Vec<OwnedFd>,
+    handed: Handed,
     /// Encoded replies; those before `sent` are on their way.
     outgoing: Vec<u8>,
     sent: usize,
@@ -82,7 +85,7 @@ impl Client {
             pid,
             charged: 0,
             stream,
-            passed: Vec::new(),
+            handed: Handed::default(),
             incoming: Splitter::new(limits::REQUEST_BYTES_MAX),
             outgoing: Vec::new(),
             sent: 0,
@@ -99,7 +102,7 @@ impl Client {
     pub(crate) fn taken_over(mut self, party: &mut HandedParty) -> Self {
         self.incoming.feed(&std::mem::take(&mut party.incoming));
         self.outgoing = std::mem::take(&mut party.outgoing);
-        self.pending = party.waits.then_some(Pending { oneway: false, more: false });
+        self.pending = party.waits.then_some(Pending { oneway: false, more: false, yields: false });
         self
     }
 
@@ -116,7 +119,8 @@ impl Client {
 
     /// Whether it has sent more than it may while it waits for a reply: the rest stays with the system.
     fn is_ahead(&self) -> bool {
-        self.pending.is_some() && self.incoming.held_bytes() > limits::CLIENT_READ_BYTES_PER_TURN
+        let many = self.handed.count() > limits::FILES_MAX;
+        self.pending.is_some() && (many || self.incoming.held_bytes() > limits::CLIENT_READ_BYTES_PER_TURN)
     }
 
     /// What the poll is to watch for.
@@ -138,11 +142,9 @@ impl Client {
                     return self.fate();
                 }
                 Ok(Some(Taken { bytes: count, fds, .. })) => {
-                    // As many as one request can use; the others close here.
-                    let room_for = limits::FILES_MAX.saturating_sub(self.passed.len());
-                    self.passed.extend(fds.into_iter().take(room_for));
                     self.last_heard = now;
                     self.incoming.feed(&buffer[..count]);
+                    self.handed.came(fds, self.incoming.fed_bytes());
                     room = room.saturating_sub(count);
                     // A short read is the last one, or ends where descriptors came along.
                     if count < buffer.len() {
@@ -160,43 +162,56 @@ impl Client {
         if self.pending.is_some() || self.closing {
             return Input::Nothing;
         }
-        let message = match self.incoming.next_message() {
-            Ok(Some(message)) => message,
+        let read = match self.incoming.next_message() {
+            Ok(Some(message)) => match quick_call(message) {
+                Some(call) => Ok(Input::Quick(call)),
+                None => varlink::decode(message).map(Input::Call),
+            },
             Ok(None) => return Input::Nothing,
             Err(why) => return self.give_up(why),
         };
-        if let Some(call) = quick_call(message) {
-            self.pending = Some(Pending { oneway: call.oneway, more: call.more });
-            return Input::Quick(call);
-        }
-        match varlink::decode::<Call>(message) {
-            Ok(call) => {
-                self.pending = Some(Pending { oneway: call.oneway, more: call.more });
-                Input::Call(call)
+        self.handed.call_ends(self.incoming.taken_bytes());
+        let input = match read {
+            Ok(input) => input,
+            Err(why) => return self.give_up(why),
+        };
+        self.pending = match &input {
+            Input::Quick(call) => Some(Pending { oneway: call.oneway, more: call.more, yields: false }),
+            Input::Call(call) => {
+                let yields = call.method == "io.tally.Next";
+                Some(Pending { oneway: call.oneway, more: call.more, yields })
             }
-            Err(why) => self.give_up(why),
-        }
+            Input::Garbage(_) | Input::Nothing => None,
+        };
+        input
     }
 
     fn give_up(&mut self, why: Unreadable) -> Input {
-        self.pending = Some(Pending { oneway: false, more: false });
+        self.pending = Some(Pending { oneway: false, more: false, yields: false });
         self.closing = true;
         Input::Garbage(why)
     }
 
-    /// The descriptors that came with the call: it takes them, or they close. The system may hand over a call that was
-    /// sent ahead together with the next one and its descriptors, so a call that takes none leaves them to what is held
-    /// behind it.
-    pub(crate) fn take_passed(&mut self, takes: bool) -> Vec<OwnedFd> {
-        if !takes && self.incoming.held_bytes() > 0 {
-            return Vec::new();
-        }
-        std::mem::take(&mut self.passed)
+    /// The descriptors that came with the call, which names so many files.
+    pub(crate) fn take_handed(&mut self, named: usize) -> Vec<OwnedFd> {
+        self.handed.take(named)
     }
 
     /// Whether the pending call asked for several replies.
     pub(crate) fn wants_more(&self) -> bool {
         self.pending.is_some_and(|pending| pending.more)
+    }
+
+    /// Whether another call waits behind one that may be answered early. Tells it once.
+    pub(crate) fn wants_to_go_on(&mut self) -> bool {
+        let waits = self.incoming.is_whole_message_waiting();
+        match &mut self.pending {
+            Some(pending) if pending.yields && waits => {
+                pending.yields = false;
+                true
+            }
+            Some(_) | None => false,
+        }
     }
 
     /// Queues a reply to the pending call; `continues`: more of them follow. It is sent with the next [`Client::write`].

@@ -18,6 +18,7 @@ mod doorway;
 mod files;
 mod forkserver;
 mod gather;
+mod handed;
 mod inherit;
 mod lockers;
 mod log;

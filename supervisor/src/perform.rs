@@ -74,7 +74,7 @@ impl Supervisor {
     /// A note that holds for every worker of a kind is told with the first. A private supervisor has no log; its
     /// standard error is the command's.
     fn tell_once(&mut self, note: String) {
-        if self.one_request && !self.told.contains(&note) {
+        if self.private && !self.told.contains(&note) {
             drop(writeln!(std::io::stderr(), "tally: note: {note}"));
         }
         self.log_once(note);

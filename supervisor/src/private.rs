@@ -21,6 +21,8 @@ use crate::turn::Supervisor;
 pub struct PrivateOptions {
     /// Settings given as flags: key and value, as in `config.toml`.
     pub flags: Vec<(String, String)>,
+    /// The command makes more than one request.
+    pub many_requests: bool,
 }
 
 /// A running private supervisor. It ends by itself once the stream is closed.
@@ -43,16 +45,17 @@ pub fn start_private(options: &PrivateOptions, worker: WorkerMain) -> Result<Pri
     };
     fd::open_standard_streams().map_err(start)?;
     let (ours, theirs) = socket::stream_pair().map_err(start)?;
+    let one_request = !options.many_requests;
     let child = process::fork_child_with(vec![theirs.into()], move |mut handed| match handed.pop() {
-        Some(stream) => live(&configuration, stream, worker),
+        Some(stream) => live(&configuration, stream, worker, one_request),
         None => 1,
     })
     .map_err(start)?;
     Ok(Private { stream: ours, child })
 }
 
-fn live(configuration: &Configuration, stream: OwnedFd, worker: WorkerMain) -> u8 {
-    match serve(configuration, stream, worker) {
+fn live(configuration: &Configuration, stream: OwnedFd, worker: WorkerMain, one_request: bool) -> u8 {
+    match serve(configuration, stream, worker, one_request) {
         Ok(()) => 0,
         Err(why) => {
             tracing::error!("could not run a private supervisor: {why}");
@@ -61,7 +64,12 @@ fn live(configuration: &Configuration, stream: OwnedFd, worker: WorkerMain) -> u
     }
 }
 
-fn serve(configuration: &Configuration, stream: OwnedFd, worker: WorkerMain) -> std::io::Result<()> {
+fn serve(
+    configuration: &Configuration,
+    stream: OwnedFd,
+    worker: WorkerMain,
+    one_request: bool,
+) -> std::io::Result<()> {
     // What a person types at the terminal is for the command line, which tells us by hanging up.
     process::become_group_leader()?;
     process::set_name(c"tally-supervise")?;
@@ -85,7 +93,8 @@ fn serve(configuration: &Configuration, stream: OwnedFd, worker: WorkerMain) -> 
     let nursery = Nursery { worker_main: worker, forkserver, confine: configuration.confine };
     let mut supervisor =
         Supervisor::new(clock::monotonic_ns(), settings, nursery, FileSets::default(), None)?;
-    supervisor.one_request = true;
+    supervisor.private = true;
+    supervisor.one_request = one_request;
     fd::set_nonblocking(&stream, true)?;
     supervisor.admit(stream.into());
     supervisor.run()

@@ -88,7 +88,9 @@ pub(crate) struct Supervisor {
     pub(crate) told: BTreeSet<String>,
     /// Counts processes that the system killed for want of memory, where it does.
     pub(crate) oom_kills: OomKills,
-    /// A private supervisor: it is over with its one client's one request.
+    /// It lives for one command, and ends with its one client.
+    pub(crate) private: bool,
+    /// Its client makes one request, and is hung up on after that.
     pub(crate) one_request: bool,
     /// Whoever started this process and wants to hear how it is.
     pub(crate) service: Service,
@@ -154,6 +156,7 @@ impl Supervisor {
             ended: false,
             told: BTreeSet::new(),
             oom_kills: OomKills::default(),
+            private: false,
             one_request: false,
             service: Service::default(),
             heard: 0,
@@ -252,14 +255,14 @@ impl Supervisor {
     /// without an answer, as nobody could ask that again without asking for it twice. The connections stay open for as long
     /// as the process lives: whoever waits for the end of the daemon hears of it when its locks are free, and not before.
     fn part_from_clients(&mut self) {
+        // Those go to the program that takes over, which still has to read from them.
+        if self.successor.is_some() {
+            self.handed_over = self.hand_over_lockers();
+        }
         let late = Failure::new(ErrorCode::Stopping, "the daemon is stopping and takes no new jobs");
         let late = Reply::Refused(late).to_message(false);
         for client in self.clients.iter_mut() {
             client.part(&mut self.buffer, &late);
-        }
-        // Those go to the program that takes over.
-        if self.successor.is_some() {
-            self.handed_over = self.hand_over_lockers();
         }
         self.clients.leave_open();
     }

@@ -1,7 +1,7 @@
 //! The barrier: nobody goes on before all have come.
 //!
 //! The last one to come starts the next round and wakes the others, so that it can be used again at once. If one is
-//! killed before it comes, the others wait for ever.
+//! killed before it comes, the others wait for ever; one that is killed while it waits has come.
 
 use crate::Word;
 

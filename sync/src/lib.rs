@@ -17,8 +17,8 @@
 //! | [`SpinThenBlockLock`] | yes | yes | no | held for ever |
 //! | [`Semaphore`] | with one permit | yes | no | its permits are lost |
 //! | [`Monitor`] | yes | yes | no | held for ever |
-//! | [`ReadWriteLock`] | yes | yes | writers: yes | held for ever |
-//! | [`Barrier`] | - | yes | - | the round never ends |
+//! | [`ReadWriteLock`] | yes | yes | a writer: only the readers that were going in when it came | held for ever |
+//! | [`Barrier`] | - | yes | - | the round never ends, if it had not come |
 //! | [`SemaphoreBuffer`], [`MonitorBuffer`] | yes | yes | no | as what they are made of |
 //!
 //! That column is why nothing of tally's own that must survive a SIGKILL hangs on such a lock: its links need none

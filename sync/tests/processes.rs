@@ -1,8 +1,8 @@
 //! Real processes over one segment: nobody is inside with another, and what a killed holder leaves is what the
 //! documents say.
 //!
-//! Without the usual harness, because only a process of one thread may fork. `TALLY_ENTRIES` sets how often each of the
-//! eight processes goes in.
+//! Without the usual harness, because only a process of one thread may fork. `TALLY_ENTRIES=1000000` has each of the
+//! eight processes go in so often, whatever the lock: then it takes minutes.
 #![expect(clippy::print_stdout, reason = "the report of the checks")]
 
 use std::env;
@@ -11,8 +11,8 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tally_sync::{
-    Barrier, BoundedTestAndSetLock, CompareAndSwapLock, Lock, Monitor, MonitorBuffer, ReadWriteLock,
-    Semaphore, SemaphoreBuffer, SpinThenBlockLock, SwapLock, TestAndSetLock, TicketLock,
+    Barrier, BoundedTestAndSetLock, CompareAndSwapLock, Condition, Lock, Monitor, MonitorBuffer,
+    ReadWriteLock, Semaphore, SemaphoreBuffer, SpinThenBlockLock, SwapLock, TestAndSetLock, TicketLock,
 };
 use tally_sys::process::{self, Child, ExitStatus};
 use tally_sys::robust::{Found, RobustMutex};
@@ -30,12 +30,14 @@ const START: usize = 1005;
 const SIGN: usize = 1010;
 
 fn main() {
-    let checks: [(&str, fn()); 5] = [
+    let checks: [(&str, fn()); 7] = [
         ("eight processes are never inside together", exclusion),
+        ("who waits is passed by so many and no more", bounded_waiting),
         ("a buffer hands over every item once", buffers),
         ("a barrier holds all back", barrier),
         ("a lock that is none loses updates", the_count_can_be_wrong),
         ("a killed holder leaves what the documents say", killed_holders),
+        ("so does one that is killed while it waits", killed_waiters),
     ];
     for (name, check) in checks {
         println!("test {name} ...");
@@ -44,8 +46,11 @@ fn main() {
     println!("test result: ok. {} passed", checks.len());
 }
 
-fn entries() -> u32 {
-    env::var("TALLY_ENTRIES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000)
+/// How often each process goes in: as often as is asked for, else a million times; a twentieth of that where the one who
+/// leaves names the next, so that each entry costs a switch between processes.
+fn entries(switches: bool) -> u32 {
+    let asked = env::var("TALLY_ENTRIES").ok().and_then(|text| text.parse().ok());
+    asked.unwrap_or(if switches { 50_000 } else { 1_000_000 })
 }
 
 /// Starts a child that sees the segment.
@@ -176,13 +181,111 @@ fn count(first: Init, recipe: Recipe, entries: u32) -> u32 {
 fn exclusion() {
     for (name, first, recipe) in LOCKS {
         let begun = tally_sys::clock::monotonic_ns();
-        // Where the one who leaves names the next, each entry costs a switch between processes.
-        let entries =
-            if ["bounded test-and-set", "ticket"].contains(&name) { entries() / 20 } else { entries() };
+        let entries = entries(["bounded test-and-set", "ticket"].contains(&name));
         assert_eq!(count(first, recipe, entries), PROCESSES * entries, "{name}");
         let ms = tally_sys::clock::monotonic_ns().saturating_sub(begun) / 1_000_000;
         println!("  {name}: {PROCESSES} x {entries} in {ms} ms");
     }
+}
+
+/// Where it stands at which entry somebody was seen waiting, a word for each process; 0 while it was not.
+const SEEN: usize = 900;
+/// The most entries of others between that and its own.
+const WORST: usize = 950;
+
+/// The same as [`passed_by_in`], with more entries until anybody is seen waiting at all.
+fn passed_by(mut entries: u32, body: fn(&Rc<Segment>, u32, u32)) -> u32 {
+    loop {
+        match passed_by_in(entries, body) {
+            0 => entries = entries.checked_mul(2).expect("somebody waits"),
+            worst => return worst,
+        }
+    }
+}
+
+/// Starts all at once, lets each go in so often, and returns the most that anybody was passed by.
+fn passed_by_in(entries: u32, body: fn(&Rc<Segment>, u32, u32)) -> u32 {
+    let (segment, fd) = Segment::create("tally-test", BYTES).unwrap();
+    let start = |me| {
+        child(&fd, |memory| {
+            Barrier::new(&memory.halves()[START], &memory.halves()[START + 1], PROCESSES).wait();
+            body(&memory, me, entries);
+        })
+    };
+    all_end_well((0..PROCESSES).map(start).collect());
+    segment.halves()[WORST].load(Ordering::SeqCst)
+}
+
+/// Inside: how often others went in since this one was seen waiting.
+fn note_own(memory: &Segment, me: u32, entry: u32) {
+    let seen = memory.halves()[SEEN + me as usize].swap(0, Ordering::SeqCst);
+    if seen != 0 {
+        memory.halves()[WORST].fetch_max(entry - 1 - seen, Ordering::SeqCst);
+    }
+}
+
+/// Inside: somebody is seen waiting, for the first time since it last was inside.
+fn note_waiting(memory: &Segment, who: u32, entry: u32) {
+    memory.halves()[SEEN + who as usize].compare_exchange(0, entry, Ordering::SeqCst, Ordering::SeqCst).ok();
+}
+
+fn bounded_waiting() {
+    let entries = entries(true) / 10;
+    let others = PROCESSES - 1;
+    let worst = passed_by(entries, |memory, me, entries| {
+        let (lock, waiting) = memory.halves().split_first().unwrap();
+        let waiting = &waiting[..PROCESSES as usize];
+        let lock = BoundedTestAndSetLock::new(lock, waiting, me as usize).unwrap();
+        for _ in 0..entries {
+            lock.with(|| {
+                let entry = memory.halves()[GUARDED].fetch_add(1, Ordering::SeqCst) + 1;
+                note_own(memory, me, entry);
+                let waits = |who: &u32| waiting[*who as usize].load(Ordering::SeqCst) == 1;
+                (0..PROCESSES)
+                    .filter(|who| *who != me)
+                    .filter(waits)
+                    .for_each(|who| note_waiting(memory, who, entry));
+            });
+        }
+    });
+    println!("  bounded test-and-set: passed by {worst} times at the most, promised {others}");
+    assert!(worst <= others, "{worst}");
+    // Who drew later goes in later: the number called is that of the entry, and nobody is ahead but who waits.
+    let queue = passed_by(entries, |memory, _, entries| {
+        let (next, called) = pair(memory.halves());
+        let lock = TicketLock::new(next, called);
+        for _ in 0..entries {
+            lock.with(|| {
+                let entry = memory.halves()[GUARDED].fetch_add(1, Ordering::SeqCst) + 1;
+                assert_eq!(called.load(Ordering::SeqCst) + 1, entry, "somebody went in before its turn");
+                memory.halves()[WORST].fetch_max(lock.queue() - 1, Ordering::SeqCst);
+            });
+        }
+    });
+    println!(
+        "  ticket: {queue} waited at the most, each went in when those before it had; promised {others}"
+    );
+    assert!(queue <= others, "{queue}");
+    // One writer among readers: those who were on their way in when it came, and no more.
+    let worst = passed_by_in(entries, |memory, me, entries| {
+        let lock = ReadWriteLock::new(memory.halves().first_chunk().unwrap());
+        let count = &memory.halves()[GUARDED];
+        let writers_waiting = &memory.halves()[4];
+        for _ in 0..entries {
+            if me == 0 {
+                lock.with(|| note_own(memory, me, count.load(Ordering::SeqCst) + 1));
+            } else {
+                lock.acquire_shared();
+                let entry = count.fetch_add(1, Ordering::SeqCst) + 1;
+                if writers_waiting.load(Ordering::SeqCst) > 0 {
+                    note_waiting(memory, 0, entry);
+                }
+                lock.release_shared();
+            }
+        }
+    });
+    println!("  readers-writer lock: a writer was passed by {worst} readers at the most, promised {others}");
+    assert!(worst <= others, "{worst}");
 }
 
 fn the_count_can_be_wrong() {
@@ -310,4 +413,76 @@ fn killed_holders() {
         };
         assert!(is_lost, "{name}");
     }
+}
+
+/// A process waits, as the sign of the words says, and is killed.
+fn kill_waiting(fd: &OwnedFd, segment: &Segment, body: fn(&Segment), waits: impl Fn(&[AtomicU32]) -> bool) {
+    let mut child = child(fd, |memory| body(&memory));
+    while !waits(segment.halves()) {
+        std::thread::yield_now();
+    }
+    child.signal(Signal::Kill).unwrap();
+    child.reap().unwrap();
+}
+
+fn killed_waiters() {
+    let fresh = || Segment::create("tally-test", BYTES).unwrap();
+    let word = |segment: &Segment, at: usize| segment.halves()[at].load(Ordering::SeqCst);
+
+    let (segment, fd) = fresh();
+    let words = segment.halves();
+    let ticket = TicketLock::new(&words[0], &words[16]);
+    ticket.acquire();
+    let draws = |memory: &Segment| TicketLock::new(&memory.halves()[0], &memory.halves()[16]).acquire();
+    kill_waiting(&fd, &segment, draws, |words| words[0].load(Ordering::SeqCst) == 2);
+    ticket.release();
+    assert_eq!(ticket.queue(), 1, "the number of the dead is called, and nobody comes");
+
+    let (segment, fd) = fresh();
+    let (lock, waiting) = segment.halves().split_first().unwrap();
+    let bounded = BoundedTestAndSetLock::new(lock, &waiting[..2], 1).unwrap();
+    bounded.acquire();
+    let waits = |memory: &Segment| {
+        let (lock, waiting) = memory.halves().split_first().unwrap();
+        BoundedTestAndSetLock::new(lock, &waiting[..2], 0).unwrap().acquire();
+    };
+    kill_waiting(&fd, &segment, waits, |words| words[1].load(Ordering::SeqCst) == 1);
+    bounded.release();
+    assert_eq!((word(&segment, 0), word(&segment, 1)), (1, 0), "it is handed to the dead");
+
+    let (segment, fd) = fresh();
+    let reads = |memory: &Segment| {
+        ReadWriteLock::new(memory.halves().first_chunk().unwrap()).acquire_shared();
+        loop {
+            tally_sys::futex::wait(&memory.halves()[SIGN], 0, None);
+        }
+    };
+    let inside =
+        |words: &[AtomicU32]| words[0].load(Ordering::SeqCst) == 0 && words[2].load(Ordering::SeqCst) == 1;
+    kill_waiting(&fd, &segment, reads, inside);
+    assert_eq!(word(&segment, 2), 1, "the dead reads for ever");
+
+    let (segment, fd) = fresh();
+    let comes = |memory: &Segment| {
+        Barrier::new(&memory.halves()[0], &memory.halves()[16], 2).wait();
+    };
+    kill_waiting(&fd, &segment, comes, |words| words[0].load(Ordering::SeqCst) == 1);
+    let last = Barrier::new(&segment.halves()[0], &segment.halves()[16], 2).wait();
+    assert!(last, "the dead has come");
+
+    let (segment, fd) = fresh();
+    let sleeps = |memory: &Segment| {
+        let monitor = Monitor::new(&memory.halves()[0]);
+        let never = Condition::new(&memory.halves()[16]);
+        monitor.with(|| {
+            memory.halves()[SIGN].store(1, Ordering::SeqCst);
+            monitor.wait_until(&never, || false);
+        });
+    };
+    let gone =
+        |words: &[AtomicU32]| words[SIGN].load(Ordering::SeqCst) == 1 && words[0].load(Ordering::SeqCst) == 0;
+    kill_waiting(&fd, &segment, sleeps, gone);
+    let free =
+        SpinThenBlockLock::new(&segment.halves()[0]).acquire_within(std::time::Duration::from_millis(1));
+    assert!(free, "one that waited in a monitor costs nothing");
 }

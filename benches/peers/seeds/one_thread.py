@@ -1,4 +1,4 @@
-"""The seed's program with one thread; the end is an argument and the unused second list is left out."""
+"""The seed's program with one thread; the end, and the start if it is not 0, are arguments, and the unused second list is left out."""
 import sys
 from threading import Thread
 
@@ -12,7 +12,7 @@ def work(id, start, end, result):
 
 
 if __name__ == "__main__":
-    START, END = 0, int(sys.argv[1])
+    START, END = int((sys.argv + ["0"])[2]), int(sys.argv[1])
     result = list()
     th1 = Thread(target=work, args=(1, START, END, result))
 

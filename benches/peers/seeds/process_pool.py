@@ -1,4 +1,5 @@
-"""The seed's program with an executor of processes and a manager's queue; the end is an argument, the start is 0."""
+"""The seed's program with an executor of processes and a manager's queue; the end, and the start if it is not 0, are
+arguments."""
 import concurrent.futures
 import multiprocessing
 import sys
@@ -15,13 +16,13 @@ def main():
     manager = multiprocessing.Manager()
     queue = manager.Queue()
 
-    start = 0
+    start = int((sys.argv + ["0"])[2])
     end = int(sys.argv[1])
     workers = multiprocessing.cpu_count()
 
     childs = []
     with concurrent.futures.ProcessPoolExecutor(max_workers=workers) as executor:
-        step = end // workers + (1 if end % workers else 0)
+        step = max(1, -((start - end) // workers))
         for i in range(start, end, step):
             childs.append(executor.submit(child_process, i, min(i + step, end), queue))
     concurrent.futures.wait(childs)

@@ -1,4 +1,4 @@
-"""The seed's program with two threads; the end is an argument."""
+"""The seed's program with two threads; the end, and the start if it is not 0, are arguments."""
 import sys
 from threading import Thread
 
@@ -12,10 +12,11 @@ def work(id, start, end, result):
 
 
 if __name__ == "__main__":
-    START, END = 0, int(sys.argv[1])
+    START, END = int((sys.argv + ["0"])[2]), int(sys.argv[1])
+    MIDDLE = (START + END) // 2
     result = list()
-    th1 = Thread(target=work, args=(1, START, END // 2, result))
-    th2 = Thread(target=work, args=(2, END // 2, END, result))
+    th1 = Thread(target=work, args=(1, START, MIDDLE, result))
+    th2 = Thread(target=work, args=(2, MIDDLE, END, result))
 
     th1.start()
     th2.start()

@@ -2,6 +2,8 @@
 //!
 //! Every line fits 80 columns. Examples come first, with what they print.
 
+use tally_protocol::error::{ErrorCode, Failure};
+
 /// One sentence.
 pub(crate) const ABOUT: &str = "exact parallel sums and other reductions that survive a dying worker";
 
@@ -11,12 +13,11 @@ tally - exact parallel sums and other reductions that survive a dying worker
 
   tally sum 1..=100                        5050
   tally reduce sum,min,max -5..5           several answers, one pass
-  tally factorial 20                       2432902008176640000
   tally sum 0..1e9 --workers 4 --verbose   what each worker did
   tally sum 0..1e12 --detach               runs in the daemon; prints a job id
 
 Compute   sum product min max count mean variance stddev   reduce factorial
-          running compare
+          running batch compare
 Share     value dict list queue event barrier stats objects watch
           lock semaphore locks deadlocks
 Jobs      jobs show explain wait result follow cancel pause resume retry
@@ -55,12 +56,16 @@ Compute
   reduce LIST                                      several in one pass
   factorial N                                      product of 1..=N
   running LIST [FILE]                              the reduction after each line
+  batch FILE|-                                     many jobs, one a line
   compare SOURCE...                                inline, threads, processes
   lab STUDY                                        races, locks, deadlocks shown
 Share between processes, in a daemon
   value dict list queue NAME ...                   data, one operation each
   event barrier stats NAME ...                     wait, meet, count
   objects [rm NAME]  watch NAME                    what is there, what changes
+  lock NAME -- CMD...                              CMD runs holding the lock
+  semaphore NAME --permits N -- CMD...             the same with one of N
+  locks  deadlocks                                 who has what; those refused
 Jobs of a daemon
   jobs                  list them            cancel JOB...  end them
   show JOB              all about one        pause JOB      no more work
@@ -68,10 +73,6 @@ Jobs of a daemon
   wait JOB...           until they end       retry JOB      go on after a
   result JOB            the answer                          failure
   follow JOB            progress, then the answer
-Shared by commands, kept by the daemon
-  lock NAME -- CMD...                    CMD runs while it holds the lock
-  semaphore NAME --permits N -- CMD...   while it holds one of N permits
-  locks                 who has what         deadlocks      those refused
 The daemon
   daemon                run it               drain          finish jobs, end
   status                does it run?         stop [--now]   end
@@ -134,6 +135,13 @@ examples! {
     RUNNING = "  printf '10\\n4\\n22\\n-6\\n' | tally running min
                                     10 4 4 -6, each as soon as its line came
   tally running sum,count,mean prices.txt --on-bad skip";
+    BATCH = "  printf '%s\\n' 'sum 0..10' 'sum 0..x' 'max -5..5' | tally batch - --ordered
+                                    1<TAB>45 and 3<TAB>4; line 2 fails alone
+  tally batch jobs.txt --in-flight 200
+  tally batch jobs.jsonl --json     {\"reductions\":[\"sum\"],\"sources\":[\"0..10\"]}
+
+Each line of the answer begins with the number of the line that asked. A line is
+a reduction as on the command line, quoted as in a shell; '#' begins a comment.";
     COMPARE = "  tally compare 0..1e9
   tally compare 0..1e8 --of 'sqrt(i)' --workers 4 --plot out.svg
   tally compare 0..1e8 --transports --json";
@@ -220,6 +228,11 @@ examples! {
   tally help exit-codes";
 }
 
+/// Why a line of a batch that asks for a text has none.
+pub(super) fn no_job() -> Failure {
+    Failure::new(ErrorCode::BadUsage, "could not find a job on the line").hint("for example: sum 0..100")
+}
+
 /// A command line that works, for an error about a missing argument.
 pub(super) fn example(command: &str) -> Option<&'static str> {
     Some(match command {
@@ -237,6 +250,7 @@ pub(super) fn example(command: &str) -> Option<&'static str> {
             "tally jobs --all lists their ids"
         }
         "config" => "tally config show",
+        "batch" => "tally batch jobs.txt",
         "value" => "tally value hits add 1",
         "dict" => "tally dict prices set apple 0.5",
         "list" => "tally list steps push one",
@@ -340,6 +354,7 @@ its schema: {\"schema\":\"tally.result/1\",...}
   tally.objects/1   objects               tally.watch/1     watch, one a line
   tally.fill/1      what was read from standard input into an object
   tally.running/1   running, one object for each line
+  tally.batch/1     batch, one object for each job
   tally.progress/1  --progress json: lines on standard error
   tally.error/1     on standard error, when a request could not be made
 

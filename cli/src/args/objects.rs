@@ -98,9 +98,11 @@ pub(crate) struct ListArgs {
 
 /// `tally queue NAME OPERATION`
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
-#[command(mut_arg("words", |one| one.help(
-    "put VALUE... (- for lines), get, size, empty, close, dead, revive"
-)))]
+#[command(
+    mut_arg("words", |one| one.help("put VALUE... (- for lines), get, size, empty, close, dead, revive")),
+    // What is changed goes to the end: so that the words of the operation stay before the command's.
+    mut_arg("command", |one| one)
+)]
 pub(crate) struct QueueArgs {
     #[command(flatten)]
     pub(crate) named: NamedArgs,

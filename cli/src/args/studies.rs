@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use tally_protocol::job::OnBad;
 
+use super::values::When;
 use super::{ReductionOptions, values};
 
 /// The studies, by name.
@@ -44,7 +45,7 @@ pub(crate) struct LabArgs {
     /// The most time for each row of a table: 500ms, 10s
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub(crate) timeout: Option<u64>,
-    /// Draw the figures (race, locks, spin)
+    /// Draw the figures
     #[arg(long, value_name = "FILE.svg", value_parser = values::paths())]
     pub(crate) plot: Option<PathBuf>,
 }
@@ -80,6 +81,9 @@ pub(crate) struct CompareArgs {
     /// Also over each transport
     #[arg(long)]
     pub(crate) transports: bool,
+    /// The same sum by the usual programs in Python: auto, always, never
+    #[arg(long, value_name = "WHEN", hide_short_help = true, value_parser = values::when)]
+    pub(crate) python: Option<When>,
     /// Draw the times
     #[arg(long, value_name = "FILE.svg", value_parser = values::paths())]
     pub(crate) plot: Option<PathBuf>,

@@ -238,3 +238,18 @@ fn json_is_seen_in_a_line_that_cannot_be_read() {
     assert!(asks_for_json(&args("tally smu --json")));
     assert!(!asks_for_json(&args("tally sum -- --json")));
 }
+
+#[test]
+fn words_of_objects_come_before_a_command() {
+    let line = typed("queue q get --each --timeout 5s -- run -x {}").unwrap();
+    let Some(Command::Queue(queue)) = line.command else { panic!("{:?}", line.command) };
+    assert_eq!((queue.named.name.as_str(), queue.named.words.join(" ")), ("q", "get".to_owned()));
+    assert_eq!(queue.command, ["run", "-x", "{}"].map(OsString::from));
+    assert!(queue.each && queue.wait.timeout == Some(5_000));
+    let line = typed("queue q put a b --capacity 2 -3").unwrap();
+    let Some(Command::Queue(queue)) = line.command else { panic!("{:?}", line.command) };
+    assert_eq!(queue.named.words.join(" "), "put a b -3");
+    let line = typed("value x cas -1 -2 --persistent").unwrap();
+    let Some(Command::Value(value)) = line.command else { panic!("{:?}", line.command) };
+    assert_eq!((value.named.words.join(" "), value.named.make.persistent), ("cas -1 -2".to_owned(), true));
+}

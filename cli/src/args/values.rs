@@ -208,6 +208,10 @@ pub(crate) fn workers(text: &str) -> Result<u32, String> {
     small(text, 1..=u64::from(limits::WORKERS_MAX))
 }
 
+pub(crate) fn in_flight(text: &str) -> Result<u32, String> {
+    small(text, 1..=limits::STARTED_MAX as u64)
+}
+
 pub(crate) fn workers_or_auto(text: &str) -> Result<String, String> {
     let text = plain(text);
     if text == "auto" {

@@ -26,7 +26,7 @@ pub(super) fn running(args: RunningArgs) -> Result<Verb, Failure> {
 }
 
 pub(super) fn compare(args: CompareArgs, socket: Socket) -> Result<Verb, Failure> {
-    let CompareArgs { sources, reduce, transports, plot, options } = args;
+    let CompareArgs { sources, reduce, transports, python, plot, options } = args;
     let given = [
         ("--mode", options.mode.is_some()),
         ("--transport", options.transport.is_some()),
@@ -43,9 +43,13 @@ pub(super) fn compare(args: CompareArgs, socket: Socket) -> Result<Verb, Failure
     let workers = threads(options.workers);
     let options = ReductionOptions { local: true, ..options };
     match plan(&list, true, ReductionArgs { sources, options }, false, socket)? {
-        Verb::Reduce(plan) => {
-            Ok(Verb::Compare(Box::new(Comparison { plan: *plan, workers, transports, plot })))
-        }
+        Verb::Reduce(plan) => Ok(Verb::Compare(Box::new(Comparison {
+            plan: *plan,
+            workers,
+            transports,
+            python: python.unwrap_or_default(),
+            plot,
+        }))),
         other => Ok(other),
     }
 }
@@ -53,14 +57,7 @@ pub(super) fn compare(args: CompareArgs, socket: Socket) -> Result<Verb, Failure
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args;
-    use crate::meaning::understand;
-    use crate::surroundings::Surroundings;
-
-    fn meant(line: &str) -> Result<Verb, Failure> {
-        let words = std::iter::once("tally").chain(line.split_whitespace()).map(Into::into);
-        understand(args::parse(words.collect()).unwrap(), &Surroundings::default())
-    }
+    use crate::meaning::tests::meant;
 
     #[test]
     fn studies_are_named_with_their_options() {

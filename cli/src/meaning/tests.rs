@@ -10,6 +10,11 @@ fn meant_in(line: &str, around: &Surroundings) -> Result<Verb, Failure> {
     understand(args::parse(words.collect()).unwrap(), around)
 }
 
+/// What a line means where nothing is set.
+pub(super) fn meant(line: &str) -> Result<Verb, Failure> {
+    meant_in(line, &Surroundings::default())
+}
+
 fn plan_of(line: &str) -> Plan {
     match meant_in(line, &Surroundings::default()) {
         Ok(Verb::Reduce(plan)) => *plan,

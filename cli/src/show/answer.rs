@@ -39,7 +39,7 @@ pub(crate) fn show(
 }
 
 /// The answers, one a line.
-fn lines(job: &JobView, names: bool) -> String {
+pub(crate) fn lines(job: &JobView, names: bool) -> String {
     let line =
         |name: &str, value: &str| if names { format!("{name}\t{value}\n") } else { format!("{value}\n") };
     if job.groups.is_empty() {
@@ -72,7 +72,7 @@ fn escaped(part: &str) -> String {
 }
 
 /// What the answer is not of.
-fn left_out(skipped: &str, files: bool) -> String {
+pub(crate) fn left_out(skipped: &str, files: bool) -> String {
     let what = if files { "row" } else { "element" };
     if skipped == "1" {
         return format!("note: 1 {what} was left out\n");

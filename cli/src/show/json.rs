@@ -122,6 +122,21 @@ by_protocol!(
 
 /// An ended job as the answer of a reduction: `tally.result/1`.
 pub(crate) fn result(job: &JobView) -> String {
+    outcome(Document::new("tally.result/1"), job).line()
+}
+
+/// The same as the answer to a line of a batch: `tally.batch/1`.
+pub(crate) fn batch_result(number: u64, job: &JobView) -> String {
+    outcome(Document::new("tally.batch/1").value("line", &number), job).line()
+}
+
+/// A line of a batch that came to no job.
+pub(crate) fn batch_failure(number: u64, failure: &tally_protocol::error::Failure) -> String {
+    let document = Document::new("tally.batch/1").value("line", &number);
+    document.value("state", &JobState::Failed).value("error", failure).line()
+}
+
+fn outcome(document: Document, job: &JobView) -> Document {
     let processes = job.mode == "processes";
     let workers: Vec<String> = job
         .workers
@@ -134,7 +149,7 @@ pub(crate) fn result(job: &JobView) -> String {
         })
         .collect();
     let failed = (job.state != JobState::Done).then(|| failure_of(job));
-    Document::new("tally.result/1")
+    document
         .value("job", &job.job)
         .value("state", &job.state)
         .value("results", job.results.as_slice())
@@ -148,7 +163,6 @@ pub(crate) fn result(job: &JobView) -> String {
         .maybe("transport", processes.then_some(&job.transport))
         .value("mode", &job.mode)
         .maybe("error", failed.as_ref())
-        .line()
 }
 
 /// A job as it is: `tally.job/1`.

@@ -1,12 +1,14 @@
 //! `compare`: the same job inline, on threads and on processes; what each costs.
 //!
 //! Every way runs in a process of its own, forked for it, so that its processor time and its memory are its own. What
-//! it answers must be the same each time; if not, the command fails.
+//! it answers must be the same each time; if not, the command fails. `python` has the programs that teach the same sum.
+
+mod python;
 
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::Transport;
@@ -15,7 +17,7 @@ use tally_sys::signal::{Signal, SignalStream};
 use tally_sys::{clock, fd, process, usage};
 
 use super::{Context, lab, reduce};
-use crate::args::values::ProgressWhen;
+use crate::args::values::{ProgressWhen, When};
 use crate::conversation::{interrupted, interrupts};
 use crate::exit_code;
 use crate::meaning::{Place, Plan, Style};
@@ -26,6 +28,7 @@ use crate::show::number;
 use crate::show::table::{Side, Table};
 use crate::studies::Drawing;
 use crate::terminal::Terminal;
+use python::{Program, Sum};
 
 /// What is compared.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +38,8 @@ pub(crate) struct Comparison {
     /// The most threads, and processes.
     pub(crate) workers: u16,
     pub(crate) transports: bool,
+    /// Whether the programs in Python run beside it.
+    pub(crate) python: When,
     pub(crate) plot: Option<PathBuf>,
 }
 
@@ -50,6 +55,7 @@ enum How {
     Inline,
     Threads,
     Processes(Option<Transport>),
+    Python(Program),
 }
 
 /// What a way cost.
@@ -68,6 +74,7 @@ impl How {
             Self::Inline => "inline",
             Self::Threads => "threads",
             Self::Processes(_) => "processes",
+            Self::Python(_) => "python",
         }
     }
 }
@@ -79,6 +86,7 @@ impl Way {
             How::Threads => counted(self.workers, "thread", "threads"),
             How::Processes(None) => counted(self.workers, "process", "processes"),
             How::Processes(Some(transport)) => transport.name().to_owned(),
+            How::Python(program) => format!("python {}", program.name()),
         }
     }
 
@@ -87,7 +95,8 @@ impl Way {
         plan.progress = ProgressWhen::Never;
         plan.spec.request.workers = Some(self.workers.into());
         plan.place = match self.how {
-            How::Inline => Place::Here(FoldMode::Inline),
+            // Python has no plan of ours.
+            How::Inline | How::Python(_) => Place::Here(FoldMode::Inline),
             How::Threads => Place::Here(FoldMode::Threads(self.workers)),
             How::Processes(transport) => {
                 plan.spec.request.transport = transport;
@@ -127,9 +136,11 @@ pub(super) fn run(context: &mut Context<'_, '_>, comparison: &Comparison) -> Res
     let mut signals = interrupts()?;
     let mut costs = Vec::new();
     for way in ways(comparison) {
-        let cost = measure(context, &way.plan(&comparison.plan), &mut signals)?;
+        let plan = way.plan(&comparison.plan);
+        let cost = measure(&plan, &mut signals, |writer| tell(context, &plan, writer))?;
         costs.push((way, cost));
     }
+    let notes = beside(comparison, &mut signals, &mut costs)?;
     let Some(first) = costs.first().map(|(_, cost)| cost.clone()) else { return Ok(exit_code::ANSWERED) };
     let same = costs.iter().all(|(_, cost)| cost.results == first.results);
     let text = if context.style.json {
@@ -138,14 +149,77 @@ pub(super) fn run(context: &mut Context<'_, '_>, comparison: &Comparison) -> Res
         table(context, &costs, &first) + &conclusion(&first, same)
     };
     context.terminal.answer(&text)?;
+    for note in notes {
+        context.terminal.note(&format!("tally: note: {note}\n"));
+    }
     if let Some(path) = &comparison.plot {
         lab::save(path, &(context.roles.studies.draw)(drawing(comparison, &costs)))?;
     }
     Ok(if same { exit_code::ANSWERED } else { exit_code::FAILED })
 }
 
+/// Measures the programs in Python, where they can do the job; says why not, where somebody may wonder.
+fn beside(
+    comparison: &Comparison,
+    signals: &mut SignalStream,
+    costs: &mut Vec<(Way, Cost)>,
+) -> Result<Vec<String>, Failure> {
+    let asked = match comparison.python {
+        When::Never => return Ok(Vec::new()),
+        When::Auto => false,
+        When::Always => true,
+    };
+    let plan = &comparison.plan;
+    let note = |why: &str| Ok(vec![format!("the programs in Python are left out: {why}")]);
+    let Some(sum) = Sum::of(plan) else {
+        return if asked { note("they can only add up a range of integers") } else { Ok(Vec::new()) };
+    };
+    if plan.spec.elements > python::ELEMENTS_MAX && !asked {
+        let most = number::grouped(&python::ELEMENTS_MAX.to_string());
+        return note(&format!(
+            "more than {most} elements take them long; --python always has them all the same"
+        ));
+    }
+    let Some(interpreter) = python::interpreter() else { return note("there is no python3") };
+    let mut notes = Vec::new();
+    for program in Program::ALL {
+        let failed = |why: &str| format!("the program in Python ({}) is left out: {why}", program.name());
+        match measure(plan, signals, |writer| tell_python(&interpreter, program, &sum, writer)) {
+            Ok(cost) => costs.push((Way { how: How::Python(program), workers: program.workers() }, cost)),
+            Err(failure) if failure.code == ErrorCode::Interrupted => return Err(failure),
+            Err(_) => notes.push(failed("it failed")),
+        }
+    }
+    Ok(notes)
+}
+
+/// In the measured process: what a program in Python answers, in the form of ours, then what it cost.
+fn tell_python(interpreter: &Path, program: Program, sum: &Sum, writer: &OwnedFd) -> u8 {
+    let begun = clock::monotonic_ns();
+    let answer = match python::run(interpreter, program, sum) {
+        Ok(answer) => answer,
+        Err(why) => {
+            let failure = system(&format!("run the program in Python ({})", program.name()), &why);
+            crate::report::failure(&mut Terminal::to(std::io::sink(), std::io::stderr()), &failure, false);
+            return exit_code::FAILED;
+        }
+    };
+    let result = Document::nested().value("reduction", "sum").value("type", "integer");
+    let result = result.value("value", &answer).object().0;
+    let Ok(out) = writer.try_clone() else { return exit_code::FAILED };
+    let line = Document::nested().value("results", &Raw(format!("[{result}]"))).line();
+    if File::from(out).write_all(line.as_bytes()).is_err() {
+        return exit_code::FAILED;
+    }
+    tell_cost(begun, writer)
+}
+
 /// Runs it in a process of its own.
-fn measure(context: &Context<'_, '_>, plan: &Plan, signals: &mut SignalStream) -> Result<Cost, Failure> {
+fn measure(
+    plan: &Plan,
+    signals: &mut SignalStream,
+    body: impl FnOnce(&OwnedFd) -> u8,
+) -> Result<Cost, Failure> {
     let (reader, writer) = fd::pipe().map_err(|why| system("make a pipe", &why))?;
     let keep: Vec<_> = plan.inputs.fds().into_iter().chain([writer.as_fd()]).collect();
     let parent = process::own_pid();
@@ -153,7 +227,7 @@ fn measure(context: &Context<'_, '_>, plan: &Plan, signals: &mut SignalStream) -
         if process::arm_parent_death(parent).is_err() {
             return exit_code::FAILED;
         }
-        tell(context, plan, &writer)
+        body(&writer)
     });
     let mut child = child.map_err(|why| system("start a process", &why))?;
     drop(writer);
@@ -215,12 +289,19 @@ fn tell(context: &Context<'_, '_>, plan: &Plan, writer: &OwnedFd) -> u8 {
             return failure.exit;
         }
     };
+    drop(terminal);
+    match tell_cost(begun, writer) {
+        0 => code,
+        failed => failed,
+    }
+}
+
+fn tell_cost(begun: u64, writer: &OwnedFd) -> u8 {
     let wall = clock::monotonic_ns().saturating_sub(begun);
     let Ok(used) = usage::with_children() else { return exit_code::FAILED };
     let line = format!("{wall} {} {}\n", used.processor_ns, used.peak_bytes);
-    drop(terminal);
     let Ok(out) = writer.try_clone() else { return exit_code::FAILED };
-    if File::from(out).write_all(line.as_bytes()).is_ok() { code } else { exit_code::FAILED }
+    if File::from(out).write_all(line.as_bytes()).is_ok() { 0 } else { exit_code::FAILED }
 }
 
 /// What the measured process said; nothing if it did not come to its end.
@@ -232,8 +313,8 @@ fn cost(said: &str) -> Option<Cost> {
     Some(Cost { wall_ns, cpu_ns, peak_bytes, results: job.get("results")?.clone() })
 }
 
-fn system(doing: &str, why: &std::io::Error) -> Failure {
-    Failure::new(ErrorCode::System, format!("could not {doing}: {}", place::reason(why)))
+fn system(doing: &str, why: &(impl ToString + ?Sized)) -> Failure {
+    Failure::new(ErrorCode::System, format!("could not {doing}: {}", place::plain(&why.to_string())))
 }
 
 /// In hundredths: how many times faster than the first.
@@ -246,7 +327,7 @@ fn table(context: &Context<'_, '_>, costs: &[(Way, Cost)], first: &Cost) -> Stri
     let mut table = Table::new(&[
         ("HOW", Side::Left),
         ("WORKERS", Side::Right),
-        ("TRANSPORT", Side::Left),
+        ("BY", Side::Left),
         ("WALL", Side::Right),
         ("CPU", Side::Right),
         ("SPEED-UP", Side::Right),
@@ -260,6 +341,7 @@ fn table(context: &Context<'_, '_>, costs: &[(Way, Cost)], first: &Cost) -> Stri
             way.workers.to_string(),
             match way.how {
                 How::Processes(transport) => transport.unwrap_or(Transport::Shm).name().to_owned(),
+                How::Python(program) => program.name().to_owned(),
                 How::Inline | How::Threads => "-".to_owned(),
             },
             ms(cost.wall_ns),
@@ -293,13 +375,18 @@ fn json(costs: &[(Way, Cost)], first: &Cost, same: bool) -> String {
         .map(|(way, cost)| {
             let transport = match way.how {
                 How::Processes(transport) => Some(transport.unwrap_or(Transport::Shm)),
-                How::Inline | How::Threads => None,
+                How::Inline | How::Threads | How::Python(_) => None,
+            };
+            let program = match way.how {
+                How::Python(program) => Some(program.name()),
+                How::Inline | How::Threads | How::Processes(_) => None,
             };
             let speed_up = speed_up(cost, first);
             Document::nested()
                 .value("mode", way.how.name())
                 .value("workers", &u64::from(way.workers))
                 .maybe("transport", transport.as_ref())
+                .maybe("program", program)
                 .value("wall_us", &(cost.wall_ns / 1_000))
                 .value("cpu_us", &(cost.cpu_ns / 1_000))
                 .value("speed_up_percent", &speed_up)

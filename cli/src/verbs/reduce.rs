@@ -24,12 +24,7 @@ pub(super) fn run(context: &mut Context<'_, '_>, plan: &Plan) -> Result<u8, Fail
     (context.roles.check)(&plan.spec, &plan.inputs)?;
     let mut talk = match &plan.place {
         Place::Here(mode) => return here::run(context, plan, *mode, begun_ns),
-        Place::Daemon(reach) => talk_to(reach.connect()?)?,
-        Place::Private(options) => private(context, options)?,
-        Place::DaemonOrPrivate(reach, options) => match reach.connect_if_there()? {
-            Some(client) => talk_to(client)?,
-            None => private(context, options)?,
-        },
+        place => talk_at(context, place)?,
     };
     talk.carry(plan.inputs.clone());
     let code = if plan.spec.request.detach {
@@ -39,6 +34,21 @@ pub(super) fn run(context: &mut Context<'_, '_>, plan: &Plan) -> Result<u8, Fail
     };
     talk.end();
     code
+}
+
+/// A conversation with the supervisor at a place that is not this process.
+pub(super) fn talk_at(context: &Context<'_, '_>, place: &Place) -> Result<Conversation, Failure> {
+    match place {
+        Place::Here(_) => {
+            Err(Failure::new(ErrorCode::Internal, "could not find a supervisor: there is none here"))
+        }
+        Place::Daemon(reach) => talk_to(reach.connect()?),
+        Place::Private(options) => private(context, options),
+        Place::DaemonOrPrivate(reach, options) => match reach.connect_if_there()? {
+            Some(client) => talk_to(client),
+            None => private(context, options),
+        },
+    }
 }
 
 /// Starts a supervisor for this command alone.

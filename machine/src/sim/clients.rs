@@ -10,6 +10,7 @@ use tally_protocol::version::Spoken;
 use tally_protocol::{ClientId, JobId};
 
 use super::scenario;
+use super::starters::Starter;
 use super::world::{Happening, World};
 use crate::event::Event;
 use crate::moment::{Moment, Span};
@@ -25,7 +26,9 @@ pub(super) struct Caller {
     /// What it waits for.
     pub(super) asked: Option<Asked>,
     /// Requests it still wants to make.
-    left: u64,
+    pub(super) left: u64,
+    /// It starts jobs and hears of their ends one by one.
+    pub(super) starter: Option<Starter>,
     /// The one that comes last and sees to it that everything ends.
     closer: bool,
 }
@@ -44,7 +47,8 @@ impl World {
         self.named += 1;
         let client = ClientId(self.named);
         let who = self.somebody(closer);
-        self.callers.insert(client, Caller { who, announced: false, asked: None, left, closer });
+        self.callers
+            .insert(client, Caller { who, announced: false, asked: None, left, starter: None, closer });
         let at = Moment(self.now.0 + self.rng.below(self.scenario.calm.0 / 2));
         let at = if closer { self.now } else { at };
         self.plan(at, Happening::Caller(client));
@@ -63,6 +67,9 @@ impl World {
     /// A client has thought of something, or has had enough.
     pub(super) fn caller(&mut self, client: ClientId) {
         let Some(caller) = self.callers.get(&client) else { return };
+        if caller.starter.is_some() {
+            return self.starter(client);
+        }
         let (waits, left, closer) = (caller.asked.is_some(), caller.left, caller.closer);
         if closer {
             return if waits {
@@ -179,7 +186,7 @@ impl World {
         Request::Lock(request)
     }
 
-    fn submission(&mut self) -> Request {
+    pub(super) fn submission(&mut self) -> Request {
         let (request, poison) = scenario::job(&self.scenario, &mut self.rng, self.stretches + 1);
         self.stretches += 1;
         self.poisons.extend(poison);

@@ -152,7 +152,11 @@ impl World {
         self.judge_told(request, reply);
         let over = |view: &JobView| view.state.is_over();
         let good = match (request, reply) {
+            (Request::Next, Reply::Refused(failure)) => {
+                may_refuse(request, failure.code) && self.judge_started(client, request, reply)
+            }
             (_, Reply::Refused(failure)) => may_refuse(request, failure.code),
+            (Request::Start(_) | Request::Next, _) => self.judge_started(client, request, reply),
             (Request::Submit(spec), Reply::Job(view)) => spec.request.detach || over(view),
             (Request::Follow(_) | Request::Result(_), Reply::Job(view)) => over(view),
             (
@@ -234,6 +238,7 @@ impl World {
             | Reply::Reloaded(_)
             | Reply::Config(_)
             | Reply::Metrics(_)
+            | Reply::Started(_)
             | Reply::Lock(_)
             | Reply::Object(_)
             | Reply::Done
@@ -354,6 +359,7 @@ impl World {
         if !self.all_settled() {
             return Err("a process is neither started nor given up".to_owned());
         }
+        self.judge_untold()?;
         self.judge_acknowledged()
     }
 
@@ -380,12 +386,14 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
     match code {
         // Locks are judged by their own tests.
         _ if matches!(request, Request::Lock(_)) => true,
-        ErrorCode::TooMany => matches!(request, Request::Submit(_) | Request::Retry(_)),
+        ErrorCode::TooMany => matches!(request, Request::Submit(_) | Request::Start(_) | Request::Retry(_)),
         ErrorCode::Stopping => {
             changes
                 || matches!(
                     request,
                     Request::Submit(_)
+                        | Request::Start(_)
+                        | Request::Next
                         | Request::Follow(_)
                         | Request::Wait(_)
                         | Request::Reload
@@ -394,11 +402,14 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
                 )
         }
         ErrorCode::StoreFailed => changes || matches!(request, Request::Submit(_) | Request::Object(_)),
-        ErrorCode::WrongState => changes || matches!(request, Request::Cancel { .. }),
+        ErrorCode::WrongState => changes || matches!(request, Request::Cancel { .. } | Request::Next),
         ErrorCode::NotEnded => matches!(request, Request::Result(_)),
         ErrorCode::BadUsage => matches!(request, Request::Reload),
         ErrorCode::VersionMismatch => matches!(request, Request::Hello(_)),
-        ErrorCode::NoSuchJob => !matches!(request, Request::Submit(_) | Request::Jobs { .. } | Request::Ping),
+        ErrorCode::NoSuchJob => !matches!(
+            request,
+            Request::Submit(_) | Request::Start(_) | Request::Next | Request::Jobs { .. } | Request::Ping
+        ),
         // Of those that are somebody's, and those that are only the operators'.
         ErrorCode::NotPermitted => {
             changes

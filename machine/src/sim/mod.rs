@@ -9,6 +9,7 @@ mod fold;
 mod judge;
 pub(crate) mod rng;
 mod scenario;
+mod starters;
 mod store;
 pub mod text;
 mod workers;

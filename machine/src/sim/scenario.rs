@@ -156,6 +156,8 @@ pub(super) struct Scenario {
     pub(super) calm: Moment,
     pub(super) clients: u64,
     pub(super) requests: u64,
+    /// Clients that start jobs and hear of their ends one by one.
+    pub(super) starters: u64,
     pub(super) operator: Vec<(Moment, Operator)>,
     pub(super) ending: Ending,
     /// Of a thousand jobs, so many have a poison.
@@ -208,6 +210,7 @@ impl Scenario {
             calm,
             clients: rng.between(1, 4),
             requests: rng.between(1, 5),
+            starters: 0,
             operator,
             ending,
             poisoned: rng.pick(&[0, 0, 100, 300, 1000]),
@@ -224,6 +227,10 @@ impl Scenario {
         // Every other stretch of seeds has a store.
         if seed / STORELESS % 2 == 1 {
             scenario.get_store(rng);
+        }
+        // The last worlds of each stretch have such clients, too.
+        if seed % STORELESS >= STORELESS * 3 / 4 {
+            scenario.starters = rng.between(1, 3);
         }
         scenario
     }

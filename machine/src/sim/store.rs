@@ -222,6 +222,9 @@ impl World {
             if let Some(caller) = self.callers.get_mut(&client) {
                 caller.asked = None;
                 caller.announced = false;
+                if let Some(starter) = &mut caller.starter {
+                    starter.under_way.clear();
+                }
                 self.plan(self.now, Happening::Caller(client));
             }
         }

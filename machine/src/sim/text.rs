@@ -17,6 +17,7 @@ pub fn event(event: &Event) -> String {
         Event::ClientSaid { client, request, more } => {
             format!("c{client}: {}{}", self::request(request), if *more { ", more" } else { "" })
         }
+        Event::ClientCalls { client } => format!("c{client}: has more to ask"),
         Event::ClientGone { client } => format!("c{client}: gone"),
         Event::Spawned { worker, pid, .. } => format!("w{worker}: spawned as {pid}"),
         Event::SpawnFailed { worker, why } => format!("w{worker}: could not {why}"),
@@ -44,6 +45,8 @@ pub fn event(event: &Event) -> String {
 fn request(request: &Request) -> String {
     match request {
         Request::Submit(spec) => format!("submit {}", submitted(spec)),
+        Request::Start(spec) => format!("start {}", submitted(spec)),
+        Request::Next => "next".to_owned(),
         Request::Hello(_) => "hello".to_owned(),
         Request::Jobs { all, .. } => format!("jobs{}", if *all { " --all" } else { "" }),
         Request::Show(job) => format!("show {job}"),
@@ -162,6 +165,7 @@ fn reply(reply: &Reply) -> String {
     match reply {
         Reply::Hello(version) => format!("hello {version}"),
         Reply::Job(view) => job(view),
+        Reply::Started(job) => format!("started {job}"),
         Reply::Jobs(views) | Reply::Listed { jobs: views, .. } => {
             views.iter().map(job).collect::<Vec<_>>().join("; ")
         }

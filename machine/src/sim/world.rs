@@ -137,6 +137,9 @@ impl World {
         for _ in 0..self.scenario.clients {
             self.new_client(self.scenario.requests, false);
         }
+        for _ in 0..self.scenario.starters {
+            self.new_starter(self.scenario.requests * 4);
+        }
         for (at, what) in self.scenario.operator.clone() {
             self.plan(at, Happening::Operator(what));
         }
@@ -313,9 +316,10 @@ impl World {
                 let process = self.processes.remove(worker);
                 return process.filter(|process| process.worked).map(|process| process.slot);
             }
-            Event::ClientSaid { request: Request::Submit(_), .. } => self.submitted += 1,
+            Event::ClientSaid { request: Request::Submit(_) | Request::Start(_), .. } => self.submitted += 1,
             Event::ClientSaid { request, .. } => self.expect_changes(request),
             Event::ClientCame { .. }
+            | Event::ClientCalls { .. }
             | Event::ClientGone { .. }
             | Event::Spawned { .. }
             | Event::WorkerSaid { .. }

@@ -272,6 +272,27 @@ fn no_id_is_given_twice() {
 }
 
 #[test]
+fn who_needs_many_ids_gets_more_at_once() {
+    let mut bench = Bench::new(Settings { ids_ahead: 4, ..durable() });
+    bench.actions();
+    bench.recorded(1);
+    let mut reservations = 0;
+    let mut ticket = 2;
+    for client in 1..=400 {
+        bench.submit(client, request("0..10", 1));
+        // The store is slow: it answers once somebody waits.
+        while bench.machine.clients[&tally_protocol::ClientId(client)].pending
+            == (crate::clients::Pending::Arrival { job: JobId(client) })
+        {
+            bench.recorded(ticket);
+            ticket += 1;
+            reservations += 1;
+        }
+    }
+    assert!((5..20).contains(&reservations), "{reservations} for 400 jobs, where 4 at once would be 100");
+}
+
+#[test]
 fn a_stop_leaves_recorded_jobs_for_the_next_start() {
     let mut bench = running();
     bench.submit(3, request("0..10", 2));

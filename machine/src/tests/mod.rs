@@ -13,6 +13,7 @@ mod partials;
 mod permission;
 mod restarts;
 mod sharing;
+mod started;
 mod stopping;
 mod views;
 

@@ -1,3 +1,5 @@
+//! The words about objects survive the wire on both roads, and what is wrong with them is named.
+
 use serde_json::json;
 
 use super::*;

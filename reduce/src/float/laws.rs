@@ -372,7 +372,7 @@ fn far_apart_with_zeros_subnormals_and_what_is_no_number() {
         let values: Vec<f64> = (0..9_000)
             .map(|at| {
                 if at % often == often - 1 {
-                    special[(at / often) as usize % special.len()]
+                    special[usize::try_from(at / often % special.len() as u64).unwrap()]
                 } else {
                     wide(at)
                 }

@@ -98,7 +98,7 @@ impl Supervisor {
     }
 
     /// After reading or writing: the client may have a request for us, or may have to go.
-    fn go_on(&mut self, id: ClientId, fate: Fate) {
+    pub(crate) fn go_on(&mut self, id: ClientId, fate: Fate) {
         if fate == Fate::Stays && self.clients.charge(id) {
             self.asking.insert(id);
         } else {
@@ -113,7 +113,7 @@ impl Supervisor {
         }
         drop(client);
         self.resume_accept();
-        if self.one_request {
+        if self.private {
             self.send_forkserver_away();
         }
         self.events.push_back(Event::ClientGone { client: id });
@@ -122,6 +122,10 @@ impl Supervisor {
     /// Takes one request of a client, if a whole one waits and the last one is answered.
     pub(crate) fn next_request(&mut self, id: ClientId) {
         let Some(client) = self.clients.get_mut(id) else { return };
+        if client.wants_to_go_on() {
+            self.feed(Event::ClientCalls { client: id });
+            return;
+        }
         let message = match client.next_input() {
             Input::Nothing => {
                 // Once its replies are sent, the poll may have nothing new to watch for.
@@ -145,6 +149,8 @@ impl Supervisor {
                     Ok(event) => {
                         self.tell_request(&event);
                         self.feed(event);
+                        // It may give way to the one behind it, which is here already.
+                        self.asking.insert(id);
                         return;
                     }
                     Err(bad) => bad.to_message(),
@@ -155,10 +161,10 @@ impl Supervisor {
     }
 
     fn request(&mut self, id: ClientId, call: Call) -> Result<Event, BadCall> {
-        let takes = call.method == "io.tally.Submit";
-        let passed = self.clients.get_mut(id).map(|client| client.take_passed(takes)).unwrap_or_default();
+        let named = files_named(&call);
+        let handed = self.clients.get_mut(id).map(|client| client.take_handed(named)).unwrap_or_default();
         let passed = match call.method.as_str() {
-            "io.tally.Submit" => self.files.take_in(passed).map_err(BadCall::Meaning)?,
+            "io.tally.Submit" | "io.tally.Start" => self.files.take_in(handed).map_err(BadCall::Meaning)?,
             _ => Passed::default(),
         };
         let set = passed.set;
@@ -254,6 +260,16 @@ impl Supervisor {
             tracing::warn!("could not watch a client: {why}");
             self.client_gone(id);
         }
+    }
+}
+
+/// How many descriptors a call says that it has with it.
+fn files_named(call: &Call) -> usize {
+    let request = call.parameters.get("request");
+    let named = |key: &str| request.and_then(|request| request.get(key));
+    match named("files").and_then(serde_json::Value::as_bool) {
+        Some(true) => named("sources").and_then(serde_json::Value::as_array).map_or(0, Vec::len),
+        Some(false) | None => 0,
     }
 }
 

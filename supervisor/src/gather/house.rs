@@ -34,7 +34,7 @@ impl Supervisor {
         if let Some(store) = status.store.as_ref().filter(|store| store.bytes.is_none()) {
             status.store_error.get_or_insert_with(|| format!("{} was removed", store.path));
         }
-        if !self.one_request {
+        if !self.private {
             status.limits = self.limits(status, &workers);
         }
     }
