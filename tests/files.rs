@@ -479,7 +479,7 @@ fn a_closed_standard_input_is_an_error() {
     let world = World::new(BINARY);
     for (verb, line) in [
         ("sum -", "tally: could not open -: it is closed"),
-        ("running", "tally: could not read standard input: it is closed"),
+        ("running sum", "tally: could not read standard input: it is closed"),
     ] {
         let closed = Running::start(world.script(&format!("exec \"$TALLY\" {verb} <&-"))).finish();
         closed.failed(2, line);
