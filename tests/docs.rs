@@ -67,7 +67,7 @@ fn every_reduction_answers_as_its_document_says() {
     for line in blocks.flat_map(|(block, _)| block.lines()) {
         let (asked, answer) = line.split_once("=>").expect("an arrow");
         let (words, numbers) = asked.split_once(" of ").expect("numbers");
-        let file = format!("{}\n", numbers.split_whitespace().collect::<Vec<_>>().join("\n"));
+        let file: String = numbers.split_whitespace().flat_map(|number| [number, "\n"]).collect();
         std::fs::write(world.path().join("numbers.txt"), file).expect("a file of the test's own");
         let words = words.split_whitespace().chain(["numbers.txt", "-q", "--mode", "inline"]);
         let finished = world.run(words);

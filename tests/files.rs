@@ -390,7 +390,7 @@ fn odd_files_are_read_right_or_told() {
         ("e.txt", b"", &[], "0"),
         ("e.raw", b"", &["--format", "f64le"], "0"),
         ("one.txt", b"5", &[], "5"),
-        ("blank.txt", b"\n\n 7 \n\n-2\n\n", &[], "5"),
+        ("blank.txt", b"\n\n 7 \n\n-2\n\n", &["--on-bad", "skip", "-q"], "5"),
         ("crlf.txt", b"1\r\n2\r\n3", &[], "6"),
         ("bom.txt", b"\xef\xbb\xbf1\n2\n", &[], "3"),
         ("plus.txt", b"+1\n-0\n007\n", &[], "8"),
@@ -412,7 +412,7 @@ fn odd_files_are_read_right_or_told() {
         ("na.csv", b"a\n1\nNA\n\"\"\n4\n", &["--on-bad", "skip", "-q"], "5"),
         ("nan.csv", b"a\n1.5\nNA\n", &["--on-bad", "nan", "--nan", "skip", "-q"], "1.5"),
     ];
-    let bad: [Wrong<'_>; 17] = [
+    let bad: [Wrong<'_>; 20] = [
         ("e.csv", b"", &[], 1, "e.csv: it is empty: there is no header row"),
         ("e.npy", b"", &[], 2, "e.npy: the npy header ends early"),
         ("g.csv", &garbage, &["--of", "a"], 2, "g.csv"),
@@ -431,7 +431,10 @@ fn odd_files_are_read_right_or_told() {
             1,
             "ragged.csv: row 3 has 1 cell and the first row has 2",
         ),
-        ("late.csv", b"a\n1\n2\n\n\nx\n", &[], 1, "late.csv: row 6, column a: 'x' is not a number"),
+        ("late.csv", b"a,b\n1,\n2,\n\n\nx,\n", &["--of", "a"], 1, "row 6, column a: 'x' is not a number"),
+        ("blank.txt", b"1\n\n2\n", &[], 1, "blank.txt: row 2, column value: the cell is empty"),
+        ("blank1.csv", b"a\n1\n\n2", &[], 1, "blank1.csv: row 3, column a: the cell is empty"),
+        ("returns.csv", b"a\r1\r2\r", &[], 1, "returns.csv: its lines end in carriage returns alone"),
         ("empty.csv", b"a,b\n1,\n", &["--of", "b"], 1, "empty.csv: row 2, column b: the cell is empty"),
         ("big.csv", b"a\n1e999\n", &[], 1, "big.csv: row 2, column a: '1e999' is beyond the range of floats"),
         ("o.npy", &npy("|O", "(1,)", b"........"), &[], 2, "o.npy: npy type '|O': objects are pickles"),
@@ -467,5 +470,21 @@ fn odd_files_are_read_right_or_told() {
         }
     }
     daemon.stop();
+    world.finish();
+}
+
+/// A closed standard input is nothing that could be read to its end.
+#[test]
+fn a_closed_standard_input_is_an_error() {
+    let world = World::new(BINARY);
+    for (verb, line) in [
+        ("sum -", "tally: could not open -: it is closed"),
+        ("running sum", "tally: could not read standard input: it is closed"),
+    ] {
+        let closed = Running::start(world.script(&format!("exec \"$TALLY\" {verb} <&-"))).finish();
+        closed.failed(2, line);
+    }
+    let empty = Running::start(world.script("exec \"$TALLY\" sum - </dev/null")).finish();
+    empty.answered("0\n");
     world.finish();
 }

@@ -175,3 +175,54 @@ fn a_big_product_on_every_transport() {
     }
     world.finish();
 }
+
+/// However the work is shared, the first element without an answer is told; what it says has its keys in JSON.
+#[test]
+fn the_first_element_without_an_answer_is_told() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "4"]);
+    for partitions in ["3", "10", "10", "10", "10", "10"] {
+        for mode in ["processes", "threads", "inline"] {
+            let words = ["sum", "0..10", "--of", "i/0.0", "--partitions", partitions, "--mode", mode];
+            let finished = world.ask(words);
+            let line = finished.stderr.lines().next().unwrap_or("");
+            assert!(
+                line.starts_with("tally: could not compute 'i/0.0': division by zero at i = 0"),
+                "{line}"
+            );
+            assert_eq!(finished.code(), 1);
+        }
+    }
+    let words = ["sum", "-500000..5", "--of", "1/(i+1)", "--partitions", "100", "--json"];
+    let told: serde_json::Value = serde_json::from_str(&world.ask(words).stdout).expect("a document");
+    let error = &told["error"];
+    assert!(error["message"].as_str().is_some_and(|text| text.contains("at i = -1")), "{error}");
+    assert_eq!(error["place"], json!("    1/(i+1)\n    ^^^^^^^"));
+    assert_eq!(error["hint"], json!("guard it, for example `if(d != 0, n // d, 0)`"));
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
+fn elements_are_those_that_were_folded() {
+    let world = World::new(BINARY);
+    for mode in ["processes", "threads"] {
+        for (words, elements) in [
+            (&["--where", "i > 3"][..], "6"),
+            (&["--of", "1/(i-3)", "--on-bad", "skip", "-q"], "9"),
+            (&[], "10"),
+        ] {
+            let told = world.run(["sum", "0..10", "--json", "--mode", mode].iter().chain(words));
+            let told: serde_json::Value = serde_json::from_str(&told.stdout).expect("a document");
+            assert_eq!(told["elements"], json!(elements), "{words:?}");
+        }
+    }
+    world.finish();
+}
+
+#[test]
+fn a_tie_between_two_short_texts_is_even() {
+    let world = World::new(BINARY);
+    world.run(["sum", "0..1", "--of", "1561718438586572.25"]).answered("1561718438586572.2\n");
+    world.finish();
+}

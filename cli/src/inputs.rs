@@ -147,6 +147,9 @@ fn matches(source: &str) -> Result<Vec<String>, Failure> {
 
 /// A regular file that has what a source has.
 fn opened(name: &str) -> io::Result<File> {
+    if name == "-" && tally_sys::streams::input_was_closed() {
+        return Err(io::Error::other("it is closed"));
+    }
     let mut file =
         if name == "-" { File::from(io::stdin().as_fd().try_clone_to_owned()?) } else { File::open(name)? };
     let state = file_state(&file)?;

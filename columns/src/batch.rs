@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use tally_reduce::Integer;
 
-use crate::cell::Decimal;
+use crate::cell::{BadCell, Decimal};
 
 /// What the cells of a column are read as.
 ///
@@ -233,10 +233,25 @@ pub struct Batch {
     pub(crate) distances: Vec<u32>,
     pub(crate) skipped: u64,
     pub(crate) bad: u64,
+    pub(crate) valueless: Vec<Valueless>,
+}
+
+/// A cell without a value, in a row that is there all the same: whether that matters is for those who want it to say.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Valueless {
+    /// The row in the batch.
+    pub row: usize,
+    /// Its place among the columns that were asked for.
+    pub column: usize,
+    /// Why it has none.
+    pub why: BadCell,
+    /// Where the row begins, and where the text of the cell lies, in the bytes that the batch was read from.
+    pub(crate) row_start: usize,
+    pub(crate) text: Range<usize>,
 }
 
 impl Batch {
-    /// How many rows there are; blank and skipped ones are not among them.
+    /// How many rows there are; blank lines (of several columns) and skipped ones are not among them.
     pub fn rows(&self) -> usize {
         self.rows
     }
@@ -261,6 +276,11 @@ impl Batch {
         self.bad
     }
 
+    /// The cells without a value of a reader that [defers](crate::Reader::deferring): by row, then by column.
+    pub fn valueless(&self) -> &[Valueless] {
+        &self.valueless
+    }
+
     /// Empties the batch and gives it columns of these kinds.
     pub(crate) fn begin(&mut self, kinds: impl ExactSizeIterator<Item = Kind>) {
         self.columns.truncate(kinds.len());
@@ -273,6 +293,7 @@ impl Batch {
         }
         (self.rows, self.skipped, self.bad) = (0, 0, 0);
         self.distances.clear();
+        self.valueless.clear();
     }
 
     /// Leaves out the rows named, which ascend.
@@ -282,6 +303,13 @@ impl Batch {
         }
         drop_rows(&mut self.distances, rows);
         self.columns.iter_mut().for_each(|column| column.drop_rows(rows));
+        self.valueless.retain_mut(|cell| match rows.binary_search(&cell.row) {
+            Ok(_) => false,
+            Err(before) => {
+                cell.row -= before;
+                true
+            }
+        });
         self.rows -= rows.len();
         self.skipped = rows.len() as u64;
     }

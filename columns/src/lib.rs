@@ -38,8 +38,8 @@
 //!
 //! # The rules
 //!
-//! - **Rows** end at a line feed outside quotes; a carriage return before it belongs to the end. A blank line is no row, but is
-//!   counted, so that row and line numbers are those of a spreadsheet and an editor. The last line end may be missing. A
+//! - **Rows** end at a line feed outside quotes; a carriage return before it belongs to the end. A blank line is no row of a table
+//!   of several columns, and a row with an empty cell where there is one column; it is counted, so that row and line numbers are those of a spreadsheet and an editor. The last line end may be missing. A
 //!   byte-order mark is left out.
 //! - **Quotes** are RFC 4180's and nothing else: a quote in an unquoted cell, text after a closing quote, and a quote that is
 //!   never closed are errors whatever `--on-bad` says, because from there on nobody can say where rows end.
@@ -50,7 +50,8 @@
 //! - **A column is of integers** if every number in it is written as an integer, of any size; else it is of floats, and each
 //!   of its cells is the nearest double. This depends on the whole column only: guessed from the first rows, and when a
 //!   reader says [`ReadError::NotInteger`] the job starts again with that column as floats. A cell made NaN is a float too.
-//! - **Bad cells** count whatever `--where` would make of their row, and only in the columns that are asked for.
+//! - **Bad cells** count only in the columns that are asked for; a reader that defers leaves it to an expression whether they
+//!   count at all. A row of another length than the first is bad whatever is asked of it.
 #![forbid(unsafe_code)]
 
 mod batch;
@@ -78,7 +79,7 @@ mod corpus;
 #[cfg(test)]
 mod laws;
 
-pub use batch::{Batch, Column, Decimals, Integers, Kind, Texts};
+pub use batch::{Batch, Column, Decimals, Integers, Kind, Texts, Valueless};
 pub use cell::{BadCell, Decimal};
 pub use dialect::{Ambiguous, Dialect};
 pub use element::{Element, Number, Order};

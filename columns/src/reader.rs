@@ -4,7 +4,7 @@
 //! short and of one type. Where all rows of a window have the right number of cells, a cell is found by arithmetic;
 //! else the rows are listed one by one.
 
-use crate::batch::{Batch, Column, Decimals, Integers, Kind, Texts};
+use crate::batch::{Batch, Column, Decimals, Integers, Kind, Texts, Valueless};
 use crate::cell::{self, BadCell, Numeral};
 use crate::dialect::Dialect;
 use crate::error::ReadError;
@@ -54,6 +54,8 @@ pub struct Reader {
     /// The names of the wanted columns.
     names: Vec<String>,
     on_bad: OnBad,
+    /// Whether cells without a value are left to those who want them.
+    defers: bool,
     index: Index,
     layout: Layout,
     bad: Vec<Bad>,
@@ -64,7 +66,7 @@ pub struct Reader {
 struct Layout {
     /// Whether row `r` has the cells from `r * width` on, and `rows` is empty.
     regular: bool,
-    /// Otherwise: the rows that are not blank.
+    /// Otherwise: the rows; of several columns, those that are not blank.
     rows: Vec<Listed>,
 }
 
@@ -110,6 +112,19 @@ impl From<BadCell> for Why {
     }
 }
 
+impl Why {
+    /// What is wrong with the cell, if that is all that is wrong.
+    fn of_cell(self) -> Option<BadCell> {
+        match self {
+            Self::Empty => Some(BadCell::Empty),
+            Self::NotNumber => Some(BadCell::NotNumber),
+            Self::TooLarge => Some(BadCell::TooLarge),
+            Self::NotDecimal => Some(BadCell::NotDecimal),
+            Self::NotInteger | Self::Ragged => None,
+        }
+    }
+}
+
 impl Reader {
     /// A reader of these columns; one that the table does not have is left out of every row as ragged.
     pub fn new(table: &Table, wanted: &[Wanted], on_bad: OnBad) -> Self {
@@ -120,10 +135,32 @@ impl Reader {
             wanted: wanted.to_vec(),
             names: wanted.iter().map(name).collect(),
             on_bad,
+            defers: false,
             index: Index::default(),
             layout: Layout::default(),
             bad: Vec::new(),
         }
+    }
+
+    /// Leaves cells without a value in their rows, and names them in the batch: an expression may not want them. Rows of
+    /// another length than the first are treated as before, and so is a number with a point in a column of integers.
+    ///
+    /// A row that stops the reader does so when it is the first of a call, so that what is wrong with rows before it is
+    /// found before.
+    #[must_use]
+    pub fn deferring(mut self) -> Self {
+        self.defers = true;
+        self
+    }
+
+    /// What is wrong with a cell that was deferred. `bytes` are those that the batch was read from; the place has no line
+    /// of its own.
+    pub fn complaint(&self, batch: &Batch, cell: &Valueless, offset: u64, bytes: &[u8]) -> ReadError {
+        let row = batch.row_number(cell.row);
+        let place = Place { offset: offset + cell.row_start as u64, row, line: row };
+        let text = shown(bytes.get(cell.text.clone()).unwrap_or_default());
+        let column = self.names.get(cell.column).cloned().unwrap_or_default();
+        ReadError::Bad { place, column, cell: text, why: cell.why }
     }
 
     /// A reader for [`Reader::first_row`] only.
@@ -182,10 +219,16 @@ impl Reader {
         }
         let Some(window) = self.window(bytes, limit, last, *place)? else { return Ok(0) };
         // A window that had to grow beyond the limit has one row that begins before it.
-        let rows = if window.len() > limit { 1 } else { self.index.rows };
-        let taken = self.lay_out(window, rows, batch);
+        let mut rows = if window.len() > limit { 1 } else { self.index.rows };
+        let mut taken = self.lay_out(window, rows, batch);
         self.fill(window, batch);
         if !self.bad.is_empty() {
+            if let Some(before) = self.rows_before_a_stop() {
+                rows = before;
+                batch.begin(self.wanted.iter().map(|wanted| wanted.kind));
+                taken = self.lay_out(window, rows, batch);
+                self.fill(window, batch);
+            }
             self.settle(window, *place, batch)?;
         }
         place.line += if rows == self.index.rows && self.index.misplaced.is_none() {
@@ -247,7 +290,8 @@ impl Reader {
             if window.get(end).is_some_and(|byte| *byte != b'\n') {
                 continue;
             }
-            if !is_blank(&window[start..end]) {
+            // In a table of one column a blank line is a row whose cell is empty.
+            if self.width == 1 || !is_blank(&window[start..end]) {
                 self.layout.rows.push(Listed { first, cells: cell + 1 - first, distance });
                 batch.distances.push(distance);
             }
@@ -289,28 +333,66 @@ impl Reader {
         }
     }
 
+    /// Whether a bad cell ends the reading.
+    fn stops(&self, bad: &Bad) -> bool {
+        match self.on_bad {
+            _ if bad.why == Why::NotInteger => true,
+            _ if self.is_deferred(bad) => false,
+            OnBad::Error => true,
+            OnBad::Skip => false,
+            OnBad::Nan => matches!(self.wanted[bad.wanted].kind, Kind::Integer | Kind::Decimal),
+        }
+    }
+
+    /// Whether it is left to those who want it. A NaN needs nobody to decide.
+    fn is_deferred(&self, bad: &Bad) -> bool {
+        self.defers && self.on_bad != OnBad::Nan && !matches!(bad.why, Why::NotInteger | Why::Ragged)
+    }
+
+    /// Row ends before the first row that stops, if there are some and they are to be read first.
+    fn rows_before_a_stop(&self) -> Option<usize> {
+        let stop = self.bad.iter().filter(|bad| self.stops(bad)).min().filter(|_| self.defers)?;
+        let before = self.layout.rows.get(stop.row).map_or(stop.row, |listed| listed.distance as usize);
+        (stop.why == Why::Ragged && before > 0).then_some(before)
+    }
+
     /// Does what is to be done about bad cells.
     fn settle(&mut self, window: &[u8], place: Place, batch: &mut Batch) -> Result<(), ReadError> {
         self.bad.sort_unstable();
-        let stops = |bad: &Bad| {
-            let kind = self.wanted[bad.wanted].kind;
-            match self.on_bad {
-                _ if bad.why == Why::NotInteger => true,
-                OnBad::Error => true,
-                OnBad::Skip => false,
-                OnBad::Nan => matches!(kind, Kind::Integer | Kind::Decimal),
-            }
-        };
-        if let Some(bad) = self.bad.iter().find(|bad| stops(bad)) {
+        if let Some(bad) = self.bad.iter().find(|bad| self.stops(bad)) {
             return Err(self.error(*bad, window, place));
         }
         batch.bad = self.bad.len() as u64;
+        batch.valueless.extend(
+            self.bad.iter().filter(|bad| self.is_deferred(bad)).filter_map(|bad| self.valueless(bad, window)),
+        );
         if self.on_bad == OnBad::Skip {
-            let mut rows: Vec<usize> = self.bad.iter().map(|bad| bad.row).collect();
+            let wrong = self.bad.iter().filter(|bad| !self.is_deferred(bad));
+            let mut rows: Vec<usize> = wrong.map(|bad| bad.row).collect();
             rows.dedup();
-            batch.skip(&rows);
+            if !rows.is_empty() {
+                batch.skip(&rows);
+            }
         }
         Ok(())
+    }
+
+    fn valueless(&self, bad: &Bad, window: &[u8]) -> Option<Valueless> {
+        let why = bad.why.of_cell()?;
+        let first = self.layout.rows.get(bad.row).map_or(bad.row * self.width, |listed| listed.first);
+        let cell = first + self.wanted[bad.wanted].column;
+        let text = self.cell(window, cell, self.wanted[bad.wanted].column);
+        let text = cell::trimmed(text, self.dialect.quote());
+        let begun = text.as_ptr().addr().saturating_sub(window.as_ptr().addr());
+        let text = begun..begun + text.len();
+        Some(Valueless { row: bad.row, column: bad.wanted, why, row_start: self.index.start(first), text })
+    }
+
+    /// The bytes of a cell, less a carriage return that ends the row.
+    fn cell<'a>(&self, window: &'a [u8], cell: usize, column: usize) -> &'a [u8] {
+        let bytes = &window[self.index.start(cell)..self.index.end(cell)];
+        let last = column + 1 == self.width;
+        bytes.strip_suffix(b"\r").filter(|_| last).unwrap_or(bytes)
     }
 
     fn error(&self, bad: Bad, window: &[u8], place: Place) -> ReadError {
@@ -328,7 +410,7 @@ impl Reader {
         let (wanted, name) = (self.wanted[bad.wanted], &self.names[bad.wanted]);
         let cell = listed.first + wanted.column;
         let text = || {
-            let bytes = &window[self.index.start(cell)..self.index.end(cell)];
+            let bytes = self.cell(window, cell, wanted.column);
             shown(cell::trimmed(bytes, self.dialect.quote()))
         };
         let bad_cell = |why| ReadError::Bad { place, column: name.clone(), cell: text(), why };
@@ -347,7 +429,7 @@ impl Reader {
     }
 }
 
-/// Whether each of the `rows` rows of a window has `width` cells, and none is blank.
+/// Whether each of the `rows` rows of a window has `width` cells.
 ///
 /// There are `rows` row ends; if each `width`-th end is one, these are all of them.
 fn is_regular(window: &[u8], ends: &[u32], width: usize, rows: usize) -> bool {
@@ -355,11 +437,7 @@ fn is_regular(window: &[u8], ends: &[u32], width: usize, rows: usize) -> bool {
         return false;
     }
     let row_ends = ends[width..].iter().step_by(width).take(rows);
-    let all_end =
-        row_ends.fold(true, |all, end| all & window.get(*end as usize).is_none_or(|byte| *byte == b'\n'));
-    // A cell of two bytes may be a carriage return.
-    let may_be_blank = |pair: &[u32]| pair[1].wrapping_sub(pair[0]) <= 2;
-    all_end && (width > 1 || !ends.windows(2).take(rows).any(may_be_blank))
+    row_ends.fold(true, |all, end| all & window.get(*end as usize).is_none_or(|byte| *byte == b'\n'))
 }
 
 fn is_blank(row: &[u8]) -> bool {

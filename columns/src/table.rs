@@ -26,6 +26,8 @@ pub enum TableError {
     Need,
     /// There is no first row.
     NoHeader,
+    /// Its lines end in carriage returns alone, so that all of it is one row.
+    Returns,
     /// The first row itself is wrong.
     Row(ReadError),
 }
@@ -34,6 +36,7 @@ impl fmt::Display for TableError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Need => f.write_str("its first row does not end"),
+            Self::Returns => f.write_str("its lines end in carriage returns alone, and none in a line feed"),
             Self::NoHeader => f.write_str("it is empty: there is no header row"),
             Self::Row(error) => error.fmt(f),
         }
@@ -72,9 +75,12 @@ impl Table {
         if known < BYTE_ORDER_MARK.len() && head == &BYTE_ORDER_MARK[..known] && !last {
             return Err(TableError::Need);
         }
+        if last && ends_in_returns(head) {
+            return Err(TableError::Returns);
+        }
         let mark = if head.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         let mut place = Place { offset: mark as u64, ..Place::START };
-        let mut bytes = &head[mark..];
+        let (mut bytes, begin) = (&head[mark..], place);
         // Any table will do for finding the first row: its cells are all there is.
         let mut reader = Reader::cells_of_first_row(dialect);
         loop {
@@ -87,7 +93,7 @@ impl Table {
                 (_, cells) if header => return Ok(Self { dialect, names: cells, body: place }),
                 (_, cells) => {
                     let names = (1..=cells.len()).map(|number| format!("c{number}")).collect();
-                    return Ok(Self { dialect, names, body: before });
+                    return Ok(Self { dialect, names, body: begin });
                 }
             }
         }
@@ -154,6 +160,14 @@ impl Table {
     }
 }
 
+/// Whether a whole text has lines that end as those of old Macs. A return in quotes is one of a cell.
+fn ends_in_returns(text: &[u8]) -> bool {
+    let has = |byte: u8| text.contains(&byte);
+    !has(b'\n')
+        && !has(b'"')
+        && text.iter().position(|byte| *byte == b'\r').is_some_and(|at| at + 1 < text.len())
+}
+
 /// How many cells of a sample were what.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Guess {
@@ -186,10 +200,9 @@ impl Guess {
         }
     }
 
-    /// Whether the column can be meant when no expression says which: it has numbers, and more of them than other text.
+    /// Whether the column can be meant when no expression says which: it has a number, so that it is no column of texts.
     pub fn is_numeric(&self) -> bool {
-        let numbers = self.integers + self.floats;
-        numbers > 0 && numbers > self.texts
+        self.integers + self.floats > 0
     }
 }
 

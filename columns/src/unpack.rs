@@ -57,6 +57,18 @@ impl<R: Read> Read for Unpack<R> {
     }
 }
 
+/// What is said of a frame that cannot be read: cut off, or damaged. The library's own words are for programmers.
+fn damaged(error: &(dyn std::error::Error + 'static)) -> io::Error {
+    let mut cause = Some(error);
+    while let Some(one) = cause {
+        if one.downcast_ref::<io::Error>().is_some_and(|why| why.kind() == io::ErrorKind::UnexpectedEof) {
+            return io::ErrorKind::UnexpectedEof.into();
+        }
+        cause = one.source();
+    }
+    io::Error::new(io::ErrorKind::InvalidData, "a zstd frame is damaged")
+}
+
 /// All frames of a Zstandard stream.
 struct Zstd<R> {
     source: BufReader<R>,
@@ -91,7 +103,7 @@ impl<R: Read> Zstd<R> {
                         return Err(io::ErrorKind::UnexpectedEof.into());
                     }
                 }
-                Err(error) => return Err(io::Error::other(error)),
+                Err(error) => return Err(damaged(&error)),
             }
         }
         Ok(false)
@@ -119,7 +131,7 @@ impl<R: Read> Read for Zstd<R> {
             }
             while self.frame.can_collect() == 0 && !self.frame.is_finished() {
                 let strategy = BlockDecodingStrategy::UptoBytes(room.len());
-                self.frame.decode_blocks(&mut self.source, strategy).map_err(io::Error::other)?;
+                self.frame.decode_blocks(&mut self.source, strategy).map_err(|why| damaged(&why))?;
             }
             match self.frame.read(room)? {
                 0 => self.end()?,
@@ -156,6 +168,19 @@ mod tests {
         let (mut text, mut source) = (Vec::new(), Unpack::new(packed, Compression::from_bytes(packed)));
         while source.fill(&mut text, step)? == step {}
         Ok(text)
+    }
+
+    #[test]
+    fn a_damaged_frame_is_told_in_words_for_people() {
+        let packed = zstd(&text());
+        let mut told = Vec::new();
+        for at in (5..packed.len()).step_by(101) {
+            let mut damaged = packed.clone();
+            damaged[at] ^= 0x5a;
+            told.extend(unpack(&damaged, 1000).err().map(|why| why.to_string()));
+        }
+        assert!(!told.is_empty());
+        assert!(told.iter().all(|why| !why.contains(['(', '{', '"'])), "{told:?}");
     }
 
     #[test]

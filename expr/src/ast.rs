@@ -7,6 +7,17 @@ use tally_reduce::Integer;
 use crate::fault::Span;
 use crate::words::Function;
 
+/// What an expression wants of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Use {
+    /// The text of its cells: it is compared with a text that is written in quotes.
+    Text,
+    /// Whatever its cells are: it is compared with another column.
+    Either,
+    /// Numbers.
+    Number,
+}
+
 /// An expression that was read without fault, and its text.
 #[derive(Clone, Debug)]
 pub struct Ast {
@@ -39,28 +50,59 @@ impl Ast {
         self.places().into_iter().find(|(_, other)| *other == name).map(|(span, _)| span)
     }
 
+    /// What is wanted of each name, in order of places; a name that is wanted in several ways comes several times.
+    #[must_use]
+    pub fn uses(&self) -> Vec<(&str, Use)> {
+        let mut seen = Vec::new();
+        for (_, name, wanted) in self.all_uses() {
+            if !seen.contains(&(name, wanted)) {
+                seen.push((name, wanted));
+            }
+        }
+        seen
+    }
+
     /// Every name of a column with its place, in order.
     fn places(&self) -> Vec<(Span, &str)> {
+        self.all_uses().into_iter().map(|(span, name, _)| (span, name)).collect()
+    }
+
+    fn all_uses(&self) -> Vec<(Span, &str, Use)> {
         let mut names = Vec::new();
         let mut open = vec![&self.root];
         while let Some(node) = open.pop() {
             match &node.tree {
-                Tree::Name(name) | Tree::Column(name) => names.push((node.span, name.as_str())),
+                Tree::Name(name) | Tree::Column(name) => names.push((node.span, name.as_str(), Use::Number)),
                 Tree::Unary(_, a) => open.push(a),
                 Tree::Binary(_, a, b) => open.extend([a.as_ref(), b.as_ref()]),
                 Tree::Compare(first, rest) => {
-                    open.push(first);
-                    open.extend(rest.iter().map(|(_, node)| node));
+                    open.extend(
+                        [first.as_ref()]
+                            .into_iter()
+                            .chain(rest.iter().map(|(_, node)| node))
+                            .filter(|node| !node.is_name()),
+                    );
+                    let mut left = first.as_ref();
+                    for (_, right) in rest {
+                        names.extend(
+                            [left.wanted_beside(right), right.wanted_beside(left)].into_iter().flatten(),
+                        );
+                        left = right;
+                    }
                 }
                 Tree::In { needle, items, .. } => {
-                    open.push(needle);
-                    open.extend(items);
+                    open.extend([needle.as_ref()].into_iter().chain(items).filter(|node| !node.is_name()));
+                    for item in items {
+                        names.extend(
+                            [needle.wanted_beside(item), item.wanted_beside(needle)].into_iter().flatten(),
+                        );
+                    }
                 }
                 Tree::Call(_, arguments) => open.extend(arguments),
                 Tree::Integer(_) | Tree::Float(_) | Tree::Text(_) | Tree::Bool(_) => {}
             }
         }
-        names.sort_unstable_by_key(|(span, _)| span.start);
+        names.sort_unstable_by_key(|(span, _, wanted)| (span.start, *wanted));
         names
     }
 }
@@ -71,6 +113,23 @@ pub(crate) struct Node {
     pub(crate) span: Span,
     /// Levels of this tree, itself included.
     pub(crate) height: usize,
+}
+
+impl Node {
+    /// What is wanted of this, if it is a column, where it is compared with another.
+    fn wanted_beside(&self, other: &Self) -> Option<(Span, &str, Use)> {
+        let (Tree::Name(name) | Tree::Column(name)) = &self.tree else { return None };
+        let wanted = match other.tree {
+            Tree::Text(_) => Use::Text,
+            Tree::Name(_) | Tree::Column(_) => Use::Either,
+            _ => Use::Number,
+        };
+        Some((self.span, name, wanted))
+    }
+
+    pub(crate) fn is_name(&self) -> bool {
+        matches!(self.tree, Tree::Name(_) | Tree::Column(_))
+    }
 }
 
 #[derive(Clone, Debug)]

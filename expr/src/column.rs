@@ -29,6 +29,8 @@ pub enum Column<'a> {
     Text(&'a [&'a [u8]]),
     /// Not read by the program, so not given; see [`crate::Program::columns`].
     Absent,
+    /// Cells without a value, so many, of whatever kind was agreed: whoever wants one has no answer.
+    Valueless(usize),
 }
 
 /// What a chunk is made of.
@@ -62,6 +64,7 @@ impl<'a> Column<'a> {
             Self::Bool(lanes) => lanes.len(),
             Self::Text(lanes) => lanes.len(),
             Self::Absent => 0,
+            Self::Valueless(rows) => *rows,
         }
     }
 
@@ -78,7 +81,7 @@ impl<'a> Column<'a> {
             Self::F32(_) | Self::F64(_) => Some(Kind::Float),
             Self::Bool(_) => Some(Kind::Bool),
             Self::Text(_) => Some(Kind::Text),
-            Self::Absent => None,
+            Self::Absent | Self::Valueless(_) => None,
             _ => Some(Kind::Integer),
         }
     }
@@ -99,7 +102,7 @@ impl<'a> Column<'a> {
             Self::F64(lanes) => Value::Float(*lanes.get(row)?),
             Self::Bool(lanes) => Value::Bool(*lanes.get(row)?),
             Self::Text(lanes) => Value::Text(lanes.get(row)?),
-            Self::Absent => return None,
+            Self::Absent | Self::Valueless(_) => return None,
         })
     }
 
@@ -120,7 +123,7 @@ impl<'a> Column<'a> {
             Self::F64(_) => (Shape::F64, None),
             Self::Bool(_) => (Shape::Bool, None),
             Self::Text(_) => (Shape::Text, None),
-            Self::Absent => return None,
+            Self::Absent | Self::Valueless(_) => return None,
         };
         Some(Fact { shape, bounds: bounds.map(|(low, high)| Interval::new(low, high)) })
     }

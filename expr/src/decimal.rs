@@ -158,6 +158,8 @@ pub enum DecimalCell<'a> {
     Text(&'a [u8]),
     /// Not read by the program.
     Absent,
+    /// It has no value: whoever wants it has no answer.
+    Valueless,
 }
 
 /// What an expression makes of a row.
@@ -167,6 +169,17 @@ pub enum DecimalValue {
     Number(Decimal),
     /// A condition.
     Bool(bool),
+}
+
+/// Why a row has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoDecimal {
+    /// A lowercase fragment.
+    pub message: String,
+    /// Where in the expression.
+    pub span: Span,
+    /// The position in the schema of a column whose cell was wanted and has no value; nothing else is wrong then.
+    pub valueless: Option<usize>,
 }
 
 /// An expression over decimal numbers.
@@ -237,7 +250,7 @@ impl DecimalProgram {
     /// # Errors
     ///
     /// A number that grows beyond every limit, or a cell that was not agreed: why, and where in the expression.
-    pub fn run(&self, cells: &[DecimalCell<'_>]) -> Result<DecimalValue, (String, Span)> {
+    pub fn run(&self, cells: &[DecimalCell<'_>]) -> Result<DecimalValue, NoDecimal> {
         match value(&self.root, cells)? {
             Held::Number(number) => Ok(DecimalValue::Number(number)),
             Held::Bool(bool) => Ok(DecimalValue::Bool(bool)),
@@ -275,10 +288,14 @@ impl Checker<'_> {
             Tree::Unary(Unary::Invert, _) => return Err(refused(span, "~")),
             Tree::Binary(operator, a, b) => self.binary(*operator, a, b, span)?,
             Tree::Compare(first, rest) => {
-                let (part, kind) = self.part(first)?;
+                // A text beside any written text: nothing else can be compared with one.
+                let is_text = |node: &Node| matches!(node.tree, Tree::Text(_));
+                let texts = is_text(first) || rest.iter().any(|(_, node)| is_text(node));
+                let operand = |node: &Node| if texts { self.text(node) } else { self.part(node) };
+                let (part, kind) = operand(first)?;
                 let mut parts = Vec::new();
                 for (comparison, right) in rest {
-                    let (part, other) = self.part(right)?;
+                    let (part, other) = operand(right)?;
                     if (kind == Kind::Text) != (other == Kind::Text) {
                         return Err(Fault::new(
                             first.span.to(right.span),
@@ -290,7 +307,8 @@ impl Checker<'_> {
                 (Part::Compare(Box::new(part), parts), Kind::Bool)
             }
             Tree::In { needle, items, negated } => {
-                let (part, kind) = self.part(needle)?;
+                let texts = items.iter().all(|item| matches!(item.tree, Tree::Text(_)));
+                let (part, kind) = if texts { self.text(needle)? } else { self.part(needle)? };
                 let mut parts = Vec::new();
                 for item in items {
                     let (part, other) = self.part(item)?;
@@ -314,6 +332,15 @@ impl Checker<'_> {
             }
             Tree::Call(function, arguments) => self.call(*function, arguments, span)?,
         })
+    }
+
+    /// An operand of a comparison with a written text: of a column its text, whatever else it is.
+    fn text(&self, node: &Node) -> Result<(Part, Kind), Fault> {
+        let column = match &node.tree {
+            Tree::Name(name) | Tree::Column(name) => self.schema.find_text(name),
+            _ => None,
+        };
+        column.map_or_else(|| self.part(node), |column| Ok((Part::Column(column), Kind::Text)))
     }
 
     /// The literal as it is written, not as the float that is nearest to it.
@@ -405,26 +432,27 @@ fn refused(span: Span, sign: &str) -> Fault {
     fault.hint("its answer is no decimal number; + - * and comparisons are exact")
 }
 
-fn mistyped() -> (String, Span) {
-    ("a cell of the wrong kind".to_owned(), Span::default())
+fn mistyped() -> NoDecimal {
+    NoDecimal { message: "a cell of the wrong kind".to_owned(), span: Span::default(), valueless: None }
 }
 
-fn checked(digits: Integer, scale: u32, span: Span) -> Result<Held<'static>, (String, Span)> {
+fn checked(digits: Integer, scale: u32, span: Span) -> Result<Held<'static>, NoDecimal> {
     if bits(&digits) > INTEGER_BITS_MAX || scale > SCALE_MAX {
-        return Err(("a decimal number of too many digits".to_owned(), span));
+        let message = "a decimal number of too many digits".to_owned();
+        return Err(NoDecimal { message, span, valueless: None });
     }
     Ok(Held::Number(Decimal { digits, scale }))
 }
 
-fn number(part: &Part, cells: &[DecimalCell<'_>]) -> Result<Decimal, (String, Span)> {
+fn number(part: &Part, cells: &[DecimalCell<'_>]) -> Result<Decimal, NoDecimal> {
     if let Held::Number(number) = value(part, cells)? { Ok(number) } else { Err(mistyped()) }
 }
 
-fn holds(part: &Part, cells: &[DecimalCell<'_>]) -> Result<bool, (String, Span)> {
+fn holds(part: &Part, cells: &[DecimalCell<'_>]) -> Result<bool, NoDecimal> {
     if let Held::Bool(bool) = value(part, cells)? { Ok(bool) } else { Err(mistyped()) }
 }
 
-fn order(a: &Held<'_>, b: &Held<'_>) -> Result<Ordering, (String, Span)> {
+fn order(a: &Held<'_>, b: &Held<'_>) -> Result<Ordering, NoDecimal> {
     let of = |bool: &bool| Decimal::new(u8::from(*bool).into(), 0);
     Ok(match (a, b) {
         (Held::Number(a), Held::Number(b)) => Decimal::compared(a, b),
@@ -437,11 +465,15 @@ fn order(a: &Held<'_>, b: &Held<'_>) -> Result<Ordering, (String, Span)> {
 }
 
 /// Recursion is safe: a tree is never higher than the parser allows.
-fn value<'a>(part: &'a Part, cells: &[DecimalCell<'a>]) -> Result<Held<'a>, (String, Span)> {
+fn value<'a>(part: &'a Part, cells: &[DecimalCell<'a>]) -> Result<Held<'a>, NoDecimal> {
     Ok(match part {
         Part::Column(column) => match cells.get(*column) {
             Some(DecimalCell::Number(number)) => Held::Number((*number).clone()),
             Some(DecimalCell::Text(text)) => Held::Text(text),
+            Some(DecimalCell::Valueless) => {
+                let message = "a cell without a value".to_owned();
+                return Err(NoDecimal { message, span: Span::default(), valueless: Some(*column) });
+            }
             _ => return Err(mistyped()),
         },
         Part::Number(number) => Held::Number(number.clone()),
@@ -469,7 +501,8 @@ fn value<'a>(part: &'a Part, cells: &[DecimalCell<'a>]) -> Result<Held<'a>, (Str
             let exponent_bits =
                 bits(&a.digits).saturating_mul(usize::try_from(*exponent).unwrap_or(usize::MAX));
             if exponent_bits > 2 * INTEGER_BITS_MAX {
-                return Err(("a decimal number of too many digits".to_owned(), *span));
+                let message = "a decimal number of too many digits".to_owned();
+                return Err(NoDecimal { message, span: *span, valueless: None });
             }
             let digits = a.digits.pow(usize::try_from(*exponent).unwrap_or(usize::MAX));
             checked(digits, a.scale.saturating_mul(*exponent), *span)?
@@ -619,6 +652,6 @@ mod tests {
         let program = compile("price ** 4000000000").unwrap();
         let price = Decimal::parse("12345.678").unwrap();
         let cells = [DecimalCell::Number(&price), DecimalCell::Absent, DecimalCell::Absent];
-        assert!(program.run(&cells).unwrap_err().0.contains("too many digits"));
+        assert!(program.run(&cells).unwrap_err().message.contains("too many digits"));
     }
 }

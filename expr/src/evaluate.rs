@@ -84,6 +84,8 @@ pub struct EvalError {
     pub message: String,
     /// What to write instead, if that is known.
     pub hint: Option<&'static str>,
+    /// The position in the schema of a column whose cell was wanted and has no value; nothing else is wrong then.
+    pub valueless: Option<usize>,
 }
 
 impl fmt::Display for EvalError {
@@ -185,11 +187,17 @@ impl<'p> Evaluator<'p> {
     ) -> Result<Chunk<'a>, EvalError> {
         let agreed = self.program.kinds.iter().enumerate().all(|(at, kind)| {
             kind.is_none_or(|kind| {
-                columns.get(at).is_some_and(|column| column.kind() == Some(kind) && column.len() == rows)
+                columns.get(at).is_some_and(|column| {
+                    let fits = matches!(column, Column::Valueless(_)) || column.kind() == Some(kind);
+                    fits && column.len() == rows
+                })
             })
         });
         if !agreed || rows > LANES || self.program.is_range {
             return Err(self.misused(first_row));
+        }
+        if columns.iter().any(|column| matches!(column, Column::Valueless(_))) {
+            return self.elements(rows, first_row, |row| Element::Row(columns, row));
         }
         self.plan_columns(columns);
         let input = Input::Columns(columns);
@@ -202,7 +210,7 @@ impl<'p> Evaluator<'p> {
     fn misused(&self, row: u64) -> EvalError {
         let message = "the columns are not those of the expression".to_owned();
         let span = self.program.nodes[self.program.root].span;
-        EvalError { row, index: None, span, in_filter: false, message, hint: None }
+        EvalError { row, index: None, span, in_filter: false, message, hint: None, valueless: None }
     }
 
     /// A plan for the chunk at an offset, and for as many chunks after it as it can serve well.
@@ -391,6 +399,7 @@ impl<'p> Evaluator<'p> {
                 in_filter: at < program.filter_nodes,
                 message: trouble.message(),
                 hint: trouble.hint(),
+                valueless: if let Trouble::Valueless(column) = trouble { Some(column) } else { None },
             };
             if let Some(filter) = program.filter {
                 let wanted = self.slow.value(&program.nodes, filter, here, &mut known);

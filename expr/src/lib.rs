@@ -31,9 +31,9 @@ mod token;
 mod value;
 mod words;
 
-pub use ast::Ast;
+pub use ast::{Ast, Use};
 pub use column::{Column, IndexRange};
-pub use decimal::{Decimal, DecimalCell, DecimalProgram, DecimalValue};
+pub use decimal::{Decimal, DecimalCell, DecimalProgram, DecimalValue, NoDecimal};
 pub use evaluate::{Chunk, EvalError, Evaluator, Values};
 pub use fault::{Fault, Span};
 pub use lanes::LANES;

@@ -245,7 +245,7 @@ impl Lowering<'_> {
             Tree::Binary(Binary::And, a, b) => self.lazy(Op::And, a, b, span),
             Tree::Binary(Binary::Or, a, b) => self.lazy(Op::Or, a, b, span),
             Tree::Binary(operator, a, b) => self.binary(*operator, a, b, span),
-            Tree::Compare(first, rest) => self.chain(first, rest, span),
+            Tree::Compare(first, rest) => self.chain(first, None, rest, span),
             Tree::In { needle, items, negated } => self.membership(needle, items, *negated, span),
             Tree::Call(Function::If, arguments) => self.select(arguments, span),
             Tree::Call(function, arguments) => self.call(*function, arguments, span),
@@ -444,16 +444,36 @@ impl Lowering<'_> {
         }
     }
 
-    fn chain(&mut self, first: &Tree_, rest: &[(Comparison, Tree_)], span: Span) -> Result<Id, Fault> {
+    /// A chain; `known` is the first operand, where the comparison before has it already.
+    fn chain(
+        &mut self,
+        first: &Tree_,
+        known: Option<Id>,
+        rest: &[(Comparison, Tree_)],
+        span: Span,
+    ) -> Result<Id, Fault> {
         let Some(((comparison, right), more)) = rest.split_first() else { return self.tree(first) };
-        let (a, b) = (self.tree(first)?, self.tree(right)?);
+        let a = known.map_or_else(|| self.comparand(first, right), Ok)?;
+        let b = self.comparand(right, first)?;
         let here = first.span.to(right.span);
         let holds = self.compare(*comparison, (a, first), (b, right), here)?;
         if more.is_empty() {
             return Ok(holds);
         }
-        let others = self.guarded(holds, true, |this| this.chain(right, more, span))?;
+        // A column may be a text beside one neighbour and a number beside the other.
+        let known = (!right.is_name()).then_some(b);
+        let others = self.guarded(holds, true, |this| this.chain(right, known, more, span))?;
         self.both(Op::And, holds, others, span)
+    }
+
+    /// An operand of a comparison: of a column that is compared with a written text, its text, whatever else it is.
+    fn comparand(&mut self, tree: &Tree_, other: &Tree_) -> Result<Id, Fault> {
+        if let (Tree::Name(name) | Tree::Column(name), Tree::Text(_)) = (&tree.tree, &other.tree)
+            && let Some(column) = self.schema.find_text(name)
+        {
+            return self.add(Op::Column(column), Vec::new(), Kind::Text, tree.span);
+        }
+        self.tree(tree)
     }
 
     fn compare(
@@ -503,11 +523,14 @@ impl Lowering<'_> {
         negated: bool,
         span: Span,
     ) -> Result<Id, Fault> {
-        let a = self.tree(needle)?;
         let texts: Option<Vec<&str>> = items
             .iter()
             .map(|item| if let Tree::Text(text) = &item.tree { Some(text.as_str()) } else { None })
             .collect();
+        let a = match items.first() {
+            Some(first) if texts.is_some() => self.comparand(needle, first)?,
+            _ => self.tree(needle)?,
+        };
         let found = if let (Kind::Text, Some(texts)) = (self.kind(a), texts) {
             let mut texts: Vec<Box<[u8]>> = texts.into_iter().map(|text| text.as_bytes().into()).collect();
             texts.sort_unstable();
@@ -516,7 +539,8 @@ impl Lowering<'_> {
         } else {
             let mut equal = Vec::new();
             for item in items {
-                let b = self.tree(item)?;
+                let a = if needle.is_name() { self.comparand(needle, item)? } else { a };
+                let b = self.comparand(item, needle)?;
                 equal.push(self.compare(Comparison::Eq, (a, needle), (b, item), item.span)?);
             }
             self.balanced(&Op::BothOr, equal, Kind::Bool, span)?
@@ -557,12 +581,13 @@ impl Lowering<'_> {
             (Kind::Float, _) | (_, Kind::Float) => Kind::Float,
             _ => Kind::Integer,
         };
-        for (id, tree) in [(&mut a, yes), (&mut b, no)] {
+        for (id, tree, holds) in [(&mut a, yes, true), (&mut b, no, false)] {
             if self.kind(*id) == Kind::Bool && kind != Kind::Bool {
                 *id = self.op(Op::FromBool, &[*id], Kind::Integer, tree.span)?;
             }
             if kind == Kind::Float {
-                *id = self.float(*id, tree.span)?;
+                // Where the other one is taken, it does not matter whether this one has a float.
+                *id = self.guarded(c, holds, |this| this.float(*id, tree.span))?;
             }
         }
         match known {

@@ -16,7 +16,8 @@ impl Schema {
         Self { columns: vec![("i".to_owned(), Kind::Integer)], is_range: true }
     }
 
-    /// The elements are rows with these columns. Of two columns of one name, the first is meant.
+    /// The elements are rows with these columns. Of two columns of one name, the one of texts is meant where it is
+    /// compared with a text that is written in quotes, and the first other one everywhere else.
     #[must_use]
     pub fn columns(columns: impl IntoIterator<Item = (String, Kind)>) -> Self {
         Self { columns: columns.into_iter().collect(), is_range: false }
@@ -29,8 +30,15 @@ impl Schema {
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<(usize, Kind)> {
-        let position = self.columns.iter().position(|(known, _)| known == name)?;
+        let of_name = |column: &(String, Kind)| column.0 == name;
+        let number = self.columns.iter().position(|column| of_name(column) && column.1 != Kind::Text);
+        let position = number.or_else(|| self.columns.iter().position(of_name))?;
         Some((position, self.columns[position].1))
+    }
+
+    /// The column of that name that has texts.
+    pub(crate) fn find_text(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|(known, kind)| known == name && *kind == Kind::Text)
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {

@@ -84,7 +84,11 @@ fn answer<'a>(
             return Ok(Found::Value(Value::Integer(range.at(offset))));
         }
         (Op::Column(column), Element::Row(columns, row)) => {
-            let value = columns.get(*column).and_then(|column| column.value(row));
+            let lanes = columns.get(*column);
+            if let Some(Column::Valueless(_)) = lanes {
+                return Err(Trouble::Valueless(*column));
+            }
+            let value = lanes.and_then(|lanes| lanes.value(row));
             return value.map(Found::Value).ok_or(Trouble::Mistyped);
         }
         (Op::Text(text), _) => return Ok(Found::Value(Value::Text(text))),

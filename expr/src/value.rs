@@ -57,6 +57,8 @@ pub(crate) enum Trouble {
     AngleInfinite,
     NotANumber,
     Infinite,
+    /// The cell of a column has no value.
+    Valueless(usize),
     /// A defect of this crate: types that the lowering has excluded.
     Mistyped,
 }
@@ -79,6 +81,7 @@ impl Trouble {
             Self::AngleInfinite => "an angle that is infinite",
             Self::NotANumber => "NaN has no integer",
             Self::Infinite => "infinity has no integer",
+            Self::Valueless(_) => "a cell without a value",
             Self::Mistyped => "a value of the wrong kind",
         };
         text.to_owned()

@@ -4,14 +4,14 @@
 
 use tally_columns::{Batch, Column as Cells, Decimals};
 use tally_expr::{
-    Decimal as Number, DecimalCell, DecimalProgram, DecimalValue, EvalError, Kind, Schema, Span,
+    Decimal as Number, DecimalCell, DecimalProgram, DecimalValue, EvalError, Kind, NoDecimal, Schema,
 };
 use tally_reduce::{Decimal, DecimalSum, Integer};
 
 use crate::Fault;
 use crate::group::too_long;
 use crate::range::parse;
-use crate::rows::Trouble;
+use crate::rows::{Trouble, trouble};
 
 /// An expression and, perhaps, a filter over decimals.
 #[derive(Debug)]
@@ -55,25 +55,32 @@ impl DecimalPlan {
                 }),
                 Cells::Integer(_) | Cells::Float(_) | Cells::Text(_) => zero(),
             }));
-            let cells: Vec<DecimalCell<'_>> = (columns.iter().zip(&numbers))
+            let first = batch.valueless().partition_point(|cell| cell.row < row);
+            let after = batch.valueless().partition_point(|cell| cell.row <= row);
+            let valueless = &batch.valueless()[first..after];
+            let mut cells: Vec<DecimalCell<'_>> = (columns.iter().zip(&numbers))
                 .map(|(column, number)| match column {
                     Cells::Text(texts) => DecimalCell::Text(texts.get(bytes, row).unwrap_or(&[])),
                     Cells::Decimal(_) => DecimalCell::Number(number),
                     Cells::Integer(_) | Cells::Float(_) => DecimalCell::Absent,
                 })
                 .collect();
-            let trouble = |in_filter: bool| {
-                move |(message, span): (String, Span)| {
+            valueless.iter().for_each(|cell| cells[cell.column] = DecimalCell::Valueless);
+            let failed = |in_filter: bool| {
+                move |NoDecimal { message, span, valueless: column }: NoDecimal| {
                     let row = batch.row_number(row).saturating_sub(1);
-                    Trouble::Element(EvalError { row, index: None, span, in_filter, message, hint: None })
+                    let (index, hint, valueless_at) = (None, None, column);
+                    let error =
+                        EvalError { row, index, span, in_filter, message, hint, valueless: valueless_at };
+                    trouble(error, valueless)
                 }
             };
             let holds = match &self.filter {
-                Some(filter) => filter.run(&cells).map_err(trouble(true)),
+                Some(filter) => filter.run(&cells).map_err(failed(true)),
                 None => Ok(DecimalValue::Bool(true)),
             };
             let value = match holds {
-                Ok(DecimalValue::Bool(true)) => self.of.run(&cells).map_err(trouble(false)),
+                Ok(DecimalValue::Bool(true)) => self.of.run(&cells).map_err(failed(false)),
                 Ok(_) => continue,
                 Err(why) => Err(why),
             };

@@ -1,6 +1,6 @@
 //! The names that expressions use for columns, and what is said of one that no column has.
 
-use tally_expr::{Ast, Span};
+use tally_expr::{Ast, Span, Use};
 use tally_protocol::job::KernelSpec;
 use tally_reduce::Reduction;
 
@@ -19,16 +19,27 @@ pub(crate) fn only_counts(spec: &KernelSpec) -> bool {
 /// be called so.
 pub(crate) fn named(spec: &KernelSpec, is_known: impl Fn(&str) -> bool) -> Result<Vec<String>, Fault> {
     let mut names: Vec<String> = Vec::new();
-    for (option, text) in [("--of", &spec.of), ("--where", &spec.filter)] {
-        let Some(text) = text else { continue };
-        for name in parse(option, text)?.names() {
-            let counts = !CONSTANTS.contains(&name) || is_known(name);
-            if counts && !names.iter().any(|known| known == name) {
-                names.push(name.to_owned());
-            }
+    for (name, _) in used(spec, is_known)? {
+        if !names.contains(&name) {
+            names.push(name);
         }
     }
     Ok(names)
+}
+
+/// The same with what is wanted of each; a name of which several things are wanted comes several times.
+pub(crate) fn used(spec: &KernelSpec, is_known: impl Fn(&str) -> bool) -> Result<Vec<(String, Use)>, Fault> {
+    let mut uses: Vec<(String, Use)> = Vec::new();
+    for (option, text) in [("--of", &spec.of), ("--where", &spec.filter)] {
+        let Some(text) = text else { continue };
+        for (name, wanted) in parse(option, text)?.uses() {
+            let counts = !CONSTANTS.contains(&name) || is_known(name);
+            if counts && !uses.iter().any(|(known, other)| known == name && *other == wanted) {
+                uses.push((name.to_owned(), wanted));
+            }
+        }
+    }
+    Ok(uses)
 }
 
 /// Why a name is no column of a file.
@@ -49,6 +60,9 @@ pub(crate) fn no_column(spec: &KernelSpec, file: &str, name: &str, why: Why<'_>)
     match why {
         Why::Unknown(known) => {
             let names: Vec<&str> = known.iter().map(String::as_str).collect();
+            if let Some(hint) = misread(&names) {
+                return fault("there is no such column").hint(hint);
+            }
             let hint = match tally_protocol::near::nearest(name, &names).first() {
                 Some((_, near)) => format!("did you mean '{near}'?"),
                 None if known.is_empty() => "it has no columns at all".to_owned(),
@@ -58,6 +72,18 @@ pub(crate) fn no_column(spec: &KernelSpec, file: &str, name: &str, why: Why<'_>)
         }
         Why::Twice => fault("several columns are called so"),
     }
+}
+
+/// What the names of all columns betray: another delimiter, or that the first row is no header.
+fn misread(names: &[&str]) -> Option<String> {
+    if let [only] = names
+        && let Some(delimiter) = [';', '\t', '|', ','].into_iter().find(|&one| only.contains(one))
+    {
+        let shown = delimiter.escape_default();
+        return Some(format!("its only column is {}: --delimiter '{shown}' may be meant", quoted(only)));
+    }
+    let numbers = !names.is_empty() && names.iter().all(|name| name.trim().parse::<f64>().is_ok());
+    numbers.then(|| "its first row is one of numbers: --no-header calls its columns c1, c2, …".to_owned())
 }
 
 /// The lines that show a name in `--of` or else in `--where`; `--by` shows itself.

@@ -1,6 +1,6 @@
 //! Batches of rows on their way into the state of a part: as they are, through an expression, by groups, as decimals.
 
-use tally_columns::{Batch, Column as Cells, Decimals, Integers, Kind as CellKind};
+use tally_columns::{Batch, Column as Cells, Decimals, Integers, Kind as CellKind, Valueless};
 use tally_expr::{Column, EvalError, Evaluator, LANES, Program};
 use tally_protocol::job::OnBad;
 use tally_reduce::{DecimalSum, Indices, Integer, NanPolicy, Partial, Tally};
@@ -50,6 +50,8 @@ impl Fold {
 /// What went wrong with a batch.
 pub(crate) enum Trouble {
     Element(EvalError),
+    /// A cell that was wanted has no value.
+    Cell(Valueless),
     Fault(Fault),
 }
 
@@ -161,15 +163,34 @@ impl Rows<'_> {
         keys: Keys<'_>,
     ) -> Result<(), Trouble> {
         let all = self.batch.rows();
-        for from in (0..all).step_by(LANES) {
-            let to = (from + LANES).min(all);
-            match self.run(evaluator, into, keys, (from, to))? {
+        let mut from = 0;
+        for cells in self.batch.valueless().chunk_by(|a, b| a.row == b.row) {
+            let row = cells.first().map_or(all, |cell| cell.row);
+            self.compute_rows(evaluator, into, keys, (from, row), &[])?;
+            self.compute_rows(evaluator, into, keys, (row, row + 1), cells)?;
+            from = row + 1;
+        }
+        self.compute_rows(evaluator, into, keys, (from, all), &[])
+    }
+
+    /// Some rows whose cells all have values, or one whose cells have none in these columns.
+    fn compute_rows(
+        &self,
+        evaluator: &mut Evaluator<'_>,
+        into: &mut Into<'_>,
+        keys: Keys<'_>,
+        (first, end): (usize, usize),
+        valueless: &[Valueless],
+    ) -> Result<(), Trouble> {
+        for from in (first..end).step_by(LANES) {
+            let to = (from + LANES).min(end);
+            match self.run(evaluator, into, keys, (from, to), valueless)? {
                 None => {}
-                Some(error) if self.on_bad == OnBad::Error => return Err(Trouble::Element(error)),
+                Some(error) if self.on_bad == OnBad::Error => return Err(trouble(error, valueless)),
                 // One by one, to find those that have an answer.
                 Some(_) => {
                     for row in from..to {
-                        if self.run(evaluator, into, keys, (row, row + 1))?.is_some() {
+                        if self.run(evaluator, into, keys, (row, row + 1), valueless)?.is_some() {
                             self.without_answer(into, keys, row)?;
                         }
                     }
@@ -186,10 +207,14 @@ impl Rows<'_> {
         into: &mut Into<'_>,
         keys: Keys<'_>,
         (from, to): (usize, usize),
+        valueless: &[Valueless],
     ) -> Result<Option<EvalError>, Fault> {
         let lanes: Vec<Lanes<'_>> =
             self.columns.iter().map(|cells| Lanes::of(cells, self.bytes, from, to)).collect();
-        let columns: Vec<Column<'_>> = lanes.iter().map(Lanes::column).collect();
+        let mut columns: Vec<Column<'_>> = lanes.iter().map(Lanes::column).collect();
+        for cell in valueless {
+            columns[cell.column] = Column::Valueless(to - from);
+        }
         let first = self.batch.row_number(from).saturating_sub(1);
         let chunk = match evaluator.run_columns(&columns, to - from, first) {
             Ok(chunk) => chunk,
@@ -215,6 +240,12 @@ impl Rows<'_> {
             Into::Decimals(_) | Into::DecimalGroups(_) => Err(no_numbers()),
         }
     }
+}
+
+/// Why a row has no answer: its expression, or a cell that it wanted.
+pub(crate) fn trouble(error: EvalError, valueless: &[Valueless]) -> Trouble {
+    let cell = error.valueless.and_then(|column| valueless.iter().find(|cell| cell.column == column));
+    cell.cloned().map_or(Trouble::Element(error), Trouble::Cell)
 }
 
 /// Counts rows without looking at their cells.

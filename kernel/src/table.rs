@@ -10,7 +10,7 @@ use tally_columns::{
     Batch, Compression, Format, Kind as CellKind, NoColumn, OnBad, ROW_BYTES_MAX, ReadError, Reader, Table,
     TableError, Wanted,
 };
-use tally_expr::{Kind, Schema};
+use tally_expr::{Kind, Schema, Use};
 use tally_protocol::job::{self, KernelSpec};
 use tally_protocol::source::{FileSource, Files, Part};
 use tally_reduce::{NanPolicy, Tally};
@@ -18,7 +18,7 @@ use tally_reduce::{NanPolicy, Tally};
 use crate::chunk::policy;
 use crate::decimal::DecimalPlan;
 use crate::files::{Bytes, FileBytes};
-use crate::names::{Why, listed, named, no_column, only_counts, quoted};
+use crate::names::{Why, listed, no_column, only_counts, quoted, used};
 use crate::place::{Start, Starts};
 use crate::plan::{compile, short};
 use crate::rows::{Fold, Taker, Texts, Trouble};
@@ -140,7 +140,8 @@ impl Tables {
         if let Some(first) = tables.first().filter(|_| tables.iter().all(OneTable::is_empty)) {
             return Err(Fault::new(format!("read {}: {}", first.name, TableError::NoHeader)));
         }
-        let names = wanted_names(spec, &tables, &guesses)?;
+        let wishes = wishes(spec, &tables, &guesses)?;
+        let names: Vec<String> = wishes.iter().map(|wish| wish.name.clone()).collect();
         for table in tables.iter_mut().filter(|table| !table.is_empty()) {
             let find = |name: &String| {
                 table.table.find(name).map_err(|why| {
@@ -160,6 +161,13 @@ impl Tables {
                     .zip(&guesses)
                     .filter_map(|(table, kinds)| kinds.get(*table.columns.get(at)?)?.kind);
                 match common(kinds) {
+                    _ if wishes[at].wanted == Use::Text => CellKind::Text,
+                    // Rows with no number are left out, or NaN, however many there are at the start.
+                    CellKind::Text
+                        if wishes[at].wanted == Use::Number && spec.on_bad != job::OnBad::Error =>
+                    {
+                        number_kind(spec, &names[at])
+                    }
                     CellKind::Integer if spec.floats.contains(&names[at]) && !spec.decimal => CellKind::Float,
                     CellKind::Integer | CellKind::Float if spec.decimal => CellKind::Decimal,
                     kind => kind,
@@ -238,7 +246,11 @@ impl Tables {
             file.columns.iter().zip(kinds).map(|(&column, kind)| Wanted { column, kind }).collect();
         let mut taker = Taker::new(&self.fold, self.nan, self.unanswered, tally);
         let run = Run { bytes, part, texts: self.fold.texts(), name: &file.name, length: file.length };
-        let reader = || Reader::new(&file.table, &wanted, self.on_bad);
+        let reader = || {
+            let reader = Reader::new(&file.table, &wanted, self.on_bad);
+            // Only an expression may not want a cell.
+            if self.fold.texts().is_some() { reader.deferring() } else { reader }
+        };
         let whole = match &mut file.body {
             Body::Empty => true,
             Body::Text(starts) => run.mapped(&file.table, starts, &mut reader(), &mut taker, keep_going)?,
@@ -307,6 +319,11 @@ impl Run<'_> {
             match taker.take(&batch, rest) {
                 Ok(()) => {}
                 Err(Trouble::Fault(fault)) => return Err(fault),
+                Err(Trouble::Cell(cell)) => {
+                    let error = reader.complaint(&batch, &cell, place.offset - taken as u64, rest);
+                    let place = starts.count(bytes, error.place().offset)?;
+                    return Err(self.stop(table, &error.at(place)));
+                }
                 Err(Trouble::Element(mut error)) => {
                     // Rows are numbered from the file's start only where quotes made us count them.
                     let counted = starts.count(bytes, start.offset)?;
@@ -356,6 +373,10 @@ impl Run<'_> {
                 taker.take(&batch, rest).map_err(|trouble| match trouble {
                     Trouble::Fault(fault) => fault,
                     Trouble::Element(error) => self.element(&error),
+                    Trouble::Cell(cell) => {
+                        let offset = place.offset - taken as u64;
+                        self.stop(table, &reader.complaint(&batch, &cell, offset, rest))
+                    }
                 })?;
                 plain.done(taken);
             }
@@ -386,6 +407,8 @@ impl Run<'_> {
                 taker.take(&batch, &[]).map_err(|trouble| match trouble {
                     Trouble::Fault(fault) => fault,
                     Trouble::Element(error) => self.element(&error),
+                    // The reader of row groups has complained itself.
+                    Trouble::Cell(_) => Fault::new(format!("read {}: a cell has no value", self.name)),
                 })?;
                 if !keep_going(0) {
                     return Ok(false);
@@ -497,25 +520,49 @@ fn head(
             }
             Err(TableError::Need) if !last => size = size.saturating_mul(4),
             Err(TableError::NoHeader) => return Ok(None),
+            Err(why @ TableError::Returns) => {
+                let fault = Fault::new(format!("read {}: {why}", file.name));
+                return Err(fault.hint("tr '\\r' '\\n' makes lines of it"));
+            }
             Err(why) => return Err(Fault::new(format!("read {}: {why}", file.name))),
         }
     }
 }
 
-/// The columns that are read, each once, in a fixed order.
-fn wanted_names(
-    spec: &KernelSpec,
-    tables: &[OneTable],
-    guesses: &[Vec<Sampled>],
-) -> Result<Vec<String>, Fault> {
+/// A column that is read, and as what.
+struct Wish {
+    name: String,
+    wanted: Use,
+}
+
+/// The columns that are read, in a fixed order: each once, or twice if its text is wanted besides.
+fn wishes(spec: &KernelSpec, tables: &[OneTable], guesses: &[Vec<Sampled>]) -> Result<Vec<Wish>, Fault> {
     let is_known = |name: &str| tables.iter().any(|table| table.table.find(name).is_ok());
-    let mut names = named(spec, is_known)?;
+    let mut uses = used(spec, is_known)?;
     if spec.of.is_none() && !only_counts(spec) {
         let only = only_numeric(tables, guesses)?;
-        names.retain(|name| *name != only);
-        names.insert(0, only);
+        uses.retain(|(name, wanted)| *name != only || *wanted == Use::Text);
+        uses.insert(0, (only, Use::Number));
     }
-    Ok(names)
+    let mut wishes: Vec<Wish> = Vec::new();
+    for (name, wanted) in uses {
+        let same =
+            |wish: &&mut Wish| wish.name == name && (wish.wanted == Use::Text) == (wanted == Use::Text);
+        match wishes.iter_mut().find(same) {
+            Some(known) => known.wanted = known.wanted.max(wanted),
+            None => wishes.push(Wish { name, wanted }),
+        }
+    }
+    Ok(wishes)
+}
+
+/// What a column without any number at its start is read as.
+fn number_kind(spec: &KernelSpec, name: &String) -> CellKind {
+    match () {
+        () if spec.decimal => CellKind::Decimal,
+        () if spec.on_bad == job::OnBad::Nan || spec.floats.contains(name) => CellKind::Float,
+        () => CellKind::Integer,
+    }
 }
 
 /// The one column of numbers.

@@ -18,6 +18,8 @@ impl Machine {
         job.state = State::Ended { at: self.now, at_ms, outcome };
         job.owner = None;
         job.conclusion = None;
+        job.guilty = None;
+        job.work.leave_nothing_out();
         self.refile(id);
         self.alarms.clear(Alarm::Job(id));
         self.revoke(id);

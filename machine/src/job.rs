@@ -98,6 +98,9 @@ pub(crate) struct Job {
     pub(crate) paper: Paper,
     /// All that is known of an ended job since before a restart.
     pub(crate) past: Option<Box<JobView>>,
+    /// The first partition found so far that has no answer, and why. Those before it are still folded: one of them may have
+    /// none either, and the first is told.
+    pub(crate) guilty: Option<(u64, Failure)>,
     /// Its request means nothing to this program: it can never go on.
     pub(crate) lame: bool,
 }
@@ -231,6 +234,7 @@ impl Job {
             standing: None,
             links: BTreeSet::new(),
             conclusion: None,
+            guilty: None,
             paper: Paper::default(),
             past: None,
             lame: spec.kernel.reductions.is_empty(),

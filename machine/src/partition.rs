@@ -7,6 +7,9 @@
 //! | Leased { worker, attempt, until }   |                  | Done     | Queued     |                             |
 //! | Done                                |                  |          |            |                             |
 //!
+//! Where a partition has no answer, those after it are left out (`leave_out_from`) until those before it are done, so that
+//! the first one that has none is told, however the work was shared. What is left out is live or uncut all the same.
+//!
 //! Done partitions are not kept: their positions are in the coverage. The law: at any time each position of the source
 //! is in exactly one place: uncut, in a live partition, or in the coverage. What is uncut is one range in a new job; in
 //! one that was restored it is whatever lies between the covered ranges.
@@ -117,6 +120,12 @@ pub(crate) struct Work {
     queued: BTreeSet<Turn>,
     coverage: Coverage,
     accepted: u64,
+    /// Nothing from here on is leased: a partition that begins here has no answer, and those before it are to be seen first.
+    limit: Option<u64>,
+    /// Uncut ranges from the limit on.
+    uncut_beyond: Vec<(u64, u64)>,
+    /// Live partitions from the limit on that would be Queued.
+    beyond: usize,
     /// Attempts are numbered from here on: workers may still answer those of before it started over.
     attempts_before: u32,
     /// The highest number of an attempt.
@@ -144,6 +153,9 @@ impl Work {
             queued: BTreeSet::new(),
             coverage: Coverage::default(),
             accepted: 0,
+            limit: None,
+            uncut_beyond: Vec::new(),
+            beyond: 0,
             attempts_before: 0,
             attempts_most: 0,
         };
@@ -211,6 +223,48 @@ impl Work {
             let number = (position - first_small) / small;
             let start = first_small + number * small;
             (larger + number, start, start + small)
+        }
+    }
+
+    /// Leases nothing that begins at `limit` or after it any more. A live partition begins there.
+    pub(crate) fn leave_out_from(&mut self, limit: u64) {
+        self.limit = Some(limit);
+        let uncut = std::mem::take(&mut self.uncut);
+        let (before, beyond): (Vec<_>, Vec<_>) = uncut.into_iter().partition(|(start, _)| *start < limit);
+        self.uncut_beyond.extend(beyond);
+        self.leave_all_uncut(before);
+        let live = &self.live;
+        let is_before = |turn: &Turn| live.get(&turn.partition()).is_some_and(|piece| piece.position < limit);
+        let waiting = self.queued.len();
+        self.queued.retain(is_before);
+        self.beyond += waiting - self.queued.len();
+    }
+
+    /// Whether all that lies before the limit has been accepted.
+    pub(crate) fn is_done_before_limit(&self) -> bool {
+        let before = |limit: u64| self.live.values().any(|piece| piece.position < limit);
+        self.limit.is_some_and(|limit| self.uncut.is_empty() && !before(limit))
+    }
+
+    /// Everything may be leased again.
+    pub(crate) fn leave_nothing_out(&mut self) {
+        if self.limit.take().is_none() {
+            return;
+        }
+        let mut uncut = std::mem::take(&mut self.uncut);
+        uncut.append(&mut self.uncut_beyond);
+        uncut.sort_unstable_by_key(|(start, _)| Reverse(*start));
+        self.leave_all_uncut(uncut);
+        let waiting = self.live.iter().filter(|(_, piece)| piece.state == PartitionState::Queued);
+        self.queued = waiting.map(|(&id, piece)| piece.turn(id)).collect();
+        self.beyond = 0;
+    }
+
+    /// These ranges are what is uncut; the first one last.
+    fn leave_all_uncut(&mut self, ranges: Vec<(u64, u64)>) {
+        (self.uncut, self.uncut_count, self.planned) = (Vec::new(), 0, 0);
+        for (start, end) in ranges {
+            self.leave_uncut(start, end);
         }
     }
 
@@ -354,6 +408,10 @@ impl Work {
     pub(crate) fn give_back(&mut self, partition: PartitionId) {
         if let Some(piece) = self.live.get_mut(&partition) {
             piece.state = PartitionState::Queued;
+            if self.limit.is_some_and(|limit| piece.position >= limit) {
+                self.beyond += 1;
+                return;
+            }
             let turn = piece.turn(partition);
             self.queued.insert(turn);
         }
@@ -371,6 +429,10 @@ impl Work {
         let convicted = spent && (count == 1 || retries == 0);
         let bisected = count > 1 && (spent || suspect) && !convicted;
         self.give_back(partition);
+        // Something before it has no answer already.
+        if self.limit.is_some_and(|limit| position >= limit) {
+            return Verdict::Again;
+        }
         if bisected {
             self.bisect(partition);
         }
@@ -415,7 +477,7 @@ impl Work {
 
     /// Partitions leased now.
     pub(crate) fn leased(&self) -> u64 {
-        (self.live.len() - self.queued.len()) as u64
+        (self.live.len() - self.queued.len() - self.beyond) as u64
     }
 
     /// Partitions that were leased once and wait again.
@@ -447,17 +509,21 @@ impl Work {
         let mut all = self.coverage.clone();
         for (id, piece) in &self.live {
             assert!(all.add(piece.position, piece.count), "partition {id} overlaps");
-            let waits = piece.state == PartitionState::Queued;
+            let leasable = self.limit.is_none_or(|limit| piece.position < limit);
+            let waits = piece.state == PartitionState::Queued && leasable;
             assert_eq!(waits, self.queued.contains(&piece.turn(*id)), "partition {id} is in the wrong queue");
         }
         let waiting = self.live.values().filter(|piece| piece.state == PartitionState::Queued).count();
-        assert_eq!(waiting, self.queued.len(), "a queued partition is gone");
+        assert_eq!(waiting, self.queued.len() + self.beyond, "a queued partition is gone");
         let mut uncut = 0;
         for &(start, end) in &self.uncut {
             assert!(end > start && all.add(start, end - start), "{start}..{end} is uncut and somewhere else");
             uncut += end - start;
         }
         assert_eq!(uncut, self.uncut_count, "how many are uncut");
+        for &(start, end) in &self.uncut_beyond {
+            assert!(all.add(start, end - start), "{start}..{end} is left out and somewhere else");
+        }
         assert!(all.is_whole(self.elements), "positions are lost");
     }
 }
@@ -594,6 +660,31 @@ mod tests {
         let (verdict, deaths, _) = hunt(16, 5, 0);
         assert_eq!(verdict, Verdict::Convicted { position: 0, count: 16, deaths: 1 });
         assert_eq!(deaths, 1);
+    }
+
+    #[test]
+    fn what_lies_beyond_a_guilty_piece_waits_until_all_before_it_is_done() {
+        for pieces in [Some(8), None] {
+            let mut work = Work::new(80, pieces);
+            let take = |work: &mut Work| work.take(10, ANNA, NEVER).unwrap();
+            let taken: Vec<Taken> = (0..5).map(|_| take(&mut work)).collect();
+            work.give_back(taken[4].partition);
+            work.give_back(taken[3].partition);
+            work.leave_out_from(taken[3].position);
+            work.check();
+            assert!(!work.has_waiting() && !work.is_done_before_limit());
+            assert_eq!(work.leased(), 3);
+            assert!(work.accept(taken[0].partition));
+            work.give_back(taken[2].partition);
+            assert_eq!(take(&mut work).partition, taken[2].partition, "it lies before the guilty one");
+            work.give_back(taken[2].partition);
+            work.leave_out_from(taken[2].position);
+            work.check();
+            assert!(work.accept(taken[1].partition) && work.is_done_before_limit());
+            work.leave_nothing_out();
+            work.check();
+            assert_eq!((work.uncut(), work.returned(), work.leased()), (30, 3, 0));
+        }
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Machine {
             results: answers.map_or_else(Vec::new, |answers| answers.results.clone()),
             groups: answers.map_or_else(Vec::new, |answers| answers.groups.clone()),
             error,
-            elements: if files { folded.to_string() } else { job.spec.elements.to_string() },
+            elements: if files || answers.is_some() { folded } else { job.spec.elements }.to_string(),
             elements_done: if files { folded } else { done }.to_string(),
             skipped: Some(skipped).filter(|&skipped| skipped > 0).map(|skipped| skipped.to_string()),
             bytes: files.then(|| job.spec.elements.to_string()),

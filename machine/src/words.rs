@@ -43,7 +43,9 @@ impl Machine {
             FromWorker::Partial { lease, elements, busy_ns, state } => {
                 self.partial(slot, lease, &Answer { elements, busy_ns, state });
             }
-            FromWorker::Failed { lease, why } => self.failed(slot, lease, &why),
+            FromWorker::Failed { lease, why, place, hint } => {
+                self.failed(slot, lease, &Complaint { why, place, hint })
+            }
             FromWorker::NotIntegers { lease, column } => self.not_integers(slot, lease, column),
             FromWorker::Cancelled { lease } => self.cancelled(slot, lease),
         }
@@ -199,6 +201,9 @@ impl Machine {
             return;
         }
         self.report(id, |news| news.progress = true);
+        if self.jobs.get(id).is_some_and(|job| job.guilty.is_some()) {
+            return self.judge(id);
+        }
         if self.jobs.get(id).is_some_and(|job| job.work.is_done()) {
             self.complete(id);
         } else {
@@ -214,7 +219,7 @@ impl Machine {
         self.stirred.insert(slot);
     }
 
-    fn failed(&mut self, slot: SlotId, lease: LeaseId, why: &str) {
+    fn failed(&mut self, slot: SlotId, lease: LeaseId, complaint: &Complaint) {
         let Some((at, held)) = self.held(slot, lease) else { return };
         self.settle_account(slot, at);
         if !held.mark.counts() {
@@ -224,15 +229,34 @@ impl Machine {
         let pid = self.crew.worker(slot).and_then(|worker| worker.pid).unwrap_or(0);
         let Some(job) = self.jobs.get_mut(lease.job) else { return };
         let range = job.spec.kernel.describe(held.position, held.count);
-        let (why, place) = why.split_once('\n').map_or((why, None), |(why, place)| (why, Some(place)));
-        let what = format!("could not {}", shortened(why));
+        let what = format!("could not {}", shortened(&complaint.why));
         let message = format!("{what} (range {range})");
         let incident = Death { slot, pid, what, stderr: String::new() }.incident(job, self.now, Some(&held));
         job.remember(incident);
         let mut failure = Failure::new(ErrorCode::KernelFailed, message);
         failure.range = Some(range.into_boxed_str());
-        failure.place = place.map(|place| shortened(place).into());
-        self.finish(lease.job, Outcome::Failed(failure));
+        failure.place = complaint.place.as_deref().map(|place| shortened(place).into());
+        failure.hint = complaint.hint.as_deref().map(|hint| shortened(hint).to_owned());
+        if job.guilty.as_ref().is_none_or(|(first, _)| held.position < *first) {
+            job.guilty = Some((held.position, failure));
+            job.work.leave_out_from(held.position);
+        }
+        self.judge(lease.job);
+    }
+
+    /// Ends a job of which a partition has no answer, once all those before it have one.
+    fn judge(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get_mut(id) else { return };
+        match job.guilty.take() {
+            Some((_, failure)) if job.work.is_done_before_limit() => {
+                self.finish(id, Outcome::Failed(failure))
+            }
+            guilty => {
+                job.guilty = guilty;
+                self.refile(id);
+                self.feed = true;
+            }
+        }
     }
 
     /// What was read as integers is floats: the job starts over with that known, once for each column.
@@ -259,6 +283,7 @@ impl Machine {
         let now = self.now;
         let Some(job) = self.jobs.get_mut(id) else { return };
         job.work.start_over();
+        job.guilty = None;
         job.conclusion = None;
         job.partial = job.spec.kernel.identity();
         job.shares.clear();
@@ -281,6 +306,13 @@ impl Machine {
             Mark::Revoked { .. } => self.settle_account(slot, at),
         }
     }
+}
+
+/// Why a kernel has no answer, in the words of its worker.
+struct Complaint {
+    why: String,
+    place: Option<String>,
+    hint: Option<String>,
 }
 
 /// An error text of a worker, within the limit.

@@ -85,6 +85,10 @@ pub enum FromWorker {
         lease: LeaseId,
         /// Why, as a fragment after "could not".
         why: String,
+        /// Lines that show where.
+        place: Option<String>,
+        /// What to do.
+        hint: Option<String>,
     },
     /// A column that was read as integers has a number that is none: the whole job is to be folded with that column as
     /// floats, whoever meets it first.

@@ -48,13 +48,34 @@ impl fmt::Display for Answer {
     }
 }
 
+/// The shortest digits that are read as this value, and of those the nearest to it, of two the even ones.
+///
+/// Rust rounds a tie up; where rounding to as many digits, which takes even ones, is read as the value, it is nearer.
+fn shortest(value: f64) -> String {
+    let text = format!("{value:?}");
+    if text.contains('e') || !value.is_finite() {
+        // Too large or small for a tie: a value of 2^k has digits down to its last bit.
+        let digits = text.split(['e']).next().unwrap_or_default();
+        let places = digits.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+        let even = format!("{value:.places$e}");
+        return if same(&even, value) && even.len() == text.len() { even } else { text };
+    }
+    let places = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    let even = format!("{value:.places$}");
+    if same(&even, value) && even.len() == text.len() { even } else { text }
+}
+
+fn same(text: &str, value: f64) -> bool {
+    text.parse().is_ok_and(|read: f64| read.to_bits() == value.to_bits())
+}
+
 /// Rust's `Debug` finds the shortest digits and changes to exponents where Python does (below 1e-4, from 1e16);
 /// only the exponent is written differently: always with its sign, and with two digits at least.
 fn float_text(value: f64) -> String {
     if value.is_nan() {
         return "nan".to_owned();
     }
-    let text = format!("{value:?}");
+    let text = shortest(value);
     match text.split_once('e') {
         None => text,
         Some((digits, exponent)) => match exponent.strip_prefix('-') {
@@ -147,6 +168,10 @@ mod tests {
             (0.000_099, "9.9e-05"),
             (1e-5, "1e-05"),
             (5e-324, "5e-324"),
+            // Ties between two of the same length: the even one.
+            (6_246_873_754_346_289.0 / 4.0, "1561718438586572.2"),
+            (6_246_873_754_346_291.0 / 4.0, "1561718438586572.8"),
+            (9.5, "9.5"),
             (1.0 / 3.0, "0.3333333333333333"),
             (f64::INFINITY, "inf"),
             (f64::NEG_INFINITY, "-inf"),

@@ -3,11 +3,35 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::fd;
+
+/// Whether standard input was closed when the program began.
+static INPUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Looks at standard input before the language's runtime opens /dev/null in the place of a closed one, after which nobody
+/// can tell. It runs before `main`: one system call, no allocation, nothing of the runtime.
+// SAFETY: the linker's list of functions that run before main takes pointers of exactly this type.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static LOOK: extern "C" fn() = look;
+
+extern "C" fn look() {
+    let closed = rustix::io::fcntl_getfd(rustix::stdio::stdin()) == Err(Errno::BADF);
+    INPUT_WAS_CLOSED.store(closed, Ordering::Relaxed);
+}
+
+/// Whether standard input was closed when the program began: there is nothing to read, not even an end.
+#[must_use]
+pub fn input_was_closed() -> bool {
+    // The reference keeps the look before main in every program that asks.
+    std::hint::black_box(&LOOK);
+    INPUT_WAS_CLOSED.load(Ordering::Relaxed)
+}
 
 /// Standard input and output become /dev/null, so that a reader of the starter's output never waits for this process.
 pub fn detach_input_and_output() -> io::Result<()> {

@@ -65,6 +65,7 @@ fn fold_once(
         next: AtomicU64::new(0),
         done: AtomicU64::new(0),
         stopped: AtomicBool::new(false),
+        limit: AtomicU64::new(u64::MAX),
         fault: Mutex::new(None),
     };
     let shares = if threads <= 1 {
@@ -102,7 +103,9 @@ struct Plan<'a> {
     /// Positions folded so far.
     done: AtomicU64,
     stopped: AtomicBool,
-    /// Where in the source the first fault is, and what it is.
+    /// Where the first fault is that is known so far: what lies before it is folded to the end, so that the first of all is told.
+    limit: AtomicU64,
+    /// Where in the source that is, and what it is.
     fault: Mutex<Option<(u64, Fault)>>,
 }
 
@@ -125,7 +128,8 @@ impl Plan<'_> {
                     }
                     share.ranges.push((position, count));
                 }
-                Ok(Folded::Stopped) => self.stopped.store(true, Ordering::Relaxed),
+                // By the fold of another thread, or by the caller, who has said so already.
+                Ok(Folded::Stopped) => {}
                 Err(fault) => self.fail(position, fault),
             }
         }
@@ -134,7 +138,7 @@ impl Plan<'_> {
     }
 
     fn fail(&self, position: u64, fault: Fault) {
-        self.stopped.store(true, Ordering::Relaxed);
+        self.limit.fetch_min(position, Ordering::Relaxed);
         let mut first = self.fault.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if first.as_ref().is_none_or(|(other, _)| position < *other) {
             *first = Some((position, fault));
@@ -160,6 +164,9 @@ impl Plan<'_> {
             u64::try_from(wide).unwrap_or(self.elements)
         };
         let (from, to) = (cut(piece), cut(piece + 1));
+        if from >= self.limit.load(Ordering::Relaxed) {
+            return None;
+        }
         Some((from, to - from))
     }
 
@@ -174,7 +181,10 @@ impl Plan<'_> {
         let folded = kernel.fold(position, count, &mut |done| {
             self.done.fetch_add(done.saturating_sub(seen), Ordering::Relaxed);
             seen = seen.max(done);
-            keep_going() && !self.stopped.load(Ordering::Relaxed)
+            if !keep_going() {
+                self.stopped.store(true, Ordering::Relaxed);
+            }
+            !self.stopped.load(Ordering::Relaxed) && position < self.limit.load(Ordering::Relaxed)
         });
         self.done.fetch_add(count.saturating_sub(seen), Ordering::Relaxed);
         folded

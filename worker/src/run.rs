@@ -180,16 +180,14 @@ impl Running {
         Ok(())
     }
 
-    /// The kernel has no answer: the first line says why, the others where.
+    /// The kernel has no answer.
     fn fail(&mut self, lease: LeaseId, fault: &Fault) -> Result<(), End> {
         if let Some(column) = &fault.floats {
             return self.say(&FromWorker::NotIntegers { lease, column: column.clone() });
         }
         // It may quote an expression, which may be of several lines.
-        let message = fault.message.replace('\n', " ");
-        let lines = [Some(&message), fault.place.as_ref(), fault.hint.as_ref()];
-        let why = lines.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join("\n");
-        self.say(&FromWorker::Failed { lease, why })
+        let why = fault.message.replace('\n', " ");
+        self.say(&FromWorker::Failed { lease, why, place: fault.place.clone(), hint: fault.hint.clone() })
     }
 
     /// Between two blocks of a fold: hears cancels, shows that it lives.

@@ -151,9 +151,10 @@ fn blank(plan: &Plan, mode: FoldMode) -> JobView {
 fn fill(job: &mut JobView, plan: &Plan, outcome: FoldOutcome) {
     let population = plan.spec.request.population;
     job.workers = (0_u16..).zip(&outcome.shares).map(|(slot, share)| worker(slot, share, plan)).collect();
-    job.elements_done = outcome.partial.elements().to_string();
+    job.elements_done = plan.spec.elements.to_string();
+    job.elements = outcome.partial.elements().to_string();
     if job.bytes.is_some() {
-        job.elements.clone_from(&job.elements_done);
+        job.elements_done.clone_from(&job.elements);
         job.bytes_done.clone_from(&job.bytes);
     }
     let skipped = outcome.partial.skipped();

@@ -48,6 +48,9 @@ impl Running {
 
 pub(super) fn run(context: &mut Context<'_, '_>, plan: &Running) -> Result<u8, Failure> {
     match &plan.file {
+        None if tally_sys::streams::input_was_closed() => {
+            Err(Failure::new(ErrorCode::BadUsage, "could not read standard input: it is closed"))
+        }
         None => fold(context, plan, io::stdin().lock(), "standard input"),
         Some(path) => {
             let file = File::open(path).map_err(|why| cannot("open", path, &why))?;

@@ -317,7 +317,7 @@ impl World {
         if self.strikes(self.scenario.faults.fails) {
             self.kernel_failures += 1;
             let why = "fold it: bad luck".to_owned();
-            return self.say(worker, FromWorker::Failed { lease: lease.id, why });
+            return self.say(worker, FromWorker::Failed { lease: lease.id, why, place: None, hint: None });
         }
         let busy_ns = self.now.since(lease.began).0;
         let state = fold::partial(&kernel, lease.position, lease.count).to_bytes();
@@ -367,7 +367,12 @@ impl World {
             1 => FromWorker::Cancelled { lease },
             2 => FromWorker::Progress { lease, done: u64::MAX },
             3 => FromWorker::Started { lease: LeaseId { job: JobId(9999), ..lease } },
-            4 => FromWorker::Failed { lease: LeaseId { attempt: Attempt(77), ..lease }, why: String::new() },
+            4 => FromWorker::Failed {
+                lease: LeaseId { attempt: Attempt(77), ..lease },
+                why: String::new(),
+                place: None,
+                hint: None,
+            },
             _ => FromWorker::Partial {
                 lease: LeaseId { job: JobId(u64::MAX), ..lease },
                 elements: u64::MAX,

@@ -49,7 +49,12 @@ impl Dice {
             0..=2 => FromWorker::Ready,
             3 => FromWorker::Started { lease },
             4 => FromWorker::Progress { lease, done: self.below(5) },
-            5 => FromWorker::Failed { lease, why: "go on: \u{e9}\u{2014}".repeat(900) },
+            5 => FromWorker::Failed {
+                lease,
+                why: "go on: \u{e9}\u{2014}".repeat(900),
+                place: None,
+                hint: None,
+            },
             6 => FromWorker::Cancelled { lease },
             _ => self.partial(lease),
         }

@@ -125,20 +125,43 @@ fn each_word_extends_the_time_a_worker_may_be_silent() {
     assert_eq!(bench.later(1), ["kill w1"]);
 }
 
+fn no_answer(partition: &str, why: &str) -> FromWorker {
+    FromWorker::Failed { lease: lease(partition), why: why.into(), place: None, hint: None }
+}
+
 #[test]
 fn a_kernel_that_fails_ends_its_job_and_names_the_range() {
     let mut bench = halves();
-    let failed = FromWorker::Failed { lease: lease("j1/1.1"), why: "divide 7 by zero".into() };
     assert_eq!(
-        bench.said(2, failed),
+        bench.said(1, no_answer("j1/0.1", "divide 7 by zero")),
         [
-            "to w1: cancel j1/0.1",
             "to w1: forget j1",
+            "to w2: cancel j1/1.1",
             "to w2: forget j1",
-            "c1 <- j1 failed: could not divide 7 by zero (range 5..10)"
+            "c1 <- j1 failed: could not divide 7 by zero (range 0..5)"
         ]
     );
-    assert_eq!(bench.cancelled(1, "j1/0.1"), NOTHING);
+    assert_eq!(bench.cancelled(2, "j1/1.1"), NOTHING);
+    assert_eq!(bench.machine.next_deadline(), None);
+}
+
+/// Something before the partition that fails may have no answer either, and the first is told.
+#[test]
+fn what_lies_before_a_failure_is_folded_first() {
+    let mut bench = halves();
+    assert_eq!(bench.said(2, no_answer("j1/1.1", "divide 7 by zero")), NOTHING);
+    let ended = bench.partial(1, "j1/0.1");
+    assert_eq!(
+        ended,
+        ["to w1: forget j1", "to w2: forget j1", "c1 <- j1 failed: could not divide 7 by zero (range 5..10)"]
+    );
+    let mut bench = halves();
+    assert_eq!(bench.said(2, no_answer("j1/1.1", "divide 7 by zero")), NOTHING);
+    let ended = bench.said(1, no_answer("j1/0.1", "divide 2 by zero"));
+    assert_eq!(
+        ended.last().map(String::as_str),
+        Some("c1 <- j1 failed: could not divide 2 by zero (range 0..5)")
+    );
     assert_eq!(bench.machine.next_deadline(), None);
 }
 
@@ -151,7 +174,7 @@ fn words_that_make_no_sense_harm_nobody() {
         FromWorker::Started { lease: lease("j7/0.1") },
         FromWorker::Progress { lease: lease("j1/1.1"), done: u64::MAX },
         FromWorker::Progress { lease: lease("j1/0.1"), done: u64::MAX },
-        FromWorker::Failed { lease: lease("j1/1.1"), why: "be".into() },
+        FromWorker::Failed { lease: lease("j1/1.1"), why: "be".into(), place: None, hint: None },
         FromWorker::Cancelled { lease: lease("j1/1.1") },
     ] {
         assert_eq!(bench.said(1, said.clone()), NOTHING, "{said:?}");
