@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::AsFd;
 use std::process::{ChildStdin, ChildStdout, Stdio};
 
@@ -34,7 +34,11 @@ impl Talk {
     }
 
     fn say(&mut self, line: &str) {
-        writeln!(self.say, "{line}").unwrap();
+        if let Err(why) = writeln!(self.say, "{line}") {
+            let mut told = String::new();
+            self.child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+            panic!("{why}: {told}");
+        }
     }
 
     fn hear(&mut self) -> String {
