@@ -253,6 +253,10 @@ impl Client {
             return;
         }
         while !self.no_more_input && self.read(self.last_heard, buffer) == Fate::Stays {}
+        // A call that was read in the last turn, too late for the machine: what it has taken in is answered by now.
+        if !self.closing {
+            self.reply(false, |out| varlink::encode(message, out));
+        }
         while let Input::Call(_) | Input::Quick(_) = self.next_input() {
             self.reply(false, |out| varlink::encode(message, out));
         }
