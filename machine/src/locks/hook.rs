@@ -48,15 +48,19 @@ impl Machine {
         if !self.phase.works() && !self.handing_over {
             return self.answer(client, Reply::Refused(stopping()));
         }
-        // Nobody writes an idle daemon's store: numbers are reserved once somebody wants one.
+        self.provide_fences();
+        self.wait_for(client, Pending::Lock);
+        let at = self.stamp();
+        self.locks.acquire(at, client, who, ask);
+    }
+
+    /// Nobody writes an idle daemon's store: numbers are reserved once somebody wants one.
+    fn provide_fences(&mut self) {
         if !self.records() || !self.phase.works() {
             self.locks.fences.unbound();
         } else if let Some(to) = self.locks.fences.ask() {
             self.reserve_fences(to);
         }
-        self.wait_for(client, Pending::Lock);
-        let at = self.stamp();
-        self.locks.acquire(at, client, who, ask);
     }
 
     /// A connection has ended.
@@ -136,6 +140,9 @@ impl Machine {
         self.locks.take_over(at, handed, |client| clients.get(&client).map(|known| known.who.uid));
         let waiting: Vec<ClientId> =
             self.clients.keys().copied().filter(|&client| self.locks.waits(client)).collect();
+        if !waiting.is_empty() {
+            self.provide_fences();
+        }
         for client in waiting {
             self.wait_for(client, Pending::Lock);
         }

@@ -131,3 +131,29 @@ fn another_program_goes_on_where_this_one_stops() {
     assert_eq!(whom(&told), ["c2"]);
     assert!(fences(&told) > first);
 }
+
+#[test]
+fn who_waits_over_an_upgrade_gets_a_number_from_the_next_program() {
+    let durable = || Settings { durable: true, wall_ms_at_zero: 1_000, ..settings(1) };
+    let mut bench = Bench::new(durable());
+    bench.recorded(1);
+    bench.say(1, acquire("a", Patience::Endless));
+    let first = fences(&bench.recorded(2));
+    bench.say(2, acquire("a", Patience::Endless));
+    let handed = bench.machine.hand_over_locks();
+
+    let mut next = Bench::new(durable());
+    next.recorded(1);
+    for client in [1, 2] {
+        next.event(Event::ClientCame { client: ClientId(client), who: Who { uid: 5, rights: Rights::Own } });
+    }
+    assert_eq!(
+        next.event(Event::TakingOver(Box::new(handed))),
+        ["record 2: fences"],
+        "nobody else asks for them"
+    );
+    assert_eq!(next.gone(1), NOTHING, "its number is not reserved yet");
+    let told = next.recorded(2);
+    assert_eq!(whom(&told), ["c2"]);
+    assert!(fences(&told) > first);
+}
