@@ -3,10 +3,11 @@
 //! So the sum of floats does not depend on the order in which they were added. An integer joins floats only if it is
 //! one of them; nothing is rounded on the way in.
 
+use tally_protocol::limits;
 use tally_protocol::objects::Datum;
 use tally_reduce::{FloatSum, Integer};
 
-use super::fault::{Fault, wrong};
+use super::fault::{Fault, full, wrong};
 
 /// A datum, and its exact sum where floats were added up in it.
 #[derive(Clone, Debug)]
@@ -41,7 +42,7 @@ impl Held {
     /// With a number added.
     pub(super) fn plus(&self, by: &Datum) -> Result<Self, Fault> {
         match (&self.datum, by) {
-            (Datum::Integer(one), Datum::Integer(other)) => Ok(Datum::Integer(one + other).into()),
+            (Datum::Integer(one), Datum::Integer(other)) => speakable(one + other),
             (Datum::Integer(_) | Datum::Float(_), Datum::Integer(_) | Datum::Float(_)) => {
                 let mut sum = match &self.sum {
                     Some(sum) => sum.clone(),
@@ -60,6 +61,15 @@ impl Held {
             (_, Datum::Text(_) | Datum::Bytes(_)) => Err(wrong(format!("{} cannot be added", by.kind()))),
         }
     }
+}
+
+/// An integer, if it is one that a request, a reply and a row of the store can hold.
+fn speakable(sum: Integer) -> Result<Held, Fault> {
+    let most = limits::INTEGER_TEXT_BYTES_MAX;
+    if i64::try_from(&sum).is_err() && sum.to_string().len() > most {
+        return Err(full(format!("it would have more than {most} digits")));
+    }
+    Ok(Datum::Integer(sum).into())
 }
 
 /// A number as a float, if it is one.
@@ -112,5 +122,16 @@ mod tests {
         assert_eq!(sum(Datum::from(1), &[Datum::from("x")]).unwrap_err(), "text cannot be added");
         let odd = Datum::from((1 << 53) + 1);
         assert!(sum(odd, &[Datum::Float(0.5)]).unwrap_err().contains("exactly"));
+    }
+
+    #[test]
+    fn an_integer_grows_as_long_as_it_can_be_told() {
+        let nines: Integer = "9".repeat(limits::INTEGER_TEXT_BYTES_MAX).parse().unwrap();
+        let held = Held::from(Datum::Integer(nines));
+        let refused = held.plus(&Datum::from(1)).unwrap_err();
+        assert_eq!(refused.why, "it would have more than 10000 digits");
+        let less = held.plus(&Datum::from(-1)).unwrap();
+        assert!(less.datum.to_string().ends_with("98"));
+        assert!(Held::from(Datum::from(i64::MAX)).plus(&Datum::from(1)).is_ok(), "beyond 64 bits");
     }
 }

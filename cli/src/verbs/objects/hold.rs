@@ -113,16 +113,20 @@ fn until_it_ends(talk: &mut Conversation, child: &mut Child) -> Result<ExitStatu
     }
 }
 
-/// An argument with the item in the place of `{}`.
+/// An argument with the item in the place of each `{}`.
 fn replaced(word: &OsStr, item: &[u8]) -> OsString {
-    let bytes = word.as_bytes();
-    let at = bytes.windows(2).position(|pair| pair == b"{}");
-    match at {
-        Some(at) if item.len() <= ARGUMENT_BYTES_MAX && !item.contains(&0) => {
-            OsString::from_vec([&bytes[..at], item, &bytes[at + 2..]].concat())
-        }
-        Some(_) | None => word.to_owned(),
+    if item.len() > ARGUMENT_BYTES_MAX || item.contains(&0) {
+        return word.to_owned();
     }
+    let mut rest = word.as_bytes();
+    let mut whole = Vec::with_capacity(rest.len() + item.len());
+    while let Some(at) = rest.windows(2).position(|pair| pair == b"{}") {
+        whole.extend_from_slice(&rest[..at]);
+        whole.extend_from_slice(item);
+        rest = &rest[at + 2..];
+    }
+    whole.extend_from_slice(rest);
+    OsString::from_vec(whole)
 }
 
 fn code_of(status: ExitStatus) -> u8 {
@@ -153,6 +157,12 @@ mod tests {
         assert_eq!(replaced(&word("{}"), b"item"), word("item"));
         assert_eq!(replaced(&word("--in={}.txt"), b"a b"), word("--in=a b.txt"));
         assert_eq!(replaced(&word("none"), b"item"), word("none"));
+        assert_eq!(
+            replaced(&word("a{}b{}{}"), b"{}"),
+            word("a{}b{}{}"),
+            "what stands in an item is not looked at"
+        );
+        assert_eq!(replaced(&word("echo {}; test {} != y"), b"y"), word("echo y; test y != y"));
         assert_eq!(replaced(&word("{}"), b"\0"), word("{}"), "no argument can hold that");
     }
 }
