@@ -367,7 +367,8 @@ proptest! {
         odd in any::<Index>(),
         awkward in select(vec!["", "\"\n\n\"", "x", "\n", "1,2,3,4,5"]),
     ) {
-        let odd = odd.index(rows);
+        // Not the first one: a table whose first row is no row cannot be opened, which is another test's.
+        let odd = 1 + odd.index(rows - 1);
         let row = |number: usize| -> String {
             let cells: Vec<_> = (0..width).map(|column| (number * 1000 + column).to_string()).collect();
             cells.join(",")
