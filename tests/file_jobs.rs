@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tally_sys::signal::Signal;
-use tally_tests::run::send;
+use tally_tests::run::{go_on as release, send};
 use tally_tests::{Client, Daemon, Finished, Running, World, proc, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
@@ -212,7 +212,7 @@ fn go_on(worker: u32, job: Running) -> Finished {
         scope.spawn(|| {
             while !ended.load(Ordering::Relaxed) {
                 if proc::look(worker).is_some_and(|one| one.state == 'T') {
-                    send(worker, Signal::Cont);
+                    release(worker);
                 }
             }
         });

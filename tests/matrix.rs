@@ -9,7 +9,7 @@
 use serde_json::{Value, json};
 use tally_sys::signal::Signal;
 use tally_tests::proc::Process;
-use tally_tests::run::send;
+use tally_tests::run::{go_on, send};
 use tally_tests::{Daemon, World, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
@@ -123,7 +123,7 @@ impl Scene {
     /// Workers that stopped themselves go on, those that are not gone.
     fn release(&self) {
         for process in self.stopped() {
-            send(process.pid, Signal::Cont);
+            go_on(process.pid);
         }
     }
 
@@ -343,9 +343,7 @@ fn a_private_supervisor_and_its_client_are_struck() {
             };
             blow.strike(pid);
             if blow == Blow::StopAndContinue || victim == "tally-worker" {
-                if tally_tests::proc::look(stopped.pid).is_some() {
-                    send(stopped.pid, Signal::Cont);
-                }
+                go_on(stopped.pid);
                 running.finish().answered(&format!("{SUM}\n"));
             } else {
                 let finished = running.finish();

@@ -140,6 +140,14 @@ pub fn send(pid: u32, signal: Signal) {
     process::send(pid, signal).unwrap_or_else(|why| panic!("send {signal} to {pid}: {why}"));
 }
 
+/// Lets a stopped process go on; one that has ended meanwhile needs no such thing.
+pub fn go_on(pid: u32) {
+    let known = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
+    if let Err(why) = process::send(known, Signal::Cont) {
+        assert!(crate::proc::look(pid).is_none(), "send SIGCONT to {pid}: {why}");
+    }
+}
+
 /// Waits until a child of this process has ended, and reaps it; panics when patience ends.
 fn await_exit(pid: u32) -> ExitStatus {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
