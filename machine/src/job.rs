@@ -214,7 +214,7 @@ impl Job {
             earlier_ms: 0,
             deadline: None,
             state: State::Queued,
-            work: Work::new(spec.elements, request.partitions),
+            work: Work::new(spec.elements, spec.pieces()),
             partial: spec.kernel.identity(),
             pace: Pace::default(),
             meter: Meter::new(now),

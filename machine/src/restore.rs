@@ -106,7 +106,7 @@ fn last_worker(progress: &Progress) -> WorkerId {
 fn take_up(job: &mut Job, progress: Progress, settings: &Settings) {
     job.deadline = progress.deadline_at_ms.map(|ms| settings.moment_of(ms));
     job.priority = progress.priority.unwrap_or(job.priority);
-    let pieces = job.spec.request.partitions;
+    let pieces = job.spec.pieces();
     let work = Work::restored(job.spec.elements, pieces, &progress.covered, progress.partitions);
     let fits = |work: &Work| {
         (work.covered() == progress.partial.elements() || !job.spec.kernel.counts_positions())

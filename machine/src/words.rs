@@ -3,7 +3,7 @@
 
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::limits;
-use tally_protocol::work::{FromWorker, LeaseId};
+use tally_protocol::work::{Complaint, FromWorker, LeaseId, shortened};
 use tally_protocol::{JobId, SlotId, WorkerId};
 use tally_reduce::{Mismatch, Shape, Tally};
 
@@ -43,9 +43,7 @@ impl Machine {
             FromWorker::Partial { lease, elements, busy_ns, state } => {
                 self.partial(slot, lease, &Answer { elements, busy_ns, state });
             }
-            FromWorker::Failed { lease, why, place, hint } => {
-                self.failed(slot, lease, &Complaint { why, place, hint })
-            }
+            FromWorker::Failed { lease, complaint } => self.failed(slot, lease, *complaint),
             FromWorker::NotIntegers { lease, column } => self.not_integers(slot, lease, column),
             FromWorker::Cancelled { lease } => self.cancelled(slot, lease),
         }
@@ -219,7 +217,7 @@ impl Machine {
         self.stirred.insert(slot);
     }
 
-    fn failed(&mut self, slot: SlotId, lease: LeaseId, complaint: &Complaint) {
+    fn failed(&mut self, slot: SlotId, lease: LeaseId, complaint: Complaint) {
         let Some((at, held)) = self.held(slot, lease) else { return };
         self.settle_account(slot, at);
         if !held.mark.counts() {
@@ -230,13 +228,17 @@ impl Machine {
         let Some(job) = self.jobs.get_mut(lease.job) else { return };
         let range = job.spec.kernel.describe(held.position, held.count);
         let what = format!("could not {}", shortened(&complaint.why));
-        let message = format!("{what} (range {range})");
+        let (code, message) = match complaint.usage {
+            true => (ErrorCode::BadUsage, what.clone()),
+            false => (ErrorCode::KernelFailed, format!("{what} (range {range})")),
+        };
         let incident = Death { slot, pid, what, stderr: String::new() }.incident(job, self.now, Some(&held));
         job.remember(incident);
-        let mut failure = Failure::new(ErrorCode::KernelFailed, message);
+        let mut failure = Failure::new(code, message);
         failure.range = Some(range.into_boxed_str());
         failure.place = complaint.place.as_deref().map(|place| shortened(place).into());
         failure.hint = complaint.hint.as_deref().map(|hint| shortened(hint).to_owned());
+        failure.site = complaint.site.map(|site| Box::new(site.shortened()));
         if job.guilty.as_ref().is_none_or(|(first, _)| held.position < *first) {
             job.guilty = Some((held.position, failure));
             job.work.leave_out_from(held.position);
@@ -306,20 +308,4 @@ impl Machine {
             Mark::Revoked { .. } => self.settle_account(slot, at),
         }
     }
-}
-
-/// Why a kernel has no answer, in the words of its worker.
-struct Complaint {
-    why: String,
-    place: Option<String>,
-    hint: Option<String>,
-}
-
-/// An error text of a worker, within the limit.
-fn shortened(text: &str) -> &str {
-    let mut end = text.len().min(limits::ERROR_TEXT_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }

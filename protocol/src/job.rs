@@ -219,6 +219,9 @@ pub struct JobRequest {
     /// Whether ranges and partial answers of each worker are kept, for the table of `--verbose`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub breakdown: bool,
+    /// What is folded is floats; tells the kind of the sum of nothing, where there is nothing to find that out from.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub of_floats: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -252,6 +255,8 @@ pub struct KernelSpec {
     pub no_header: bool,
     /// Columns that are floats, whatever their first rows look like: found out on the way.
     pub floats: Vec<String>,
+    /// The answers are of floats, even of none.
+    pub of_floats: bool,
 }
 
 impl KernelSpec {
@@ -270,6 +275,7 @@ impl KernelSpec {
             delimiter: None,
             no_header: false,
             floats: Vec::new(),
+            of_floats: false,
         }
     }
 
@@ -287,7 +293,11 @@ impl KernelSpec {
     /// The state of nothing of it.
     #[must_use]
     pub fn identity(&self) -> Tally {
-        Tally::identity(self.shape(), &self.reductions)
+        let mut identity = Tally::identity(self.shape(), &self.reductions);
+        if self.of_floats {
+            identity.expect_floats();
+        }
+        identity
     }
 
     /// How many positions there are.
@@ -332,6 +342,22 @@ pub struct JobSpec {
     pub request: JobRequest,
 }
 
+impl JobSpec {
+    /// Into how many pieces it is cut, where that was asked for: not into more than is worth its while.
+    #[must_use]
+    pub fn pieces(&self) -> Option<u64> {
+        self.request.partitions.map(|pieces| pieces.min(self.kernel.source.pieces_max()))
+    }
+
+    /// What is told if that are fewer than were asked for.
+    #[must_use]
+    pub fn pieces_note(&self) -> Option<String> {
+        let (asked, pieces) = (self.request.partitions?, self.pieces()?);
+        let why = "smaller ones take longer to hand out than to fold";
+        (asked > pieces).then(|| format!("{asked} partitions were asked for and {pieces} cut: {why}"))
+    }
+}
+
 impl JobRequest {
     /// Parses a request without files.
     ///
@@ -356,9 +382,10 @@ impl JobRequest {
                 bad(format!("could not reduce by '{name}': no such reduction"))
                     .hint(format!("there are {}", known.join(", ")))
             })?;
-            if !reductions.contains(&reduction) {
-                reductions.push(reduction);
+            if reductions.contains(&reduction) {
+                return Err(bad(format!("could not reduce by '{name}' twice")).hint("one answer is enough"));
             }
+            reductions.push(reduction);
         }
         if self.sources.is_empty() {
             return Err(
@@ -385,6 +412,7 @@ impl JobRequest {
             delimiter,
             no_header: self.no_header,
             floats: Vec::new(),
+            of_floats: self.of_floats,
         };
         Ok(JobSpec { kernel, elements, request: self })
     }

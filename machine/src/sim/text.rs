@@ -110,7 +110,9 @@ pub fn said(said: &FromWorker) -> String {
         FromWorker::Progress { lease: id, done } => format!("progress {} {done}", lease(*id)),
         FromWorker::Partial { lease: id, elements, .. } => format!("partial {} of {elements}", lease(*id)),
         FromWorker::NotIntegers { lease: id, column } => format!("no integers {}: {column}", lease(*id)),
-        FromWorker::Failed { lease: id, why, .. } => format!("failed {}: could not {why}", lease(*id)),
+        FromWorker::Failed { lease: id, complaint } => {
+            format!("failed {}: could not {}", lease(*id), complaint.why)
+        }
         FromWorker::Cancelled { lease: id } => format!("cancelled {}", lease(*id)),
     }
 }

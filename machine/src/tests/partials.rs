@@ -1,7 +1,7 @@
 //! Which partials count: exactly those of a lease that is held, once.
 
 use tally_protocol::job::JobRequest;
-use tally_protocol::work::FromWorker;
+use tally_protocol::work::{Complaint, FromWorker};
 use tally_reduce::{Integer, Partial, Reduction};
 
 use super::bench::lease;
@@ -126,7 +126,7 @@ fn each_word_extends_the_time_a_worker_may_be_silent() {
 }
 
 fn no_answer(partition: &str, why: &str) -> FromWorker {
-    FromWorker::Failed { lease: lease(partition), why: why.into(), place: None, hint: None }
+    FromWorker::Failed { lease: lease(partition), complaint: Box::new(Complaint::new(why)) }
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn words_that_make_no_sense_harm_nobody() {
         FromWorker::Started { lease: lease("j7/0.1") },
         FromWorker::Progress { lease: lease("j1/1.1"), done: u64::MAX },
         FromWorker::Progress { lease: lease("j1/0.1"), done: u64::MAX },
-        FromWorker::Failed { lease: lease("j1/1.1"), why: "be".into(), place: None, hint: None },
+        FromWorker::Failed { lease: lease("j1/1.1"), complaint: Box::new(Complaint::new("be")) },
         FromWorker::Cancelled { lease: lease("j1/1.1") },
     ] {
         assert_eq!(bench.said(1, said.clone()), NOTHING, "{said:?}");
