@@ -78,8 +78,8 @@ fn check(job: &mut JobSpec, inputs: &Inputs) -> Result<(), Failure> {
         return Ok(());
     }
     let kernel = Kernel::prepare(job.kernel.clone(), files_of(job, inputs)).map_err(failed)?;
-    // Nobody else will look at a source of nothing.
-    job.kernel.of_floats = kernel.is_of_floats();
+    // Nobody else will look at a source of nothing. Of others workers find out.
+    job.kernel.of_floats = job.elements == 0 && kernel.is_of_floats();
     job.request.of_floats = job.kernel.of_floats;
     Ok(())
 }

@@ -122,7 +122,7 @@ fn what_was_made_a_nan_is_counted() {
     assert_eq!(of(&["--of", "if(k == \"b\", v, 0)", "--by", "k", "--nan", "skip"]), "1");
     let ran = world.run(["sum", table.as_str(), "--of", "v", "--on-bad", "nan", "--nan", "skip"]);
     let notes = "note: 3 rows were left out\nnote: 3 bad values were taken for NaN\n";
-    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("4.0\n", notes));
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("1.5\n", notes));
     let quiet = world.run(["sum", table.as_str(), "--of", "v", "--on-bad", "nan", "-q"]);
     quiet.answered("nan\n");
     let range = told(&world, 0, &["max", "-3..4", "--of", "6 // i", "--on-bad", "nan"]);

@@ -575,7 +575,7 @@ mod tests {
 
     #[test]
     fn a_request_becomes_a_spec() {
-        let spec = request(&["sum", "max", "sum"], &["0..10", "-5..5"]).check().unwrap();
+        let spec = request(&["sum", "max"], &["0..10", "-5..5"]).check().unwrap();
         assert_eq!(spec.kernel.reductions, [Reduction::Sum, Reduction::Max]);
         assert_eq!(spec.elements, 20);
         assert_eq!(spec.kernel.describe(8, 4), "8..10, -5..-3");
@@ -592,6 +592,7 @@ mod tests {
     fn bad_requests_name_what_is_bad() {
         let message = |request: JobRequest| request.check().unwrap_err().message;
         assert_eq!(message(request(&["smu"], &["0..1"])), "could not reduce by 'smu': no such reduction");
+        assert_eq!(message(request(&["sum", "max", "sum"], &["0..1"])), "could not reduce by 'sum' twice");
         assert_eq!(
             message(request(&["sum"], &["0..x"])),
             "could not read the range '0..x': 'x' is not an integer"

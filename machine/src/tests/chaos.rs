@@ -51,7 +51,7 @@ impl Dice {
             4 => FromWorker::Progress { lease, done: self.below(5) },
             5 => FromWorker::Failed {
                 lease,
-                complaint: Box::new(Complaint::new(&"go on: \u{e9}\u{2014}".repeat(900))),
+                complaint: Box::new(Complaint::new("go on: \u{e9}\u{2014}".repeat(900))),
             },
             6 => FromWorker::Cancelled { lease },
             _ => self.partial(lease),
