@@ -353,7 +353,11 @@ impl JobSpec {
     #[must_use]
     pub fn pieces_note(&self) -> Option<String> {
         let (asked, pieces) = (self.request.partitions?, self.pieces()?);
-        let why = "smaller ones take longer to hand out than to fold";
+        let why = match &self.kernel.source {
+            _ if pieces < self.elements => "smaller ones take longer to hand out than to fold",
+            Source::Ranges(_) => "there are no more elements",
+            Source::Files(_) => "there are no more bytes",
+        };
         (asked > pieces).then(|| format!("{asked} partitions were asked for and {pieces} cut: {why}"))
     }
 }
