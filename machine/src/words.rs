@@ -228,10 +228,10 @@ impl Machine {
         let Some(job) = self.jobs.get_mut(lease.job) else { return };
         let range = job.spec.kernel.describe(held.position, held.count);
         let what = format!("could not {}", shortened(&complaint.why));
-        let (code, message) = match complaint.usage {
-            true => (ErrorCode::BadUsage, what.clone()),
-            false => (ErrorCode::KernelFailed, format!("{what} (range {range})")),
-        };
+        let code = if complaint.usage { ErrorCode::BadUsage } else { ErrorCode::KernelFailed };
+        // Where a row or an element is named, the part that it was found in says nothing more.
+        let named = complaint.usage || complaint.site.is_some();
+        let message = if named { what.clone() } else { format!("{what} (range {range})") };
         let incident = Death { slot, pid, what, stderr: String::new() }.incident(job, self.now, Some(&held));
         job.remember(incident);
         let mut failure = Failure::new(code, message);
