@@ -346,6 +346,7 @@ fn request(
         start: options.start,
         detach: options.detach,
         breakdown,
+        command: None,
     }
 }
 
