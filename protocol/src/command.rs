@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use tally_reduce::Reduction;
 
 use crate::error::{ErrorCode, Failure};
 use crate::job::JobRequest;
@@ -38,7 +39,7 @@ pub struct CommandRequest {
     /// Rights that files it makes do not get, 0 to 511; 18 (octal 022) when absent.
     #[serde(default)]
     pub umask: Option<u32>,
-    /// Exit statuses that are none of a failure; 0 when empty. Of persistent ones: at the end of their input.
+    /// Exit statuses that are none of a failure; 0 when empty. For a process for each partition.
     #[serde(default)]
     pub accept_status: Vec<u8>,
     /// Milliseconds for one attempt at one partition.
@@ -190,6 +191,19 @@ impl CommandRequest {
         }
     }
 
+    /// The same on one line, cut.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let text = self.text();
+        let mut shown: String = text.chars().map(|one| if one.is_control() { ' ' } else { one }).collect();
+        if shown.len() > limits::COMMAND_TEXT_BYTES_MAX {
+            let cut = (0..=limits::COMMAND_TEXT_BYTES_MAX).rev().find(|&at| shown.is_char_boundary(at));
+            shown.truncate(cut.unwrap_or(0));
+            shown.push_str("...");
+        }
+        shown
+    }
+
     /// Bytes of memory that it takes, roughly.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
@@ -211,8 +225,17 @@ impl CommandRequest {
 ///
 /// # Errors
 /// `BadUsage`, naming what cannot be, by itself or together with it.
-pub(crate) fn of(request: &JobRequest, source: &Source) -> Result<Option<Box<Command>>, Failure> {
+pub(crate) fn of(
+    request: &JobRequest,
+    reductions: &[Reduction],
+    source: &Source,
+) -> Result<Option<Box<Command>>, Failure> {
     let Some(asked) = &request.command else { return Ok(None) };
+    if let Some(one) = reductions.iter().find(|one| matches!(one, Reduction::Variance | Reduction::Stddev)) {
+        let why =
+            format!("could not compute the {one} of what a command says: variances of parts do not add up");
+        return Err(Failure::new(ErrorCode::BadUsage, why));
+    }
     let others = [
         ("--of", request.of.is_some()),
         ("--where", request.filter.is_some()),

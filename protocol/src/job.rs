@@ -305,10 +305,10 @@ impl KernelSpec {
     }
 
     /// Whether each position is one element of the answer: not of files, not where some are left out, and not where a
-    /// command counts.
+    /// command answers.
     #[must_use]
     pub fn counts_positions(&self) -> bool {
-        if self.command.is_some() && self.reductions.iter().any(|one| one.counts()) {
+        if self.command.is_some() {
             return false;
         }
         match self.source {
@@ -391,7 +391,7 @@ impl JobRequest {
         let source = if self.files { self.files(set, files)? } else { self.ranges()? };
         let elements = source.positions();
         let delimiter = self.delimiter.as_deref().map(delimiter).transpose()?;
-        let command = command::of(&self, &source)?;
+        let command = command::of(&self, &reductions, &source)?;
         let kernel = KernelSpec {
             reductions,
             source,
