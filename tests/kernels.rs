@@ -332,7 +332,7 @@ fn nothing_is_left_of_a_cancelled_job_and_others_go_on() {
     let daemon = world.daemon(&["--workers", "2", "--grace-ms", "60000"]);
     let job = world.ask(["sum", "0..1000", "--detach", "--command", BREEDER]).stdout.trim().to_owned();
     await_brood(&world);
-    world.ask(["cancel", &job]);
+    assert_eq!(world.ask(["cancel", &job]).code(), 0);
     await_no_strangers(&world);
     world.ask(["sum", "0..1000"]).answered("499500\n");
     world.ask(["sum", "0..1000", "--command", LIVES_ON]).answered("499500\n");
@@ -355,7 +355,7 @@ fn nothing_is_left_of_a_job_whose_client_is_interrupted() {
 fn nothing_is_left_when_the_daemon_is_killed() {
     let world = World::new(BINARY);
     let daemon = world.daemon(&["--workers", "2"]);
-    world.ask(["sum", "0..1000", "--detach", "--command", BREEDER]);
+    assert_eq!(world.ask(["sum", "0..1000", "--detach", "--command", BREEDER]).code(), 0);
     await_brood(&world);
     daemon.signal(Signal::Kill);
     assert_eq!(daemon.finish().code(), 137);
@@ -393,15 +393,14 @@ fn nothing_is_left_of_a_warden_that_is_killed_and_its_job_goes_on() {
 fn a_worker_that_ran_a_command_serves_no_other_job() {
     let world = World::new(BINARY);
     let daemon = world.daemon(&["--workers", "1"]);
-    let pid = |world: &World| {
+    let pid = || {
         let mut client = daemon.client();
-        let _ = world;
         client.call("io.tally.Workers", &serde_json::json!({}))["workers"][0]["pid"].as_u64()
     };
-    let before = until("a worker", || pid(&world));
+    let before = until("a worker", pid);
     world.ask(["sum", "0..100", "--command", LIVES_ON]).answered("4950\n");
     world.ask(["sum", "0..100"]).answered("4950\n");
-    let after = until("a worker", || pid(&world));
+    let after = until("a worker", pid);
     assert_ne!(before, after);
     assert_eq!(world.named("tally-warden"), []);
     daemon.stop();
@@ -456,7 +455,7 @@ fn a_daemon_of_root_s_runs_a_command_as_its_user_and_with_no_power_of_its_own() 
     let job = world.ask_as(STRANGER, STRANGER, ["sum", "0..1000", "--detach", "--command", BREEDER]);
     let job = job.stdout.trim().to_owned();
     await_brood(&world);
-    world.ask_as(STRANGER, STRANGER, ["cancel", &job]);
+    assert_eq!(world.ask_as(STRANGER, STRANGER, ["cancel", &job]).code(), 0);
     await_no_strangers(&world);
     world.ask(["max", "0..2", "--command", "id -u; : {start}"]).answered("0\n");
     daemon.stop();
