@@ -155,6 +155,7 @@ fn every_document_that_is_named_is_there() {
         "docs/locks.md",
         "docs/objects.md",
         "docs/operations.md",
+        "docs/programs.md",
         "docs/protocol.md",
         "docs/security.md",
         "docs/testing.md",

@@ -83,7 +83,7 @@ fn misread(names: &[&str]) -> Option<String> {
         return Some(format!("its only column is {}: --delimiter '{shown}' may be meant", quoted(only)));
     }
     let numbers = !names.is_empty() && names.iter().all(|name| name.trim().parse::<f64>().is_ok());
-    numbers.then(|| "its first row is one of numbers: --no-header calls its columns c1, c2, …".to_owned())
+    numbers.then(|| "its first row is one of numbers: --no-header calls its columns c1, c2, ...".to_owned())
 }
 
 /// The lines that show a name in `--of` or else in `--where`; `--by` shows itself.
