@@ -78,7 +78,7 @@ fn commands_options_and_their_words_are_offered() {
     let scene = Scene::new();
     scene.offers(&["facto"], &["factorial"]);
     scene.offers(&["sum", "0..1", "--wor"], &["--workers"]);
-    scene.offers(&["daemon", "--lease"], &["--lease-ms"]);
+    scene.offers(&["daemon", "--lease-"], &["--lease-ms"]);
     scene.offers(&["sum", "0..1", "--mode", "th"], &["threads"]);
     scene.offers(&["sum", "0..1", "--mode", "=", "th"], &["threads"]);
     scene.offers(&["sum", "0..1", "--transport", "shm"], &["shm", "shm-named"]);
@@ -87,9 +87,9 @@ fn commands_options_and_their_words_are_offered() {
     scene.offers(&["config", "s"], &["show"]);
     scene.offers(&["help", "exit"], &["exit-codes"]);
     scene.offers(&["help", "json", "jo"], &["job", "jobs"]);
-    scene.offers(&["completion", ""], &["bash", "zsh", "fish"]);
+    scene.offers(&["completion", "z"], &["zsh"]);
     scene.offers(&["value", "x", "c"], &["cas"]);
-    scene.offers(&["jobs", "--format", "{job} {sta"], &["{job} {start}", "{job} {state}"]);
+    scene.offers(&["jobs", "--format", "'{job} {sta"], &["{job} {start}", "{job} {state}"]);
     scene.world.finish();
 }
 
@@ -99,11 +99,12 @@ fn columns_are_those_of_the_file_on_the_line() {
     scene.offers(&["sum", "s"], &["sales.csv", "semi.csv"]);
     scene.offers(&["sum", "sales.csv", "--of", "pri"], &["price"]);
     scene.offers(&["sum", "sales.csv", "--of", "'price * qua"], &["price * quantity"]);
-    scene.offers(&["sum", "sales.csv", "--where", "abs(re"], &["abs(region"]);
+    scene.offers(&["sum", "sales.csv", "--where", "\"abs(re"], &["abs(region"]);
     scene.offers(&["sum", "sales.csv", "--by", "region,q"], &["region,quantity"]);
     scene.offers(&["sum", "semi.csv", "--delimiter", "';'", "--of", "al"], &["alpha"]);
-    scene.offers_also(&["sum", "sales.csv", "--of", ""], "col(\"unit price\")");
-    scene.offers(&["sum", "0..10", "--of", "2 * sq"], &["2 * sqrt("]);
+    scene.offers_also(&["sum", "sales.csv", "--of", ""], "col\\(\\\"unit\\ price\\\"\\)");
+    scene.offers(&["sum", "0..10", "--of", "'2 * sq"], &["2 * sqrt("]);
+    scene.offers(&["sum", "0..10", "--of", "sq"], &["sqrt\\("]);
     scene.world.finish();
 }
 
@@ -119,7 +120,7 @@ fn what_the_daemon_has_is_offered_with_a_word_about_it() {
     ask("dict prices set apple 1");
     ask("dict prices set pear 2");
     scene.offers(&["show", "j"], &["j2", "j1"]);
-    scene.offers(&["result", ""], &["j1"]);
+    scene.offers(&["result", "j"], &["j1"]);
     scene.offers(&["resume", "j"], &["j2"]);
     assert_eq!(scene.offered("fish", &["result", "j"]), ["j1\tdone sum 0..10"]);
     assert_eq!(scene.offered("zsh", &["result", "j"]), ["j1:done sum 0..10"]);
@@ -149,6 +150,10 @@ fn it_is_silent_where_there_is_nothing_to_say() {
     assert!(scene.now("bash", &["show", "j"]).is_empty());
     drop(deaf);
     fs::remove_file(scene.world.socket()).expect("it is ours");
+    // The variable alone is no request.
+    let mut command = scene.world.command(["sum", "0..10"]);
+    command.env("TALLY_COMPLETE", "bash");
+    Running::start(command).finish().answered("45\n");
     // A pipe would wait for somebody who writes.
     let pipe = Running::start(scene.world.script("mkfifo pipe.csv")).finish();
     assert_eq!(pipe.code(), 0);

@@ -226,25 +226,25 @@ fn a_list_is_watched() {
         watching.signal(Signal::Int);
         watching.finish()
     };
-    let watch = |words: &str| {
+    let watch = |words: &str, wanted: &str| {
         let line = format!(
             "{words} > watched.txt & watcher=$!; until [ -s watched.txt ]; do sleep 0.05; done; \
             tally sum 0..10 --detach > job.txt; tally wait $(cat job.txt); \
-            until grep -q done watched.txt; do sleep 0.05; done; kill -INT $watcher; wait $watcher; echo $?; cat watched.txt"
+            until grep -q '{wanted}' watched.txt; do sleep 0.05; done; kill -INT $watcher; wait $watcher; echo $?; cat watched.txt"
         );
         let text = format!(
             "PATH=\"$PWD/bin:$PATH\"; TALLY_SOCKET=\"$PWD/run/tally.sock\"; export PATH TALLY_SOCKET; {line}"
         );
         Running::start(world.script(&text)).finish()
     };
-    let json = watch("tally jobs --all --watch --interval 100ms --json");
+    let json = watch("tally jobs --all --watch --interval 100ms --json", "\"done\"");
     let (code, lines) = json.stdout.split_once('\n').expect("a code and lines");
     assert_eq!(code, "130", "{json:?}");
     let lists: Vec<Value> =
         lines.lines().map(|line| serde_json::from_str(line).expect("a document")).collect();
     assert!(lists.len() >= 2 && lists[0]["jobs"] == serde_json::json!([]), "{lines}");
     assert_eq!(lists[lists.len() - 1]["jobs"][0]["state"], "done");
-    let plain = watch("tally jobs --all --watch --interval 100ms --format '{job} {state}'");
+    let plain = watch("tally jobs --all --watch --interval 100ms --format '{job} {state}'", "j2 done");
     assert!(plain.stdout.starts_with("130\nj1 done\n") && plain.stdout.ends_with("j2 done\n"), "{plain:?}");
     // Whoever stops reading ends it, though nothing changes any more.
     let text = "export TALLY_SOCKET=$PWD/run/tally.sock; $TALLY jobs --all --watch | head -1";

@@ -89,6 +89,9 @@ pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
                 };
                 let failure = Failure::new(code, format!("could not open {name}: {}", place::reason(why)));
                 match why.kind() {
+                    _ if Path::new(&name).is_dir() => {
+                        failure.hint(format!("name the files in it: '{}/*.csv'", name.trim_end_matches('/')))
+                    }
                     io::ErrorKind::NotFound if looks_like_numbers(&name) => {
                         failure.hint("a range looks like 0..100 or 1..=100")
                     }

@@ -65,6 +65,9 @@ pub(crate) fn no_column(spec: &KernelSpec, file: &str, name: &str, why: Why<'_>)
             }
             let hint = match tally_protocol::near::nearest(name, &names).first() {
                 Some((_, near)) => format!("did you mean '{near}'?"),
+                None if tally_expr::function_names().any(|function| function == name) => {
+                    format!("'{name}' is a function: write {name}(...)")
+                }
                 None if known.is_empty() => "it has no columns at all".to_owned(),
                 None => format!("there are {}", listed(known.iter())),
             };

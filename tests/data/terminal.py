@@ -21,10 +21,20 @@ SHELLS = {
 
 
 def start(columns, arguments):
-    pid, terminal = pty.fork()
+    terminal, inner = pty.openpty()
+    # Before anybody asks for it.
+    fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    pid = os.fork()
     if pid == 0:
+        os.close(terminal)
+        os.setsid()
+        fcntl.ioctl(inner, termios.TIOCSCTTY, 0)
+        for stream in (0, 1, 2):
+            os.dup2(inner, stream)
+        if inner > 2:
+            os.close(inner)
         os.execvp(arguments[0], arguments)
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    os.close(inner)
     return pid, terminal
 
 

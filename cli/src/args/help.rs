@@ -258,7 +258,7 @@ pub(super) fn example(command: &str) -> Option<&'static str> {
         "reduce" => "tally reduce sum,min,max 0..100",
         "factorial" => "tally factorial 20",
         "show" | "explain" | "result" | "follow" | "pause" | "resume" | "retry" | "wait" => {
-            "tally jobs --all lists their ids"
+            "'tally jobs --all' lists their ids"
         }
         "config" => "tally config show",
         "batch" => "tally batch jobs.txt",

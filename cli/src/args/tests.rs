@@ -163,10 +163,7 @@ fn every_refusal_is_one_line_that_says_all() {
             "could not run 'tally reduce': LIST is missing | for example: tally reduce sum,min,max 0..100",
         ),
         ("factorial", "could not run 'tally factorial': N is missing | for example: tally factorial 20"),
-        (
-            "show",
-            "could not run 'tally show': JOB is missing | for example: tally jobs --all lists their ids",
-        ),
+        ("show", "could not run 'tally show': JOB is missing | 'tally jobs --all' lists their ids"),
         (
             "cancel",
             "could not run 'tally cancel': JOB is missing | for example: tally cancel j17, or tally cancel --all",

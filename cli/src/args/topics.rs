@@ -75,8 +75,8 @@ fn formats() -> String {
   tally jobs --all --format '{job}\\t{state}\\t{elapsed_ms}'
   tally workers --format '{slot} {pid} {state}'
 
-{name} is a field of the JSON of that list; what is unknown is empty. \\t is a tab,
-\\n a new line, \\0 a NUL, \\\\ a backslash, {{ and }} are braces.
+{name} is a field of the JSON of that list; what is unknown is empty. \\t is a
+tab, \\n a new line, \\0 a NUL, \\\\ a backslash, {{ and }} are braces.
 ",
     );
     for list in ["jobs", "workers", "locks", "objects"] {

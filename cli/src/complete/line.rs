@@ -56,6 +56,12 @@ impl Line {
             .flatten()
     }
 
+    /// How many words an operation on an object has already; its name is none of them.
+    pub(crate) fn operands(&self) -> usize {
+        let names = if self.command() == Some("objects") { 1 } else { 2 };
+        self.arguments().count().saturating_sub(names)
+    }
+
     /// The value of an option: of the last one, if it is there several times.
     pub(crate) fn option(&self, name: &str) -> Option<&str> {
         let pairs = self.before.windows(2).rev();

@@ -33,7 +33,8 @@ pub(crate) const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
 /// What a shell is answered that asks; `None` if none does.
 pub(crate) fn answer(args: &[OsString], around: &Surroundings, words: Words) -> Option<Vec<u8>> {
     let shell = around.get(VARIABLE)?.to_str()?.to_owned();
-    if !SHELLS.contains(&shell.as_str()) {
+    // Without the two hyphens of the shell's lines it is a command like any other, whatever a variable says.
+    if !SHELLS.contains(&shell.as_str()) || args.get(1).is_none_or(|arg| arg != "--") {
         return None;
     }
     // A defect here must not spoil the line that somebody is typing.
@@ -48,24 +49,28 @@ pub(crate) fn answer(args: &[OsString], around: &Surroundings, words: Words) -> 
 }
 
 fn candidates(shell: &str, args: Vec<OsString>, around: &Surroundings, words: Words) -> Option<Vec<u8>> {
-    let begin = args.iter().position(|arg| arg == "--")? + 1;
     let index = std::env::var("_CLAP_COMPLETE_INDEX").ok().and_then(|index| index.parse().ok());
-    let line = Line::new(args.get(begin..)?, index, around);
+    let line = Line::new(args.get(2..)?, index, around);
     let mut table = places::with_completers(args::table(), &line, words);
     let here = std::env::current_dir().ok();
+    let open = line.words.get(line.index).is_some_and(|word| {
+        word.as_encoded_bytes().starts_with(b"'") || word.as_encoded_bytes().starts_with(b"\"")
+    });
     let found = clap_complete::engine::complete(&mut table, line.words, line.index, here.as_deref()).ok()?;
-    Some(written(shell, &found[..found.len().min(limits::COMPLETE_CANDIDATES_MAX)]))
+    Some(written(shell, &found[..found.len().min(limits::COMPLETE_CANDIDATES_MAX)], open))
 }
 
-/// Candidates as the lines of a shell's stub read them.
-fn written(shell: &str, candidates: &[CompletionCandidate]) -> Vec<u8> {
+/// Candidates as the lines of a shell's stub read them. bash alone inserts them as they are, so what has a meaning for it is
+/// escaped, unless a quote is `open`.
+fn written(shell: &str, candidates: &[CompletionCandidate], open: bool) -> Vec<u8> {
     let between = std::env::var("_CLAP_IFS").unwrap_or_else(|_| "\n".to_owned());
     let one = |candidate: &CompletionCandidate| {
         let value = candidate.get_value().to_string_lossy();
         let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
         let help = help.lines().next().unwrap_or_default();
         match shell {
-            "bash" => value.into_owned(),
+            "bash" if open => value.into_owned(),
+            "bash" => escaped(&value),
             "fish" if help.is_empty() => value.into_owned(),
             "fish" => format!("{value}\t{help}"),
             _ => {
@@ -75,6 +80,17 @@ fn written(shell: &str, candidates: &[CompletionCandidate]) -> Vec<u8> {
         }
     };
     candidates.iter().map(one).collect::<Vec<_>>().join(&between).into_bytes()
+}
+
+fn escaped(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for letter in value.chars() {
+        if letter.is_whitespace() || "()<>|&;*?[]{}$\"'\\`!#".contains(letter) {
+            out.push('\\');
+        }
+        out.push(letter);
+    }
+    out
 }
 
 /// The lines that have a shell ask.
@@ -90,4 +106,28 @@ pub(crate) fn stub(shell: &str) -> Result<String, Failure> {
     let written = completer.write_registration(VARIABLE, "tally", "tally", "tally", &mut text);
     written.map_err(|why| bad(format!("could not write the lines for {shell}: {why}")))?;
     Ok(String::from_utf8_lossy(&text).trim_start().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_shell_reads_its_own_form() {
+        let one = || [CompletionCandidate::new("a b:c").help(Some("what it is\nmore".into()))];
+        let text = |shell, open| String::from_utf8(written(shell, &one(), open)).unwrap();
+        assert_eq!(text("bash", false), "a\\ b:c");
+        assert_eq!(text("bash", true), "a b:c");
+        assert_eq!(text("zsh", false), "a b\\:c:what it is");
+        assert_eq!(text("fish", false), "a b:c\twhat it is");
+    }
+
+    #[test]
+    fn other_shells_are_refused() {
+        assert_eq!(
+            stub("tcsh").unwrap_err().message,
+            "could not complete for 'tcsh': it can be bash, zsh, fish; did you mean 'zsh'?"
+        );
+        assert!(stub("fish").unwrap().starts_with("complete "));
+    }
 }

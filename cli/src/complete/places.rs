@@ -156,10 +156,6 @@ fn first_words(arg: &clap::Arg) -> Vec<String> {
 
 impl ValueCompleter for Place {
     fn complete(&self, current: &OsStr) -> Vec<CompletionCandidate> {
-        self.complete_at(0, current)
-    }
-
-    fn complete_at(&self, at: usize, current: &OsStr) -> Vec<CompletionCandidate> {
         let Some(current) = current.to_str() else { return Vec::new() };
         let (line, beginning) = (&*self.line, plain(current));
         let found = match &self.what {
@@ -170,10 +166,10 @@ impl ValueCompleter for Place {
             What::Job(command) => things::jobs(line, command),
             What::Lock(kind) => things::locks(line, kind),
             What::Object(kind) => things::objects(line, kind.as_deref()),
-            What::Operation(words) if at == 0 => {
+            What::Operation(words) if line.operands() == 0 => {
                 words.iter().map(|word| (word.clone(), String::new())).collect()
             }
-            What::Operation(_) => things::operands(line, at),
+            What::Operation(_) => things::operands(line),
             What::One(words) => words.iter().map(|word| (word.clone(), String::new())).collect(),
         };
         let fits = found.into_iter().filter(|(value, _)| value.starts_with(&beginning));

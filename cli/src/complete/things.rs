@@ -83,13 +83,11 @@ pub(super) fn objects(line: &Line, kind: Option<&str>) -> Found {
 }
 
 /// What an operation is done with, as far as it can be known: the keys of a dict, the objects that are removed.
-pub(super) fn operands(line: &Line, at: usize) -> Found {
+pub(super) fn operands(line: &Line) -> Found {
     let words: Vec<&str> = line.arguments().collect();
     match words[..] {
         ["objects", "rm", ..] => objects(line, None),
-        ["dict", name, "get" | "set" | "add" | "cas" | "del", ..] if at == 1 => {
-            keys(line, name).unwrap_or_default()
-        }
+        ["dict", name, "get" | "set" | "add" | "cas" | "del"] => keys(line, name).unwrap_or_default(),
         _ => Vec::new(),
     }
 }

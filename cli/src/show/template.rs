@@ -87,10 +87,13 @@ impl Template {
 
 /// The fields, in as many lines as an error may have.
 fn listed(names: &[&str]) -> String {
+    let all = names.iter().map(|name| name.len() + 1).sum::<usize>() + "there are".len();
+    // An error has three lines more than its first.
+    let width = (all / 3 + 12).max(68);
     let mut lines = vec![String::from("there are")];
     for name in names {
         let last = lines.len() - 1;
-        if lines[last].len() + name.len() > 68 && lines.len() < 3 {
+        if lines[last].len() + name.len() > width && lines.len() < 3 {
             lines.push((*name).to_owned());
         } else {
             lines[last] = format!("{} {name}", lines[last]);
