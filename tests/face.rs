@@ -38,7 +38,7 @@ const LINES: &[&str] = &[
     "batch jobs.txt",
     "running sum numbers.txt",
     "compare 0..100",
-    "lab coroutines --count 10",
+    "lab race --processes 2 --count 100 --lock ticket",
     "value hits add 1",
     "dict prices items",
     "dict prices set a 1",
@@ -237,7 +237,7 @@ fn a_list_is_watched() {
         );
         Running::start(world.script(&text)).finish()
     };
-    let json = watch("tally jobs --all --watch --interval 100ms --json", "\"done\"");
+    let json = watch("tally jobs --all --watch --interval 100ms --json", "\"state\":\"done\"");
     let (code, lines) = json.stdout.split_once('\n').expect("a code and lines");
     assert_eq!(code, "130", "{json:?}");
     let lists: Vec<Value> =

@@ -20,20 +20,20 @@ const BESIDE_A_DAEMON: &[(&str, &[&str])] = &[
     ("tally status", &["status"]),
     ("tally workers", &["workers"]),
     ("tally ping", &["ping"]),
+    ("tally sum 0..1e6 --detach", &["job"]),
+    ("tally sum 0..10 --of '1 // (i - 5)' --detach", &["job"]),
+    ("tally sum 0..1e15 --of 'i * i % 7' --detach", &["job"]),
     ("tally sum 0..1000 --by i", &["error"]),
     ("tally sum 0..1e6 --progress json", &["progress", "result"]),
     ("tally reduce sum,mean table.csv --of price --by name --on-bad skip", &["result"]),
     ("tally sum table.csv --of prise", &["error"]),
     ("tally mean table.csv --of price", &["result"]),
     ("tally variance 0..1", &["result"]),
-    ("tally sum 0..1e6 --detach", &["job"]),
-    ("tally sum 0..10 --of '1 // (i - 5)' --detach", &["job"]),
-    ("tally sum 0..1e15 --of 'i * i % 7' --detach", &["job"]),
     ("tally wait j1; tally wait j2", &["jobs"]),
     ("tally jobs --all", &["jobs"]),
     ("tally show j1; tally show table.csv; tally show j999", &["error", "job"]),
     ("tally result j1", &["result"]),
-    ("tally follow j1 --progress json", &["progress", "result"]),
+    ("tally follow j1 --progress json", &["result"]),
     ("tally explain j1", &["explain"]),
     ("tally pause j3; tally resume j3", &["job"]),
     ("tally cancel j3; tally cancel --all", &["jobs"]),
@@ -69,7 +69,7 @@ const BESIDE_A_DAEMON: &[(&str, &[&str])] = &[
     ("tally dump", &["dump"]),
     ("tally help; tally help json; tally sum --help; tally completion bash", &["help"]),
     ("tally --version", &["version"]),
-    ("tally lab coroutines --count 10", &["lab"]),
+    ("tally lab race --processes 2 --count 100 --lock ticket", &["lab"]),
     ("tally compare 0..1000", &["compare"]),
     (
         "tally factorial 5; tally product 1..3; tally min 1..3; tally max 1..3; tally count 1..3; tally stddev 1..3",
@@ -105,8 +105,10 @@ impl Scene {
     /// The schemas of all that a line prints; everything it prints has one.
     fn schemas_of(&self, line: &str) -> BTreeSet<String> {
         let finished = self.run(line);
-        let text = finished.stdout.clone() + &finished.stderr;
-        let documents = text.lines().map(|text| {
+        // Beside an answer there may be a note for people.
+        let answered = !finished.stdout.is_empty();
+        let told = finished.stderr.lines().filter(|line| !(answered && line.starts_with("tally: ")));
+        let documents = finished.stdout.lines().chain(told).map(|text| {
             let document: Value = serde_json::from_str(text)
                 .unwrap_or_else(|why| panic!("{line}: {why}: {text}\n{finished:?}"));
             let checked = self.schemas.check(&document);

@@ -42,6 +42,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("bincode", &["protocol"]),
     ("redb", &["store"]),
     ("serde", &["protocol"]),
+    ("clap_complete", &["cli"]),
     ("tracing-journald", &["supervisor"]),
     ("tracing", &["sys", "transport", "worker", "supervisor"]),
 ];

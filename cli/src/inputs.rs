@@ -98,7 +98,7 @@ pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
                     io::ErrorKind::NotFound => match beside(&name) {
                         Some(other) => failure.hint(format!("did you mean '{other}'?")),
                         None if name.contains('/') => failure,
-                        None => failure.hint("it is no file here; a range looks like 0..100 or 1..=100"),
+                        None => failure.hint("a range looks like 0..100 or 1..=100"),
                     },
                     _ => failure,
                 }

@@ -49,7 +49,7 @@ column; in a range, i is the element.
   tally sum sales.csv --of 'price * quantity' --where 'region == \"north\"'
   tally count 0..1e6 --where 'i % 7 == 0 and i % 2 == 1'
 
-  numbers         42 1_000_000 0xff 0b101 are integers of any size; 1.5 1e9 floats
+  numbers         42 1_000_000 0xff are integers of any size; 1.5 1e9 are floats
   text            \"north\" 'north'; it is compared, and nothing else
   columns         price; col(\"unit price\") for any other name
   arithmetic      + - * / // % **     / is of floats, // and % as in Python

@@ -70,6 +70,10 @@ fn text_about(word: &str) -> Result<String, Failure> {
 /// What a command line that is not carried out ends with.
 pub(crate) fn stop(terminal: &mut Terminal<'_>, stop: Stop, json: bool) -> u8 {
     let shown = match stop {
+        Stop::Nothing if json => {
+            let failure = Failure::new(ErrorCode::BadUsage, "could not run 'tally': COMMAND is missing");
+            Err(failure.hint("'tally help' lists them"))
+        }
         Stop::Nothing => {
             terminal.error(help::SHORT);
             return exit_code::USAGE;

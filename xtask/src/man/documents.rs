@@ -74,7 +74,8 @@ fn describe(title: &str, schema: &Value, page: &mut Roff) {
     }
     for (name, field) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
         if name != "schema" {
-            page.item(&format!("{} {}", bold(name), italic(&kind(field))), &escaped(&said(field)));
+            let text = format!("{}{}", said(field), words_of(field));
+            page.item(&format!("{} {}", bold(name), italic(&kind(field))), &escaped(&text));
         }
     }
 }
@@ -84,6 +85,14 @@ fn linked(schema: &Value) -> Option<String> {
     Some(format!("part {}", link.rsplit('/').next()?))
 }
 
+/// The words of a list that is too long for the term.
+fn words_of(field: &Value) -> String {
+    let kind = kind(field);
+    let words = field.get("enum").and_then(Value::as_array).filter(|_| kind.starts_with("one of "));
+    let words: Vec<&str> = words.into_iter().flatten().filter_map(Value::as_str).collect();
+    if words.is_empty() { String::new() } else { format!(": {}", words.join(", ")) }
+}
+
 /// What a field can hold, in a word or two.
 fn kind(field: &Value) -> String {
     if let Some(part) = linked(field) {
@@ -91,7 +100,9 @@ fn kind(field: &Value) -> String {
     }
     if let Some(values) = field.get("enum").and_then(Value::as_array) {
         let words: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
-        return words.join("|");
+        let all = words.join("|");
+        // The term of an item is one line.
+        return if all.len() <= 40 { all } else { format!("one of {}", words.len()) };
     }
     match field.get("type").and_then(Value::as_str) {
         Some("array") => format!("array of {}", field.get("items").map(kind).unwrap_or_default()),

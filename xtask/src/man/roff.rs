@@ -12,9 +12,8 @@ impl Roff {
         let (title, version) = (name.to_uppercase(), env!("CARGO_PKG_VERSION"));
         let title = escaped(&title);
         let text = format!(
-            ".TH \"{title}\" \"{section}\" \"{DATE}\" \"tally {version}\" \"tally manual\"\n.SH NAME\n{} \\- {}\n",
-            escaped(name),
-            escaped(about)
+            ".TH \"{title}\" \"{section}\" \"{DATE}\" \"tally {version}\" \"tally manual\"\n.SH NAME\n{}",
+            filled(&format!("{} \\- {}", escaped(name), escaped(about)))
         );
         Self { text }
     }
@@ -84,8 +83,7 @@ impl Roff {
     fn line(&mut self, text: &str) {
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             for sentence in sentences(line) {
-                self.text.push_str(&guarded(sentence));
-                self.text.push('\n');
+                self.text.push_str(&filled(sentence));
             }
         }
     }
@@ -113,6 +111,24 @@ fn ends_sentence(text: &str, at: usize) -> bool {
     let behind = &text[at + 1..];
     behind.starts_with(' ')
         && behind.trim_start().starts_with(|c: char| c.is_uppercase() || c == '\\' || c == '`')
+}
+
+/// A sentence in lines that are not too long, broken between words.
+fn filled(sentence: &str) -> String {
+    const BYTES: usize = 78;
+    let (mut out, mut line) = (String::new(), String::new());
+    for word in sentence.split_whitespace() {
+        if !line.is_empty() && line.len() + 1 + word.len() > BYTES {
+            out.push_str(&guarded(&line));
+            out.push('\n');
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    out + &guarded(&line) + "\n"
 }
 
 /// A line that begins with a dot or an apostrophe would be a request.
