@@ -41,6 +41,7 @@ fn json_page(root: &Path) -> Result<Page, String> {
     let mut page = Roff::new("tally-json", 7, "what the commands print with --json");
     page.section("DESCRIPTION");
     page.example(&pages::topic("json").unwrap_or_default());
+    page.section("SCHEMAS");
     for name in pages::schemas() {
         let path = root.join(format!("docs/schema/{name}.json"));
         let text =
@@ -62,7 +63,7 @@ fn json_page(root: &Path) -> Result<Page, String> {
 }
 
 fn describe(title: &str, schema: &Value, page: &mut Roff) {
-    page.section(title);
+    page.subsection(title);
     let said =
         |value: &Value| value.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
     let about = said(schema);

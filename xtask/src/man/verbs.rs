@@ -128,7 +128,12 @@ fn option(arg: &clap::Arg, page: &mut Roff) {
 }
 
 fn escaped_lines(text: &str) -> String {
-    text.lines().map(escaped).collect::<Vec<_>>().join("\n")
+    let mut parts: Vec<String> = text.split("\n\n").map(|part| escaped(&part.replace('\n', " "))).collect();
+    let last = parts.len().saturating_sub(1);
+    for part in parts.iter_mut().take(last).filter(|part| !part.ends_with('.')) {
+        part.push('.');
+    }
+    parts.join("\n")
 }
 
 fn exit_status(page: &mut Roff) {
