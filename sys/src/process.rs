@@ -8,6 +8,7 @@ mod background;
 mod child;
 mod fork;
 mod kinship;
+mod other;
 mod quiet;
 mod spawn;
 mod status;
@@ -23,6 +24,7 @@ pub use kinship::{
     Orphaned, arm_parent_death, become_group_leader, reap_strays, set_child_subreaper, set_name, set_nice,
     single_threaded,
 };
+pub use other::Other;
 pub use quiet::QuietThread;
 pub use spawn::{exec, spawn_command, spawn_program, spawn_self};
 pub use status::ExitStatus;

@@ -11,6 +11,7 @@ pub mod openmetrics;
 pub mod proc;
 pub mod races;
 pub mod run;
+pub mod torture;
 pub mod world;
 
 pub use booted::Booted;
