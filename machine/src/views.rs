@@ -58,6 +58,7 @@ impl Machine {
         };
         let some = |count: u64| (count > 0).then(|| count.to_string());
         let request = &job.spec.request;
+        let command = request.command.as_ref();
         JobView {
             job: job.id,
             state: job.state.name(),
@@ -67,7 +68,12 @@ impl Machine {
             results: answers.map_or_else(Vec::new, |answers| answers.results.clone()),
             groups: answers.and_then(|answers| answers.groups.clone()),
             error,
-            elements: if files || answers.is_some() { folded } else { job.spec.elements }.to_string(),
+            elements: if files || (answers.is_some() && command.is_none()) {
+                folded
+            } else {
+                job.spec.elements
+            }
+            .to_string(),
             elements_done: if files { folded } else { done }.to_string(),
             skipped: some(skipped),
             made_nan: some(made_nan),
@@ -91,6 +97,7 @@ impl Machine {
             uid: Some(job.uid),
             stored,
             note: job.note(),
+            command: command.map(|command| command.shown()),
         }
     }
 

@@ -3,10 +3,12 @@
 //! A request is text and options; `JobRequest::check` parses it once, and only the spec is passed on.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tally_reduce::{Integer, Reduction, Shape, Tally};
 
+use crate::command::{self, Command, CommandRequest, RunAs};
 use crate::error::{ErrorCode, Failure};
 use crate::limits;
 use crate::range::{Progression, parse_integer, parse_range};
@@ -222,6 +224,9 @@ pub struct JobRequest {
     /// What is folded is floats; tells the kind of the sum of nothing, where there is nothing to find that out from.
     #[serde(default, skip_serializing_if = "is_false")]
     pub of_floats: bool,
+    /// A command of the user's own that answers for each partition, instead of an expression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Arc<CommandRequest>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -257,6 +262,8 @@ pub struct KernelSpec {
     pub floats: Vec<String>,
     /// The answers are of floats, even of none.
     pub of_floats: bool,
+    /// The command that answers instead.
+    pub command: Option<Box<Command>>,
 }
 
 impl KernelSpec {
@@ -276,6 +283,7 @@ impl KernelSpec {
             no_header: false,
             floats: Vec::new(),
             of_floats: false,
+            command: None,
         }
     }
 
@@ -306,9 +314,13 @@ impl KernelSpec {
         self.source.positions()
     }
 
-    /// Whether each position is one element of the answer: not of files, and not where some are left out.
+    /// Whether each position is one element of the answer: not of files, not where some are left out, and not where a
+    /// command answers.
     #[must_use]
     pub fn counts_positions(&self) -> bool {
+        if self.command.is_some() {
+            return false;
+        }
         match self.source {
             Source::Ranges(_) => self.filter.is_none() && self.nan == Nan::Keep && self.on_bad != OnBad::Skip,
             Source::Files(_) => false,
@@ -322,6 +334,12 @@ impl KernelSpec {
             Source::Files(_) => &[],
         };
         source::runs(ranges, position, count)
+    }
+
+    /// As whom its command runs, where that is settled.
+    #[must_use]
+    pub fn run_as(&self) -> Option<RunAs> {
+        self.command.as_ref()?.run_as.clone()
     }
 
     /// Positions as a user would name them.
@@ -343,10 +361,15 @@ pub struct JobSpec {
 }
 
 impl JobSpec {
-    /// Into how many pieces it is cut, where that was asked for: not into more than is worth its while.
+    /// Into how many pieces it is cut, where that was asked for: not into more than is worth its while. What a command
+    /// makes of a piece may take any time.
     #[must_use]
     pub fn pieces(&self) -> Option<u64> {
-        self.request.partitions.map(|pieces| pieces.min(self.kernel.source.pieces_max()))
+        let most = match self.kernel.command {
+            Some(_) => self.elements.max(1),
+            None => self.kernel.source.pieces_max(),
+        };
+        self.request.partitions.map(|pieces| pieces.min(most))
     }
 
     /// What is told if that are fewer than were asked for.
@@ -404,6 +427,7 @@ impl JobRequest {
         let source = if self.files { self.files(set, files)? } else { self.ranges()? };
         let elements = source.positions();
         let delimiter = self.delimiter.as_deref().map(delimiter).transpose()?;
+        let command = command::of(&self, &reductions, &source)?;
         let kernel = KernelSpec {
             reductions,
             source,
@@ -417,6 +441,7 @@ impl JobRequest {
             no_header: self.no_header,
             floats: Vec::new(),
             of_floats: self.of_floats,
+            command,
         };
         Ok(JobSpec { kernel, elements, request: self })
     }

@@ -146,6 +146,7 @@ fn blank(plan: &Plan, mode: FoldMode) -> JobView {
         uid: None,
         stored: None,
         note: plan.spec.pieces_note(),
+        command: None,
     }
 }
 

@@ -135,7 +135,7 @@ fn a_file_that_is_read_wrong_is_recognised() {
     assert_eq!(hint(b"a;b\n1;2\n"), "its only column is col(\"a;b\"): --delimiter ';' may be meant");
     assert_eq!(
         hint(b"1,2\n3,4\n"),
-        "its first row is one of numbers: --no-header calls its columns c1, c2, …"
+        "its first row is one of numbers: --no-header calls its columns c1, c2, ..."
     );
     assert_eq!(hint(b"a,bb\n1,2\n"), "did you mean 'bb'?");
 }
