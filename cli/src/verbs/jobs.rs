@@ -43,10 +43,7 @@ pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, asked: &Jobs) ->
 fn list(context: &mut Context<'_, '_>, talk: &mut Conversation, all: bool) -> Result<Vec<JobView>, Failure> {
     let (mut jobs, mut after) = (Vec::new(), None);
     loop {
-        let reply = match answer_to(context, talk, &Request::Jobs { all, after }, "list the jobs") {
-            Ok(reply) => reply,
-            Err(failure) => return Err(failure),
-        };
+        let reply = answer_to(context, talk, &Request::Jobs { all, after }, "list the jobs")?;
         after = reply.parameters.get("next").and_then(|next| next.as_str()?.parse::<JobId>().ok());
         jobs.extend(part::<Vec<JobView>>(reply, "jobs")?);
         if after.is_none() {
