@@ -204,3 +204,30 @@ fn operations_has_no_block_that_does_not_run() {
         assert!(["```", "```sh", "```sh systemd"].contains(&line), "{line}");
     }
 }
+
+/// Every proof that the threat model names is a test that is there.
+#[test]
+fn the_threat_model_names_tests_that_exist() {
+    let text = include_str!("../docs/security.md");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let proofs: Vec<(&str, &str)> = text.split('`').filter_map(|part| part.split_once(".rs::")).collect();
+    assert!(proofs.len() > 50, "the table is found: {}", proofs.len());
+    for (file, name) in proofs {
+        let path = root.join(format!("{file}.rs"));
+        let source = std::fs::read_to_string(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+        let function = source.contains(&format!("fn {name}("));
+        // Targets of the fuzzers are tests by their names.
+        let target =
+            file.ends_with("replay") && source.split([',', '(', ')', ' ', '\n']).any(|word| word == name);
+        assert!(function || target, "{file}.rs has no {name}");
+    }
+    for line in text
+        .lines()
+        .skip_while(|line| !line.starts_with("## What is tried"))
+        .take_while(|line| !line.starts_with("## Deaths"))
+    {
+        let is_row =
+            line.starts_with("| ") && !line.starts_with("| it tries") && !line.starts_with("| they do");
+        assert!(!is_row || line.contains(".rs::"), "no proof: {line}");
+    }
+}

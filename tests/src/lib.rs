@@ -12,6 +12,7 @@ pub mod proc;
 pub mod races;
 pub mod run;
 pub mod schema;
+pub mod torture;
 pub mod world;
 
 pub use booted::Booted;
