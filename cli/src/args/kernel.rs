@@ -10,7 +10,7 @@ use super::values;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Your own kernel")]
 pub(crate) struct KernelArgs {
-    /// Have a command answer for each partition: ./k or './k {start} {end}'
+    /// Have a command answer: ./k or './k {start} {end}'
     #[arg(long, value_name = "CMD", help_heading = "Options", value_parser = values::text)]
     pub(crate) command: Option<String>,
     /// Exit statuses that are no failure [default: 0]
