@@ -27,6 +27,7 @@ const BESIDE_A_DAEMON: &[(&str, &[&str])] = &[
     ("tally sum 0..1e6 --progress json", &["progress", "result"]),
     ("tally reduce sum,mean table.csv --of price --by name --on-bad skip", &["result"]),
     ("tally sum table.csv --of prise", &["error"]),
+    ("tally min 0..10 --of 'abs(i - 5)'; tally sum table.csv --of price --on-bad nan", &["result"]),
     ("tally mean table.csv --of price", &["result"]),
     ("tally variance 0..1", &["result"]),
     ("tally wait j1; tally wait j2", &["jobs"]),

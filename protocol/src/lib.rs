@@ -19,6 +19,7 @@ pub mod objects;
 pub mod range;
 pub mod record;
 pub mod settings;
+pub mod site;
 pub mod source;
 pub mod varlink;
 pub mod version;

@@ -34,7 +34,7 @@ pub(super) fn apply(partial: &mut Partial, verb: StatsVerb, pen: &mut Pen) -> Re
             let answers = partial.finish(false).into_iter().filter_map(|(reduction, answer)| {
                 let answer = answer.ok()?;
                 let (kind, value) = (answer.kind().to_owned(), answer.to_string());
-                Some(ResultView { reduction: reduction.name().to_owned(), kind, value })
+                Some(ResultView::new(reduction.name(), &kind, value))
             });
             Ok(ObjectResult { results: Some(answers.collect()), ..ObjectResult::default() })
         }

@@ -113,7 +113,9 @@ pub fn said(said: &FromWorker) -> String {
             format!("broke {}{}: {why}", lease(*id), if *for_good { " for good" } else { "" })
         }
         FromWorker::NotIntegers { lease: id, column } => format!("no integers {}: {column}", lease(*id)),
-        FromWorker::Failed { lease: id, why, .. } => format!("failed {}: could not {why}", lease(*id)),
+        FromWorker::Failed { lease: id, complaint } => {
+            format!("failed {}: could not {}", lease(*id), complaint.why)
+        }
         FromWorker::Cancelled { lease: id } => format!("cancelled {}", lease(*id)),
     }
 }
