@@ -9,9 +9,11 @@
 mod args;
 mod batch;
 mod client;
+mod command;
 mod conversation;
 pub mod exit_code;
 mod inputs;
+mod keeper;
 mod meaning;
 mod place;
 mod reconnect;

@@ -163,7 +163,7 @@ pub(crate) struct BarrierArgs {
 
 /// `tally stats NAME OPERATION`
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
-#[command(mut_arg("words", |one| one.help("add NUMBER..., add - (a number a line), get")))]
+#[command(mut_arg("words", |one| one.help("add NUMBER..., add - (a number a line), get, reset")))]
 pub(crate) struct StatsArgs {
     #[command(flatten)]
     pub(crate) named: NamedArgs,

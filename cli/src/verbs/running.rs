@@ -104,7 +104,15 @@ fn fold(context: &mut Context<'_, '_>, plan: &Running, input: impl Read, name: &
     if skipped > 0 {
         context.terminal.note(&format!("tally: left out {}\n", number::counted(skipped, "line")));
     }
-    ended.map(|()| 0)
+    ended?;
+    // What nothing has none of is an error here as everywhere; a number and no more may be too few, too.
+    let answers = partial.finish(plan.population);
+    match answers.into_iter().find_map(|(_, answer)| answer.err()) {
+        Some(why) if !context.terminal.answer_is_unread() => {
+            Err(Failure::new(ErrorCode::NoAnswer, format!("could not compute {why}")))
+        }
+        Some(_) | None => Ok(0),
+    }
 }
 
 /// Reads one line without its end; false at the end of the input. What is too long is cut, and so no number.
@@ -158,6 +166,10 @@ fn take(partial: &mut Partial, line: &[u8], index: u64) -> Result<(), String> {
         let value: f64 = text.parse().map_err(|_| bad())?;
         if value.is_nan() {
             return Err(bad());
+        }
+        // An infinity only where one is written.
+        if value.is_infinite() && text.bytes().any(|byte| byte.is_ascii_digit()) {
+            return Err(format!("{}: it is beyond the range of floats", bad()));
         }
         partial.absorb_f64(&[value], Indices::From(index), NanPolicy::Keep)
     };
@@ -224,10 +236,15 @@ mod tests {
 
     #[test]
     fn what_is_no_number_says_so() {
-        for (line, why) in [("", "it is empty"), ("abc", "'abc' is no number"), ("nan", "'nan' is no number")]
-        {
+        for (line, why) in [
+            ("", "it is empty"),
+            ("abc", "'abc' is no number"),
+            ("nan", "'nan' is no number"),
+            ("1e400", "'1e400' is no number: it is beyond the range of floats"),
+        ] {
             assert_eq!(taken(&[line], &[Reduction::Sum]), [Err(why.to_owned())]);
         }
+        assert_eq!(taken(&["-inf", "1"], &[Reduction::Sum]).last(), Some(&Ok("-inf".to_owned())));
         let mut partial = Partial::identity(&[Reduction::Sum]);
         assert!(take(&mut partial, &[b'1'; LINE_BYTES_MAX + 1], 0).unwrap_err().contains("longer than"));
         assert!(take(&mut partial, &[0xff], 0).is_err());

@@ -4,6 +4,7 @@ use tally_protocol::ClientId;
 use tally_protocol::control::Reply;
 use tally_protocol::error::ErrorCode;
 use tally_protocol::objects::ObjectRequest;
+use tally_protocol::objects::handover::{HandedObjects, Writer};
 
 use super::{Deed, ObjectAlarm, Scene};
 use crate::Machine;
@@ -46,6 +47,18 @@ impl Machine {
     /// Nobody will be served any more.
     pub(crate) fn send_object_waiters_away(&mut self) {
         self.objects.send_away(self.now);
+        self.host();
+    }
+
+    /// Objects that are in no store, for another program that takes over.
+    #[must_use]
+    pub fn hand_over_objects(&self) -> Writer {
+        self.objects.hand_over()
+    }
+
+    /// Takes over what another program had.
+    pub(crate) fn take_over_objects(&mut self, handed: HandedObjects) {
+        self.objects.take_over(handed);
         self.host();
     }
 
