@@ -229,7 +229,7 @@ fn who_is_stopped_keeps_no_lock_of_a_command_that_has_ended() {
     let gate = make_gate(&world, "gate");
     let wrapper = begin(&world, &["lock", "a", "--", "sh", "-c", "echo ready >&2; read line < gate"]);
     wrapper.await_line("ready");
-    world.await_named("tally-keeper", 1);
+    let _keeper = world.await_named("tally-keeper", 1);
     wrapper.signal(Signal::Stop);
     let _open = open_gate(&gate);
     world.ask(["lock", "a", "--", "echo", "free"]).answered("free\n");

@@ -90,11 +90,13 @@ fn await_waiting(daemon: &Daemon, object: &str) {
     });
 }
 
-fn await_watch(daemon: &Daemon) {
+/// Waits until so many wait for objects, or watch one.
+fn await_clients(daemon: &Daemon, count: usize) {
     let mut client = daemon.client();
-    until("a watch", || {
+    until(&format!("{count} clients that wait"), || {
         let dump = client.call("io.tally.Dump", &json!({}));
-        dump["state"].as_str()?.contains("\"waits_for\":\"object\"").then_some(())
+        let waiting = dump["state"].as_str()?.matches("\"waits_for\":\"object\"").count();
+        (waiting == count).then_some(())
     });
 }
 
@@ -111,7 +113,7 @@ fn who_waits_for_objects_waits_at_the_next_daemon() {
         let each = begin(&world, &["queue", "work", "get", "--each", "--", "echo", "did"]);
         await_waiting(&first, "work");
         let watch = begin(&world, &["watch", "v", "--count", "1"]);
-        await_watch(&first);
+        await_clients(&first, 4);
         let second = match end {
             "upgrade" => {
                 assert_eq!(world.ask(["upgrade"]).code(), 0);
@@ -126,7 +128,7 @@ fn who_waits_for_objects_waits_at_the_next_daemon() {
         for object in ["e", "q", "work"] {
             await_waiting(&second, object);
         }
-        await_watch(&second);
+        await_clients(&second, 4);
         for line in
             ["event e set", "queue q put item", "queue work put one", "queue work close", "value v set 1"]
         {

@@ -68,6 +68,7 @@ fn objects_that_are_in_no_store_live_as_long_as_the_process() {
     let set_up = [
         "value v add 7",
         "value f add 0.1",
+        "value f add 1e100",
         "dict d set k text",
         "list l push a b c",
         "queue q put one two --capacity 5",
@@ -115,7 +116,7 @@ fn objects_that_are_in_no_store_live_as_long_as_the_process() {
     }
     for (line, text) in [
         ("value v add 1", "8\n"),
-        ("value f add 0.2", "0.3\n"),
+        ("value f add -1e100", "0.1\n"),
         ("dict d items", "k\ttext\n"),
         ("list l all", "a\nb\nc\n"),
         ("queue q size", "2\n"),

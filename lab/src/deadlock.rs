@@ -22,7 +22,7 @@ use crate::place::{GUARDED, LOCK, MORE, OTHER_LOCK, START, word};
 use crate::race::nap;
 use crate::report::{Cell, Report, Table};
 use crate::study::Options;
-use crate::{Error, place};
+use crate::{Error, place, referee};
 
 const ROUNDS: u32 = 50;
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -115,6 +115,11 @@ pub(crate) fn run(watch: &mut Watch, options: &Options) -> Result<Report, Error>
         report = report.claim(came.is_right && came.done == u64::from(rounds) * 2);
         table.row(row(way, &came));
         times.push((way.name().to_owned(), came.ns as f64 / 1e6));
+    }
+    if let Some(program) = &options.program {
+        let refereed = referee::run(watch, program)?;
+        let title = "Preemption by a daemon: 'tally lock a -- tally lock b' and the other way round, at once";
+        report = report.claim(refereed.holds).lines("daemon", title, refereed.lines);
     }
     let (lines, balance) = main_holds(watch, options.limit.unwrap_or(HELD))?;
     let (labels, times) = times.into_iter().unzip();

@@ -341,8 +341,11 @@ pub fn check_name(name: &str) -> Result<(), &'static str> {
     if name.is_empty() || name.len() > limits::LOCK_NAME_BYTES_MAX {
         return Err(LENGTH);
     }
+    if name.chars().any(char::is_control) {
+        return Err("a name has no control characters");
+    }
     if name.chars().any(printable::steers) {
-        return Err("a name has no control characters, nor marks that turn the direction of writing");
+        return Err("a name has no marks that turn the direction of writing");
     }
     if name.trim() != name {
         return Err("a name neither begins nor ends with a space");

@@ -121,16 +121,21 @@ fn one_by_one<R: Read>(
 
 /// What an operation came to: its result, or why it was not done. An error if nothing more comes.
 fn next_result(talk: &mut Conversation, told: &Told) -> Result<Result<ObjectResult, Failure>, Failure> {
-    match talk.hear(None).map_err(|failure| cut_short(failure, told))? {
-        Heard::Reply(reply) => match part(reply, "result") {
+    let result = talk.hear(None).and_then(|heard| match heard {
+        Heard::Reply(reply) => part(reply, "result"),
+        Heard::Signal(signal) => Err(interrupted(signal, &progress(told))),
+        Heard::Nothing => Ok(ObjectResult::default()),
+    });
+    match result {
+        Err(failure) => match failure.code {
+            ErrorCode::Interrupted => Err(failure),
             // The lines behind it would hear nothing else.
-            Err(failure) if failure.code == ErrorCode::Stopping => {
+            ErrorCode::Stopping | ErrorCode::SupervisorGone | ErrorCode::Internal | ErrorCode::System => {
                 Err(cut_short(report::about("go on", failure), told))
             }
-            result => Ok(result.map_err(|failure| report::about("do it", failure))),
+            _ => Ok(Err(report::about("do it", failure))),
         },
-        Heard::Signal(signal) => Err(interrupted(signal, &progress(told))),
-        Heard::Nothing => Ok(Ok(ObjectResult::default())),
+        result => Ok(result),
     }
 }
 

@@ -204,8 +204,8 @@ fn watch(
     let doing = format!("watch {name}");
     let request = Request::Object(ObjectRequest::Watch { object: name, since: None });
     talk.ask(&request, true).map_err(|failure| report::about(&doing, failure))?;
-    let mut told = 0;
-    while count.is_none_or(|count| told < count) {
+    let (mut told, mut begun) = (0, false);
+    while !begun || count.is_none_or(|count| told < count) {
         let until = timeout_ms.map(|ms| clock::monotonic_ns().saturating_add(ms.saturating_mul(1_000_000)));
         let heard = talk.hear(until).and_then(|heard| match heard {
             Heard::Reply(reply) => part(reply, "change").map(Some),
@@ -238,6 +238,7 @@ fn watch(
         if context.terminal.answer_is_unread() {
             break;
         }
+        begun = true;
         // What says how it is when the watch begins is no change.
         told += u32::from(matches!(change.what, Happening::Changed | Happening::Removed));
     }

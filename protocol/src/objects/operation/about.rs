@@ -26,6 +26,10 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Value, Self::Dict, Self::List, Self::Queue, Self::Event, Self::Barrier, Self::Stats];
+
     /// The word for it.
     #[must_use]
     pub fn name(self) -> &'static str {
