@@ -116,6 +116,7 @@ pub(crate) fn run(watch: &mut Watch, options: &Options) -> Result<Report, Error>
         table.row(row(way, &came));
         times.push((way.name().to_owned(), came.ns as f64 / 1e6));
     }
+    report = report.table(table);
     if let Some(program) = &options.program {
         let refereed = referee::run(watch, program)?;
         let title = "Preemption by a daemon: 'tally lock a -- tally lock b' and the other way round, at once";
@@ -135,7 +136,6 @@ pub(crate) fn run(watch: &mut Watch, options: &Options) -> Result<Report, Error>
     let cure = "break any one of the four conditions; the usual one is an order in which everybody takes locks. The \
                 daemon's named locks refuse the request that would close a circle ('tally lock', 'tally deadlocks').";
     Ok(report
-        .table(table)
         .lines("main_holds", "Not a deadlock: the main process keeps the lock for a while", lines)
         .claim(balance == CUSTOMERS * DEPOSIT)
         .moral(wrong, cure)

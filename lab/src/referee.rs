@@ -63,7 +63,9 @@ pub(crate) fn run(watch: &mut Watch, program: &Path) -> Result<Refereed, Error> 
     let is_there = crew
         .wait_until(PATIENCE, |crew| crew.all_ended() || UnixStream::connect(directory.join("s")).is_ok())?;
     if !is_there || crew.all_ended() {
-        let lines = vec!["no daemon could be started, so there is none to ask".to_owned()];
+        let log = fs::read_to_string(directory.join("log")).unwrap_or_default();
+        let why = log.lines().last().unwrap_or("it said nothing");
+        let lines = vec![format!("no daemon could be started, so there is none to ask: {why}")];
         return Ok(Refereed { lines, holds: false });
     }
     for (mine, theirs) in [("a", "b"), ("b", "a")] {
@@ -91,7 +93,7 @@ pub(crate) fn run(watch: &mut Watch, program: &Path) -> Result<Refereed, Error> 
 /// Becomes the daemon. Returns only when it cannot.
 fn serve(program: &Path, directory: &Path) {
     let mut command = Command::new(program);
-    command.args(["daemon", "--foreground", "--workers", "1", "--socket", "s", "--state-dir", "state"]);
+    command.args(["daemon", "--foreground", "--workers", "1", "--socket", "s", "--state-dir", "none"]);
     drop(become_one(&mut command, directory));
 }
 
