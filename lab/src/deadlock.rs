@@ -28,8 +28,10 @@ const ROUNDS: u32 = 50;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A circle that has stood so long without a step of anybody is a deadlock.
 const STANDS_NS: u64 = 60_000_000;
-/// How long one waits for the other to come half-way, so that the locks do cross.
-const MEET: Duration = Duration::from_millis(20);
+/// How long one waits for the other to come half-way, so that the locks do cross: on a busy machine it may not have begun.
+const MEET: Duration = Duration::from_secs(5);
+/// The same where the other cannot come half-way, as it waits for the very same lock.
+const MEET_IN_ORDER: Duration = Duration::from_millis(20);
 const OPENING: u32 = 1_000_000;
 /// What the two transfer to each other each time.
 const AMOUNTS: [u32; 2] = [7, 3];
@@ -301,13 +303,13 @@ impl Party<'_> {
     }
 
     /// The first time, waits a little until the other holds its first lock, too.
-    fn meet(&self, round: u32) {
+    fn meet(&self, round: u32, most: Duration) {
         if round > 0 {
             return;
         }
         place::progress(self.memory, self.me).store(1, Ordering::SeqCst);
         let other = place::progress(self.memory, 1 - self.me);
-        let until = clock::monotonic_ns() + u64::try_from(MEET.as_nanos()).unwrap_or(0);
+        let until = clock::monotonic_ns() + u64::try_from(most.as_nanos()).unwrap_or(0);
         while other.load(Ordering::SeqCst) == 0 && clock::monotonic_ns() < until {
             nap(Duration::from_micros(200));
         }
@@ -343,7 +345,7 @@ fn body(memory: &Rc<Segment>, way: Way, me: u32, rounds: u32) {
             }
             Way::TryLock => loop {
                 party.take(one, None);
-                party.meet(round);
+                party.meet(round, MEET);
                 if party.take(other, Some(Duration::from_micros(500))) {
                     break;
                 }
@@ -354,7 +356,7 @@ fn body(memory: &Rc<Segment>, way: Way, me: u32, rounds: u32) {
             },
             Way::Crosswise | Way::Preemption | Way::Ordering => {
                 party.take(one, None);
-                party.meet(round);
+                party.meet(round, if way == Way::Ordering { MEET_IN_ORDER } else { MEET });
                 party.take(other, None);
             }
         }

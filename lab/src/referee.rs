@@ -28,7 +28,7 @@ const PARTY: &str = r#"
 n=0
 until "$TALLY" --socket s --reconnect 0 lock "$MINE" -- sh -c '
     : > "has-$MINE"
-    i=0; while [ ! -e "has-$THEIRS" ] && [ $i -lt 200 ]; do i=$((i + 1)); sleep 0.01; done
+    i=0; while [ ! -e "has-$THEIRS" ] && [ $i -lt 1000 ]; do i=$((i + 1)); sleep 0.01; done
     exec "$TALLY" --socket s --reconnect 0 lock "$THEIRS" -- sh -c "echo transferred >> done"' 2>> "errors-$MINE"
 do
     n=$((n + 1)); [ $n -lt 20 ] || exit 1

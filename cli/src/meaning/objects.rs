@@ -13,8 +13,8 @@ use tally_protocol::objects::{
 
 use super::bad;
 use crate::args::objects::{
-    BarrierArgs, DictArgs, EventArgs, ListArgs, MakeOptions, NamedArgs, ObjectsArgs, QueueArgs, StatsArgs,
-    TypeOptions, ValueArgs, WaitOptions, WatchArgs, file,
+    BarrierArgs, EventArgs, ListArgs, MakeOptions, NamedArgs, ObjectsArgs, PlainArgs, QueueArgs, TypeOptions,
+    WaitOptions, WatchArgs, file,
 };
 use crate::suggest;
 
@@ -397,7 +397,7 @@ fn one(name: String, (verb, shown): Plain, types: &TypeOptions, make: Option<Box
     ObjectAsk::One(operation, shown)
 }
 
-pub(super) fn of_value(args: ValueArgs) -> Result<ObjectAsk, Failure> {
+pub(super) fn of_value(args: PlainArgs) -> Result<ObjectAsk, Failure> {
     let words = Words::new(ObjectKind::Value, &args.named, &args.types)?;
     let make = creation(&args.named.make, None, None);
     if words.operation == "set" && words.is_stdin() {
@@ -412,7 +412,7 @@ pub(super) fn of_value(args: ValueArgs) -> Result<ObjectAsk, Failure> {
     Ok(one(words.name.clone(), value(&words)?, &args.types, make))
 }
 
-pub(super) fn of_dict(args: DictArgs) -> Result<ObjectAsk, Failure> {
+pub(super) fn of_dict(args: PlainArgs) -> Result<ObjectAsk, Failure> {
     let words = Words::new(ObjectKind::Dict, &args.named, &args.types)?;
     let make = creation(&args.named.make, None, None);
     if words.operation == "set" && words.is_stdin() {
@@ -499,7 +499,7 @@ fn waiting(
     Ok(ObjectAsk::One(operation, shown))
 }
 
-pub(super) fn of_stats(args: StatsArgs) -> Result<ObjectAsk, Failure> {
+pub(super) fn of_stats(args: PlainArgs) -> Result<ObjectAsk, Failure> {
     let words = Words::new(ObjectKind::Stats, &args.named, &args.types)?;
     let make = creation(&args.named.make, None, None);
     if words.operation == "add" && words.is_stdin() {
