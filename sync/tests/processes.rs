@@ -51,7 +51,7 @@ fn main() {
 }
 
 /// How often each process goes in: as often as is asked for, else a million times; a twentieth of that where the one who
-/// leaves names the next, so that each entry costs a switch between processes.
+/// leaves names the next, so that an entry may cost a switch between processes.
 fn entries(switches: bool) -> u32 {
     let asked = env::var("TALLY_ENTRIES").ok().and_then(|text| text.parse().ok());
     asked.unwrap_or(if switches { 50_000 } else { 1_000_000 })
