@@ -65,6 +65,7 @@ impl World {
             start: StartMethod::Forkserver,
             nice: 0,
             memory_limit_bytes: None,
+            job: None,
         };
         Self {
             machine: Machine::new(Moment(0), Settings { trusting: true, ..Settings::new(workers, profile) }),
