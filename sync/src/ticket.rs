@@ -3,13 +3,10 @@
 //! J. Mellor-Crummey, M. Scott: Algorithms for Scalable Synchronization on Shared-Memory Multiprocessors (1991). First
 //! come, first served: bounded waiting by construction. A killed holder leaves it locked for ever, and a killed waiter
 //! does as soon as its number is called.
-//!
-//! The original spins. Here a waiter sleeps after a while, as only one of them is called: with more waiters than processors
-//! the others would only keep that one from running.
 
 use crate::{Lock, Spin, Word};
 
-/// A lock in two words: the next number to draw, the number that is called.
+/// A spin lock in two words: the next number to draw, the number that is called.
 #[derive(Debug)]
 pub struct TicketLock<'a, W> {
     next: &'a W,
@@ -32,20 +29,12 @@ impl<W: Word> Lock for TicketLock<'_, W> {
     fn acquire(&self) {
         let mine = self.next.add(1);
         let mut spin = Spin::default();
-        loop {
-            let called = self.called.load();
-            if called == mine {
-                return;
-            }
-            self.called.doze(called, &mut spin);
+        while self.called.load() != mine {
+            self.called.relax(&mut spin);
         }
     }
 
     fn release(&self) {
-        let called = self.called.add(1).wrapping_add(1);
-        if self.next.load() != called {
-            // Who has slept longest is most likely the one who is called; if not, that one looks again by itself.
-            self.called.wake(1);
-        }
+        self.called.add(1);
     }
 }
