@@ -253,9 +253,10 @@ fn the_daemon_gives_up_what_it_does_not_need() {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("the field is there");
         u64::from_str_radix(line.trim(), 16).expect("a number")
     };
-    // SYS_RESOURCE.
-    let kept = 1 << 24;
-    for set in ["CapPrm:", "CapEff:", "CapInh:", "CapAmb:"] {
+    // SYS_RESOURCE and KILL; SETUID and SETGID at rest, for commands of users.
+    let awake = (1 << 24) | (1 << 5);
+    let kept = awake | (1 << 7) | (1 << 6);
+    for (set, kept) in [("CapPrm:", kept), ("CapEff:", awake), ("CapInh:", 0), ("CapAmb:", 0)] {
         assert_eq!(field(set) & !kept, 0, "{set}");
     }
     assert!(process::own_uid() != 0 || field("CapBnd:") & !kept == 0);

@@ -154,6 +154,24 @@ fn the_commands_of_objects_run_as_written() {
 }
 
 #[test]
+fn the_commands_for_programs_run_as_written() {
+    run_beside_a_daemon(include_str!("../docs/programs.md"));
+}
+
+/// The exit codes of the page are those of the code, and no others.
+#[test]
+fn the_exit_codes_of_the_page_are_those_of_the_code() {
+    let page = include_str!("../docs/programs.md");
+    let part =
+        page.split("## Exit codes").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("the part");
+    let rows = part.lines().filter_map(|line| {
+        let (code, meaning) = line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | ")?;
+        Some((code.parse::<u8>().ok()?, meaning))
+    });
+    assert_eq!(rows.collect::<Vec<_>>(), tally_cli::exit_code::TABLE);
+}
+
+#[test]
 fn the_commands_of_operations_run_as_written() {
     let world = World::new(BINARY);
     let run = |command: &str| {

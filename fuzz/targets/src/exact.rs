@@ -112,7 +112,7 @@ pub fn multiply(a: f64, b: f64) -> f64 {
     let zero = if a.is_sign_negative() == b.is_sign_negative() { 0.0 } else { -0.0 };
     match rounded(x * y, down + by, zero) {
         // What rounds to nothing keeps its sign, which is that of the exact product.
-        small if small == 0.0 => zero,
+        0.0 => zero,
         other => other,
     }
 }
@@ -129,7 +129,7 @@ pub fn divide(a: f64, b: f64) -> f64 {
     let negative = x.sign() == Sign::Minus;
     let infinite = if negative { f64::NEG_INFINITY } else { f64::INFINITY };
     match nearest(&x, &y).unwrap_or(infinite) {
-        small if small == 0.0 => {
+        0.0 => {
             if negative {
                 -0.0
             } else {

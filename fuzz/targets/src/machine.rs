@@ -32,6 +32,7 @@ pub fn run(bytes: &[u8]) {
         start: StartMethod::Forkserver,
         nice: 0,
         memory_limit_bytes: None,
+        job: None,
     };
     let settings = Settings {
         trusting: how & 1 == 0,
@@ -78,6 +79,7 @@ impl Default for Story {
             start: StartMethod::Fork,
             nice: 0,
             memory_limit_bytes: None,
+            job: None,
         };
         let settings = Settings::new(1, profile);
         Self {

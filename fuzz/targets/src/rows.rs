@@ -33,6 +33,7 @@ pub fn run(bytes: &[u8]) {
         start: StartMethod::Forkserver,
         nice: 0,
         memory_limit_bytes: None,
+        job: None,
     };
     let settings = Settings { durable: true, ..Settings::new(2, profile) };
     let mut machine = Machine::restore(Moment(0), settings, saved);

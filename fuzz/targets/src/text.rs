@@ -61,7 +61,7 @@ fn answers(values: Values<'_>) -> Vec<String> {
     match values {
         Values::I64(values) => values.iter().map(ToString::to_string).collect(),
         Values::I128(values) => values.iter().map(ToString::to_string).collect(),
-        Values::Big(values) => values.iter().map(|value| digest(value)).collect(),
+        Values::Big(values) => values.iter().map(digest).collect(),
         Values::Bool(values) => values.iter().map(ToString::to_string).collect(),
         Values::F64(values) => values.iter().map(|value| float(*value)).collect(),
     }

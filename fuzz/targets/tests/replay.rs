@@ -1,6 +1,7 @@
 //! Every input that was kept, and a bounded number of others like them, given to every target: what a fuzzer found once
 //! is found by every run of the tests.
 #![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "a failure shows its input")]
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

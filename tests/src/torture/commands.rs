@@ -21,7 +21,7 @@ pub(super) fn run(world: &World, data: &Data, round: &Round, client: u64, jobs: 
         shared.count(&format!("job: {}", job.kind));
         // A private supervisor has no part in the daemon's weather.
         // Nobody is to blame where no worker lives long enough to begin: that is said, and no answer.
-        let unlucky = finished.stderr.contains("could not start workers: 10 in a row failed");
+        let unlucky = finished.stderr.contains("in a row failed");
         if unlucky {
             shared.count("failed in words, as workers were struck while they started");
         }

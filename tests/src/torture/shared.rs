@@ -91,7 +91,7 @@ impl Shared {
     /// Waits a little for a daemon: a command that finds none ends at once.
     pub(super) fn await_calm(&self) {
         for _ in 0..500 {
-            if self.weather() % 2 == 0 {
+            if self.weather().is_multiple_of(2) {
                 return;
             }
             super::talk::pause(2);
@@ -100,7 +100,7 @@ impl Shared {
 
     /// Whether the daemon was there and unharmed all the time since.
     pub(super) fn was_calm_since(&self, weather: u64) -> bool {
-        weather % 2 == 0 && self.weather() == weather
+        weather.is_multiple_of(2) && self.weather() == weather
     }
 
     /// A client process lives from here on.

@@ -18,7 +18,7 @@ use crate::{World, proc};
 /// Pairs of signals in a burst.
 const BURST: usize = 20;
 
-/// Workers that may die before one must have become ready: with ten that do not, a daemon rightly gives up the jobs.
+/// Workers that may die before one must have begun something: with ten that do not, a daemon rightly gives up the jobs.
 const IN_A_ROW: u32 = 4;
 
 /// Strikes of one round; what is left of its jobs then has the machine to itself.
@@ -99,13 +99,18 @@ pub(super) fn run(world: &World, round: &Round, keeper: &Keeper<'_>, shared: &Ar
     }
 }
 
-/// Waits a little until a worker has become ready that is none of these.
+/// Waits a little until a worker that is none of these has begun something.
 fn breathe(world: &World, fallen: &[u32]) {
-    for _ in 0..200 {
+    for _ in 0..60 {
         let Some(mut talk) = Talk::connect(world) else { return };
         let Ok(reply) = talk.call("io.tally.Workers", &json!({})) else { return };
         let fell = |one: &Value| fallen.iter().any(|pid| one["pid"] == json!(pid));
-        let is_ready = |one: &Value| (one["state"] == "idle" || one["state"] == "busy") && !fell(one);
+        // One that has begun something has shown that workers can be had; with nothing to do none need.
+        let is_ready = |one: &Value| one["state"] == "busy" && !fell(one);
+        let status = talk.call("io.tally.Status", &json!({})).unwrap_or_default();
+        if status["status"]["running"] == json!(0) && status["status"]["queued"] == json!(0) {
+            return;
+        }
         if reply["workers"].as_array().is_none_or(|all| all.iter().any(is_ready)) {
             return;
         }
