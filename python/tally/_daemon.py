@@ -25,6 +25,10 @@ END_S_MAX = 20.0
 _alive: "weakref.WeakSet[Daemon]" = weakref.WeakSet()
 
 
+#: In a forked child: kept, so that nobody complains that they were not waited for.
+_of_parent: List[subprocess.Popen] = []
+
+
 def _forget_in_child() -> None:
     for daemon in list(_alive):
         daemon.forget()
@@ -100,6 +104,7 @@ class Daemon:
         process, self._process, self._directory = self._process, None, None
         if process is not None and process.stdin is not None:
             process.stdin.close()
+            _of_parent.append(process)
 
     def __enter__(self) -> "Daemon":
         return self

@@ -7,7 +7,6 @@ an exception of the same meaning (``TimeoutError``, ``LookupError``, ``ValueErro
 from __future__ import annotations
 
 import threading
-from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Dict, Optional, Type
 
 
@@ -215,18 +214,6 @@ class InternalFailure(TallyError):
     """Something inside went wrong that should not have: a defect of tally."""
 
     code = "internal"
-
-
-class BrokenWorker(BrokenProcessPool):
-    """The worker process of a call has died, or one side could not read what the other had sent.
-
-    Only this call is lost: the others go on, and the executor stays usable.
-    """
-
-    def __init__(self, message: str = "", *, pid: Optional[int] = None) -> None:
-        super().__init__(message)
-        #: The process that died.
-        self.pid = pid
 
 
 def _leaves(kind: Type[TallyError]) -> Dict[str, Type[TallyError]]:

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Tuple
 
-from . import _place, _pool
+from . import _place, _pool, _serve
 from ._crew import Crew
 
 
@@ -113,8 +113,9 @@ class Executor(concurrent.futures.Executor):
                 raise RuntimeError("cannot schedule new futures after interpreter shutdown")
             if pool is None:
                 pool = self._pool = self._begin()
-            future: "Future[Any]" = Future()
-            pool.submit(_pool.Call(future, fn, args, kwargs, retries))
+        # Not under the lock: what a call is made of may be pickled here, and may submit calls of its own.
+        future: "Future[Any]" = Future()
+        pool.submit(_pool.Call(future, fn, args, kwargs, retries))
         return future
 
     def _begin(self) -> _pool.Pool:
@@ -124,7 +125,7 @@ class Executor(concurrent.futures.Executor):
         try:
             pool = _pool.Pool(crew, self._max_workers, self._initialize, self._max_tasks_per_child)
             # The pool does not hold the executor: when nobody else does, it is shut down.
-            pool.executor = weakref.ref(self, lambda _: pool.close(False))  # type: ignore[attr-defined]
+            pool.owner = weakref.ref(self, lambda _: pool.close(False))
             pool.start()
         except BaseException:
             crew.close()
@@ -178,17 +179,13 @@ def _map(plain: Any, fn: Callable[..., Any], iterables: Any, timeout: Optional[f
         raise ValueError("chunksize must be >= 1.")
     if chunksize == 1:
         return plain.map(fn, *iterables, timeout=timeout)
-    chunks = plain.map(functools.partial(_call_chunk, fn), _chunks(zip(*iterables), chunksize), timeout=timeout)
+    chunks = plain.map(functools.partial(_serve.call_chunk, fn), _chunks(zip(*iterables), chunksize), timeout=timeout)
     return _flat(chunks)
 
 
 def _chunks(calls: Iterator[tuple], chunksize: int) -> Iterator[Tuple[tuple, ...]]:
     while chunk := tuple(itertools.islice(calls, chunksize)):
         yield chunk
-
-
-def _call_chunk(fn: Callable[..., Any], chunk: Tuple[tuple, ...]) -> list:
-    return [fn(*arguments) for arguments in chunk]
 
 
 def _flat(chunks: Iterator[list]) -> Iterator[Any]:

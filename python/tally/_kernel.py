@@ -7,7 +7,6 @@ the program with its traceback and status 1, and the daemon blames the range it 
 
 from __future__ import annotations
 
-import inspect
 import json
 import numbers
 import os
@@ -16,6 +15,9 @@ import traceback
 from typing import IO, Any, Callable, Optional
 
 from ._numbers import line_of, text_of
+
+#: Of a function's code: it takes any number of positional arguments.
+VARIADIC = 0x04
 
 _registered: Optional[Callable[..., Any]] = None
 
@@ -78,10 +80,9 @@ def _lines(source: IO[str]):
 
 def _with_what_it_takes(function: Callable[..., Any]) -> Callable[..., Any]:
     """Leaves out what the function does not ask for."""
-    parameters = inspect.signature(function).parameters
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    many = any(one.kind is inspect.Parameter.VAR_POSITIONAL for one in parameters.values())
-    count = 4 if many else sum(one.kind in positional for one in parameters.values())
+    code = getattr(function, "__code__", None)
+    # Anything else that can be called is given the range.
+    count = 2 if code is None else 4 if code.co_flags & VARIADIC else code.co_argcount
 
     def call(start: int, end: int, partition: int = 0, attempt: int = 1) -> Any:
         return function(*(start, end, partition, attempt)[:count])
@@ -91,9 +92,17 @@ def _with_what_it_takes(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _line_of_partial(partial: Any) -> str:
     if isinstance(partial, dict):
-        return "{" + ",".join(f"{json.dumps(str(key))}:{line_of(one)}" for key, one in partial.items()) + "}"
+        return "{" + ",".join(f"{json.dumps(str(key))}:{_member(one)}" for key, one in partial.items()) + "}"
     if isinstance(partial, numbers.Integral):
         return text_of(int(partial))
     if isinstance(partial, numbers.Real):
         return float.__repr__(float(partial))
     raise TypeError(f"a partial is an int, a float or a dict of these, not {type(partial).__name__}: {partial!r}")
+
+
+def _member(value: Any) -> str:
+    """A number in an object; as text where JSON has no word for it. ``None`` is that there is none."""
+    if value is None:
+        return "null"
+    text = line_of(value)
+    return text if text[-1].isdigit() else f'"{text}"'

@@ -37,7 +37,7 @@ class Lock:
     ``with client.lock("db") as grant: ...`` waits for it; ``grant.fence`` is larger than that of every earlier holder,
     for what the lock protects to refuse those who are late. ``shared=True`` is beside other readers; ``take`` is how
     many permits of a semaphore; ``timeout`` bounds how long ``with`` waits (``TimedOut``), 0 does not wait (``Busy``);
-    ``ttl`` is after how many seconds it is taken away.
+    ``ttl`` is after how many seconds it is taken away. What is held is given back when this object goes, too.
     """
 
     def __init__(

@@ -30,7 +30,8 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 from . import _frames
 from ._crew import Crew, how_it_ended
-from ._errors import BrokenWorker, SupervisorGone, TallyError
+from ._broken import BrokenWorker
+from ._errors import SupervisorGone, TallyError
 from ._frames import dumps, loads
 from ._serve import PassedFd
 
@@ -143,6 +144,8 @@ class Pool(threading.Thread):
         self.broken: Optional[str] = None
         self._closing = False
         self._killing = False
+        #: Whoever submits calls; when that is collected, the pool is shut down.
+        self.owner: Optional[weakref.ref] = None
         _pools.add(self)
 
     # For the executor, in any thread
@@ -150,6 +153,10 @@ class Pool(threading.Thread):
     def submit(self, call: Call) -> None:
         """Takes a call in. It is sent at once if a worker is idle."""
         with self.lock:
+            if self.broken is not None:
+                raise BrokenProcessPool(self.broken)
+            if self._closing:
+                raise RuntimeError("cannot schedule new futures after shutdown")
             if self._idle and not self.pending:
                 worker = self._idle.pop()
                 worker.call = call
@@ -345,14 +352,16 @@ class Pool(threading.Thread):
 
     def _ended(self, number: int, view: Any) -> None:
         """The daemon says how a process has ended."""
+        worker = self.workers.get(number) or self._leaving.get(number)
+        if worker is None:
+            return
+        # What it said last counts: it may have answered and died then.
+        if worker.connection is not None:
+            self._read(worker, to_the_end=True)
+        self._hang_up(worker)
         with self.lock:
-            worker = self.workers.pop(number, None) or self._leaving.pop(number, None)
-            if worker is None:
-                return
-            # What it said last counts: it may have answered and died then.
-            if worker.connection is not None:
-                self._read(worker, to_the_end=True)
-            self._hang_up(worker)
+            self.workers.pop(number, None)
+            self._leaving.pop(number, None)
             if worker in self._idle:
                 self._idle.remove(worker)
             was_ready, call = worker.ready, worker.call

@@ -12,10 +12,9 @@ import socket
 import struct
 import sys
 import traceback
-from typing import Any, List, Optional
+from typing import Any, Callable, List, Tuple
 
 # As few as can be: every worker of every executor waits for these.
-from concurrent.futures.process import _ExceptionWithTraceback
 from multiprocessing import process, resource_tracker, spawn
 
 from . import _frames
@@ -68,6 +67,11 @@ def main(address: str, number: str) -> None:
     # The partial of the job that this process is.
     os.write(answer, b"0\n")
     # The connection stays open until the process has ended: what runs at its end has run before the executor hears of it.
+
+
+def call_chunk(function: Callable[..., Any], chunk: Tuple[tuple, ...]) -> list:
+    """Several calls of ``map`` as one."""
+    return [function(*arguments) for arguments in chunk]
 
 
 class _Worker:
@@ -136,6 +140,8 @@ class _Worker:
         send(self._connection, RESULT, data)
 
     def _raised(self, error: BaseException) -> None:
+        from concurrent.futures.process import _ExceptionWithTraceback
+
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         try:
             data = dumps((text, dumps(_ExceptionWithTraceback(error, error.__traceback__))))

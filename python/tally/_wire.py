@@ -63,6 +63,11 @@ class Connection:
         if connected is not None:
             connected.close()
 
+    def __del__(self) -> None:
+        # Of a thread that has ended, or of something that nobody has any more.
+        if getattr(self, "_socket", None) is not None:
+            self.close()
+
     def call(
         self, method: str, parameters: Optional[Dict[str, Any]] = None, fds: Sequence[int] = ()
     ) -> Dict[str, Any]:
