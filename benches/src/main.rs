@@ -10,9 +10,12 @@ mod add;
 mod aside;
 mod batch;
 mod csv;
+mod decisions;
 mod expr;
+mod float_folds;
 mod float_sum;
 mod floor;
+mod folds;
 mod idle;
 mod kill;
 mod locks;
@@ -44,6 +47,9 @@ const ALL: &[Bench] = &[
     ("csv", csv::columns),
     ("aside", aside::pings),
     ("objects", objects::shared_things),
+    ("decisions", decisions::decisions),
+    ("ranges", folds::ranges),
+    ("float-folds", float_folds::columns),
 ];
 
 fn main() -> ExitCode {

@@ -5,6 +5,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod help;
+pub(crate) mod kernel;
 pub(crate) mod locks;
 mod marks;
 pub(crate) mod objects;
@@ -372,6 +373,8 @@ pub(crate) struct ReductionOptions {
     /// Progress: auto, always, never, json
     #[arg(long, value_name = "WHEN", hide_short_help = true, value_parser = values::progress)]
     pub(crate) progress: Option<ProgressWhen>,
+    #[command(flatten)]
+    pub(crate) kernel: kernel::KernelArgs,
 }
 
 /// `tally config`

@@ -300,7 +300,7 @@ fn plan(
     check_company(&options, &socket)?;
     let place = place_of(&options, socket.reach)?;
     let progress = options.progress.unwrap_or_default();
-    let request = request(reductions, sources, options, opened.as_ref(), verbose);
+    let request = request(reductions, sources, options, opened.as_ref(), verbose)?;
     let (inputs, facts) = opened.map(|opened| (opened.inputs, opened.facts)).unwrap_or_default();
     Ok(Verb::Reduce(Box::new(Plan { spec: request.check_with(0, facts)?, place, progress, names, inputs })))
 }
@@ -320,8 +320,8 @@ fn request(
     options: ReductionOptions,
     opened: Option<&inputs::Opened>,
     breakdown: bool,
-) -> JobRequest {
-    JobRequest {
+) -> Result<JobRequest, Failure> {
+    Ok(JobRequest {
         reductions: reductions.iter().map(|one| one.name().to_owned()).collect(),
         sources: opened.map_or(sources, |opened| opened.names.clone()),
         of: options.of,
@@ -347,7 +347,8 @@ fn request(
         start: options.start,
         detach: options.detach,
         breakdown,
-    }
+        command: kernel::command(options.kernel)?,
+    })
 }
 
 fn place_of(options: &ReductionOptions, reach: Reach) -> Result<Place, Failure> {
@@ -364,6 +365,9 @@ fn place_of(options: &ReductionOptions, reach: Reach) -> Result<Place, Failure> 
             return Err(bad(format!(
                 "could not detach the job: --mode {name} computes in this very process"
             )));
+        }
+        if options.kernel.command.is_some() {
+            return Err(bad(format!("could not run a command: --mode {name} has no worker processes")));
         }
         if options.memory_limit.is_some() {
             return Err(bad(format!("could not limit the memory: --mode {name} has no worker processes")));
@@ -423,6 +427,7 @@ fn bad(message: impl Into<String>) -> Failure {
 }
 
 pub(crate) mod batch;
+mod kernel;
 mod locks;
 pub(crate) mod objects;
 mod studies;

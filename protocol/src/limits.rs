@@ -132,3 +132,19 @@ pub const QUEUE_ITEMS_MAX: u64 = 1_000_000;
 pub const DELIVERIES_MAX: u32 = 1_000;
 /// Parties of a barrier; each is a connection.
 pub const PARTIES_MAX: u32 = 1_024;
+/// Bytes of the words of a command; the system takes no longer one.
+pub const COMMAND_BYTES_MAX: usize = 128 << 10;
+/// Bytes of the environment that a command comes with.
+pub const ENVIRONMENT_BYTES_MAX: usize = 256 << 10;
+/// Bytes of a path in a request.
+pub const PATH_BYTES_MAX: usize = 4 << 10;
+/// Bytes of a line that a kernel answers.
+pub const KERNEL_LINE_BYTES_MAX: usize = 1 << 20;
+/// Files that a kernel may be allowed to have open.
+pub const KERNEL_FILES_MAX: u64 = 1 << 20;
+/// Processes that a kernel may be allowed to have.
+pub const KERNEL_PROCESSES_MAX: u64 = 1 << 20;
+/// Processors that can be named.
+pub const CPUS_MAX: usize = 1_024;
+/// Partitions for each worker where every partition is a process and their number was left open.
+pub const PROCESSES_PER_WORKER: u64 = 4;

@@ -11,6 +11,7 @@ mod local;
 mod maps;
 mod run;
 mod setup;
+mod warden;
 mod windows;
 
 pub use local::{OpenFiles, Share, fold_here};

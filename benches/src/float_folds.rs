@@ -1,22 +1,14 @@
-//! How fast exact sums of floats are on this machine: `cargo run --release -p tally-reduce --example floats`.
-//!
-//! Ratios to reading the same words, measured in turn; nothing checks the figures.
-#![forbid(unsafe_code)]
-#![expect(clippy::print_stdout, reason = "printing the figures is all this program does")]
+//! Exact sums of columns in memory as ratios to reading the same words, or to the loop that wraps.
 #![expect(
     clippy::cast_possible_truncation,
     reason = "random numbers of every width are cut from random words"
 )]
 
 use std::hint::black_box;
-use std::time::Instant;
 
 use tally_reduce::{FloatSum, Indices, NanPolicy, Partial, Reduction};
 
-#[expect(clippy::disallowed_methods, reason = "a measurement needs the clock")]
-fn now() -> Instant {
-    Instant::now()
-}
+use crate::measure::{median, seconds};
 
 /// Pseudo-random words (splitmix64).
 struct Words(u64);
@@ -67,18 +59,10 @@ fn medians(elements: usize, works: &[&dyn Fn()]) -> Vec<f64> {
     let mut times = vec![Vec::new(); works.len()];
     for _ in 0..7 {
         for (work, times) in works.iter().zip(&mut times) {
-            let start = now();
-            work();
-            times.push(start.elapsed().as_secs_f64() * 1e9 / elements as f64);
+            times.push(seconds(work) * 1e9 / elements as f64);
         }
     }
-    times
-        .into_iter()
-        .map(|mut times| {
-            times.sort_by(f64::total_cmp);
-            times[times.len() / 2]
-        })
-        .collect()
+    times.iter_mut().map(|times| median(times)).collect()
 }
 
 fn compare(what: &str, values: &[f64]) {
@@ -105,7 +89,8 @@ fn compare(what: &str, values: &[f64]) {
     );
 }
 
-fn main() {
+/// Floats of narrow and wide exponents, several reductions in one pass, integers of every width.
+pub(crate) fn columns(_binary: &str) {
     let mut words = Words(1);
     let mut column = |value: &mut dyn FnMut(&mut Words) -> f64| -> Vec<f64> {
         (0..50_000_000).map(|_| value(&mut words)).collect()

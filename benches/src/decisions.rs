@@ -1,11 +1,6 @@
 //! Partitions a second through the machine alone: leases out, words in, no processes and no system in between.
-//!
-//! `cargo run --release -p tally-machine --example throughput [PARTITIONS [WORKERS [JOBS]]]`
-#![forbid(unsafe_code)]
-#![expect(clippy::print_stdout, reason = "an example prints what it has measured")]
 
 use std::collections::VecDeque;
-use std::time::Instant;
 
 use tally_machine::action::Profile;
 use tally_machine::{Action, Event, Machine, Moment, Settings};
@@ -14,6 +9,8 @@ use tally_protocol::job::{JobRequest, StartMethod, Transport};
 use tally_protocol::work::{FromWorker, LeaseId, ToWorker};
 use tally_protocol::{ClientId, WorkerId};
 use tally_reduce::{Integer, Partial, Reduction};
+
+use crate::measure::seconds;
 
 /// A world in which every partition takes a microsecond.
 struct World {
@@ -29,32 +26,30 @@ struct World {
     messages: u64,
 }
 
-fn main() {
-    let mut numbers = std::env::args().skip(1).map(|text| text.parse().unwrap_or(0));
-    let partitions = numbers.next().unwrap_or(1_000_000);
-    let workers = u16::try_from(numbers.next().unwrap_or(2)).unwrap_or(2);
-    let jobs = numbers.next().unwrap_or(0);
+/// A million partitions, by two workers and by many, alone and beside other jobs.
+pub(crate) fn decisions(_binary: &str) {
+    for (workers, jobs) in [(2, 0), (64, 0), (2, 1_000)] {
+        measure(1_000_000, workers, jobs);
+    }
+}
+
+fn measure(partitions: u64, workers: u16, jobs: u64) {
     let mut world = World::new(workers);
     for client in 0..jobs {
         world.submit(100 + client, "0..1000000", Some(-1), 1_000_000);
     }
     world.measured = jobs + 1;
     world.states = (0..partitions).map(folded).collect();
-    let began = now();
-    world.submit(1, &format!("0..{partitions}"), None, partitions);
-    world.run();
-    let took = began.elapsed();
+    let took = seconds(|| {
+        world.submit(1, &format!("0..{partitions}"), None, partitions);
+        world.run();
+    });
     let sum = world.done.unwrap_or_default();
-    let rate = partitions as f64 / took.as_secs_f64();
+    let rate = partitions as f64 / took;
     println!(
-        "{partitions} partitions, {workers} workers, {jobs} other jobs: {took:.3?}, {rate:.0} a second, {} messages, sum {sum}",
+        "{partitions} partitions, {workers} workers, {jobs} other jobs: {took:.3} s, {rate:.0} a second, {} messages, sum {sum}",
         world.messages
     );
-}
-
-#[expect(clippy::disallowed_methods, reason = "a measurement needs a clock; the machine is given its own")]
-fn now() -> Instant {
-    Instant::now()
 }
 
 fn folded(position: u64) -> Vec<u8> {
@@ -70,6 +65,7 @@ impl World {
             start: StartMethod::Forkserver,
             nice: 0,
             memory_limit_bytes: None,
+            job: None,
         };
         Self {
             machine: Machine::new(Moment(0), Settings { trusting: true, ..Settings::new(workers, profile) }),

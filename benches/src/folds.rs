@@ -1,24 +1,15 @@
-//! How fast the folds are on this machine: `cargo run --release -p tally-reduce --example speed`.
-//!
-//! Prints the best of a few runs; nothing checks the figures.
-#![forbid(unsafe_code)]
-#![expect(clippy::print_stdout, reason = "printing the figures is all this program does")]
-
-use std::time::{Duration, Instant};
+//! How long an element of a range takes, and the parts of a long product: the best of a few runs.
 
 use tally_reduce::{Answer, Integer, Partial, Reduction};
 
-#[expect(clippy::disallowed_methods, reason = "a measurement needs the clock")]
-fn now() -> Instant {
-    Instant::now()
-}
+use crate::measure::seconds;
 
-/// The shortest time of `runs` calls, and what the last one gave.
-fn best<T>(runs: u32, mut work: impl FnMut() -> T) -> (Duration, T) {
+/// The shortest time of `runs` calls in seconds, and what the last one gave.
+fn best<T>(runs: u32, mut work: impl FnMut() -> T) -> (f64, T) {
     let mut measure = || {
-        let start = now();
-        let result = work();
-        (start.elapsed(), result)
+        let mut result = None;
+        let time = seconds(|| result = Some(work()));
+        (time, result.expect("the work was done"))
     };
     let (mut least, mut result) = measure();
     for _ in 1..runs {
@@ -39,7 +30,7 @@ fn fold(reductions: &[Reduction], first: &Integer, step: i64, count: u64) -> Par
 fn element(what: &str, reductions: &[Reduction], first: Integer, count: u64) {
     let (time, partial) = best(7, || fold(reductions, &first, 1, count));
     assert_eq!(partial.elements(), count);
-    let ns = time.as_secs_f64() * 1e9 / count as f64;
+    let ns = time * 1e9 / count as f64;
     println!("{what:<44}{ns:>8.3} ns an element");
 }
 
@@ -52,13 +43,14 @@ fn factorial(n: u64) {
     let (decode, back) = best(3, || Partial::from_bytes(&bytes));
     assert_eq!(back.as_ref(), Ok(&partial));
     println!(
-        "{n}! : fold {time:.2?}, multiply out {out:.2?}, {} digits in {show:.2?}, {} bytes in {encode:.2?}, read in {decode:.2?}",
+        "{n}! : fold {time:.3} s, multiply out {out:.3} s, {} digits in {show:.3} s, {} bytes in {encode:.3} s, read in {decode:.3} s",
         text.len(),
         bytes.len()
     );
 }
 
-fn main() {
+/// Ranges of small and large numbers, and two factorials.
+pub(crate) fn ranges(_binary: &str) {
     use Reduction::{Count, Max, Mean, Min, Stddev, Sum, Variance};
     let zero = || Integer::ZERO;
     element("count 0..1e8", &[Count], zero(), 100_000_000);
