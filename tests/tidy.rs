@@ -156,6 +156,7 @@ fn every_document_that_is_named_is_there() {
         "docs/objects.md",
         "docs/operations.md",
         "docs/protocol.md",
+        "docs/python.md",
         "docs/security.md",
         "docs/testing.md",
     ] {

@@ -151,7 +151,9 @@ def how_it_ended(view: Union[Dict[str, Any], TallyError]) -> str:
     failure = view.get("error")
     if failure is None:
         return f"the process ended by itself ({view['state']})"
-    text = failure["message"]
+    # What happened to it, rather than what that means for a range of numbers.
+    incidents = view.get("incidents")
+    text = incidents[-1]["what"] if incidents else failure["message"]
     if failure.get("stderr"):
         text += "\n  standard error: " + failure["stderr"].rstrip().replace("\n", "\n  ")
     return text

@@ -574,6 +574,8 @@ class Pool(threading.Thread):
         self.crew.close()
         with self.lock:
             self._closing = True
+            # Nobody is to hear any more that it was collected, least of all an interpreter that ends.
+            self.owner = None
             for connection, _ in self._strangers.values():
                 connection.close()
             self._listener.close()

@@ -67,6 +67,7 @@ def main(address: str, number: str) -> None:
     # The partial of the job that this process is.
     os.write(answer, b"0\n")
     # The connection stays open until the process has ended: what runs at its end has run before the executor hears of it.
+    connection.detach()
 
 
 def call_chunk(function: Callable[..., Any], chunk: Tuple[tuple, ...]) -> list:

@@ -1,6 +1,6 @@
 """CPython's own tests of executors, with ``tally.Executor`` in the place of ``ProcessPoolExecutor``.
 
-They are looked for in the running interpreter, where Debian's libpython3-testsuite puts them, and in the directory that
+They are looked for in the running interpreter, where Debian's libpython3.11-testsuite puts them, and in the directory that
 TALLY_CPYTHON_TESTS names. Exit status: 0 passed, 1 failed, 77 there are none.
 
 Each class of tests runs in a process of its own, several at once: most of them sleep. What is expected to fail must fail.
@@ -125,7 +125,8 @@ def run_inside(names):
 def main(names):
     tests, support = directory_of_tests(), supported()
     if tests is None or support is None:
-        print(f"skipped: {sys.version.split()[0]} has no test_concurrent_futures; Debian has it in libpython3-testsuite")
+        version = sys.version.split()[0]
+        print(f"skipped: Python {version} has no test_concurrent_futures; Debian has it in libpython3.11-testsuite")
         return NO_TESTS
     with tempfile.TemporaryDirectory(prefix="tally-cpython-") as site:
         make_site(site, tests, support)

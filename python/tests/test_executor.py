@@ -20,9 +20,8 @@ import calls
 from support import HERE, WithDaemon, is_alive, tally, until
 
 
-def script(text, **environment):
+def started(directory, text, environment):
     """A program in a file of its own, started with its output at hand."""
-    directory = tempfile.mkdtemp(prefix="tally-script-")
     path = os.path.join(directory, "program.py")
     with open(path, "w") as out:
         out.write(textwrap.dedent(text))
@@ -48,6 +47,9 @@ class Shared(WithDaemon):
         executor = tally.Executor(workers, socket=self.daemon.socket, **options)
         self.addCleanup(executor.shutdown)
         return executor
+
+    def script(self, text, **environment):
+        return started(self.directory.name, text, {"TALLY_SOCKET": self.daemon.socket, **environment})
 
     def path(self, name="file"):
         return os.path.join(self.directory.name, name)
@@ -132,9 +134,9 @@ class Deaths(Shared):
         until(lambda: not any(map(is_alive, children)), "the end of the children")
 
     def test_processes_end_with_an_executor_that_is_killed(self):
-        process = script(
+        process = self.script(
             """
-            import calls, os, sys, tally
+            import calls, sys, tally
             if __name__ == "__main__":
                 executor = tally.Executor(2)
                 idle = executor.submit(calls.pid).result()
@@ -144,7 +146,6 @@ class Deaths(Shared):
                 print(idle, child, *[one.pid for one in executor._processes.values()], flush=True)
                 sys.stdin.read()
             """,
-            TALLY_SOCKET=self.daemon.socket,
         )
         pids = process.stdout.readline().split()
         self.assertTrue(len(pids) == 4 and all(map(is_alive, pids)), process.stderr.read() if not pids else pids)
@@ -157,21 +158,20 @@ class Like(Shared):
     """As ``ProcessPoolExecutor``, where its tests do not look."""
 
     def test_what_workers_print_goes_where_ours_goes(self):
-        process = script(
+        process = self.script(
             """
             import calls, tally
             if __name__ == "__main__":
                 with tally.Executor(1) as executor:
                     executor.submit(calls.print_and_write, "hello").result()
             """,
-            TALLY_SOCKET=self.daemon.socket,
         )
         out, err = process.communicate()
         self.assertEqual(sorted(out.split("\n")), ["", "hello", "hello by descriptor"])
         self.assertEqual(err, "hello to stderr\n")
 
     def test_functions_of_the_main_script(self):
-        process = script(
+        process = self.script(
             """
             import tally
             def triple(x):
@@ -180,22 +180,18 @@ class Like(Shared):
                 with tally.Executor(2) as executor:
                     print(list(executor.map(triple, range(4))), executor.submit(triple, "a").result())
             """,
-            TALLY_SOCKET=self.daemon.socket,
         )
         self.assertEqual(process.communicate(), ("[0, 3, 6, 9] aaa\n", ""))
 
     def test_a_main_script_without_guard_is_told_so(self):
-        process = script(
-            "import tally\nwith tally.Executor(1) as executor:\n    executor.submit(print, 1).result()\n",
-            TALLY_SOCKET=self.daemon.socket,
-        )
+        process = self.script("import tally\nwith tally.Executor(1) as executor:\n    executor.submit(print, 1).result()\n")
         _, err = process.communicate()
         self.assertEqual(process.returncode, 1)
         self.assertIn("if __name__ == '__main__':", err)
         self.assertIn("BrokenProcessPool: a worker could not begin, it could not be prepared", err)
 
     def test_shutdown_without_waiting_does_not_hang_at_exit(self):
-        process = script(
+        process = self.script(
             """
             import calls, tally
             if __name__ == "__main__":
@@ -203,23 +199,23 @@ class Like(Shared):
                 executor.submit(calls.print_and_write, "apple")
                 executor.shutdown(wait=False)
             """,
-            TALLY_SOCKET=self.daemon.socket,
         )
         out, _ = process.communicate()
         self.assertIn("apple", out)
         self.assertEqual(process.returncode, 0)
 
     def test_a_private_daemon_where_there_is_none(self):
-        process = script(
+        process = self.script(
             """
-            import os, calls, tally
+            import calls, tally
+            from tally import _place
+            # There may be one on this machine.
+            _place.search = lambda socket=None: (None, False)
             if __name__ == "__main__":
                 with tally.Executor(2) as executor:
                     print(executor.submit(calls.square, 7).result(), executor._pool.crew._daemon.pid)
             """,
-            XDG_RUNTIME_DIR=self.directory.name,
             TALLY_SOCKET="",
-            TALLY_TEST_NO_DAEMON="1",
         )
         out, err = process.communicate()
         self.assertEqual(err, "")
@@ -347,7 +343,7 @@ class Like(Shared):
             thread.start()
         for thread in threads:
             thread.join()
-        self.assertEqual([answers.get() for _ in range(600)], [True] * 600)
+        self.assertEqual([answers.get(timeout=60) for _ in range(600)], [True] * 600)
 
     def test_callbacks_may_submit_and_shut_down(self):
         executor = self.executor(1)
