@@ -2,9 +2,9 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "a test says what it does, and what it skips")]
 
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
-use tally_tests::{Finished, Running, World};
+use tally_tests::World;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 
@@ -24,25 +24,32 @@ fn has_python() -> bool {
 }
 
 /// Runs Python in a world of its own, and looks for what it leaves behind.
-fn python(arguments: &str) -> Finished {
+fn python(arguments: &str) -> Output {
     let world = World::new(BINARY);
     // Compiled once for all the processes of all tests, and not beside the sources.
     let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/pycache");
     let python = concat!(env!("CARGO_MANIFEST_DIR"), "/python");
     let text = format!(
-        "export TALLY_BINARY=\"$TALLY\" PYTHONPYCACHEPREFIX='{cache}'; exec python3 -W error::ResourceWarning {arguments}"
+        "export TALLY_BINARY=\"$TALLY\" PYTHONPYCACHEPREFIX='{cache}'; exec timeout 500 python3 -W error::ResourceWarning {arguments}"
     );
-    let finished = Running::start(world.script(&text.replace("{python}", python))).finish();
+    // Longer than any other test may take: this is many of them, and some of CPython's sleep.
+    let output = world.script(&text.replace("{python}", python)).output().expect("bash can be started");
     world.finish();
-    finished
+    output
+}
+
+/// All that it said.
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 #[test]
 fn the_tests_of_the_package_pass() {
     if has_python() {
         for module in ["numbers", "client", "shared", "kernel", "executor", "docs"] {
-            let said = python(&format!("{{python}}/tests/test_{module}.py"));
-            assert!(said.code() == 0 && said.stderr.contains("\nOK"), "{module}: {}{}", said.stdout, said.stderr);
+            let output = python(&format!("{{python}}/tests/test_{module}.py"));
+            let said = said(&output);
+            assert!(output.status.success() && said.contains("\nOK"), "{module}: {said}");
         }
     }
 }
@@ -52,12 +59,12 @@ fn cpythons_own_tests_pass_with_the_executor() {
     if !has_python() {
         return;
     }
-    let said = python("{python}/tests/run_cpython.py");
-    if said.code() == NO_TESTS {
-        println!("{}", said.stdout);
+    let output = python("{python}/tests/run_cpython.py");
+    let said = said(&output);
+    if output.status.code() == Some(NO_TESTS) {
+        println!("{said}");
     } else {
-        assert_eq!(said.code(), 0, "{}{}", said.stdout, said.stderr);
-        assert!(said.stdout.contains("7 classes, failed: none"), "{}", said.stdout);
+        assert!(output.status.success() && said.contains("7 classes, failed: none"), "{said}");
     }
 }
 

@@ -52,8 +52,10 @@ MEASURES = {
 
 
 def main(workers, rounds):
-    print(f"{workers} workers, {rounds} rounds, Python {sys.version.split()[0]}, {os.cpu_count()} processors, "
-          f"load {os.getloadavg()[0]:.0f}")
+    print(
+        f"{workers} workers, {rounds} rounds, Python {sys.version.split()[0]}, {os.cpu_count()} processors, "
+        f"load {os.getloadavg()[0]:.0f}"
+    )
     print("| | tally: us a call | ProcessPoolExecutor: us a call | ratio, least and greatest |")
     print("|---|---|---|---|")
     with tally.Executor(workers) as ours, ProcessPoolExecutor(workers) as theirs:
@@ -67,8 +69,11 @@ def main(workers, rounds):
                     measure(executor)
                     took[executor].append((time.perf_counter() - start) / calls * 1e6)
             ratios = [one / other for one, other in zip(took[ours], took[theirs])]
-            print(f"| {name} | {statistics.median(took[ours]):.1f} | {statistics.median(took[theirs]):.1f} | "
-                  f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) |", flush=True)
+            print(
+                f"| {name} | {statistics.median(took[ours]):.1f} | {statistics.median(took[theirs]):.1f} | "
+                f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -12,49 +12,118 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from ._broken import BrokenWorker as BrokenWorker
-    from ._client import Client as Client, connect as connect
+    from ._client import Client as Client
+    from ._client import connect as connect
     from ._daemon import Daemon as Daemon
     from ._errors import (
         BadUsage as BadUsage,
+    )
+    from ._errors import (
         BarrierBroken as BarrierBroken,
+    )
+    from ._errors import (
         Busy as Busy,
+    )
+    from ._errors import (
         Cancelled as Cancelled,
+    )
+    from ._errors import (
         Closed as Closed,
+    )
+    from ._errors import (
         Conflict as Conflict,
+    )
+    from ._errors import (
         Deadlock as Deadlock,
+    )
+    from ._errors import (
         InternalFailure as InternalFailure,
+    )
+    from ._errors import (
         JobFailed as JobFailed,
+    )
+    from ._errors import (
         KernelFailed as KernelFailed,
+    )
+    from ._errors import (
         NoAnswer as NoAnswer,
+    )
+    from ._errors import (
         NoDaemon as NoDaemon,
+    )
+    from ._errors import (
         NoSuchJob as NoSuchJob,
+    )
+    from ._errors import (
         NoSuchObject as NoSuchObject,
+    )
+    from ._errors import (
         NotEnded as NotEnded,
+    )
+    from ._errors import (
         NotPermitted as NotPermitted,
+    )
+    from ._errors import (
         NoWorkers as NoWorkers,
+    )
+    from ._errors import (
         Stopping as Stopping,
+    )
+    from ._errors import (
         StoreFailed as StoreFailed,
+    )
+    from ._errors import (
         SupervisorGone as SupervisorGone,
+    )
+    from ._errors import (
         SystemFailure as SystemFailure,
+    )
+    from ._errors import (
         TallyError as TallyError,
+    )
+    from ._errors import (
         TimedOut as TimedOut,
+    )
+    from ._errors import (
         TooMany as TooMany,
+    )
+    from ._errors import (
         VersionMismatch as VersionMismatch,
+    )
+    from ._errors import (
         WorkerKilled as WorkerKilled,
+    )
+    from ._errors import (
         WrongState as WrongState,
     )
     from ._executor import Executor as Executor
-    from ._job import Job as Job, Progress as Progress
-    from ._kernel import kernel as kernel, main as main
+    from ._job import Job as Job
+    from ._job import Progress as Progress
+    from ._kernel import kernel as kernel
+    from ._kernel import main as main
     from ._locks import Lock as Lock
     from ._objects import (
         Barrier as Barrier,
+    )
+    from ._objects import (
         Dict as Dict,
+    )
+    from ._objects import (
         Event as Event,
+    )
+    from ._objects import (
         Item as Item,
+    )
+    from ._objects import (
         List as List,
+    )
+    from ._objects import (
         Queue as Queue,
+    )
+    from ._objects import (
         Stats as Stats,
+    )
+    from ._objects import (
         Value as Value,
     )
 

@@ -115,9 +115,7 @@ class Client:
         """
         return self._attached(_names(reductions), sources, options, single=False)
 
-    def submit(
-        self, reductions: Union[str, Sequence[str]], *sources: Any, detach: bool = False, **options: Any
-    ) -> Job:
+    def submit(self, reductions: Union[str, Sequence[str]], *sources: Any, detach: bool = False, **options: Any) -> Job:
         """A job that is not waited for. It ends with this client, unless it is detached: then it survives the daemon, too.
 
         With one reduction its result is a number, with several a dict; options as of ``reduce``.
@@ -263,9 +261,7 @@ class Client:
         finally:
             connection.close()
 
-    def _attached(
-        self, reductions: List[str], sources: Iterable[Any], options: Dict[str, Any], single: bool
-    ) -> Answer:
+    def _attached(self, reductions: List[str], sources: Iterable[Any], options: Dict[str, Any], single: bool) -> Answer:
         request = _request(reductions, options)
         with Sources(sources, request) as opened:
             view = self._call("Submit", {"request": request}, fds=opened.fds)["job"]

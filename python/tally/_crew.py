@@ -48,15 +48,6 @@ class Crew:
     def fileno(self) -> int:
         return self._connection.fileno()
 
-    @property
-    def is_private(self) -> bool:
-        """Whether the daemon is there for this executor alone."""
-        return self._daemon is not None
-
-    def __len__(self) -> int:
-        """Processes that have not ended, as far as is known."""
-        return len(self._jobs) + sum(number is not None for number in self._asked)
-
     def start(self, number: int, address: str, secret: str) -> None:
         """Has a process started that will connect to ``address`` as ``number``."""
         package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

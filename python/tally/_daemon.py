@@ -146,4 +146,3 @@ class Daemon:
             else:
                 waited += 0.05
         return False
-

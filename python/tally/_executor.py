@@ -15,7 +15,9 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Tuple
 
 from . import _place, _pool, _serve
+from ._calls import Call
 from ._crew import Crew
+from ._worker import Worker
 
 
 class Executor(concurrent.futures.Executor):
@@ -115,7 +117,7 @@ class Executor(concurrent.futures.Executor):
                 pool = self._pool = self._begin()
         # Not under the lock: what a call is made of may be pickled here, and may submit calls of its own.
         future: "Future[Any]" = Future()
-        pool.submit(_pool.Call(future, fn, args, kwargs, retries))
+        pool.submit(Call(future, fn, args, kwargs, retries))
         return future
 
     def _begin(self) -> _pool.Pool:
@@ -135,7 +137,7 @@ class Executor(concurrent.futures.Executor):
     # What looks into ProcessPoolExecutor finds here, too.
 
     @property
-    def _processes(self) -> Dict[int, _pool.Worker]:
+    def _processes(self) -> Dict[int, Worker]:
         return self._pool.workers if self._pool is not None else {}
 
     @property

@@ -35,7 +35,7 @@ Bytes = Union[bytes, bytearray, memoryview]
 class _Pickler(pickle.Pickler):
     """What ``multiprocessing`` can pass between processes (connections, sockets), at the speed of plain pickling."""
 
-    dispatch_table = ChainMap(ForkingPickler._extra_reducers, copyreg.dispatch_table)  # type: ignore[attr-defined]
+    dispatch_table = ChainMap(ForkingPickler._extra_reducers, copyreg.dispatch_table)  # type: ignore
 
 
 def dumps(value: Any) -> bytes:
@@ -57,7 +57,9 @@ class Splitter:
         self._large: Optional[bytearray] = None
         self._filled = 0
 
-    def receive(self, connection: socket.socket, bytes_max: Optional[int] = None) -> Optional[List[Tuple[bytes, Bytes]]]:
+    def receive(
+        self, connection: socket.socket, bytes_max: Optional[int] = None
+    ) -> Optional[List[Tuple[bytes, Bytes]]]:
         """Reads once, and gives the frames that are whole now. ``None`` at the end of the stream."""
         if self._large is not None:
             count = connection.recv_into(memoryview(self._large)[self._filled :])

@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import queue
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any, Dict as DictOf, Iterable, Iterator, List as ListOf, Optional, Union
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, Optional, Union
+from typing import Dict as DictOf
+from typing import List as ListOf
 
 from . import _numbers
 from ._errors import BarrierBroken, Conflict, NoSuchObject, TimedOut
@@ -181,9 +183,7 @@ class Dict(Hosted, MutableMapping):
     def pop(self, key: str, default: Any = _MISSING) -> Any:
         """Removes a key and returns its value, as a whole."""
         try:
-            got, _ = self._client.transact(
-                self.operation("get", key=_key(key)), self.operation("del", key=_key(key))
-            )
+            got, _ = self._client.transact(self.operation("get", key=_key(key)), self.operation("del", key=_key(key)))
         except NoSuchObject:
             if default is self._MISSING:
                 raise KeyError(key) from None

@@ -23,87 +23,22 @@ import struct
 import threading
 import traceback
 import weakref
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool, _RemoteTraceback
-from multiprocessing import context, reduction, resource_tracker, spawn
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 from . import _frames
-from ._crew import Crew, how_it_ended
 from ._broken import BrokenWorker
+from ._calls import Call, answer, remote
+from ._crew import Crew, how_it_ended
 from ._errors import SupervisorGone, TallyError
-from ._frames import dumps, loads
-from ._serve import PassedFd
+from ._frames import dumps
+from ._worker import Worker, after, listener, peer, setup
 
 #: Processes that end before they are ready, one after the other, until that is taken for the rule.
-STARTS_IN_VAIN_MAX = 3
+STARTS_IN_VAIN_MAX = 10
 #: Connections that have not said who they are.
 STRANGERS_MAX = 64
-
-
-class Call:
-    """A call, until it is answered."""
-
-    __slots__ = ("future", "function", "arguments", "keywords", "retries", "begun")
-
-    def __init__(self, future: Future, function: Callable, arguments: tuple, keywords: dict, retries: int) -> None:
-        self.future = future
-        self.function = function
-        self.arguments = arguments
-        self.keywords = keywords
-        #: Deaths of its worker that it may have before it is given up.
-        self.retries = retries
-        #: Its future says that it runs.
-        self.begun = False
-
-
-class Worker:
-    """A process, from when it was asked for until it is known to have ended. It can be used as one of multiprocessing's."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.connection: Optional[socket.socket] = None
-        self.splitter = _frames.Splitter()
-        self.ready = False
-        self.call: Optional[Call] = None
-        #: The call was sent: if the process dies now, it dies of it.
-        self.sent = False
-        #: Why it could not begin, in its own words.
-        self.reason: Optional[str] = None
-        self.calls = 0
-        self.unsent: List[memoryview] = []
-        self.tracked = False
-        self.leaving = False
-        self._pid: Optional[int] = None
-        self.known = threading.Event()
-        self.gone = threading.Event()
-
-    @property
-    def pid(self) -> Optional[int]:
-        """Its process; waits until that has started."""
-        self.known.wait()
-        return self._pid
-
-    def is_alive(self) -> bool:
-        """Whether it is not known to have ended."""
-        return not self.gone.is_set()
-
-    def join(self, timeout: Optional[float] = None) -> None:
-        """Waits until it has ended."""
-        self.gone.wait(timeout)
-
-    def terminate(self) -> None:
-        """Sends it SIGTERM."""
-        self._signal(15)
-
-    def kill(self) -> None:
-        """Sends it SIGKILL."""
-        self._signal(9)
-
-    def _signal(self, signal: int) -> None:
-        pid = self.pid
-        if pid is not None and self.is_alive():
-            os.kill(pid, signal)
 
 
 class Pool(threading.Thread):
@@ -122,9 +57,9 @@ class Pool(threading.Thread):
         self._workers_max = workers_max
         self._calls_max = calls_max
         self._kept_fds: List[int] = []
-        self._setup = self._prepared(initialize)
+        self._setup = setup(initialize, self._kept_fds)
         self._secret = secrets.token_hex(16)
-        self._listener, self._address = _listener()
+        self._listener, self._address = listener()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self._epoll = select.epoll()
@@ -293,7 +228,7 @@ class Pool(threading.Thread):
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
-        if len(self._strangers) >= STRANGERS_MAX or _peer(connection)[1] != os.geteuid():
+        if len(self._strangers) >= STRANGERS_MAX or peer(connection)[1] != os.geteuid():
             connection.close()
             return
         connection.setblocking(False)
@@ -318,7 +253,7 @@ class Pool(threading.Thread):
             connection.close()
             return
         with self.lock:
-            worker._pid = _peer(connection)[0]
+            worker._pid = peer(connection)[0]
             worker.connection = connection
             worker.splitter = splitter
             self._connected[fd] = worker
@@ -417,7 +352,7 @@ class Pool(threading.Thread):
         try:
             data = dumps((call.function, call.arguments, call.keywords))
         except BaseException as error:
-            error.__cause__ = _RemoteTraceback(f'\n"""\n{traceback.format_exc()}"""')
+            error.__cause__ = remote(traceback.format_exc())
             with self.lock:
                 self._free(worker)
             call.future.set_exception(error)
@@ -475,7 +410,7 @@ class Pool(threading.Thread):
                 self._free(worker)
             # The worker first: it need not wait for what is made of its answer here.
             self._give_next()
-            _answer(call, kind, body)
+            answer(call, kind, body)
 
     def _free(self, worker: Worker) -> None:
         """A worker has no call any more."""
@@ -509,7 +444,7 @@ class Pool(threading.Thread):
         except OSError:
             # It has ended: whoever reads finds out.
             return
-        worker.unsent = _after(pieces, count)
+        worker.unsent = after(pieces, count)
         if worker.unsent:
             self._epoll.modify(worker.connection, select.EPOLLIN | select.EPOLLOUT)
 
@@ -518,7 +453,7 @@ class Pool(threading.Thread):
             if worker.connection is None:
                 return
             try:
-                worker.unsent = _after(worker.unsent, worker.connection.sendmsg(worker.unsent))
+                worker.unsent = after(worker.unsent, worker.connection.sendmsg(worker.unsent))
             except BlockingIOError:
                 return
             except OSError:
@@ -598,87 +533,6 @@ class Pool(threading.Thread):
             connection.close()
         self._listener.close()
         self._epoll.close()
-
-    def _prepared(self, initialize: Tuple[Optional[Callable], tuple]) -> bytes:
-        """What a worker needs to begin. Raises where the main module is not done with starting."""
-        preparation = spawn.get_preparation_data("tally-worker")
-        carrier = _Carrier(self._kept_fds)
-        context.set_spawning_popen(carrier)
-        try:
-            # Two in one: what the second is made of can be imported when the first has been unpacked.
-            pickled = bytes(reduction.ForkingPickler.dumps(initialize))
-            return bytes(reduction.ForkingPickler.dumps((preparation, pickled)))
-        finally:
-            context.set_spawning_popen(None)
-
-
-class _Carrier:
-    """Stands for a process that is being started: what travels only with one (locks, queues, pipes) travels beside it."""
-
-    def __init__(self, fds: List[int]) -> None:
-        self._fds = fds
-
-    def duplicate_for_child(self, fd: int) -> int:
-        self._fds.append(os.dup(fd))
-        return len(self._fds) - 1
-
-    DupFd = PassedFd
-
-
-def _answer(call: Call, kind: bytes, body: _frames.Bytes) -> None:
-    """Tells a future what came of its call."""
-    if kind == _frames.UNREAD:
-        text = bytes(body).decode(errors="replace")
-        error: BaseException = BrokenWorker("the worker could not read this call")
-        error.__cause__ = _RemoteTraceback(f'\n"""\n{text}"""')
-        call.future.set_exception(error)
-        return
-    text = None
-    try:
-        result = loads(body)
-        if kind == _frames.RAISED:
-            text, data = result
-            result = loads(data) if data is not None else None
-    except BaseException as why:
-        message = "what this call returned could not be read"
-        if text is not None:
-            message = f"what this call raised could not be read: {text}"
-        error = BrokenWorker(message)
-        error.__cause__ = why
-        call.future.set_exception(error)
-        return
-    if kind == _frames.RESULT:
-        call.future.set_result(result)
-    elif isinstance(result, BaseException):
-        call.future.set_exception(result)
-    else:
-        call.future.set_exception(BrokenWorker(f"what this call raised could not be pickled: {text}"))
-
-
-def _after(pieces: List[memoryview], count: int) -> List[memoryview]:
-    """What is left of pieces of which so many bytes were sent."""
-    rest = []
-    for piece in pieces:
-        if count >= len(piece):
-            count -= len(piece)
-        else:
-            rest.append(piece[count:])
-            count = 0
-    return rest
-
-
-def _listener() -> Tuple[socket.socket, str]:
-    """A socket at an abstract address of the system's choice: there is no file to leave behind."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind("")
-    listener.listen(128)
-    return listener, listener.getsockname()[1:].decode()
-
-
-def _peer(connection: socket.socket) -> Tuple[int, int]:
-    """Process and user at the other end, as the system tells."""
-    pid, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return pid, uid
 
 
 _pools: "weakref.WeakSet[Pool]" = weakref.WeakSet()

@@ -12,10 +12,10 @@ import socket
 import struct
 import sys
 import traceback
-from typing import Any, Callable, List, Tuple
 
 # As few as can be: every worker of every executor waits for these.
 from multiprocessing import process, resource_tracker, spawn
+from typing import Any, Callable, List, Tuple
 
 from . import _frames
 from ._frames import (
@@ -145,7 +145,8 @@ class _Worker:
 
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         try:
-            data = dumps((text, dumps(_ExceptionWithTraceback(error, error.__traceback__))))
+            told = _ExceptionWithTraceback(error, error.__traceback__)  # type: ignore[arg-type]
+            data = dumps((text, dumps(told)))
         except BaseException:
             # An exception that cannot be pickled is told by its text.
             data = dumps((text, None))

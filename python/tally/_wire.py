@@ -68,9 +68,7 @@ class Connection:
         if getattr(self, "_socket", None) is not None:
             self.close()
 
-    def call(
-        self, method: str, parameters: Optional[Dict[str, Any]] = None, fds: Sequence[int] = ()
-    ) -> Dict[str, Any]:
+    def call(self, method: str, parameters: Optional[Dict[str, Any]] = None, fds: Sequence[int] = ()) -> Dict[str, Any]:
         """Asks, and returns the parameters of the one reply."""
         try:
             self.send(method, parameters, fds=fds)
@@ -81,33 +79,7 @@ class Connection:
             self.close()
             raise
 
-    def calls(self, method: str, many: Sequence[Dict[str, Any]]) -> List[Dict[str, Any]]:
-        """Asks several times without waiting in between, and returns all replies. The first error is raised in the end."""
-        answers: List[Dict[str, Any]] = []
-        failed: Optional[_errors.TallyError] = None
-        try:
-            # Windows, so that neither side waits for the other to read.
-            for start in range(0, len(many), 64):
-                window = many[start : start + 64]
-                for parameters in window:
-                    self.send(method, parameters)
-                for _ in window:
-                    try:
-                        answers.append(self._answer(self.receive()))
-                    except SupervisorGone:
-                        raise
-                    except _errors.TallyError as error:
-                        failed = failed or error
-        except BaseException:
-            self.close()
-            raise
-        if failed is not None:
-            raise failed
-        return answers
-
-    def stream(
-        self, method: str, parameters: Dict[str, Any], fds: Sequence[int] = ()
-    ) -> Iterator[Dict[str, Any]]:
+    def stream(self, method: str, parameters: Dict[str, Any], fds: Sequence[int] = ()) -> Iterator[Dict[str, Any]]:
         """Asks for several replies, and gives the parameters of each. Left early, it hangs up."""
         ended = False
         try:

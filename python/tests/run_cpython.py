@@ -135,7 +135,9 @@ def main(names):
 
         def start(*arguments):
             command = [sys.executable, os.path.abspath(__file__), "--inside", *arguments]
-            return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            return subprocess.Popen(
+                command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
 
         if not names:
             listing = start()

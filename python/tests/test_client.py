@@ -107,7 +107,9 @@ class Reductions(WithDaemon):
     def test_the_search_for_the_socket(self):
         environment = {**os.environ, "TALLY_SOCKET": self.daemon.socket, "PYTHONPATH": os.path.dirname(HERE)}
         program = "import tally; print(tally.connect().socket)"
-        said = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+        said = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+        )
         self.assertEqual(said.stdout.strip(), self.daemon.socket)
 
     def test_threads_share_a_client(self):

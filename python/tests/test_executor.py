@@ -100,7 +100,9 @@ class Deaths(Shared):
         executor = self.executor(4)
         randomly = random.Random(6)
         chosen = [randomly.random() < 0.2 for _ in range(60)]
-        futures = [executor.submit(calls.die) if dies else executor.submit(calls.square, n) for n, dies in enumerate(chosen)]
+        futures = [
+            executor.submit(calls.die) if dies else executor.submit(calls.square, n) for n, dies in enumerate(chosen)
+        ]
         for n, (future, dies) in enumerate(zip(futures, chosen)):
             if dies:
                 self.assertIsInstance(future.exception(), tally.BrokenWorker)
@@ -111,7 +113,8 @@ class Deaths(Shared):
         executor = self.executor(2)
         for _ in range(5):
             busy = [executor.submit(calls.wait_for, self.path(f"never {n}")) for n in range(2)]
-            until(lambda: all(one.running() for one in busy), "both running")
+            for one in busy:
+                until(one.running, "that it runs")
             for worker in list(executor._processes.values()):
                 worker.kill()
             self.assertTrue(all(isinstance(one.exception(), tally.BrokenWorker) for one in busy))
@@ -121,7 +124,9 @@ class Deaths(Shared):
         executor = self.executor(1)
         stuck = executor.submit(calls.burn)
         waiting = executor.submit(calls.square, 5)
-        until(lambda: [one for one in list(executor._processes.values()) if one.call is not None and one.sent], "a call")
+        until(
+            lambda: [one for one in list(executor._processes.values()) if one.call is not None and one.sent], "a call"
+        )
         executor.kill_workers()
         self.assertIsInstance(stuck.exception(), tally.BrokenWorker)
         self.assertEqual(waiting.result(), 25)
@@ -184,7 +189,9 @@ class Like(Shared):
         self.assertEqual(process.communicate(), ("[0, 3, 6, 9] aaa\n", ""))
 
     def test_a_main_script_without_guard_is_told_so(self):
-        process = self.script("import tally\nwith tally.Executor(1) as executor:\n    executor.submit(print, 1).result()\n")
+        process = self.script(
+            "import tally\nwith tally.Executor(1) as executor:\n    executor.submit(print, 1).result()\n"
+        )
         _, err = process.communicate()
         self.assertEqual(process.returncode, 1)
         self.assertIn("if __name__ == '__main__':", err)
@@ -270,7 +277,9 @@ class Like(Shared):
         data = b"y" * (20 << 20)
         futures = [executor.submit(calls.length, data) for _ in range(3)]
         self.assertEqual([one.result() for one in futures], [20 << 20] * 3)
-        self.assertEqual([len(one) for one in executor.map(calls.bytes_of, [1, 1 << 16, 30 << 20, 0])], [1, 1 << 16, 30 << 20, 0])
+        self.assertEqual(
+            [len(one) for one in executor.map(calls.bytes_of, [1, 1 << 16, 30 << 20, 0])], [1, 1 << 16, 30 << 20, 0]
+        )
 
     def test_connections_and_shared_memory_can_be_passed(self):
         executor = self.executor(1)

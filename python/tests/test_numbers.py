@@ -6,6 +6,7 @@ import random
 import unittest
 
 import support  # noqa: F401
+
 from tally import _numbers
 
 
@@ -36,7 +37,8 @@ class Numbers(unittest.TestCase):
     def test_data_go_there_and_back(self):
         for value in [0, -(10**30), 1.5, -0.0, "", "a\0€", b"\0\xff", 10**5000]:
             back = _numbers.of_datum(_numbers.datum(value))
-            self.assertEqual((type(back), repr(back) if value != 10**5000 else 0), (type(value), repr(value) if value != 10**5000 else 0))
+            self.assertEqual((type(back), back), (type(value), value))
+        self.assertEqual(str(_numbers.of_datum(_numbers.datum(-0.0))), "-0.0")
         for bad in [None, [1], {}, object()]:
             with self.assertRaises(TypeError):
                 _numbers.datum(bad)

@@ -191,8 +191,7 @@ class Locks(WithDaemon):
             self.assertGreater(other.fence, fence)
         with self.assertRaises(RuntimeError):
             other.release()
-        with self.assertRaises(RuntimeError):
-            other.fence
+        self.assertRaises(RuntimeError, lambda: other.fence)
 
     def test_a_thread_that_would_wait_for_itself_is_refused(self):
         with self.client.lock("self"):
