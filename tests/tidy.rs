@@ -42,6 +42,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("bincode", &["protocol"]),
     ("redb", &["store"]),
     ("serde", &["protocol"]),
+    ("clap_complete", &["cli"]),
     ("tracing-journald", &["supervisor"]),
     ("tracing", &["sys", "transport", "worker", "supervisor"]),
 ];
@@ -155,6 +156,7 @@ fn every_document_that_is_named_is_there() {
         "docs/locks.md",
         "docs/objects.md",
         "docs/operations.md",
+        "docs/programs.md",
         "docs/protocol.md",
         "docs/python.md",
         "docs/security.md",

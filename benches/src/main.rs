@@ -25,6 +25,7 @@ mod peers;
 mod pool;
 mod scale;
 mod start;
+mod words;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -37,6 +38,7 @@ const ALL: &[Bench] = &[
     ("pool", pool::one_element_partitions),
     ("round-trip", floor::round_trips),
     ("start", start::warm_start),
+    ("words", words::texts),
     ("scale", scale::two_workers),
     ("kill", kill::replacement),
     ("locks", locks::named_locks),

@@ -19,6 +19,7 @@ use crate::args::{
 use crate::inputs::{self, Inputs};
 use crate::place::{self, Reach};
 use crate::roles::{DaemonOptions, FoldMode, PrivateOptions};
+use crate::show::template::Template;
 use crate::studies::StudyOptions;
 use crate::suggest;
 use crate::surroundings::Surroundings;
@@ -77,8 +78,10 @@ pub(crate) enum Verb {
     Hold(Reach, Box<Holding>),
     /// Things that processes share.
     Object(Reach, ObjectAsk),
-    /// A text.
-    Help(Option<String>),
+    /// A text: about this, and of it about that.
+    Help(Option<String>, Option<String>),
+    /// The lines that have a shell complete command lines.
+    Completion(String),
 }
 
 /// A reduction.
@@ -109,7 +112,7 @@ pub(crate) enum Place {
 /// What is asked of the daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
-    Jobs { all: bool },
+    Jobs(lists::Jobs),
     Show(JobId),
     Explain(JobId),
     Wait(Vec<JobId>),
@@ -120,7 +123,7 @@ pub(crate) enum Ask {
     Resume(JobId),
     Retry(JobId),
     Status,
-    Workers,
+    Workers(Option<Template>),
     Ping { timeout_ms: u64 },
     Reload,
     Metrics,
@@ -128,7 +131,7 @@ pub(crate) enum Ask {
     Stop { now: bool },
     Upgrade { binary: Option<PathBuf> },
     Dump,
-    Locks,
+    Locks(Option<Template>),
     Deadlocks,
 }
 
@@ -153,7 +156,7 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
     };
     let shared = |ask: Result<ObjectAsk, Failure>| Ok(Verb::Object(Reach::of(socket.clone(), around), ask?));
     let ask = match command {
-        None => return Ok(Verb::Help(None)),
+        None => return Ok(Verb::Help(None, None)),
         Some(Command::Sum(args)) => return reduce(Reduction::Sum, args, socket),
         Some(Command::Product(args)) => return reduce(Reduction::Product, args, socket),
         Some(Command::Min(args)) => return reduce(Reduction::Min, args, socket),
@@ -180,9 +183,10 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         Some(Command::Semaphore(args)) => {
             return locks::semaphore(args, Reach::of(socket, around), around);
         }
-        Some(Command::Locks) => Ask::Locks,
+        Some(Command::Locks(options)) => Ask::Locks(lists::template(options, "locks", common.json)?),
         Some(Command::Deadlocks) => Ask::Deadlocks,
-        Some(Command::Help { about }) => return Ok(Verb::Help(about)),
+        Some(Command::Help { about, word }) => return Ok(Verb::Help(about, word)),
+        Some(Command::Completion { shell }) => return Ok(Verb::Completion(shell)),
         Some(Command::Value(args)) => return shared(objects::of_value(args)),
         Some(Command::Dict(args)) => return shared(objects::of_dict(args)),
         Some(Command::List(args)) => return shared(objects::of_list(args)),
@@ -190,9 +194,9 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         Some(Command::Event(args)) => return shared(objects::of_event(args)),
         Some(Command::Barrier(args)) => return shared(objects::of_barrier(args)),
         Some(Command::Stats(args)) => return shared(objects::of_stats(args)),
-        Some(Command::Objects(args)) => return shared(objects::of_objects(args)),
+        Some(Command::Objects(args)) => return shared(objects::of_objects(args, common.json)),
         Some(Command::Watch(args)) => return shared(objects::of_watch(args)),
-        Some(Command::Jobs { all }) => Ask::Jobs { all },
+        Some(Command::Jobs(args)) => Ask::Jobs(lists::jobs(args, common.json)?),
         Some(Command::Show(one)) => Ask::Show(one.job),
         Some(Command::Explain(one)) => Ask::Explain(one.job),
         Some(Command::Wait { jobs }) => Ask::Wait(jobs),
@@ -203,7 +207,7 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         Some(Command::Resume(one)) => Ask::Resume(one.job),
         Some(Command::Retry(one)) => Ask::Retry(one.job),
         Some(Command::Status) => Ask::Status,
-        Some(Command::Workers) => Ask::Workers,
+        Some(Command::Workers(options)) => Ask::Workers(lists::template(options, "workers", common.json)?),
         Some(Command::Ping { timeout }) => Ask::Ping { timeout_ms: timeout.unwrap_or(PING_MS) },
         Some(Command::Reload) => Ask::Reload,
         Some(Command::Metrics) => Ask::Metrics,
@@ -428,6 +432,7 @@ fn bad(message: impl Into<String>) -> Failure {
 
 pub(crate) mod batch;
 mod kernel;
+pub(crate) mod lists;
 mod locks;
 pub(crate) mod objects;
 mod studies;

@@ -46,6 +46,12 @@ pub const SOURCES_MAX: usize = 1_024;
 pub const INTEGER_TEXT_BYTES_MAX: usize = 10_000;
 /// Tries of one partition that a job may ask for.
 pub const RETRIES_MAX: u32 = 100;
+/// Milliseconds that the completion of a line may take: a shell waits for it.
+pub const COMPLETE_MS_MAX: u64 = 50;
+/// Candidates of one completion; nobody reads more.
+pub const COMPLETE_CANDIDATES_MAX: usize = 200;
+/// Bytes of a file that are looked at for the names of its columns.
+pub const COMPLETE_FILE_BYTES: u64 = 64 << 10;
 /// Milliseconds of `--timeout`: about 31 years.
 pub const TIMEOUT_MS_MAX: u64 = 1_000_000_000_000;
 /// Bytes of an error text that a worker reports.

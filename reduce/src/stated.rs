@@ -143,7 +143,7 @@ mod tests {
         let ends = [Reduction::Min, Reduction::Max];
         let none = Stated { none: true, ..Stated::default() };
         let of = |least, greatest| Stated { least, greatest, ..Stated::default() };
-        assert_eq!(texts(&[none.clone()], &ends), ["none", "none"]);
+        assert_eq!(texts(std::slice::from_ref(&none), &ends), ["none", "none"]);
         assert_eq!(texts(&[none, of(int(2), real(7.5)), of(real(2.5), int(3))], &ends), ["2", "7.5"]);
         assert_eq!(texts(&[of(int(2), real(f64::NAN)), of(int(1), int(1))], &ends), ["nan", "nan"]);
     }

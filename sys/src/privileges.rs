@@ -14,6 +14,9 @@ const KEPT: CapabilitySet = CapabilitySet::SYS_RESOURCE
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::KILL);
 
+/// Of these, what is at rest until a process is about to become a user.
+const AT_REST: CapabilitySet = CapabilitySet::SETUID.union(CapabilitySet::SETGID);
+
 /// The highest capability there may be.
 const CAPABILITIES_MAX: u32 = 63;
 
@@ -42,7 +45,7 @@ pub fn shed_capabilities() -> Result<(), String> {
     // Of the three sets only what is held now can stay: this never adds one.
     let kept = sets.permitted.intersection(KEPT);
     let kept = CapabilitySets {
-        effective: sets.effective.intersection(kept),
+        effective: sets.effective.intersection(kept).difference(AT_REST),
         permitted: kept,
         inheritable: CapabilitySet::empty(),
     };
@@ -83,7 +86,9 @@ fn capabilities() -> Result<CapabilitySets, String> {
 pub fn become_user(uid: u32, gid: u32, groups: &[u32]) -> Result<(), String> {
     rustix::thread::set_no_new_privs(true).map_err(|why| format!("forbid new privileges: {why}"))?;
     let held = capabilities()?;
-    if held.effective.contains(CapabilitySet::SETUID.union(CapabilitySet::SETGID)) {
+    if held.permitted.contains(AT_REST) {
+        let awake = CapabilitySets { effective: held.effective.union(AT_REST), ..held };
+        rustix::thread::set_capabilities(None, awake).map_err(|why| format!("become user {uid}: {why}"))?;
         let groups: Vec<_> = groups.iter().map(|&group| nix::unistd::Gid::from_raw(group)).collect();
         let gid = nix::unistd::Gid::from_raw(gid);
         nix::unistd::setgroups(&groups).map_err(|why| format!("take the groups of user {uid}: {why}"))?;

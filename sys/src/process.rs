@@ -9,6 +9,7 @@ mod child;
 mod fork;
 mod kinship;
 mod launch;
+mod other;
 mod quiet;
 mod spawn;
 mod status;
@@ -26,6 +27,7 @@ pub use kinship::{
     set_name, set_nice, single_threaded,
 };
 pub use launch::{Constraints, Launcher, find_program};
+pub use other::Other;
 pub use quiet::QuietThread;
 pub use spawn::{exec, spawn_command, spawn_program, spawn_self};
 pub use status::ExitStatus;

@@ -267,6 +267,15 @@ pub(crate) fn duration(text: &str) -> Result<u64, String> {
     }
 }
 
+/// How often to look: what is asked more often than people can read is only load.
+pub(crate) fn interval(text: &str) -> Result<u64, String> {
+    const LEAST_MS: u64 = 100;
+    match duration(text)? {
+        ms if ms < LEAST_MS => Err(format!("it can be {LEAST_MS}ms at least")),
+        ms => Ok(ms),
+    }
+}
+
 /// A duration, or 0: not at all.
 pub(crate) fn reconnect(text: &str) -> Result<u64, String> {
     if matches!(plain(text).as_str(), "0" | "0s" | "0ms") { Ok(0) } else { duration(text) }

@@ -8,6 +8,7 @@
 //! It never decides whether an attempt is repeated: it says that one broke, and how.
 
 mod answer;
+mod outcome;
 mod prepare;
 mod running;
 mod text;
@@ -16,15 +17,15 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use tally_protocol::command::{Command, Form};
+use tally_protocol::command::Form;
 use tally_protocol::frame::{Assembler, encode};
 use tally_protocol::job::KernelSpec;
 use tally_protocol::source::{Source, runs};
 use tally_protocol::work::{FromWorker, LeaseId, ToWorker};
 use tally_protocol::{JobId, SlotId};
-use tally_reduce::{Integer, Reduction, Tally};
+use tally_reduce::{Integer, Reduction};
 use tally_sys::poll::{Interest, look};
-use tally_sys::process::{self, ExitStatus};
+use tally_sys::process;
 use tally_sys::signal::{Signal, SignalStream};
 use tally_sys::{clock, crash};
 use tally_transport::{Received, Wait, WorkerLink};
@@ -33,7 +34,8 @@ use crate::leases::Lease;
 use crate::run::End;
 use crate::setup::Worker;
 
-use answer::{Asked, quoted};
+use answer::quoted;
+use outcome::{Outcome, is_blank};
 use prepare::{Prepared, Refused, Told, Unfit};
 use running::{Running, end_tree};
 use text::Line;
@@ -42,21 +44,8 @@ use text::Line;
 const TICK_NS: u64 = 100_000_000;
 /// Between two looks at a link that cannot be watched: during an attempt, and else.
 const LOOKS_NS: [u64; 2] = [1_000_000, 20_000_000];
-/// How long a process may go on that has closed its output or input without an answer.
-const CLOSED_NS: u64 = 1_000_000_000;
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 64 << 10;
-/// Exit statuses of a shell that could not run what it was to run.
-const SHELL_UNFIT: [i32; 2] = [126, 127];
-/// What programs say who are refused memory.
-const NO_MEMORY: [&str; 6] = [
-    "MemoryError",
-    "memory allocation of",
-    "bad_alloc",
-    "annot allocate memory",
-    "ut of memory",
-    "OutOfMemory",
-];
 
 /// Serves one job until told to quit or the supervisor is gone; then nothing of it is left.
 pub(crate) fn serve(worker: Worker) -> Result<(), String> {
@@ -101,20 +90,12 @@ struct Attempt {
     begun_ns: u64,
     /// When it said that it lives.
     said_ns: u64,
-    /// When it is given up, and as what.
-    due: Option<(u64, String)>,
+    /// When it has taken too long.
+    due: Option<u64>,
+    /// When it is given up as its process has closed a pipe, and which.
+    closed: Option<(u64, &'static str)>,
     /// The last line of a process for each partition.
     last: Option<Line>,
-}
-
-/// How an attempt ended.
-enum Outcome {
-    /// With this line.
-    Said(Line),
-    /// Without an answer, in words.
-    Broke(String),
-    /// It never will have one.
-    Unfit(Unfit),
 }
 
 impl Warden {
@@ -222,14 +203,10 @@ impl Warden {
         self.link.commit()?;
         crash::point("fold");
         let now = clock::monotonic_ns();
-        self.attempt = Some(Attempt { lease, begun_ns: now, said_ns: now, due: None, last: None });
-        match self.set_off(lease, now) {
-            Ok(()) => Ok(()),
-            Err(Refused::ForGood(unfit)) => self.finish(Outcome::Unfit(unfit)),
-            Err(Refused::Now(why)) => {
-                self.finish(Outcome::Broke(format!("it could not be started: {}", prepare::reason(&why))))
-            }
-        }
+        self.attempt =
+            Some(Attempt { lease, begun_ns: now, said_ns: now, due: None, closed: None, last: None });
+        let set_off = self.set_off(lease, now);
+        self.after_start(set_off)
     }
 
     fn set_off(&mut self, lease: Lease, now: u64) -> Result<(), Refused> {
@@ -239,8 +216,7 @@ impl Warden {
         let prepared = job.prepared.as_mut().map_err(|why| Refused::ForGood(why.clone()))?;
         let limit_ms = prepared.command.request.partition_timeout_ms;
         if let (Some(ms), Some(attempt)) = (limit_ms, &mut self.attempt) {
-            let due = now.saturating_add(ms.saturating_mul(1_000_000));
-            attempt.due = Some((due, format!("it gave no answer within {}", span(ms))));
+            attempt.due = Some(now.saturating_add(ms.saturating_mul(1_000_000)));
         }
         let (start, end) = ends(&job.source, lease.position, lease.count);
         let (partition, number) = (lease.id.partition, lease.id.attempt.0);
@@ -324,7 +300,8 @@ impl Warden {
         let now = clock::monotonic_ns();
         let attempt = self.attempt.as_ref().map(|attempt| {
             let tick = attempt.said_ns.saturating_add(TICK_NS);
-            attempt.due.as_ref().map_or(tick, |(due, _)| tick.min(*due)).saturating_sub(now)
+            let closed = attempt.closed.map(|(until, _)| until);
+            [attempt.due, closed].into_iter().flatten().fold(tick, u64::min).saturating_sub(now)
         });
         let blind = self.link.bell().is_none().then(|| LOOKS_NS[usize::from(self.attempt.is_none())]);
         attempt.into_iter().chain(blind).min().map(Duration::from_nanos)
@@ -357,215 +334,6 @@ impl Warden {
         Ok(())
     }
 
-    /// The process of the command has ended.
-    fn note_end(&mut self) -> Result<(), End> {
-        let Some(running) = &mut self.running else { return Ok(()) };
-        let Some(status) = running.ended() else { return Ok(()) };
-        let Some(attempt) = &mut self.attempt else {
-            self.kill();
-            return Ok(());
-        };
-        let form = form_of(self.job.as_ref());
-        let mut last = attempt.last.take();
-        let mut first = None;
-        running.drain_output(&mut self.buffer, |line| {
-            if !is_blank(&line) {
-                first.get_or_insert_with(|| line.clone());
-                last = Some(line);
-            }
-        });
-        if let Some(rest) = running.last_line().filter(|line| !is_blank(line)) {
-            first.get_or_insert_with(|| rest.clone());
-            last = Some(rest);
-        }
-        let request =
-            self.job.as_ref().and_then(|job| job.prepared.as_ref().ok()).map(|one| &one.command.request);
-        let accepted =
-            matches!(status, ExitStatus::Exited(code) if request.is_some_and(|one| one.accepts(code)));
-        let outcome = match (form, accepted) {
-            (Form::Each, true) => match last {
-                Some(line) => Outcome::Said(line),
-                None => Outcome::Broke("it ended without an answer".to_owned()),
-            },
-            // Its last words were an answer all the same.
-            (Form::Persistent, true) if first.is_some() && first == last => {
-                first.map_or_else(|| Outcome::Broke(String::new()), Outcome::Said)
-            }
-            (Form::Persistent, true) => Outcome::Broke("it ended without an answer".to_owned()),
-            (_, false) => self.failed(status),
-        };
-        self.finish(outcome)
-    }
-
-    /// What a failure is told as: more than the bare status where more is known.
-    fn failed(&mut self, status: ExitStatus) -> Outcome {
-        let stderr = self.kill();
-        let bare = status.to_string();
-        let Some(command) =
-            self.job.as_ref().and_then(|job| job.prepared.as_ref().ok()).map(|one| &one.command)
-        else {
-            return Outcome::Broke(bare);
-        };
-        // The errors go with the outcome.
-        let outcome = match status {
-            ExitStatus::Exited(code) if SHELL_UNFIT.contains(&code) && is_shell(command) => {
-                Outcome::Unfit(Unfit {
-                    why: format!(
-                        "run the command: the shell {bare}, which says that it found no program to run"
-                    ),
-                    hint: None,
-                })
-            }
-            ExitStatus::Killed { signal: Signal::Xcpu, .. } => match command.request.cpu_limit_s {
-                Some(most) => {
-                    Outcome::Broke(format!("{bare}: its limit of {most} s of processor time was reached"))
-                }
-                None => Outcome::Broke(bare),
-            },
-            _ => match command.memory_limit_bytes {
-                Some(most) if NO_MEMORY.iter().any(|words| stderr.contains(words)) => {
-                    Outcome::Broke(format!("{bare}: likely out of memory (limit {})", size(most)))
-                }
-                _ => Outcome::Broke(bare),
-            },
-        };
-        self.last_errors = stderr;
-        outcome
-    }
-
-    /// A process that has closed its output, or its input, has a moment to end in.
-    fn note_closed(&mut self) {
-        let (Some(running), Some(attempt)) = (&self.running, &mut self.attempt) else { return };
-        let what = match (running.is_mute(), running.deaf) {
-            (true, _) => "it closed its output without an answer",
-            (false, true) => "it closed its input without an answer",
-            (false, false) => return,
-        };
-        // A process for each partition may end later than its output.
-        if form_of(self.job.as_ref()) == Form::Each {
-            return;
-        }
-        let due = clock::monotonic_ns().saturating_add(CLOSED_NS);
-        if attempt.due.as_ref().is_none_or(|(known, _)| *known > due) {
-            attempt.due = Some((due, what.to_owned()));
-        }
-    }
-
-    /// Now and then during an attempt: has it taken too long, or too much?
-    fn tick(&mut self) -> Result<(), End> {
-        let now = clock::monotonic_ns();
-        let Some(attempt) = &mut self.attempt else { return Ok(()) };
-        if let Some((due, what)) = &attempt.due
-            && *due <= now
-        {
-            let what = what.clone();
-            return self.finish(Outcome::Broke(what));
-        }
-        if now.saturating_sub(attempt.said_ns) < TICK_NS {
-            return Ok(());
-        }
-        attempt.said_ns = now;
-        let lease = attempt.lease.id;
-        self.say(&FromWorker::Progress { lease, done: 0 })?;
-        self.link.flush()?;
-        match self.excess() {
-            Some(what) => self.finish(Outcome::Broke(what)),
-            None => Ok(()),
-        }
-    }
-
-    /// What it takes too much of.
-    fn excess(&self) -> Option<String> {
-        let command = &self.job.as_ref()?.prepared.as_ref().ok()?.command;
-        let (memory, processes) = (command.memory_limit_bytes, command.request.processes_max);
-        if memory.is_none() && processes.is_none() {
-            return None;
-        }
-        let used = process::use_of_descendants();
-        match (memory, processes) {
-            (Some(most), _) if used.resident_bytes > most => {
-                Some(format!("it ran out of memory (limit {})", size(most)))
-            }
-            (_, Some(most)) if used.processes > most => {
-                Some(format!("it had {} processes (limit {most})", used.processes))
-            }
-            _ => None,
-        }
-    }
-
-    /// Tells how the attempt ended. What the command is after a failure, nobody can know: it does not go on.
-    fn finish(&mut self, outcome: Outcome) -> Result<(), End> {
-        let Some(attempt) = self.attempt.take() else { return Ok(()) };
-        let lease = attempt.lease;
-        let outcome = match outcome {
-            Outcome::Said(line) => match self.partial(&line, lease) {
-                Ok(state) => {
-                    let busy_ns = clock::monotonic_ns().saturating_sub(attempt.begun_ns);
-                    self.retire();
-                    crash::point("before-partial");
-                    let elements = lease.count;
-                    self.say(&FromWorker::Partial { lease: lease.id, elements, busy_ns, state })?;
-                    crash::point("after-partial");
-                    return Ok(());
-                }
-                Err(why) => Outcome::Broke(why),
-            },
-            other => other,
-        };
-        let mut stderr = self.kill();
-        if stderr.is_empty() {
-            stderr = std::mem::take(&mut self.last_errors);
-        }
-        self.last_errors.clear();
-        let (why, hint, for_good) = match outcome {
-            Outcome::Broke(why) => (why, None, false),
-            Outcome::Unfit(Unfit { why, hint }) => (why, hint, true),
-            Outcome::Said(_) => return Ok(()),
-        };
-        self.say(&FromWorker::Broke { lease: lease.id, why, stderr, hint, for_good })
-    }
-
-    fn partial(&self, line: &Line, lease: Lease) -> Result<Vec<u8>, String> {
-        let Some(job) = &self.job else { return Err("it answered for no job".to_owned()) };
-        match line {
-            Line::TooLong(start) => Err(format!("it answered '{}', a line without end", quoted(start))),
-            Line::Whole(text) => {
-                let asked = Asked {
-                    reductions: &job.reductions,
-                    elements: lease.count,
-                    partition: lease.id.partition.0,
-                    attempt: lease.id.attempt.0,
-                };
-                answer::read(text, asked).map(|partial| Tally::from(partial).to_bytes())
-            }
-        }
-    }
-
-    /// After an answer: a process that has served its turn goes.
-    fn retire(&mut self) {
-        let Some(running) = &mut self.running else { return };
-        let Some(command) =
-            self.job.as_ref().and_then(|job| job.prepared.as_ref().ok()).map(|one| &one.command)
-        else {
-            return;
-        };
-        running.served += 1;
-        let worn = command.request.recycle_after.is_some_and(|most| running.served >= most)
-            || command
-                .request
-                .recycle_bytes
-                .is_some_and(|most| process::use_of_descendants().resident_bytes >= most);
-        match command.form {
-            Form::Each => drop(self.kill()),
-            Form::Persistent if worn => {
-                if let Some(running) = self.running.take() {
-                    running.part(self.lifeline.as_fd(), &mut self.buffer);
-                }
-            }
-            Form::Persistent => {}
-        }
-    }
-
     fn say(&mut self, message: &FromWorker) -> Result<(), End> {
         let link = &mut self.link;
         let room = link.frame_bytes_max();
@@ -575,10 +343,6 @@ impl Warden {
 
 fn form_of(job: Option<&Job>) -> Form {
     job.and_then(|job| job.prepared.as_ref().ok()).map_or(Form::Persistent, |prepared| prepared.command.form)
-}
-
-fn is_shell(command: &Command) -> bool {
-    command.words.first().is_some_and(|word| word == "/bin/sh")
 }
 
 fn unfit(why: &str) -> Unfit {
@@ -599,22 +363,4 @@ fn bytes(line: &Line) -> &[u8] {
     match line {
         Line::Whole(bytes) | Line::TooLong(bytes) => bytes,
     }
-}
-
-fn is_blank(line: &Line) -> bool {
-    matches!(line, Line::Whole(bytes) if bytes.trim_ascii().is_empty())
-}
-
-fn span(ms: u64) -> String {
-    if ms.is_multiple_of(1000) { format!("{} s", ms / 1000) } else { format!("{ms} ms") }
-}
-
-/// A limit in the largest unit that divides it.
-fn size(bytes: u64) -> String {
-    for (shift, unit) in [(30, "GiB"), (20, "MiB"), (10, "KiB")] {
-        if bytes != 0 && bytes.trailing_zeros() >= shift {
-            return format!("{} {unit}", bytes >> shift);
-        }
-    }
-    format!("{bytes} bytes")
 }
