@@ -179,6 +179,7 @@ fn daemon(options: DaemonOptions) -> Result<(), Failure> {
         default_socket: options.default_socket,
         pid_file: options.pid_file,
         daemonize: options.daemonize,
+        until_eof: options.until_eof,
         check: options.check,
         flags,
     };

@@ -413,6 +413,9 @@ pub(crate) struct DaemonArgs {
     /// Run in the background; returns when the daemon listens
     #[arg(long)]
     pub(crate) daemonize: bool,
+    /// End at once when standard input ends: for a program that starts a daemon of its own
+    #[arg(long, conflicts_with = "daemonize")]
+    pub(crate) until_eof: bool,
     /// Write the log to this file instead of standard error or the journal
     #[arg(long, value_name = "PATH", value_parser = values::paths())]
     pub(crate) log_file: Option<PathBuf>,

@@ -362,7 +362,7 @@ impl Supervisor {
 /// The order in which ready sources are read: what ends things before what asks for more.
 fn rank(token: Token) -> u8 {
     match token {
-        Token::Signals => 0,
+        Token::Signals | Token::Input => 0,
         Token::Exit(_) | Token::Forkserver | Token::Trial => 1,
         Token::Lifeline(_) | Token::Doorbell(_) | Token::Stderr(_) | Token::Store | Token::Answers => 2,
         Token::Client(_) | Token::Scraper(_) => 3,
