@@ -47,11 +47,8 @@ pub(super) fn apply(
                 let (kind, value) = (answer.kind().to_owned(), answer.to_string());
                 Some(ResultView::new(reduction.name(), &kind, value))
             });
-            let skipped = (partial.skipped() > 0).then(|| ResultView {
-                reduction: SKIPPED.to_owned(),
-                kind: "integer".to_owned(),
-                value: partial.skipped().to_string(),
-            });
+            let skipped = (partial.skipped() > 0)
+                .then(|| ResultView::new(SKIPPED, "integer", partial.skipped().to_string()));
             let results = answers.chain(skipped).collect();
             Ok(ObjectResult { results: Some(results), ..ObjectResult::default() })
         }
