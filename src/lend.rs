@@ -134,6 +134,7 @@ fn study(options: &StudyOptions) -> Result<StudyReport, Failure> {
         count: options.count,
         locks: locks.collect::<Option<_>>().ok_or_else(|| unknown("lock"))?,
         limit: options.limit_ms.map(Duration::from_millis),
+        program: std::env::current_exe().ok(),
     };
     let report = tally_lab::run(study, &options).map_err(|why| match why {
         tally_lab::Error::Interrupted(signal) => {
@@ -178,6 +179,7 @@ fn daemon(options: DaemonOptions) -> Result<(), Failure> {
         default_socket: options.default_socket,
         pid_file: options.pid_file,
         daemonize: options.daemonize,
+        until_eof: options.until_eof,
         check: options.check,
         flags,
     };

@@ -58,6 +58,10 @@ const BESIDE_A_DAEMON: &[(&str, &[&str])] = &[
     ("tally watch hits --count 0", &["watch"]),
     ("tally objects; tally objects rm hits", &["objects"]),
     ("printf 'value a add 1\\n' | tally objects batch - --atomic", &["value"]),
+    (
+        "printf 'value a add 1\\nvalue none get\\n' | tally objects batch -; tally status",
+        &["error", "status", "value"],
+    ),
     ("tally lock door -- tally locks; tally semaphore net --permits 2 -- tally locks", &["locks"]),
     ("tally lock door -- tally lock door -- true", &["error"]),
     ("tally deadlocks", &["deadlocks"]),

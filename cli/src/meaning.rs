@@ -229,6 +229,7 @@ fn daemon(args: DaemonArgs, socket: Option<PathBuf>, around: &Surroundings) -> D
         start: args.start,
         check: args.check,
         daemonize: args.daemonize,
+        until_eof: args.until_eof,
         settings: [("workers", args.workers), ("log", args.log)]
             .into_iter()
             .filter_map(|(key, value)| Some((key.to_owned(), value?)))

@@ -158,6 +158,8 @@ pub struct DaemonOptions {
     pub check: bool,
     /// Run in the background, and return when the daemon there listens.
     pub daemonize: bool,
+    /// End when standard input does.
+    pub until_eof: bool,
     /// Further settings: key of `config.toml` and value.
     pub settings: Vec<(String, String)>,
 }

@@ -136,6 +136,7 @@ impl Machine {
             durable: self.settings.durable,
             unrecorded: self.ledger.held_count(),
             store_error: self.ledger.failing.clone(),
+            objects: self.objects.view(),
             ..StatusView::default()
         }
     }

@@ -16,6 +16,7 @@ pub mod limits;
 pub mod locks;
 pub mod near;
 pub mod objects;
+pub mod printable;
 pub mod range;
 pub mod record;
 pub mod settings;

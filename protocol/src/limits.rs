@@ -117,6 +117,8 @@ pub const LOCK_WARNINGS_MAX: usize = 3;
 pub const FENCES_AHEAD: u64 = 100_000;
 /// Bytes in which locks are handed over to another program of the daemon.
 pub const HANDED_LOCKS_BYTES_MAX: usize = 256 << 20;
+/// Bytes in which objects that are in no store are handed over to another program of the daemon.
+pub const HANDED_OBJECTS_BYTES_MAX: usize = 256 << 20;
 /// Objects that the daemon hosts.
 pub const OBJECTS_MAX: usize = 100_000;
 /// Objects of one user.

@@ -286,6 +286,20 @@ pub struct StatusView {
     /// What is bounded, and how much of it is used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<LimitView>,
+    /// Hosted objects, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<HostedView>,
+}
+
+/// Hosted objects, all together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostedView {
+    /// How many there are.
+    pub objects: u64,
+    /// Bytes that they are counted with.
+    pub bytes: u64,
+    /// Clients that wait for one.
+    pub waiting: u64,
 }
 
 /// Where jobs are kept over the daemon's end.

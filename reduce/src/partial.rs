@@ -86,6 +86,17 @@ impl Partial {
         size_of::<Self>() + self.reductions.len() + factors + floats
     }
 
+    /// Bytes of integers beyond 128 bits in the sum and the extrema, roughly.
+    pub fn large_integer_bytes(&self) -> usize {
+        let sum = self.basis.sum.as_ref().map_or(0, crate::total::Total::spilled_bytes);
+        let extrema = [&self.basis.least, &self.basis.greatest];
+        let extreme = |extremum: &Extremum| match extremum.best() {
+            Some((Answer::Integer(value), _)) => crate::byte_length(value),
+            Some((Answer::Float(_), _)) | None => 0,
+        };
+        sum + extrema.into_iter().flatten().map(extreme).filter(|&bytes| bytes > 16).sum::<usize>()
+    }
+
     /// How many elements were folded; those left out are not counted here.
     pub fn elements(&self) -> u64 {
         self.elements

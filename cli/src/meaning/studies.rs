@@ -36,6 +36,7 @@ pub(super) fn compare(args: CompareArgs, socket: Socket) -> Result<Verb, Failure
         ("--transport", options.transport.is_some()),
         ("--detach", options.detach),
         ("--memory-limit", options.memory_limit.is_some()),
+        ("--command", options.kernel.command.is_some()),
     ];
     if let Some((option, _)) = given.iter().find(|(_, is_given)| *is_given) {
         return Err(bad(format!("could not use {option} with 'compare': it runs the job in every way")));

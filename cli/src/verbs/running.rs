@@ -130,7 +130,15 @@ fn fold(context: &mut Context<'_, '_>, plan: &Running, input: impl Read, name: &
             context.terminal.note(&format!("tally: {before} {lines}{after}\n"));
         }
     }
-    ended.map(|()| 0)
+    ended?;
+    // What nothing has none of is an error here as everywhere; a number and no more may be too few, too.
+    let answers = state.finish(plan.population);
+    match answers.into_iter().find_map(|one| one.answer.err()) {
+        Some(why) if !context.terminal.answer_is_unread() => {
+            Err(Failure::new(ErrorCode::NoAnswer, format!("could not compute {why}")))
+        }
+        Some(_) | None => Ok(0),
+    }
 }
 
 /// Reads one line without its end; false at the end of the input. What is too long is cut, and so no number.
@@ -217,6 +225,10 @@ fn take_number(partial: &mut Partial, line: &[u8], index: u64, nan: NanPolicy) -
         }
     } else {
         let value: f64 = text.parse().map_err(|_| no_number(text))?;
+        // An infinity only where one is written.
+        if value.is_infinite() && text.bytes().any(|byte| byte.is_ascii_digit()) {
+            return Err(format!("{}: it is beyond the range of floats", no_number(text)));
+        }
         partial.absorb_f64(&[value], Indices::From(index), nan)
     };
     folded.map_err(|why| why.to_string())
@@ -320,9 +332,14 @@ mod tests {
 
     #[test]
     fn what_is_no_number_says_so() {
-        for (line, why) in [("", "it is empty"), ("abc", "'abc' is no number")] {
+        for (line, why) in [
+            ("", "it is empty"),
+            ("abc", "'abc' is no number"),
+            ("1e400", "'1e400' is no number: it is beyond the range of floats"),
+        ] {
             assert_eq!(taken(&[line], &[Reduction::Sum]), [Err(why.to_owned())]);
         }
+        assert_eq!(taken(&["-inf", "1"], &[Reduction::Sum]).last(), Some(&Ok("-inf".to_owned())));
         let mut partial = Partial::identity(&[Reduction::Sum]);
         let mut take = |line: &[u8]| take_number(&mut partial, line, 0, NanPolicy::Keep);
         assert!(take(&[b'1'; LINE_BYTES_MAX + 1]).unwrap_err().contains("longer than"));

@@ -38,6 +38,7 @@ pub fn event(event: &Event) -> String {
         },
         Event::Reload(settings) => format!("reload with {} slots", settings.slots),
         Event::HandingOver { locks } => format!("handing over the locks: {locks}"),
+        Event::TakingOverObjects(handed) => format!("taking over {} objects", handed.objects.len()),
         Event::TakingOver(handed) => format!("taking over {} locks", handed.resources.len()),
     }
 }
