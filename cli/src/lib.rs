@@ -9,10 +9,12 @@
 mod args;
 mod batch;
 mod client;
+mod command;
 mod complete;
 mod conversation;
 pub mod exit_code;
 mod inputs;
+mod keeper;
 mod meaning;
 pub mod pages;
 mod place;
