@@ -76,7 +76,11 @@ pub(crate) struct RunningArgs {
 
 /// `tally compare SOURCE...`
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
-#[command(mut_arg("mode", |one| one.hide(true)), mut_arg("detach", |one| one.hide(true)))]
+#[command(
+    mut_arg("mode", |one| one.hide(true)),
+    mut_arg("detach", |one| one.hide(true)),
+    mut_arg("command", |one| one.hide(true))
+)]
 pub(crate) struct CompareArgs {
     /// A range or files, as for sum
     #[arg(value_name = "SOURCE", required = true, value_parser = values::text)]
