@@ -8,6 +8,7 @@
 
 mod args;
 mod batch;
+mod bundle;
 mod client;
 mod conversation;
 pub mod exit_code;
@@ -17,6 +18,7 @@ mod place;
 mod reconnect;
 mod report;
 mod roles;
+mod self_test;
 mod show;
 mod studies;
 mod suggest;
@@ -35,7 +37,7 @@ pub use inputs::Inputs;
 pub use place::default_socket;
 pub use roles::{
     DaemonOptions, FoldFn, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn, Roles,
-    SettingsOptions, SettingsReading, Share,
+    SettingsOptions, SettingsReading, Share, StoreReading,
 };
 pub use studies::{Drawing, Studies, StudyOptions, StudyReport};
 

@@ -12,10 +12,12 @@ use tally_reduce::Reduction;
 use tally_sys::limits::cpu_count;
 
 use self::objects::ObjectAsk;
+use crate::args::care::{DebugArgs, DebugWhat};
 use crate::args::values::{ConfigWhat, Mode, Partitions, ProgressWhen, When};
 use crate::args::{
     Command, Common, ConfigArgs, DaemonArgs, FactorialArgs, Line, ReduceArgs, ReductionArgs, ReductionOptions,
 };
+use crate::bundle::Wanted;
 use crate::inputs::{self, Inputs};
 use crate::place::{self, Reach};
 use crate::roles::{DaemonOptions, FoldMode, PrivateOptions};
@@ -77,6 +79,10 @@ pub(crate) enum Verb {
     Hold(Reach, Box<Holding>),
     /// Things that processes share.
     Object(Reach, ObjectAsk),
+    /// Whether the installation is whole.
+    SelfTest(Reach),
+    /// An archive for those who look for a defect.
+    Bundle(Reach, Wanted),
     /// A text.
     Help(Option<String>),
 }
@@ -182,6 +188,10 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         }
         Some(Command::Locks) => Ask::Locks,
         Some(Command::Deadlocks) => Ask::Deadlocks,
+        Some(Command::SelfTest) => return Ok(Verb::SelfTest(Reach::of(socket, around))),
+        Some(Command::Debug(DebugArgs { what: DebugWhat::Bundle { output, force } })) => {
+            return Ok(Verb::Bundle(Reach::of(socket, around), Wanted { output, force }));
+        }
         Some(Command::Help { about }) => return Ok(Verb::Help(about)),
         Some(Command::Value(args)) => return shared(objects::of_value(args)),
         Some(Command::Dict(args)) => return shared(objects::of_dict(args)),
