@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "chores talk to the person who runs them")]
 
 mod install;
+mod package;
 mod races;
 mod sim;
 
@@ -12,6 +13,8 @@ const USAGE: &str =
     "usage: cargo xtask sim [--seeds N] [--from S]   simulated worlds of the machine, seeds S to S+N
        cargo xtask sim --trace SEED             the story of one world, one line for each event and action
        cargo xtask races [--count N]            ten daemons start at once, N times; one wins each time
+       cargo xtask deb [--test]                 a Debian package; --test: tried in a Debian of its own
+       cargo xtask tarball [--dynamic]          a tarball that installs itself, with a binary for any Linux
        cargo xtask install [--destdir D] [--prefix P]   the release binary and its units, as files";
 
 fn main() -> ExitCode {
@@ -19,6 +22,8 @@ fn main() -> ExitCode {
     let outcome = match arguments.split_first() {
         Some((chore, rest)) if chore == "sim" => sim::run(rest),
         Some((chore, rest)) if chore == "install" => install::run(rest),
+        Some((chore, rest)) if chore == "deb" => package::deb(rest),
+        Some((chore, rest)) if chore == "tarball" => package::tarball(rest),
         Some((chore, rest)) if chore == "races" => races::run(rest),
         Some((chore, _)) => Err(format!("there is no chore '{chore}'\n{USAGE}")),
         None => Err(USAGE.to_owned()),
