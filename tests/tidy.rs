@@ -150,6 +150,7 @@ fn every_document_that_is_named_is_there() {
         "docs/architecture.md",
         "docs/batch.md",
         "docs/book/index.md",
+        "docs/compared.md",
         "docs/configuration.md",
         "docs/expressions.md",
         "docs/lab.md",

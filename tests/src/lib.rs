@@ -8,9 +8,11 @@
 pub mod booted;
 pub mod client;
 pub mod openmetrics;
+pub mod picture;
 pub mod proc;
 pub mod races;
 pub mod run;
+pub mod shown;
 pub mod world;
 
 pub use booted::Booted;

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "chores talk to the person who runs them")]
 
+mod docgen;
 mod install;
 mod package;
 mod races;
@@ -13,6 +14,7 @@ const USAGE: &str =
     "usage: cargo xtask sim [--seeds N] [--from S]   simulated worlds of the machine, seeds S to S+N
        cargo xtask sim --trace SEED             the story of one world, one line for each event and action
        cargo xtask races [--count N]            ten daemons start at once, N times; one wins each time
+       cargo xtask docgen [--picture]           outputs in documents, renewed where they have changed
        cargo xtask deb [--test]                 a Debian package; --test: tried in a Debian of its own
        cargo xtask tarball [--dynamic]          a tarball that installs itself, with a binary for any Linux
        cargo xtask install [--destdir D] [--prefix P]   the release binary and its units, as files";
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.split_first() {
         Some((chore, rest)) if chore == "sim" => sim::run(rest),
         Some((chore, rest)) if chore == "install" => install::run(rest),
+        Some((chore, rest)) if chore == "docgen" => docgen::run(rest),
         Some((chore, rest)) if chore == "deb" => package::deb(rest),
         Some((chore, rest)) if chore == "tarball" => package::tarball(rest),
         Some((chore, rest)) if chore == "races" => races::run(rest),
