@@ -26,7 +26,7 @@ fn every_command_prints_what_its_page_shows() {
     for (page, text) in pages() {
         assert_eq!(shown::blocks(&text).1, [""; 0], "{page} has a block that would run nowhere");
         let world = World::new(BINARY);
-        let count = shown::check_page(&page, &text, &world);
+        let count = shown::check_file(&Path::new(BOOK).join(&page), &world);
         assert!(page == "index.md" || count > 0, "{page} shows nothing");
         world.finish();
     }

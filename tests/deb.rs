@@ -115,6 +115,8 @@ fn it_is_installed_upgraded_removed_and_purged() {
         fs::copy(package, booted.root().join("run").join(name)).expect("it can be copied");
     }
     booted.run(&["mkdir", "-p", "/run/tally"]);
+    // A container's machine may forbid that packages start services.
+    booted.must(&["rm", "-f", "/usr/sbin/policy-rc.d"]);
     let before = files(&booted);
 
     let begun_ns = tally_sys::clock::monotonic_ns();
@@ -142,7 +144,8 @@ fn it_is_installed_upgraded_removed_and_purged() {
     let program = |pid: &str| booted.must(&["readlink", &format!("/proc/{pid}/exe")]);
     booted.must(&["dpkg", "-i", "/run/new.deb"]);
     assert_eq!(booted.property(SERVICE, "MainPID"), pid, "{}", booted.journal());
-    assert_eq!(program(&pid), "/usr/bin/tally\n", "the old program goes on");
+    // The path of a program that was replaced ends in '(deleted)'.
+    assert!(program(&pid).ends_with("/usr/bin/tally\n"), "the old program goes on: {}", program(&pid));
     assert!(booted.must(&["dpkg-query", "-W", "-f", "${Version}", "tally"]).ends_with("-2"));
     let shown = booted.must(&["tally", "show", job, "--json"]);
     assert!(shown.contains("\"state\":\"running\""), "{shown}");

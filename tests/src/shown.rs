@@ -105,8 +105,27 @@ pub fn run(world: &World, commands: &[Command<'_>]) -> Vec<(String, i32)> {
     parts.iter().map(told).collect()
 }
 
+/// Whether documents are to be renewed instead of compared: `cargo xtask docgen`.
+#[must_use]
+pub fn renews() -> bool {
+    std::env::var_os("TALLY_RENEW").is_some()
+}
+
+/// Checks the page at this path, or renews it; returns how many commands it has.
+pub fn check_file(path: &std::path::Path, world: &World) -> usize {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+    if !renews() {
+        return check_page(&path.display().to_string(), &text, world);
+    }
+    let renewed = renewed(&text, world);
+    if renewed != text {
+        std::fs::write(path, &renewed).expect("a page can be written");
+    }
+    blocks(&renewed).0.iter().map(|block| block.commands.len()).sum()
+}
+
 /// Runs all of a page and checks what it shows; returns how many commands it has.
-pub fn check_page(page: &str, text: &str, world: &World) -> usize {
+fn check_page(page: &str, text: &str, world: &World) -> usize {
     let mut count = 0;
     for block in blocks(text).0 {
         for (command, (output, exit)) in block.commands.iter().zip(run(world, &block.commands)) {

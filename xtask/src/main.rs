@@ -14,9 +14,10 @@ const USAGE: &str =
     "usage: cargo xtask sim [--seeds N] [--from S]   simulated worlds of the machine, seeds S to S+N
        cargo xtask sim --trace SEED             the story of one world, one line for each event and action
        cargo xtask races [--count N]            ten daemons start at once, N times; one wins each time
-       cargo xtask docgen [--picture]           outputs in documents, renewed where they have changed
+       cargo xtask docgen                       what documents show: renewed where it has changed
        cargo xtask deb [--test]                 a Debian package; --test: tried in a Debian of its own
        cargo xtask tarball [--dynamic]          a tarball that installs itself, with a binary for any Linux
+       cargo xtask wheel                        the Python package with the program in it
        cargo xtask install [--destdir D] [--prefix P]   the release binary and its units, as files";
 
 fn main() -> ExitCode {
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Some((chore, rest)) if chore == "docgen" => docgen::run(rest),
         Some((chore, rest)) if chore == "deb" => package::deb(rest),
         Some((chore, rest)) if chore == "tarball" => package::tarball(rest),
+        Some((chore, rest)) if chore == "wheel" => package::wheel(rest),
         Some((chore, rest)) if chore == "races" => races::run(rest),
         Some((chore, _)) => Err(format!("there is no chore '{chore}'\n{USAGE}")),
         None => Err(USAGE.to_owned()),

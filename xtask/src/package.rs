@@ -61,6 +61,19 @@ fn try_out() -> Result<(), String> {
     succeed(test.current_dir(project()))
 }
 
+/// `wheel`: the Python package with the static program in it.
+pub(crate) fn wheel(rest: &[String]) -> Result<(), String> {
+    let script = project().join("packaging/wheel.py");
+    succeed(
+        Command::new("python3")
+            .arg(script)
+            .arg(release(true)?)
+            .args(["--output", OUTPUT])
+            .args(rest)
+            .current_dir(project()),
+    )
+}
+
 /// `tarball`, static unless `--dynamic`.
 pub(crate) fn tarball(rest: &[String]) -> Result<(), String> {
     let (dynamic, rest): (Vec<&String>, Vec<&String>) =
