@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Makes a Debian package of tally: packaging/deb.sh BINARY [--output DIR] [--version V] [--compress xz|gzip]
+# Makes a Debian package of tally: packaging/deb.sh BINARY [--output DIR] [--man DIR] [--version V] [--compress xz|gzip]
 #
 # It takes dpkg-deb, strip and readelf and nothing else: no root, no helper of Debian's, no network. Prints the path of the
 # package. DEBFULLNAME and DEBEMAIL say who makes it.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 project=$here/..
-output=. compress=xz binary= version=
+output=. compress=xz binary= version= man=
 while (($#)); do
     case $1 in
         --output) output=${2:?--output needs a directory}; shift 2 ;;
+        --man) man=${2:?--man needs a directory}; shift 2 ;;
         --version) version=${2:?--version needs a version}; shift 2 ;;
         --compress) compress=${2:?--compress needs a name}; shift 2 ;;
         -*) echo "deb.sh: unknown option $1" >&2; exit 2 ;;
@@ -33,7 +34,7 @@ trap 'rm -rf "$root"' EXIT
 chmod 755 "$root"
 # Rights of files do not depend on who packs.
 umask 022
-"$project/systemd/install.sh" "$binary" --destdir "$root" > /dev/null
+"$project/systemd/install.sh" "$binary" --destdir "$root" ${man:+--man "$man"} > /dev/null
 strip "$root/usr/bin/tally"
 doc=$root/usr/share/doc/tally
 

@@ -20,19 +20,23 @@ done
 if [ "$(id -u)" = 0 ]; then
     : "${prefix:=/usr/local}"
     if [ -n "$uninstall" ]; then
-        rm -rf "$prefix/bin/tally" "$prefix/share/doc/tally" /usr/lib/systemd/system/tally.service \
+        rm -rf "$prefix/bin/tally" "$prefix/share/doc/tally" "$prefix"/share/man/man?/tally*.? \
+            "$prefix/share/bash-completion/completions/tally" "$prefix/share/zsh/site-functions/_tally" \
+            "$prefix/share/fish/vendor_completions.d/tally.fish" /usr/lib/systemd/system/tally.service \
             /usr/lib/systemd/system/tally.socket /usr/lib/systemd/user/tally.service /usr/lib/systemd/user/tally.socket \
             /usr/lib/sysusers.d/tally.conf /usr/lib/tmpfiles.d/tally.conf
         echo "next: systemctl daemon-reload; settings are in /etc/tally, jobs in /var/lib/tally"
         exit 0
     fi
-    exec "$here/systemd/install.sh" "$here/tally" --prefix "$prefix"
+    set -- --prefix "$prefix"
+    [ ! -d "$here/man" ] || set -- "$@" --man "$here/man"
+    exec "$here/systemd/install.sh" "$here/tally" "$@"
 fi
 
 : "${prefix:=$HOME/.local}"
 units=${XDG_CONFIG_HOME:-$HOME/.config}/systemd/user
 if [ -n "$uninstall" ]; then
-    rm -f "$prefix/bin/tally" "$units/tally.service" "$units/tally.socket"
+    rm -f "$prefix/bin/tally" "$prefix"/share/man/man?/tally*.? "$units/tally.service" "$units/tally.socket"
     echo "next: systemctl --user daemon-reload; jobs are in ${XDG_STATE_HOME:-$HOME/.local/state}/tally"
     exit 0
 fi
@@ -42,6 +46,10 @@ cp "$here/tally" "$prefix/bin/.tally.new"
 mv "$prefix/bin/.tally.new" "$prefix/bin/tally"
 for unit in tally.service tally.socket; do
     sed "s|/usr/bin/tally|$prefix/bin/tally|" "$here/systemd/user/$unit" > "$units/$unit"
+done
+[ ! -d "$here/man" ] || for page in "$here"/man/tally*.?; do
+    mkdir -p "$prefix/share/man/man${page##*.}"
+    cp "$page" "$prefix/share/man/man${page##*.}/"
 done
 "$prefix/bin/tally" --version
 case :$PATH: in

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Makes a tarball of tally that installs itself: packaging/tarball.sh BINARY [--output DIR]
+# Makes a tarball of tally that installs itself: packaging/tarball.sh BINARY [--man DIR] [--output DIR]
 #
 # The same sources and binary make the same bytes. Prints the path of the tarball; beside it is its SHA-256.
 set -euo pipefail
 project=$(cd "$(dirname "$0")/.." && pwd)
-output=. binary=
+output=. binary= man=
 while (($#)); do
     case $1 in
+        --man) man=${2:?--man needs a directory}; shift 2 ;;
         --output) output=${2:?--output needs a directory}; shift 2 ;;
         -*) echo "tarball.sh: unknown option $1" >&2; exit 2 ;;
         *) binary=$1; shift ;;
@@ -27,6 +28,7 @@ cp -r "$project"/contrib/{grafana,prometheus} "$root/contrib"
 cp "$project"/docs/*.md "$root/docs"
 cp -r "$project/docs/book" "$root/docs/book"
 install -m 755 "$project/packaging/install.sh" "$root/install.sh"
+[[ -z $man ]] || cp -r "$man" "$root/man"
 mkdir -p "$output"
 tarball=$output/$name.tar.gz
 tar -C "$place" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -c "$name" | gzip -9n > "$tarball"

@@ -10,9 +10,12 @@ mod add;
 mod aside;
 mod batch;
 mod csv;
+mod decisions;
 mod expr;
+mod float_folds;
 mod float_sum;
 mod floor;
+mod folds;
 mod idle;
 mod kill;
 mod locks;
@@ -22,6 +25,7 @@ mod peers;
 mod pool;
 mod scale;
 mod start;
+mod words;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -34,6 +38,7 @@ const ALL: &[Bench] = &[
     ("pool", pool::one_element_partitions),
     ("round-trip", floor::round_trips),
     ("start", start::warm_start),
+    ("words", words::texts),
     ("scale", scale::two_workers),
     ("kill", kill::replacement),
     ("locks", locks::named_locks),
@@ -44,6 +49,9 @@ const ALL: &[Bench] = &[
     ("csv", csv::columns),
     ("aside", aside::pings),
     ("objects", objects::shared_things),
+    ("decisions", decisions::decisions),
+    ("ranges", folds::ranges),
+    ("float-folds", float_folds::columns),
 ];
 
 fn main() -> ExitCode {

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::thread::JoinHandle;
 
-use crate::roles::{Roles, SettingsReading};
+use crate::roles::{Roles, SettingsReading, Words};
 use crate::studies::Studies;
 use tally_protocol::control::{Reply, Request};
 use tally_protocol::error::Failure;
@@ -65,6 +65,7 @@ pub(crate) fn job_running() -> JobView {
         uid: None,
         stored: None,
         note: None,
+        command: None,
     }
 }
 
@@ -154,5 +155,6 @@ pub(crate) fn roles() -> Roles<'static> {
             draw: &|_| panic!("nobody asked for a drawing"),
         },
         built_in_settings: "workers = 1\n",
+        words: Words { columns: |_| Vec::new(), functions: Vec::new },
     }
 }

@@ -21,6 +21,7 @@ use crate::bundle::Wanted;
 use crate::inputs::{self, Inputs};
 use crate::place::{self, Reach};
 use crate::roles::{DaemonOptions, FoldMode, PrivateOptions};
+use crate::show::template::Template;
 use crate::studies::StudyOptions;
 use crate::suggest;
 use crate::surroundings::Surroundings;
@@ -83,8 +84,10 @@ pub(crate) enum Verb {
     SelfTest(Reach),
     /// An archive for those who look for a defect.
     Bundle(Reach, Wanted),
-    /// A text.
-    Help(Option<String>),
+    /// A text: about this, and of it about that.
+    Help(Option<String>, Option<String>),
+    /// The lines that have a shell complete command lines.
+    Completion(String),
 }
 
 /// A reduction.
@@ -115,7 +118,7 @@ pub(crate) enum Place {
 /// What is asked of the daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
-    Jobs { all: bool },
+    Jobs(lists::Jobs),
     Show(JobId),
     Explain(JobId),
     Wait(Vec<JobId>),
@@ -126,7 +129,7 @@ pub(crate) enum Ask {
     Resume(JobId),
     Retry(JobId),
     Status,
-    Workers,
+    Workers(Option<Template>),
     Ping { timeout_ms: u64 },
     Reload,
     Metrics,
@@ -134,7 +137,7 @@ pub(crate) enum Ask {
     Stop { now: bool },
     Upgrade { binary: Option<PathBuf> },
     Dump,
-    Locks,
+    Locks(Option<Template>),
     Deadlocks,
 }
 
@@ -159,7 +162,7 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
     };
     let shared = |ask: Result<ObjectAsk, Failure>| Ok(Verb::Object(Reach::of(socket.clone(), around), ask?));
     let ask = match command {
-        None => return Ok(Verb::Help(None)),
+        None => return Ok(Verb::Help(None, None)),
         Some(Command::Sum(args)) => return reduce(Reduction::Sum, args, socket),
         Some(Command::Product(args)) => return reduce(Reduction::Product, args, socket),
         Some(Command::Min(args)) => return reduce(Reduction::Min, args, socket),
@@ -186,13 +189,14 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         Some(Command::Semaphore(args)) => {
             return locks::semaphore(args, Reach::of(socket, around), around);
         }
-        Some(Command::Locks) => Ask::Locks,
+        Some(Command::Locks(options)) => Ask::Locks(lists::template(options, "locks", common.json)?),
         Some(Command::Deadlocks) => Ask::Deadlocks,
         Some(Command::SelfTest) => return Ok(Verb::SelfTest(Reach::of(socket, around))),
         Some(Command::Debug(DebugArgs { what: DebugWhat::Bundle { output, force } })) => {
             return Ok(Verb::Bundle(Reach::of(socket, around), Wanted { output, force }));
         }
-        Some(Command::Help { about }) => return Ok(Verb::Help(about)),
+        Some(Command::Help { about, word }) => return Ok(Verb::Help(about, word)),
+        Some(Command::Completion { shell }) => return Ok(Verb::Completion(shell)),
         Some(Command::Value(args)) => return shared(objects::of_value(args)),
         Some(Command::Dict(args)) => return shared(objects::of_dict(args)),
         Some(Command::List(args)) => return shared(objects::of_list(args)),
@@ -200,9 +204,9 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         Some(Command::Event(args)) => return shared(objects::of_event(args)),
         Some(Command::Barrier(args)) => return shared(objects::of_barrier(args)),
         Some(Command::Stats(args)) => return shared(objects::of_stats(args)),
-        Some(Command::Objects(args)) => return shared(objects::of_objects(args)),
+        Some(Command::Objects(args)) => return shared(objects::of_objects(args, common.json)),
         Some(Command::Watch(args)) => return shared(objects::of_watch(args)),
-        Some(Command::Jobs { all }) => Ask::Jobs { all },
+        Some(Command::Jobs(args)) => Ask::Jobs(lists::jobs(args, common.json)?),
         Some(Command::Show(one)) => Ask::Show(one.job),
         Some(Command::Explain(one)) => Ask::Explain(one.job),
         Some(Command::Wait { jobs }) => Ask::Wait(jobs),
@@ -213,7 +217,7 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         Some(Command::Resume(one)) => Ask::Resume(one.job),
         Some(Command::Retry(one)) => Ask::Retry(one.job),
         Some(Command::Status) => Ask::Status,
-        Some(Command::Workers) => Ask::Workers,
+        Some(Command::Workers(options)) => Ask::Workers(lists::template(options, "workers", common.json)?),
         Some(Command::Ping { timeout }) => Ask::Ping { timeout_ms: timeout.unwrap_or(PING_MS) },
         Some(Command::Reload) => Ask::Reload,
         Some(Command::Metrics) => Ask::Metrics,
@@ -309,7 +313,7 @@ fn plan(
     check_company(&options, &socket)?;
     let place = place_of(&options, socket.reach)?;
     let progress = options.progress.unwrap_or_default();
-    let request = request(reductions, sources, options, opened.as_ref(), verbose);
+    let request = request(reductions, sources, options, opened.as_ref(), verbose)?;
     let (inputs, facts) = opened.map(|opened| (opened.inputs, opened.facts)).unwrap_or_default();
     Ok(Verb::Reduce(Box::new(Plan { spec: request.check_with(0, facts)?, place, progress, names, inputs })))
 }
@@ -329,8 +333,8 @@ fn request(
     options: ReductionOptions,
     opened: Option<&inputs::Opened>,
     breakdown: bool,
-) -> JobRequest {
-    JobRequest {
+) -> Result<JobRequest, Failure> {
+    Ok(JobRequest {
         reductions: reductions.iter().map(|one| one.name().to_owned()).collect(),
         sources: opened.map_or(sources, |opened| opened.names.clone()),
         of: options.of,
@@ -356,7 +360,8 @@ fn request(
         start: options.start,
         detach: options.detach,
         breakdown,
-    }
+        command: kernel::command(options.kernel)?,
+    })
 }
 
 fn place_of(options: &ReductionOptions, reach: Reach) -> Result<Place, Failure> {
@@ -373,6 +378,9 @@ fn place_of(options: &ReductionOptions, reach: Reach) -> Result<Place, Failure> 
             return Err(bad(format!(
                 "could not detach the job: --mode {name} computes in this very process"
             )));
+        }
+        if options.kernel.command.is_some() {
+            return Err(bad(format!("could not run a command: --mode {name} has no worker processes")));
         }
         if options.memory_limit.is_some() {
             return Err(bad(format!("could not limit the memory: --mode {name} has no worker processes")));
@@ -432,6 +440,8 @@ fn bad(message: impl Into<String>) -> Failure {
 }
 
 pub(crate) mod batch;
+mod kernel;
+pub(crate) mod lists;
 mod locks;
 pub(crate) mod objects;
 mod studies;

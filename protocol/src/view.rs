@@ -89,6 +89,9 @@ pub struct JobView {
     /// What is odd about it without being wrong: that its workers have had several kinds of links.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// The command that answers for its partitions, perhaps cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
 }
 
 /// The answers of one group.

@@ -12,12 +12,15 @@ pub mod picture;
 pub mod proc;
 pub mod races;
 pub mod run;
+pub mod schema;
 pub mod shown;
+pub mod torture;
 pub mod world;
 
 pub use booted::Booted;
 pub use client::Client;
 pub use run::{Daemon, Finished, Running};
+pub use schema::Schemas;
 pub use world::World;
 
 /// Nanoseconds after which a wait is given up: only a broken program comes near it.

@@ -4,9 +4,12 @@
 
 mod docgen;
 mod install;
+mod laws;
+mod man;
 mod package;
 mod races;
 mod sim;
+mod torture;
 
 use std::process::ExitCode;
 
@@ -18,7 +21,11 @@ const USAGE: &str =
        cargo xtask deb [--test]                 a Debian package; --test: tried in a Debian of its own
        cargo xtask tarball [--dynamic]          a tarball that installs itself, with a binary for any Linux
        cargo xtask wheel                        the Python package with the program in it
-       cargo xtask install [--destdir D] [--prefix P]   the release binary and its units, as files";
+       cargo xtask man [--out DIR]              the manual pages, into target/man
+       cargo xtask torture [--minutes N | --rounds N | --kills N] [--seed S] [--from ROUND] [--keep-going]
+                                                jobs of all kinds while everybody is killed and stopped
+       cargo xtask laws [--rounds N] [--seed S] the property tests, with cases that were never tried
+       cargo xtask install [--destdir D] [--prefix P]   the release binary, its units, pages and completions, as files";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -29,7 +36,10 @@ fn main() -> ExitCode {
         Some((chore, rest)) if chore == "deb" => package::deb(rest),
         Some((chore, rest)) if chore == "tarball" => package::tarball(rest),
         Some((chore, rest)) if chore == "wheel" => package::wheel(rest),
+        Some((chore, rest)) if chore == "man" => man::run(rest),
+        Some((chore, rest)) if chore == "laws" => laws::run(rest),
         Some((chore, rest)) if chore == "races" => races::run(rest),
+        Some((chore, rest)) if chore == "torture" => torture::run(rest),
         Some((chore, _)) => Err(format!("there is no chore '{chore}'\n{USAGE}")),
         None => Err(USAGE.to_owned()),
     };

@@ -15,6 +15,12 @@ fn project() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+/// The manual pages, written.
+fn pages() -> Result<PathBuf, String> {
+    let man = project().join("target/man");
+    crate::man::write(&man).map(|_| man)
+}
+
 /// Builds the release; `fixed` has the C library in it, and runs on any Linux of this processor.
 fn release(fixed: bool) -> Result<PathBuf, String> {
     let target = "x86_64-unknown-linux-gnu";
@@ -35,6 +41,8 @@ pub(crate) fn deb(rest: &[String]) -> Result<(), String> {
     succeed(
         Command::new(project().join("packaging/deb.sh"))
             .arg(release(false)?)
+            .arg("--man")
+            .arg(pages()?)
             .args(["--output", OUTPUT])
             .args(rest)
             .current_dir(project()),
@@ -82,6 +90,8 @@ pub(crate) fn tarball(rest: &[String]) -> Result<(), String> {
     succeed(
         Command::new(project().join("packaging/tarball.sh"))
             .arg(binary)
+            .arg("--man")
+            .arg(pages()?)
             .args(["--output", OUTPUT])
             .args(rest)
             .current_dir(project()),

@@ -4,8 +4,11 @@
 
 pub(crate) mod answer;
 pub(crate) mod breakdown;
+pub(crate) mod fold;
 pub(crate) mod json;
 pub(crate) mod number;
 pub(crate) mod progress;
+pub(crate) mod schema;
 pub(crate) mod table;
+pub(crate) mod template;
 pub(crate) mod waits;
