@@ -80,12 +80,16 @@ fn catch_cut_files() {
     });
 }
 
-fn check(job: &JobSpec, inputs: &Inputs) -> Result<(), Failure> {
+fn check(job: &mut JobSpec, inputs: &Inputs) -> Result<(), Failure> {
     let plain = job.kernel.of.is_none() && job.kernel.filter.is_none();
     if plain && matches!(job.kernel.source, Source::Ranges(_)) {
         return Ok(());
     }
-    Kernel::prepare(job.kernel.clone(), files_of(job, inputs)).map(|_| ()).map_err(failed)
+    let kernel = Kernel::prepare(job.kernel.clone(), files_of(job, inputs)).map_err(failed)?;
+    // Nobody else will look at a source of nothing. Of others workers find out.
+    job.kernel.of_floats = job.elements == 0 && kernel.is_of_floats();
+    job.request.of_floats = job.kernel.of_floats;
+    Ok(())
 }
 
 fn fold(
@@ -98,7 +102,7 @@ fn fold(
         FoldMode::Inline => (1, 1),
         FoldMode::Threads(threads) => (usize::from(threads), u64::from(threads) * PIECES_PER_THREAD),
     };
-    let pieces = job.request.partitions.unwrap_or(pieces);
+    let pieces = job.pieces().unwrap_or(pieces);
     let shares = tally_worker::fold_here(&job.kernel, &|| files_of(job, inputs), threads, pieces, progress)
         .map_err(failed)?
         .ok_or_else(|| Failure::new(ErrorCode::Cancelled, "the fold was stopped"))?;
@@ -119,7 +123,8 @@ fn fold(
 fn failed(fault: Fault) -> Failure {
     let code = if fault.usage { ErrorCode::BadUsage } else { ErrorCode::KernelFailed };
     let failure = Failure::new(code, format!("could not {}", fault.message));
-    Failure { place: fault.place.map(String::into_boxed_str), hint: fault.hint, ..failure }
+    let place = fault.place.map(String::into_boxed_str);
+    Failure { place, hint: fault.hint, site: fault.site, ..failure }
 }
 
 fn study(options: &StudyOptions) -> Result<StudyReport, Failure> {
@@ -131,6 +136,7 @@ fn study(options: &StudyOptions) -> Result<StudyReport, Failure> {
         count: options.count,
         locks: locks.collect::<Option<_>>().ok_or_else(|| unknown("lock"))?,
         limit: options.limit_ms.map(Duration::from_millis),
+        program: std::env::current_exe().ok(),
     };
     let report = tally_lab::run(study, &options).map_err(|why| match why {
         tally_lab::Error::Interrupted(signal) => {
@@ -189,6 +195,7 @@ fn daemon(options: DaemonOptions) -> Result<(), Failure> {
         default_socket: options.default_socket,
         pid_file: options.pid_file,
         daemonize: options.daemonize,
+        until_eof: options.until_eof,
         check: options.check,
         flags,
     };

@@ -27,6 +27,7 @@ const BESIDE_A_DAEMON: &[(&str, &[&str])] = &[
     ("tally sum 0..1e6 --progress json", &["progress", "result"]),
     ("tally reduce sum,mean table.csv --of price --by name --on-bad skip", &["result"]),
     ("tally sum table.csv --of prise", &["error"]),
+    ("tally min 0..10 --of 'abs(i - 5)'; tally sum table.csv --of price --on-bad nan", &["result"]),
     ("tally mean table.csv --of price", &["result"]),
     ("tally variance 0..1", &["result"]),
     ("tally wait j1; tally wait j2", &["jobs"]),
@@ -57,6 +58,10 @@ const BESIDE_A_DAEMON: &[(&str, &[&str])] = &[
     ("tally watch hits --count 0", &["watch"]),
     ("tally objects; tally objects rm hits", &["objects"]),
     ("printf 'value a add 1\\n' | tally objects batch - --atomic", &["value"]),
+    (
+        "printf 'value a add 1\\nvalue none get\\n' | tally objects batch -; tally status",
+        &["error", "status", "value"],
+    ),
     ("tally lock door -- tally locks; tally semaphore net --permits 2 -- tally locks", &["locks"]),
     ("tally lock door -- tally lock door -- true", &["error"]),
     ("tally deadlocks", &["deadlocks"]),

@@ -160,6 +160,7 @@ fn every_document_that_is_named_is_there() {
         "docs/operations.md",
         "docs/programs.md",
         "docs/protocol.md",
+        "docs/python.md",
         "docs/security.md",
         "docs/testing.md",
     ] {

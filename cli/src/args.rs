@@ -119,11 +119,11 @@ pub(crate) enum Command {
     #[command(before_long_help = help::LAB)]
     Lab(studies::LabArgs),
     /// One datum that processes share: a number, a text, bytes
-    #[command(before_long_help = help::VALUE)]
-    Value(objects::ValueArgs),
+    #[command(before_long_help = help::VALUE, mut_arg("words", |one| one.help(objects::OF_A_VALUE)))]
+    Value(objects::PlainArgs),
     /// Data by keys that processes share
-    #[command(before_long_help = help::DICT)]
-    Dict(objects::DictArgs),
+    #[command(before_long_help = help::DICT, mut_arg("words", |one| one.help(objects::OF_A_DICT)))]
+    Dict(objects::PlainArgs),
     /// Data in a row that processes share
     #[command(before_long_help = help::LIST)]
     List(objects::ListArgs),
@@ -137,8 +137,8 @@ pub(crate) enum Command {
     #[command(before_long_help = help::BARRIER)]
     Barrier(objects::BarrierArgs),
     /// Count, exact sum, least, greatest and mean of numbers from many processes
-    #[command(before_long_help = help::STATS)]
-    Stats(objects::StatsArgs),
+    #[command(before_long_help = help::STATS, mut_arg("words", |one| one.help(objects::OF_STATS)))]
+    Stats(objects::PlainArgs),
     /// List what processes share, remove it, change much of it at once
     #[command(before_long_help = help::OBJECTS)]
     Objects(objects::ObjectsArgs),
@@ -420,6 +420,9 @@ pub(crate) struct DaemonArgs {
     /// Run in the background; returns when the daemon listens
     #[arg(long)]
     pub(crate) daemonize: bool,
+    /// End at once when standard input ends: for a program that starts a daemon of its own
+    #[arg(long, conflicts_with = "daemonize")]
+    pub(crate) until_eof: bool,
     /// Write the log to this file instead of standard error or the journal
     #[arg(long, value_name = "PATH", value_parser = values::paths())]
     pub(crate) log_file: Option<PathBuf>,

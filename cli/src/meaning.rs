@@ -239,6 +239,7 @@ fn daemon(args: DaemonArgs, socket: Option<PathBuf>, around: &Surroundings) -> D
         start: args.start,
         check: args.check,
         daemonize: args.daemonize,
+        until_eof: args.until_eof,
         settings: [("workers", args.workers), ("log", args.log)]
             .into_iter()
             .filter_map(|(key, value)| Some((key.to_owned(), value?)))
@@ -360,6 +361,7 @@ fn request(
         start: options.start,
         detach: options.detach,
         breakdown,
+        of_floats: false,
         command: kernel::command(options.kernel)?,
     })
 }
@@ -418,7 +420,12 @@ fn reductions(list: &str) -> Result<Vec<Reduction>, Failure> {
                 .hint(format!("there are {}", names.join(", ")))
         })
     };
-    list.split(',').map(one).collect()
+    let list: Vec<Reduction> = list.split(',').map(one).collect::<Result<_, _>>()?;
+    let twice = list.iter().enumerate().find(|(at, one)| list[..*at].contains(one));
+    match twice {
+        Some((_, one)) => Err(bad(format!("could not reduce by '{one}' twice")).hint("one answer is enough")),
+        None => Ok(list),
+    }
 }
 
 /// `factorial N` is the product of `1..=N`.

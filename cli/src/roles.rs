@@ -29,8 +29,9 @@ pub struct Roles<'a> {
     pub private: &'a dyn Fn(&PrivateOptions) -> Result<PrivateSupervisor, Failure>,
     /// Folds in this very process. A fold that was stopped early is an `Err` of code `Cancelled`.
     pub fold: &'a FoldFn<'a>,
-    /// Finds what is wrong with a job's expressions, columns and formats, without folding anything.
-    pub check: &'a dyn Fn(&JobSpec, &Inputs) -> Result<(), Failure>,
+    /// Finds what is wrong with a job's expressions, columns and formats, without folding anything; and notes whether it
+    /// is of floats.
+    pub check: &'a dyn Fn(&mut JobSpec, &Inputs) -> Result<(), Failure>,
     /// Runs the daemon in this process until it ends.
     pub daemon: &'a dyn Fn(DaemonOptions) -> Result<(), Failure>,
     /// Reads the settings that a daemon started now would have.
@@ -159,6 +160,8 @@ pub struct DaemonOptions {
     pub check: bool,
     /// Run in the background, and return when the daemon there listens.
     pub daemonize: bool,
+    /// End when standard input does.
+    pub until_eof: bool,
     /// Further settings: key of `config.toml` and value.
     pub settings: Vec<(String, String)>,
 }

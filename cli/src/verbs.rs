@@ -68,7 +68,7 @@ pub(crate) fn run(
 ) -> Result<u8, Failure> {
     let mut context = Context { style, roles, terminal };
     match verb {
-        Verb::Reduce(plan) => reduce::run(&mut context, &plan),
+        Verb::Reduce(plan) => reduce::run(&mut context, *plan),
         Verb::Lab(options, plot) => lab::run(&mut context, &options, plot.as_deref()),
         Verb::Batch(plan) => batch::run(&mut context, &plan),
         Verb::Running(plan) => running::run(&mut context, &plan),

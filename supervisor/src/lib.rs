@@ -19,6 +19,7 @@ mod files;
 mod forkserver;
 mod gather;
 mod handed;
+mod hosted;
 mod inherit;
 mod lockers;
 mod log;

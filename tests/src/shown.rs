@@ -203,6 +203,14 @@ pub fn form(line: &str) -> String {
     line.split_whitespace().map(word).collect::<Vec<_>>().join(" ")
 }
 
+/// Whether a line is the one that is shown. Where both are cut, the place depends on how long the numbers before it are.
+fn is_same(line: &str, shown: &str) -> bool {
+    match (line.strip_suffix("..."), shown.strip_suffix("...")) {
+        (Some(line), Some(shown)) => line.starts_with(shown) || shown.starts_with(line),
+        _ => line == shown,
+    }
+}
+
 /// Whether lines fit what is shown, `...` standing for any number of them.
 #[must_use]
 pub fn fits(shown: &[String], lines: &[String]) -> bool {
@@ -210,7 +218,7 @@ pub fn fits(shown: &[String], lines: &[String]) -> bool {
         None => lines.is_empty(),
         Some((gap, rest)) if gap == "..." => (0..=lines.len()).any(|skip| fits(rest, &lines[skip..])),
         Some((first, rest)) => {
-            lines.split_first().is_some_and(|(line, lines)| line == first && fits(rest, lines))
+            lines.split_first().is_some_and(|(line, lines)| is_same(line, first) && fits(rest, lines))
         }
     }
 }
@@ -225,6 +233,8 @@ mod tests {
         assert_eq!(form("97 us, 1.5 s"), "N us, N u");
         let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
         assert!(fits(&lines("...\nb\n..."), &lines("a\nb\nc")));
+        assert!(fits(&lines("cut here..."), &lines("cut he...")));
+        assert!(!fits(&lines("cut here..."), &lines("cut")));
         assert!(!fits(&lines("...\nb"), &lines("a\nb\nc")) && !fits(&lines("a"), &lines("a\nb")));
     }
 

@@ -14,8 +14,8 @@ pub(crate) const SHORT: &str = "\
 tally - exact parallel sums and other reductions that survive a dying worker
 
   tally sum 1..=100                        5050
-  tally reduce sum,min,max -5..5           several answers, one pass
-  tally sum 0..1e9 --workers 4 --verbose   what each worker did
+  tally mean sales.csv --of 'price * n'    an expression in the columns
+  tally reduce sum,min,max data.npy        several answers, one pass
   tally sum 0..1e12 --detach               runs in the daemon; prints a job id
 
 Compute   sum product min max count mean variance stddev   reduce factorial
@@ -28,13 +28,13 @@ Daemon    daemon status workers ping metrics reload config drain stop
 
 Often used
   --workers N --mode MODE       processes (default), threads, inline
-  --step N    --timeout TIME    every N-th number; give up after 30s, 2m, 1h
+  --of EXPR   --where EXPR      what is folded; which elements or rows
   --json      --progress WHEN   machine output; auto, always, never, json
   --detach    --local           daemon job; never use a daemon
   -q  --verbose  --color WHEN   quiet; table of workers; auto, always, never
 
-More: tally COMMAND --help, tally help TOPIC (sources, expressions, formats,
-      exit-codes, environment, json)
+More: tally COMMAND --help, tally help TOPIC (sources, expressions, kernels,
+      formats, exit-codes, environment, json)
 ";
 
 /// `tally --help` and `tally help`.
@@ -99,7 +99,8 @@ Options of every command
   -h, --help       help of a command: tally sum --help
   -V, --version    the version
 
-Topics: tally help sources, expressions, formats, exit-codes, environment, json
+Topics: tally help sources, expressions, kernels, formats, exit-codes,
+        environment, json
 ";
 
 macro_rules! examples {
