@@ -85,7 +85,7 @@ fn judge(job: &Job, finished: &Finished, excused: bool, shared: &Shared) -> Resu
         return Err("it failed, and nothing was struck".to_owned());
     }
     let whole = finished.stdout.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    let right = if job.streams { job.answer.starts_with(whole) } else { finished.stdout.is_empty() };
+    let right = if job.streams { are_lines_of(whole, &job.answer) } else { finished.stdout.is_empty() };
     // Killed between the answer and the exit.
     if !right && finished.stdout != job.answer {
         return Err("what it printed before it failed is wrong".to_owned());
@@ -98,6 +98,12 @@ fn judge(job: &Job, finished: &Finished, excused: bool, shared: &Shared) -> Resu
     }
     shared.count(if signalled { "ended by a strike" } else { "failed in words, as something was struck" });
     Ok(())
+}
+
+/// Whether these are lines of that text, in its order: of a batch some may have failed.
+fn are_lines_of(lines: &str, text: &str) -> bool {
+    let mut all = text.lines();
+    lines.lines().all(|line| all.any(|one| one == line))
 }
 
 fn shortened(text: &str) -> String {
