@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tally_cli::{
     ColumnsOf, DaemonOptions, Drawing, FoldMode, FoldOutcome, Inputs, PrivateOptions, PrivateSupervisor,
-    ProgressFn, Roles, SettingsOptions, SettingsReading, Share, Studies, StudyOptions, StudyReport, Words,
+    ProgressFn, Roles, SettingsOptions, SettingsReading, Share, StoreReading, Studies, StudyOptions,
+    StudyReport, Words,
 };
 use tally_lab::{Chart, LockKind, Shape, Study};
 use tally_protocol::error::{ErrorCode, Failure};
@@ -26,6 +27,7 @@ pub(crate) fn roles() -> Roles<'static> {
         daemon: &daemon,
         studies: Studies { run: &study, draw: &draw },
         settings: &settings,
+        store: &store,
         built_in_settings: tally_supervisor::config::BUILT_IN,
         words: Words { columns, functions: tally_worker::function_names },
     }
@@ -169,6 +171,20 @@ fn settings(options: &SettingsOptions) -> SettingsReading {
         faults: reading.faults.into_iter().map(Into::into).collect(),
         files: reading.files.into_iter().collect(),
     }
+}
+
+fn store() -> Result<StoreReading, Failure> {
+    let unread = |why: &dyn std::fmt::Display| {
+        Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}"))
+    };
+    let reading = Sources::of_this_process(None, &[]).read();
+    if let Some(fault) = reading.faults.first() {
+        return Err(unread(fault));
+    }
+    let setting = reading.configuration().map_err(|fault| unread(&fault))?.state_dir;
+    let tally_supervisor::StoreProbe { directory, bytes, rows, free_bytes, held_by, notes, fault } =
+        tally_supervisor::probe_store(&setting);
+    Ok(StoreReading { directory, bytes, rows, free_bytes, held_by, notes, fault })
 }
 
 fn daemon(options: DaemonOptions) -> Result<(), Failure> {

@@ -383,7 +383,7 @@ fn who_waits_is_served_times_out_or_hears_of_the_end() {
     scene.says("queue q get", "2\n");
     scene.says("queue q get", "3\n");
     scene.fails("queue q get", 7, "tally: could not get from queue q: it is closed");
-    let waiter = start("event other wait");
+    let waiter = start("event other wait --reconnect 0");
     waits("other", 1);
     scene.daemon.signal(Signal::Term);
     waiter.finish().failed(1, "tally: could not wait: the daemon is stopping");

@@ -81,6 +81,8 @@ const BESIDE_A_DAEMON: &[(&str, &[&str])] = &[
         &["result"],
     ),
     ("tally upgrade", &["upgrade"]),
+    ("tally self-test", &["self-test"]),
+    ("tally debug bundle --output b.tar.gz", &["debug-bundle"]),
     ("tally daemon --check --workers 0", &["error"]),
     ("tally sum 0..10 --wrokers 3; tally smu; tally; tally show", &["error"]),
     ("tally stop", &["stop"]),

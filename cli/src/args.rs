@@ -4,6 +4,7 @@
 //! numbers) and every refusal through `refusal` (the form of the contract's errors).
 
 pub(crate) mod batch;
+pub(crate) mod care;
 pub(crate) mod help;
 pub(crate) mod kernel;
 pub(crate) mod lists;
@@ -245,6 +246,12 @@ pub(crate) enum Command {
     /// Print the daemon's whole state, to look for a defect
     #[command(before_long_help = help::DUMP)]
     Dump,
+    /// Check this installation: limits, links, socket, store; exit 0 or 1
+    #[command(name = "self-test", before_long_help = help::SELF_TEST)]
+    SelfTest,
+    /// Collect what helps to find a defect
+    #[command(before_long_help = help::DEBUG)]
+    Debug(care::DebugArgs),
     /// Show settings with their origin, check them, print the defaults
     #[command(before_long_help = help::CONFIG)]
     Config(ConfigArgs),

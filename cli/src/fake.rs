@@ -150,6 +150,7 @@ pub(crate) fn roles() -> Roles<'static> {
         fold: &|_, _, _, _| panic!("nobody asked for a fold"),
         daemon: &|_| panic!("nobody asked for a daemon"),
         settings: &|_| SettingsReading::default(),
+        store: &|| panic!("nobody asked for the store"),
         studies: Studies {
             run: &|_| panic!("nobody asked for a study"),
             draw: &|_| panic!("nobody asked for a drawing"),

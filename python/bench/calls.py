@@ -19,6 +19,43 @@ def add_one(n):
     return n + 1
 
 
+@tally.kernel
+def fold(start, end):
+    return sum(range(start, end))
+
+
+def fold_pair(pair):
+    return fold(*pair)
+
+
+def partitions(workers, rounds):
+    """A kernel that is fed a partition at a time, its start included, beside a call for each."""
+    count, size = 4_000, 100
+    command = [sys.executable, os.path.abspath(__file__), "--kernel"]
+    ranges = [(n * size, (n + 1) * size) for n in range(count)]
+    ours, theirs = [], []
+    os.environ["PYTHONPATH"] = os.path.dirname(os.path.dirname(tally.__file__))
+    with tally.Daemon(workers) as daemon, daemon.connect() as client, ProcessPoolExecutor(workers) as executor:
+        list(executor.map(fold_pair, ranges[:100]))
+        for _ in range(rounds):
+            start = time.perf_counter()
+            answer = client.sum(range(count * size), command=command, partitions=count)
+            between = time.perf_counter()
+            assert sum(executor.map(fold_pair, ranges)) == answer
+            ours.append((between - start) / count * 1e6)
+            theirs.append((time.perf_counter() - between) / count * 1e6)
+    tell("`@tally.kernel`, 100 numbers a partition", ours, theirs)
+
+
+def tell(name, ours, theirs):
+    ratios = [one / other for one, other in zip(ours, theirs)]
+    print(
+        f"| {name} | {statistics.median(ours):.1f} | {statistics.median(theirs):.1f} | "
+        f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) |",
+        flush=True,
+    )
+
+
 def mapped(calls, chunksize):
     def measure(executor):
         assert sum(executor.map(add_one, range(calls), chunksize=chunksize)) == calls * (calls + 1) // 2
@@ -68,13 +105,12 @@ def main(workers, rounds):
                     start = time.perf_counter()
                     measure(executor)
                     took[executor].append((time.perf_counter() - start) / calls * 1e6)
-            ratios = [one / other for one, other in zip(took[ours], took[theirs])]
-            print(
-                f"| {name} | {statistics.median(took[ours]):.1f} | {statistics.median(took[theirs]):.1f} | "
-                f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) |",
-                flush=True,
-            )
+            tell(name, took[ours], took[theirs])
+    partitions(workers, rounds)
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--kernel"]:
+        del sys.argv[1:]
+        tally.main()
     main(*[int(word) for word in sys.argv[1:]] + [2, 7][len(sys.argv) - 1 :])

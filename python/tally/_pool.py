@@ -95,6 +95,8 @@ class Pool(threading.Thread):
             if self._idle and not self.pending:
                 worker = self._idle.pop()
                 worker.call = call
+                # Nobody has the future yet who could cancel it.
+                call.begun = call.future.set_running_or_notify_cancel()
             else:
                 self.pending.append(call)
                 worker = None
@@ -102,11 +104,8 @@ class Pool(threading.Thread):
                     # A process is started for it, so it is as good as running.
                     call.begun = call.future.set_running_or_notify_cancel()
                     self.wake()
-        if worker is not None:
-            # Nobody has the future yet who could cancel it.
-            call.begun = call.future.set_running_or_notify_cancel()
-            if not self._send_call(worker, call):
-                self._give_next()
+        if worker is not None and not self._send_call(worker, call):
+            self._give_next()
 
     def close(self, cancel: bool) -> None:
         """No more calls come. Those that wait are done first, or cancelled."""
@@ -309,7 +308,7 @@ class Pool(threading.Thread):
             self._lost(worker, call, how)
         if worker.reason is not None:
             self._break(worker.reason)
-        elif not was_ready:
+        elif not was_ready and not _was_told_to(view):
             self._in_vain += 1
             fatal = isinstance(view, TallyError) and view.code != "too-many"
             if fatal or self._in_vain >= STARTS_IN_VAIN_MAX:
@@ -338,14 +337,14 @@ class Pool(threading.Thread):
             with self.lock:
                 if not self._idle or not self.pending:
                     return
-                call, worker = self.pending.popleft(), self._idle.pop()
+                call = self.pending.popleft()
+                # Under the lock: the worker may die meanwhile, and its call be given to another one.
+                call.begun = call.begun or call.future.set_running_or_notify_cancel()
+                if not call.begun:
+                    continue
+                worker = self._idle.pop()
                 worker.call = call
-            if call.begun or call.future.set_running_or_notify_cancel():
-                call.begun = True
-                self._send_call(worker, call)
-            else:
-                with self.lock:
-                    self._free(worker)
+            self._send_call(worker, call)
 
     def _send_call(self, worker: Worker, call: Call) -> bool:
         """Sends a call to the worker that has it. False when it cannot be pickled: its future has heard of that."""
@@ -354,6 +353,9 @@ class Pool(threading.Thread):
         except BaseException as error:
             error.__cause__ = remote(traceback.format_exc())
             with self.lock:
+                if worker.call is not call:
+                    # The worker has died meanwhile, and somebody else pickles it again.
+                    return True
                 self._free(worker)
             call.future.set_exception(error)
             return False
@@ -533,6 +535,11 @@ class Pool(threading.Thread):
             connection.close()
         self._listener.close()
         self._epoll.close()
+
+
+def _was_told_to(view: Any) -> bool:
+    """Whether a process has ended because somebody wanted that."""
+    return not isinstance(view, TallyError) and view.get("state") == "cancelled"
 
 
 _pools: "weakref.WeakSet[Pool]" = weakref.WeakSet()

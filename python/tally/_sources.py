@@ -114,7 +114,7 @@ class Sources:
             return
         letter = view.format.lstrip("@=<")
         format = _FORMATS.get(letter)
-        if format is None and letter in "hiqlHIQLnN":
+        if format is None and len(letter) == 1 and letter in "hiqlHIQLnN":
             format = ("u" if letter.isupper() else "i") + _SIZES[view.itemsize]
         if format is None or self._request.get("format", format) != format:
             raise BadUsage(f"could not read the numbers in {type(source).__name__}: format {view.format!r}")

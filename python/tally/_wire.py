@@ -12,7 +12,7 @@ import os
 import socket
 import struct
 import weakref
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, Optional, Sequence
 
 from . import _errors
 from ._errors import BadUsage, NoDaemon, NotPermitted, SupervisorGone

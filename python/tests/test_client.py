@@ -1,6 +1,7 @@
 """The client against a real daemon: answers, jobs, files, errors."""
 
 import array
+import ctypes
 import decimal
 import math
 import os
@@ -12,6 +13,10 @@ import threading
 import unittest
 
 from support import HERE, WithDaemon, is_alive, tally, until
+
+
+class Pair(ctypes.Structure):
+    _fields_ = [("one", ctypes.c_int16), ("other", ctypes.c_int32)]
 
 
 class Reductions(WithDaemon):
@@ -45,6 +50,10 @@ class Reductions(WithDaemon):
             client.sum(["one"])
         with self.assertRaises(tally.BadUsage):
             client.sum(array.array("d", [1]), array.array("f", [1]))
+        # Two numbers in each element: no format of ours.
+        pairs = (Pair * 2)(Pair(1, 2), Pair(3, 4))
+        with self.assertRaises(tally.BadUsage):
+            client.sum(pairs)
 
     def test_files_go_as_descriptors(self):
         client = self.client

@@ -131,6 +131,16 @@ class Deaths(Shared):
         self.assertIsInstance(stuck.exception(), tally.BrokenWorker)
         self.assertEqual(waiting.result(), 25)
 
+    def test_workers_killed_while_they_start_are_started_again(self):
+        executor = self.executor(8)
+        futures = [executor.submit(calls.square, n) for n in range(16)]
+        for _ in range(3):
+            executor.kill_workers()
+        for n, future in enumerate(futures):
+            error = future.exception()
+            self.assertTrue(isinstance(error, tally.BrokenWorker) or future.result() == n * n, error)
+        self.assertEqual(executor.submit(calls.square, 9).result(), 81)
+
     def test_what_a_call_has_started_ends_with_the_executor(self):
         executor = self.executor(1)
         children = [executor.submit(calls.pid_of_child_that_sleeps, leaves).result() for leaves in (False, True)]

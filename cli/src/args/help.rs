@@ -24,7 +24,7 @@ Share     value dict list queue event barrier stats objects watch
           lock semaphore locks deadlocks
 Jobs      jobs show explain wait result follow cancel pause resume retry
 Daemon    daemon status workers ping metrics reload config drain stop
-          upgrade dump     Learn   lab help completion
+          upgrade dump self-test debug     Learn   lab help completion
 
 Often used
   --workers N --mode MODE       processes (default), threads, inline
@@ -82,6 +82,8 @@ The daemon
   ping                  a sign of life       config         settings
   metrics               counters, figures    reload         new settings
   upgrade               to a new binary      completion     for a shell
+  self-test             is all well here?    debug bundle   for a report of a
+                                                            fault
 
 With no daemon at the default socket, a reduction runs under a supervisor of
 its own that lives for this one command. Answers are exact, and the same for any
@@ -216,6 +218,12 @@ a reduction as on the command line, quoted as in a shell; '#' begins a comment."
     UPGRADE = "  tally upgrade                     the new version is installed; returns when it runs
   tally upgrade --binary ./tally    another one";
     DUMP = "  tally dump > state.json";
+    SELF_TEST = "  tally self-test                   a line for each thing, and what to do
+  tally self-test --json            for programs; exit 1 if something failed
+  tally self-test --socket PATH     with the daemon that listens there";
+    DEBUG = "  tally debug bundle                writes tally-debug-DATE.tar.gz
+  tally debug bundle --output b.tar.gz --force
+  tar tzf b.tar.gz                  what is in it: no data of jobs";
     CONFIG = "  tally config show                 what is in force, and where it came from
   tally config show --config my.toml
   tally config check my.toml        one line for each fault; exit 2 if any

@@ -169,6 +169,7 @@ JSON schema itself, such as that of jobs.
   tally.reload/1    reload                tally.metrics/1       metrics
   tally.config-default/1                  config default
   tally.upgrade/1   upgrade
+  tally.self-test/1 self-test             tally.debug-bundle/1  debug bundle
   tally.help/1      help                  tally.version/1   --version
   tally.lab/1       lab                   tally.compare/1   compare
   tally.locks/1     locks                 tally.deadlocks/1     deadlocks
