@@ -190,6 +190,8 @@ fn what_is_no_file_to_read_is_not_taken_for_one() {
     let open = |path: &str| fs::File::open(path).expect("it is there");
     let (directory, zeros) = (open("/"), open("/dev/zero"));
     let all = [pipe.as_fd(), socket.as_fd(), write_only.as_fd(), directory.as_fd(), zeros.as_fd()];
+    // A worker on its way takes and leaves descriptors of its own.
+    daemon.client().submit(&json!({ "reductions": ["sum"], "sources": ["0..1000"] }), false);
     let before = tally_tests::proc::descriptors(daemon.pid());
     let request = json!({ "reductions": ["sum"], "sources": ["a.csv"], "files": true });
     let mut call =
