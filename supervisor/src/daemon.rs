@@ -176,6 +176,7 @@ fn serve(
             supervisor.clients.make_room(configuration.workers, configuration.clients_max);
             supervisor.clients.open_to(policy, configuration.access.connections_per_user);
             supervisor.open_metrics_door(door)?;
+            supervisor.take_over_objects(inherited.lockers.objects.take());
             supervisor.take_over_lockers(inherited.lockers);
             supervisor.listen(listener)?;
             if around.until_eof {

@@ -263,6 +263,8 @@ impl Supervisor {
         // Those go to the program that takes over, which still has to read from them.
         if self.successor.is_some() {
             self.handed_over = self.hand_over_lockers();
+            let objects = self.hand_over_objects();
+            self.handed_over.extend(objects);
         }
         let late = Failure::new(ErrorCode::Stopping, "the daemon is stopping and takes no new jobs");
         let late = Reply::Refused(late).to_message(false);
