@@ -38,6 +38,8 @@ class TallyError(Exception):
 
     def __str__(self) -> str:
         lines = [self.message]
+        # Lines that show where in what was written, with a caret.
+        lines += (self.details.get("place") or "").splitlines()
         if self.hint:
             lines.append(f"hint: {self.hint}")
         if self.stderr:

@@ -454,7 +454,14 @@ class Stats(Hosted):
         for start in range(0, len(data), AT_ONCE):
             self._do("add", values=data[start : start + AT_ONCE])
 
+    def reset(self) -> None:
+        """Begins anew."""
+        self._do("reset")
+
     def get(self) -> DictOf[str, _numbers.Number]:
-        """``count``, ``sum``, ``min``, ``max``, ``mean``; those that nothing has none of are left out."""
+        """``count``, ``sum``, ``min``, ``max``, ``mean``; those that nothing has none of are left out.
+
+        ``skipped`` is how many were no number, or infinite: they are left out of the others.
+        """
         results = self._do_if_there("get").get("results", ())
         return {one["reduction"]: _numbers.answer(one) for one in results}

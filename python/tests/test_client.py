@@ -89,7 +89,7 @@ class Reductions(WithDaemon):
             client.mean(range(0))
         self.assertEqual((caught.exception.code, caught.exception.exit), ("no-answer", 1))
         self.assertIsInstance(caught.exception, ValueError)
-        with self.assertRaises(tally.KernelFailed) as caught:
+        with self.assertRaises(tally.BadUsage) as caught:
             client.sum("0..10", of="i +")
         self.assertIn("a value is missing at the end", str(caught.exception))
         with self.assertRaises(tally.BadUsage) as caught:

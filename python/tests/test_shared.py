@@ -150,6 +150,11 @@ class Objects(WithDaemon):
         stats.add(1e100, 1, -1e100)
         stats.add(2)
         self.assertEqual(stats.get(), {"count": 4, "sum": 3.0, "min": -1e100, "max": 1e100, "mean": 0.75})
+        stats.add(float("nan"))
+        self.assertEqual((stats.get()["count"], stats.get()["skipped"]), (4, 1))
+        stats.reset()
+        stats.add(7)
+        self.assertEqual(stats.get()["sum"], 7)
 
     def test_a_transaction_is_all_or_nothing(self):
         one, other = self.client.value("one"), self.client.value("other")
