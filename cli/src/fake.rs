@@ -65,6 +65,7 @@ pub(crate) fn job_running() -> JobView {
         uid: None,
         stored: None,
         note: None,
+        history: None,
     }
 }
 

@@ -2,6 +2,7 @@
 //! at. Nothing a worker says can panic; what comes too late is counted and dropped; what cannot be costs it its life.
 
 use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::history::SpanEnd;
 use tally_protocol::limits;
 use tally_protocol::work::{FromWorker, LeaseId};
 use tally_protocol::{JobId, SlotId, WorkerId};
@@ -179,6 +180,7 @@ impl Machine {
             who,
             Accepted { position: held.position, count: held.count, folded, busy_ns, partial: copy },
         );
+        job.note_end(self.now, (slot, who.2), held, SpanEnd::Done);
         job.links.insert(worker.transport.unwrap_or(worker.profile.transport));
         job.in_flight -= held.done;
         job.hand_in(slot);
@@ -231,6 +233,7 @@ impl Machine {
         let range = job.spec.kernel.describe(held.position, held.count);
         let what = format!("could not {}", shortened(&complaint.why));
         let message = format!("{what} (range {range})");
+        job.note_end(self.now, (slot, pid), &held, SpanEnd::Failed);
         let incident = Death { slot, pid, what, stderr: String::new() }.incident(job, self.now, Some(&held));
         job.remember(incident);
         let mut failure = Failure::new(ErrorCode::KernelFailed, message);
@@ -287,6 +290,7 @@ impl Machine {
         job.conclusion = None;
         job.partial = job.spec.kernel.identity();
         job.shares.clear();
+        job.history = None;
         job.meter = Meter::new(now);
         self.jobs.weigh(id);
         self.refile(id);

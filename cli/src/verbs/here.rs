@@ -145,6 +145,7 @@ fn blank(plan: &Plan, mode: FoldMode) -> JobView {
         uid: None,
         stored: None,
         note: None,
+        history: None,
     }
 }
 

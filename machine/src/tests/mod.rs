@@ -15,6 +15,7 @@ mod restarts;
 mod sharing;
 mod started;
 mod stopping;
+mod top;
 mod views;
 
 pub(crate) use bench::{Bench, request, settings};
