@@ -22,6 +22,7 @@ mod studies;
 mod suggest;
 mod surroundings;
 mod terminal;
+mod top;
 mod verbs;
 
 #[cfg(test)]

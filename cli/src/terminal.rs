@@ -108,6 +108,11 @@ impl<'a> Terminal<'a> {
         })
     }
 
+    /// Whether colours are wanted on standard output.
+    pub(crate) fn is_coloured(&self) -> bool {
+        self.out.colour
+    }
+
     /// Whether the reader of standard output has gone, so that no more needs to be computed for it.
     pub(crate) fn answer_is_unread(&self) -> bool {
         self.out.closed

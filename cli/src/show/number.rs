@@ -73,6 +73,23 @@ fn rate_of(per_s: u64, what: &str) -> String {
     }
 }
 
+/// Bytes of memory: `412 MiB`, `9.3 MiB`, `800 KiB`.
+pub(crate) fn bytes(count: u64) -> String {
+    let mut unit = 1_u64;
+    let mut name = "B";
+    for next in ["KiB", "MiB", "GiB", "TiB", "PiB"] {
+        if count / unit < 1_024 {
+            break;
+        }
+        unit *= 1_024;
+        name = next;
+    }
+    match (count / unit, count % unit * 10 / unit) {
+        (whole @ 0..10, tenths) if unit > 1 => format!("{whole}.{tenths} {name}"),
+        (whole, _) => format!("{whole} {name}"),
+    }
+}
+
 /// `0.4s`, `31s`, `1m 12s`, `3h 04m`, `2d 05h`.
 pub(crate) fn duration(ms: u64) -> String {
     let s = ms / 1_000;
@@ -133,6 +150,19 @@ mod tests {
             (u64::MAX, "18446 P/s"),
         ] {
             assert_eq!(rate(per_s), shown);
+        }
+    }
+
+    #[test]
+    fn bytes_have_binary_units() {
+        for (count, shown) in [
+            (0, "0 B"),
+            (1_023, "1023 B"),
+            (9_750_000, "9.2 MiB"),
+            (432_013_312, "412 MiB"),
+            (u64::MAX, "16383 PiB"),
+        ] {
+            assert_eq!(bytes(count), shown);
         }
     }
 

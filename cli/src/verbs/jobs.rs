@@ -94,7 +94,7 @@ pub(super) fn user(uid: u32) -> String {
 }
 
 /// A job as one would type it: `sum 0..1e9 --step 2`.
-pub(super) fn what(job: &JobView) -> String {
+pub(crate) fn what(job: &JobView) -> String {
     let reductions = match &job.reductions[..] {
         [one] => one.clone(),
         several => format!("reduce {}", several.join(",")),

@@ -1,5 +1,7 @@
 //! `show JOB`: all about one job, with what happened to its workers.
 
+use std::path::Path;
+
 use tally_protocol::control::{Request, part};
 use tally_protocol::error::Failure;
 use tally_protocol::ids::JobId;
@@ -13,8 +15,15 @@ use crate::show::progress::Step;
 use crate::show::table::{Side, Table, facts};
 use crate::show::{json, number};
 
-pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, job: JobId) -> Result<u8, Failure> {
-    let job: JobView = part(ask(context, reach, &Request::Show(job), &format!("show {job}"))?, "job")?;
+pub(super) fn run(
+    context: &mut Context<'_, '_>,
+    reach: &Reach,
+    job: JobId,
+    history: bool,
+    plot: Option<&Path>,
+) -> Result<u8, Failure> {
+    let request = if history || plot.is_some() { Request::ShowHistory(job) } else { Request::Show(job) };
+    let job: JobView = part(ask(context, reach, &request, &format!("show {job}"))?, "job")?;
     let text = if context.style.json { json::job(&job) } else { text(&job) };
     context.terminal.answer(&text)?;
     Ok(0)
