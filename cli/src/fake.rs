@@ -152,6 +152,7 @@ pub(crate) fn roles() -> Roles<'static> {
         studies: Studies {
             run: &|_| panic!("nobody asked for a study"),
             draw: &|_| panic!("nobody asked for a drawing"),
+            draw_time: &|_| panic!("nobody asked for a drawing"),
         },
         built_in_settings: "workers = 1\n",
     }

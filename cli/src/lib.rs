@@ -38,7 +38,7 @@ pub use roles::{
     DaemonOptions, FoldFn, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn, Roles,
     SettingsOptions, SettingsReading, Share,
 };
-pub use studies::{Drawing, Studies, StudyOptions, StudyReport};
+pub use studies::{Drawing, Studies, StudyOptions, StudyReport, TimeBar, TimeBarKind, TimeDrawing};
 
 use surroundings::Surroundings;
 use terminal::Terminal;

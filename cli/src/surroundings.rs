@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use tally_sys::process::own_uid;
 
 /// The variables that matter to the command line. `tally help environment` explains each.
-pub(crate) const VARIABLES: [&str; 11] = [
+pub(crate) const VARIABLES: [&str; 18] = [
     "TALLY_SOCKET",
     "TALLY_LOCK_TOKEN",
     "XDG_RUNTIME_DIR",
@@ -21,6 +21,13 @@ pub(crate) const VARIABLES: [&str; 11] = [
     "LANG",
     "COLUMNS",
     "LINES",
+    "TMUX",
+    "TERM_PROGRAM",
+    "TERM_FEATURES",
+    "VTE_VERSION",
+    "XTERM_VERSION",
+    "WT_SESSION",
+    "ConEmuANSI",
 ];
 
 /// Variables by name, and whether the user is root.

@@ -10,6 +10,7 @@ use tally_protocol::error::{ErrorCode, Failure};
 use crate::args::values::When;
 use crate::meaning::Style;
 use crate::place;
+use crate::show::beacon::Understood;
 use crate::surroundings::Surroundings;
 
 /// The two streams, and how to write on them.
@@ -18,6 +19,8 @@ pub(crate) struct Terminal<'a> {
     err: Stream<'a>,
     quiet: bool,
     bar: Bar,
+    /// Where progress is shown besides.
+    understood: Understood,
     /// The journal takes standard error.
     journalled: bool,
 }
@@ -59,6 +62,7 @@ impl Terminal<'static> {
             err: Stream::new(Box::new(err), err_is_terminal),
             quiet: false,
             bar: Bar::None,
+            understood: Understood::default(),
             journalled: tally_sys::journal::takes_standard_error(),
         }
     }
@@ -68,7 +72,7 @@ impl<'a> Terminal<'a> {
     /// Two writers that are no terminals.
     pub(crate) fn to(out: impl Write + 'a, err: impl Write + 'a) -> Self {
         let (out, err) = (Stream::new(Box::new(out), false), Stream::new(Box::new(err), false));
-        Self { out, err, quiet: false, bar: Bar::None, journalled: false }
+        Self { out, err, quiet: false, bar: Bar::None, understood: Understood::default(), journalled: false }
     }
 
     /// `--color` beats NO_COLOR beats CLICOLOR_FORCE beats "a terminal that is not dumb".
@@ -89,11 +93,19 @@ impl<'a> Terminal<'a> {
             (true, false) => Bar::Plain,
             (true, true) => Bar::Blocks,
         };
+        if self.bar != Bar::None {
+            self.understood = Understood::of(around);
+        }
     }
 
     /// What a progress bar can be drawn with on standard error.
     pub(crate) fn bar(&self) -> Bar {
         self.bar
+    }
+
+    /// Where progress can be shown besides the bar.
+    pub(crate) fn understood(&self) -> Understood {
+        self.understood
     }
 
     /// Writes the answer, or part of it, to standard output.

@@ -179,6 +179,7 @@ a reduction as on the command line, quoted as in a shell; '#' begins a comment."
     JOBS = "  tally jobs                        open jobs
   tally jobs --all --json           also ended ones, for programs";
     SHOW = "  tally show j17
+  tally show j17 --plot j17.svg     what each worker did when
   tally show j17 --json";
     EXPLAIN = "  tally explain j17";
     WAIT = "  tally wait j17 && tally result j17
@@ -334,6 +335,9 @@ fn environment() -> String {
   LC_ALL, LC_CTYPE, LANG
                     the bar is drawn in ASCII when they name no UTF-8 locale
   COLUMNS, LINES    size of the terminal, where it does not say so itself
+  TMUX, TERM_PROGRAM, TERM_FEATURES, VTE_VERSION, XTERM_VERSION, WT_SESSION,
+  ConEmuANSI        by these terminals are known that show progress in their
+                    title or at their tab
 "
     .to_owned()
 }

@@ -52,24 +52,38 @@ pub(crate) fn byte_rate(per_s: u64) -> String {
     rate_of(per_s, "B")
 }
 
+/// A count with three digits that mean something: `812`, `8.12 k`, `812 M`.
+pub(crate) fn amount(count: u64) -> String {
+    amount_of(count, "").trim_end().to_owned()
+}
+
+/// The same of bytes in decimal units, as rates are: `8.12 MB`.
+pub(crate) fn byte_amount(count: u64) -> String {
+    amount_of(count, "B")
+}
+
 fn rate_of(per_s: u64, what: &str) -> String {
+    format!("{}/s", amount_of(per_s, what))
+}
+
+fn amount_of(count: u64, what: &str) -> String {
     let mut unit = 1_u64;
     let mut name = "";
     for next in ["k", "M", "G", "T", "P"] {
-        if per_s / unit < 1_000 {
+        if count / unit < 1_000 {
             break;
         }
         unit *= 1_000;
         name = next;
     }
     if unit == 1 {
-        return format!("{per_s} {what}/s");
+        return format!("{count} {what}");
     }
-    let (whole, hundredths) = (per_s / unit, per_s % unit / (unit / 100));
+    let (whole, hundredths) = (count / unit, count % unit / (unit / 100));
     match whole {
-        0..10 => format!("{whole}.{hundredths:02} {name}{what}/s"),
-        10..100 => format!("{whole}.{} {name}{what}/s", hundredths / 10),
-        _ => format!("{whole} {name}{what}/s"),
+        0..10 => format!("{whole}.{hundredths:02} {name}{what}"),
+        10..100 => format!("{whole}.{} {name}{what}", hundredths / 10),
+        _ => format!("{whole} {name}{what}"),
     }
 }
 

@@ -8,6 +8,7 @@ use tally_protocol::ids::JobId;
 use tally_protocol::job::JobState;
 use tally_protocol::view::JobView;
 
+use super::beacon::Beacon;
 use super::json::Document;
 use super::number;
 use crate::args::values::ProgressWhen;
@@ -34,6 +35,8 @@ pub(crate) struct Step {
     pub(crate) done: u64,
     /// In all: elements of ranges, bytes of files.
     pub(crate) elements: u64,
+    /// Elements of files, as far as they are folded.
+    pub(crate) folded: Option<u64>,
     /// Whether it is bytes that are counted.
     pub(crate) bytes: bool,
     pub(crate) rate_per_s: Option<u64>,
@@ -51,6 +54,7 @@ impl Step {
             state: job.state,
             done: job.bytes_done.as_ref().unwrap_or(&job.elements_done).parse().unwrap_or(0),
             elements: job.bytes.as_ref().unwrap_or(&job.elements).parse().unwrap_or(0),
+            folded: job.bytes.as_ref().and_then(|_| job.elements_done.parse().ok()),
             bytes: job.bytes.is_some(),
             rate_per_s: job.rate_per_s,
             eta_ms: job.eta_ms,
@@ -77,7 +81,12 @@ impl Step {
     }
 
     fn beside_bar(&self) -> String {
-        let mut text = format!("{:>3}% {}", self.percent(), self.pace());
+        let amount = if self.bytes { number::byte_amount } else { number::amount };
+        let mut text = format!("{:>3}% {} of {}", self.percent(), amount(self.done), amount(self.elements));
+        if let Some(folded) = self.folded {
+            text.push_str(&format!(", {} elements", number::amount(folded)));
+        }
+        text.push_str(&format!("  {}", self.pace()));
         if self.workers > 0 {
             text.push_str(&format!("  {}", number::counted(self.workers, "worker")));
         }
@@ -119,12 +128,12 @@ enum How {
     Silent,
     Json { next_ns: u64 },
     Lines { shown: usize },
-    Bar { blocks: bool, bar: Option<ProgressBar> },
+    Bar { blocks: bool, bar: Option<ProgressBar>, beacon: Beacon },
 }
 
 impl Progress {
     pub(crate) fn new(when: ProgressWhen, quiet: bool, terminal: &Terminal<'_>, now_ns: u64) -> Self {
-        let bar = |blocks| How::Bar { blocks, bar: None };
+        let bar = |blocks| How::Bar { blocks, bar: None, beacon: Beacon::new(terminal.understood()) };
         let how = match (when, terminal.bar()) {
             (ProgressWhen::Json, _) => How::Json { next_ns: 0 },
             (ProgressWhen::Never, _) | (ProgressWhen::Auto, Bar::None) => How::Silent,
@@ -163,12 +172,13 @@ impl Progress {
                     }
                 }
             }
-            How::Bar { blocks, bar } => {
+            How::Bar { blocks, bar, beacon } => {
                 if elapsed_ns >= BAR_AFTER_NS {
                     let bar = bar.get_or_insert_with(|| new_bar(*blocks));
                     bar.set_length(step.elements);
                     bar.set_position(step.done);
                     bar.set_message(step.beside_bar());
+                    beacon.show(&step);
                 }
             }
         }
@@ -190,10 +200,11 @@ impl Progress {
 
     /// Erases the bar.
     pub(crate) fn clear(&mut self) {
-        if let How::Bar { bar, .. } = &mut self.how
-            && let Some(bar) = bar.take()
-        {
-            bar.finish_and_clear();
+        if let How::Bar { bar, beacon, .. } = &mut self.how {
+            if let Some(bar) = bar.take() {
+                bar.finish_and_clear();
+            }
+            beacon.clear();
         }
     }
 }
@@ -298,7 +309,9 @@ mod tests {
         let step = Step { rate_per_s: None, eta_ms: None, ..step() };
         assert_eq!(step.line(), "tally: 50%\n");
         let paused = Step { state: JobState::Paused, retries: 1, ..step };
-        assert_eq!(paused.beside_bar(), " 50% paused  2 workers  1 retry");
+        assert_eq!(paused.beside_bar(), " 50% 5 of 10  paused  2 workers  1 retry");
+        let file = Step { bytes: true, done: 1_500_000, elements: 3_000_000, folded: Some(70_123), ..paused };
+        assert_eq!(file.beside_bar(), " 50% 1.50 MB of 3.00 MB, 70.1 k elements  paused  2 workers  1 retry");
         assert_eq!(paused.line(), "tally: 50% paused\n");
     }
 }

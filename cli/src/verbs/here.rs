@@ -97,6 +97,7 @@ fn step(done: u64, elements: u64, bytes: bool, elapsed_ns: u64, threads: u16) ->
         state: JobState::Running,
         done,
         elements,
+        folded: None,
         bytes,
         rate_per_s,
         eta_ms,
