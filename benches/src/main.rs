@@ -22,6 +22,7 @@ mod peers;
 mod pool;
 mod scale;
 mod start;
+mod top;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -44,6 +45,7 @@ const ALL: &[Bench] = &[
     ("csv", csv::columns),
     ("aside", aside::pings),
     ("objects", objects::shared_things),
+    ("top", top::a_busy_daemon),
 ];
 
 fn main() -> ExitCode {

@@ -11,11 +11,13 @@ pub mod openmetrics;
 pub mod proc;
 pub mod races;
 pub mod run;
+pub mod terminal;
 pub mod world;
 
 pub use booted::Booted;
 pub use client::Client;
 pub use run::{Daemon, Finished, Running};
+pub use terminal::Terminal;
 pub use world::World;
 
 /// Nanoseconds after which a wait is given up: only a broken program comes near it.

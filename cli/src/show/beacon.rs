@@ -67,12 +67,12 @@ impl Beacon {
 
     /// The job is this far; written only when the number or the state is another one.
     pub(crate) fn show(&mut self, step: &Step) {
-        write(&self.change(step));
+        write_beside(&self.change(step));
     }
 
     /// Takes it away.
     pub(crate) fn clear(&mut self) {
-        write(&self.end());
+        write_beside(&self.end());
     }
 
     fn change(&mut self, step: &Step) -> String {
@@ -118,7 +118,7 @@ impl Drop for Beacon {
 }
 
 /// To standard error itself, as the bar is drawn: nothing else is a terminal that was asked about.
-fn write(text: &str) {
+pub(crate) fn write_beside(text: &str) {
     if !text.is_empty() {
         // A terminal that has gone shows nothing.
         drop(io::stderr().write_all(text.as_bytes()));

@@ -5,6 +5,7 @@
 pub(crate) mod answer;
 pub(crate) mod beacon;
 pub(crate) mod breakdown;
+pub(crate) mod glyphs;
 pub(crate) mod json;
 pub(crate) mod number;
 pub(crate) mod progress;

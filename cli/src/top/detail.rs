@@ -7,11 +7,10 @@ use tally_protocol::ids::{JobId, SlotId};
 use tally_protocol::view::JobView;
 
 use super::cells::{Frame, Look};
-use super::glyphs;
 use super::model::{Detail, Model};
 use crate::show::answer::failure_of;
-use crate::show::number;
 use crate::show::progress::Step;
+use crate::show::{glyphs, number};
 use crate::verbs::what;
 
 /// Columns before a bar.

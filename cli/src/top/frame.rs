@@ -8,13 +8,12 @@ use tally_protocol::top::TopJob;
 use tally_sys::tty::Size;
 
 use super::cells::{Frame, Look};
-use super::glyphs;
 use super::grid::Grid;
 use super::model::Model;
 use super::ui::{Mode, Pane, Ui};
 use super::{detail, panes};
-use crate::show::number;
 use crate::show::table::Side;
+use crate::show::{glyphs, number};
 
 /// How the rows of the screen are shared out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

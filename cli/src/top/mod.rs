@@ -7,7 +7,6 @@
 mod cells;
 mod detail;
 mod frame;
-mod glyphs;
 mod grid;
 mod keys;
 mod model;
