@@ -119,7 +119,20 @@ fn jobs_are_cancelled_and_waits_are_shown() {
     let Some(terminal) = Terminal::open(&world, 100, 30) else { return };
     let daemon = world.daemon(&["--workers", "1"]);
     endless(&world);
-    terminal.line("\"$TALLY\" lock backup -- sleep 1000 & \"$TALLY\" lock backup -- true & clear; \"$TALLY\" top -n 250ms");
+    let socket = world.socket();
+    let lock = |words: &[&str]| {
+        let socket = socket.to_str().expect("text");
+        world.start(["--socket", socket, "lock", "backup", "--"].iter().chain(words))
+    };
+    let mut client = daemon.client();
+    let mut held = |what: &str| {
+        until(what, || client.call("io.tally.Locks", &json!({}))["locks"][0][what].get(0).map(drop));
+    };
+    let holder = lock(&["sleep", "1000"]);
+    held("holders");
+    let waiter = lock(&["true"]);
+    held("waiters");
+    terminal.line("\"$TALLY\" top -n 250ms");
     terminal.await_text("the job", |text| text.contains(">j1"));
     terminal.press(&["l"]);
     let waits = |text: &str| {
@@ -135,10 +148,12 @@ fn jobs_are_cancelled_and_waits_are_shown() {
     terminal.press(&["a"]);
     terminal.await_text("the ended job", |text| text.contains(">j1") && text.contains("cancelled"));
     terminal.press(&["C-c"]);
-    terminal.line("kill %1; clear; echo code=$?");
-    terminal.await_text("the shell", |text| text.contains("code=0"));
-    terminal.line("wait; exit");
+    terminal.line("clear; echo ended");
+    terminal.await_text("the shell", |text| text.starts_with("ended"));
     drop(terminal);
+    drop(client);
+    holder.signal(Signal::Term);
+    assert_eq!((holder.finish().code(), waiter.finish().code()), (143, 0));
     daemon.stop();
     world.finish();
 }
