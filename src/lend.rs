@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use tally_cli::{
-    DaemonOptions, Drawing, FoldMode, FoldOutcome, Inputs, PrivateOptions, PrivateSupervisor, ProgressFn,
-    Roles, SettingsOptions, SettingsReading, Share, Studies, StudyOptions, StudyReport, TimeBar, TimeBarKind,
-    TimeDrawing,
+    ColumnsOf, DaemonOptions, Drawing, FoldMode, FoldOutcome, Inputs, PrivateOptions, PrivateSupervisor,
+    ProgressFn, Roles, SettingsOptions, SettingsReading, Share, Studies, StudyOptions, StudyReport, TimeBar,
+    TimeBarKind, TimeDrawing, Words,
 };
 use tally_lab::{BarKind, Chart, LockKind, Shape, Study, Timeline};
 use tally_protocol::error::{ErrorCode, Failure};
@@ -13,7 +13,7 @@ use tally_protocol::job::{JobSpec, StartMethod, Transport};
 use tally_protocol::source::Source;
 use tally_supervisor::config::Sources;
 use tally_sys::signal::end_on_lost_memory;
-use tally_worker::{Fault, FileBytes, Kernel, Maps};
+use tally_worker::{Beginning, Fault, FileBytes, Kernel, Maps};
 
 /// Pieces for each thread, where the user does not say: small enough that all threads end together.
 const PIECES_PER_THREAD: u64 = 32;
@@ -28,7 +28,13 @@ pub(crate) fn roles() -> Roles<'static> {
         studies: Studies { run: &study, draw: &draw, draw_time: &draw_time },
         settings: &settings,
         built_in_settings: tally_supervisor::config::BUILT_IN,
+        words: Words { columns, functions: tally_worker::function_names },
     }
+}
+
+fn columns(asked: ColumnsOf<'_>) -> Vec<String> {
+    let ColumnsOf { name, head, format, delimiter, header } = asked;
+    tally_worker::column_names(&Beginning { name, head, format, delimiter, header })
 }
 
 fn private(options: &PrivateOptions) -> Result<PrivateSupervisor, Failure> {

@@ -177,6 +177,43 @@ fn one_user_cannot_take_all_connections() {
     world.finish();
 }
 
+/// Descriptors that a reader could hang on, or that the submitter could not read: refused before anybody reads.
+#[test]
+fn what_is_no_file_to_read_is_not_taken_for_one() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1"]);
+    let path = world.path().join("a.csv");
+    fs::write(&path, "n\n1\n").expect("a file of the test's own");
+    let (pipe, _writer) = std::io::pipe().expect("a pipe");
+    let (socket, _peer) = std::os::unix::net::UnixStream::pair().expect("a pair");
+    let write_only = fs::OpenOptions::new().append(true).open(&path).expect("it can be written");
+    let open = |path: &str| fs::File::open(path).expect("it is there");
+    let (directory, zeros) = (open("/"), open("/dev/zero"));
+    let all = [pipe.as_fd(), socket.as_fd(), write_only.as_fd(), directory.as_fd(), zeros.as_fd()];
+    let before = tally_tests::proc::descriptors(daemon.pid());
+    let request = json!({ "reductions": ["sum"], "sources": ["a.csv"], "files": true });
+    let mut call =
+        json!({ "method": "io.tally.Submit", "parameters": { "request": request } }).to_string().into_bytes();
+    call.push(0);
+    for fd in all {
+        let mut client = daemon.client();
+        passed::pass(&client.stream, &call, &[fd]).expect("the daemon reads");
+        let reply = client.hear().expect("a reply");
+        assert!(reply.get("error").is_some(), "{reply}");
+    }
+    let right = open(path.to_str().expect("text"));
+    let mut client = daemon.client();
+    passed::pass(&client.stream, &call, &[right.as_fd()]).expect("the daemon reads");
+    let reply = client.hear().expect("a reply");
+    assert_eq!(reply["parameters"]["job"]["results"][0]["value"], "1", "{reply}");
+    drop(client);
+    until("all that was passed to be closed", || {
+        (tally_tests::proc::descriptors(daemon.pid()) <= before).then_some(())
+    });
+    daemon.stop();
+    world.finish();
+}
+
 #[test]
 fn descriptors_that_nobody_asked_for_are_closed_at_once() {
     let world = World::new(BINARY);
@@ -216,9 +253,10 @@ fn the_daemon_gives_up_what_it_does_not_need() {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("the field is there");
         u64::from_str_radix(line.trim(), 16).expect("a number")
     };
-    // SYS_RESOURCE.
-    let kept = 1 << 24;
-    for set in ["CapPrm:", "CapEff:", "CapInh:", "CapAmb:"] {
+    // SYS_RESOURCE and KILL; SETUID and SETGID at rest, for commands of users.
+    let awake = (1 << 24) | (1 << 5);
+    let kept = awake | (1 << 7) | (1 << 6);
+    for (set, kept) in [("CapPrm:", kept), ("CapEff:", awake), ("CapInh:", 0), ("CapAmb:", 0)] {
         assert_eq!(field(set) & !kept, 0, "{set}");
     }
     assert!(process::own_uid() != 0 || field("CapBnd:") & !kept == 0);

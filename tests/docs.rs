@@ -154,6 +154,24 @@ fn the_commands_of_objects_run_as_written() {
 }
 
 #[test]
+fn the_commands_for_programs_run_as_written() {
+    run_beside_a_daemon(include_str!("../docs/programs.md"));
+}
+
+/// The exit codes of the page are those of the code, and no others.
+#[test]
+fn the_exit_codes_of_the_page_are_those_of_the_code() {
+    let page = include_str!("../docs/programs.md");
+    let part =
+        page.split("## Exit codes").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("the part");
+    let rows = part.lines().filter_map(|line| {
+        let (code, meaning) = line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | ")?;
+        Some((code.parse::<u8>().ok()?, meaning))
+    });
+    assert_eq!(rows.collect::<Vec<_>>(), tally_cli::exit_code::TABLE);
+}
+
+#[test]
 fn the_commands_of_operations_run_as_written() {
     let world = World::new(BINARY);
     let run = |command: &str| {
@@ -184,5 +202,32 @@ fn the_commands_of_operations_run_under_systemd() {
 fn operations_has_no_block_that_does_not_run() {
     for line in include_str!("../docs/operations.md").lines().filter(|line| line.starts_with("```")) {
         assert!(["```", "```sh", "```sh systemd"].contains(&line), "{line}");
+    }
+}
+
+/// Every proof that the threat model names is a test that is there.
+#[test]
+fn the_threat_model_names_tests_that_exist() {
+    let text = include_str!("../docs/security.md");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let proofs: Vec<(&str, &str)> = text.split('`').filter_map(|part| part.split_once(".rs::")).collect();
+    assert!(proofs.len() > 50, "the table is found: {}", proofs.len());
+    for (file, name) in proofs {
+        let path = root.join(format!("{file}.rs"));
+        let source = std::fs::read_to_string(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+        let function = source.contains(&format!("fn {name}("));
+        // Targets of the fuzzers are tests by their names.
+        let target =
+            file.ends_with("replay") && source.split([',', '(', ')', ' ', '\n']).any(|word| word == name);
+        assert!(function || target, "{file}.rs has no {name}");
+    }
+    for line in text
+        .lines()
+        .skip_while(|line| !line.starts_with("## What is tried"))
+        .take_while(|line| !line.starts_with("## Deaths"))
+    {
+        let is_row =
+            line.starts_with("| ") && !line.starts_with("| it tries") && !line.starts_with("| they do");
+        assert!(!is_row || line.contains(".rs::"), "no proof: {line}");
     }
 }

@@ -10,9 +10,12 @@ mod add;
 mod aside;
 mod batch;
 mod csv;
+mod decisions;
 mod expr;
+mod float_folds;
 mod float_sum;
 mod floor;
+mod folds;
 mod idle;
 mod kill;
 mod locks;
@@ -23,6 +26,7 @@ mod pool;
 mod scale;
 mod start;
 mod top;
+mod words;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -35,6 +39,7 @@ const ALL: &[Bench] = &[
     ("pool", pool::one_element_partitions),
     ("round-trip", floor::round_trips),
     ("start", start::warm_start),
+    ("words", words::texts),
     ("scale", scale::two_workers),
     ("kill", kill::replacement),
     ("locks", locks::named_locks),
@@ -46,6 +51,9 @@ const ALL: &[Bench] = &[
     ("aside", aside::pings),
     ("objects", objects::shared_things),
     ("top", top::a_busy_daemon),
+    ("decisions", decisions::decisions),
+    ("ranges", folds::ranges),
+    ("float-folds", float_folds::columns),
 ];
 
 fn main() -> ExitCode {

@@ -5,12 +5,15 @@
 
 pub(crate) mod batch;
 pub(crate) mod help;
+pub(crate) mod kernel;
+pub(crate) mod lists;
 pub(crate) mod locks;
 mod marks;
 pub(crate) mod objects;
 mod refusal;
 pub(crate) mod studies;
 pub(crate) mod top;
+mod topics;
 pub(crate) mod values;
 
 use std::ffi::{OsStr, OsString};
@@ -144,11 +147,7 @@ pub(crate) enum Command {
     Watch(objects::WatchArgs),
     /// List the jobs of the daemon
     #[command(before_long_help = help::JOBS)]
-    Jobs {
-        /// Also those that have ended
-        #[arg(long)]
-        all: bool,
-    },
+    Jobs(lists::JobsArgs),
     /// Show one job with all that happened to it
     #[command(before_long_help = help::SHOW)]
     Show(top::ShowArgs),
@@ -201,7 +200,7 @@ pub(crate) enum Command {
     Semaphore(locks::SemaphoreArgs),
     /// List who holds and who waits for locks and semaphores
     #[command(before_long_help = help::LOCKS)]
-    Locks,
+    Locks(lists::ListOptions),
     /// List the last deadlocks that were refused, with all that waited
     #[command(before_long_help = help::DEADLOCKS)]
     Deadlocks,
@@ -213,7 +212,7 @@ pub(crate) enum Command {
     Status,
     /// List the daemon's workers
     #[command(before_long_help = help::WORKERS)]
-    Workers,
+    Workers(lists::ListOptions),
     /// Watch the daemon: jobs, workers, locks, objects; keys change what is shown
     #[command(before_long_help = help::TOP)]
     Top(Box<top::TopArgs>),
@@ -256,9 +255,19 @@ pub(crate) enum Command {
     /// Explain a command or a topic
     #[command(before_long_help = help::HELP)]
     Help {
-        /// A command, or one of the topics sources, exit-codes, environment, json
+        /// A command or a topic
         #[arg(value_name = "COMMAND|TOPIC", value_parser = values::text)]
         about: Option<String>,
+        /// With json: the name of a schema, such as jobs
+        #[arg(value_name = "NAME", value_parser = values::text)]
+        word: Option<String>,
+    },
+    /// Print what has a shell complete command lines
+    #[command(before_long_help = help::COMPLETION)]
+    Completion {
+        /// bash, zsh or fish
+        #[arg(value_name = "SHELL", value_parser = values::text)]
+        shell: String,
     },
 }
 
@@ -376,6 +385,8 @@ pub(crate) struct ReductionOptions {
     /// Progress: auto, always, never, json
     #[arg(long, value_name = "WHEN", hide_short_help = true, value_parser = values::progress)]
     pub(crate) progress: Option<ProgressWhen>,
+    #[command(flatten)]
+    pub(crate) kernel: kernel::KernelArgs,
 }
 
 /// `tally config`
@@ -615,7 +626,7 @@ fn first_word<'a>(args: impl Iterator<Item = &'a OsStr>) -> Option<&'a OsStr> {
 }
 
 /// The parser. Repeated options are no error: the last one counts.
-fn table() -> clap::Command {
+pub(crate) fn table() -> clap::Command {
     let template = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
     Line::command().args_override_self(true).mut_subcommands(|command| {
         command.help_template(template).args_override_self(true).max_term_width(80)

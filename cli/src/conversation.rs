@@ -27,6 +27,7 @@ const SOCKET: usize = 0;
 const SIGNALS: usize = 1;
 const CHILD: usize = 2;
 const INPUT: usize = 3;
+const OUTPUT: usize = 4;
 
 /// The signals that interrupt a command.
 pub(crate) fn interrupts() -> Result<SignalStream, Failure> {
@@ -65,6 +66,17 @@ pub(crate) enum Heard {
     Signal(Signal),
     /// Nothing until the time was over.
     Nothing,
+}
+
+/// How a pause ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Paused {
+    /// With its time.
+    Over,
+    /// Somebody wants the command to end.
+    Signal(Signal),
+    /// Nobody reads what is written any more.
+    Unread,
 }
 
 impl Conversation {
@@ -161,6 +173,26 @@ impl Conversation {
         Ok(Wake { signal: woken.signal, input: woken.input })
     }
 
+    /// Watches for the end of whoever reads an output, too. A file has no reader, and a terminal tells by a signal.
+    pub(crate) fn watch_output(&self, output: impl AsFd) {
+        drop(self.poll.watch(output, OUTPUT, Interest::NONE));
+    }
+
+    /// Waits for a time, between two questions.
+    pub(crate) fn pause(&mut self, until_ns: u64) -> Result<Paused, Failure> {
+        while clock::monotonic_ns() < until_ns {
+            let woken = self.wait(Some(until_ns))?;
+            if let Some(signal) = woken.signal {
+                return Ok(Paused::Signal(signal));
+            } else if woken.output {
+                return Ok(Paused::Unread);
+            } else if woken.socket {
+                self.client.read_more()?;
+            }
+        }
+        Ok(Paused::Over)
+    }
+
     /// Hangs up; [`Conversation::go_on_with`] or [`Conversation::end`] come next.
     pub(crate) fn leave(&mut self) {
         self.client.hang_up();
@@ -248,8 +280,13 @@ impl Conversation {
     fn wait(&mut self, until_ns: Option<u64>) -> Result<Woken, Failure> {
         wait(&mut self.poll, &mut self.ready, until_ns)?;
         let readable = |key| self.ready.iter().any(|ready| ready.key == key);
-        let mut woken =
-            Woken { socket: readable(SOCKET), child: readable(CHILD), input: readable(INPUT), signal: None };
+        let mut woken = Woken {
+            socket: readable(SOCKET),
+            child: readable(CHILD),
+            input: readable(INPUT),
+            output: readable(OUTPUT),
+            signal: None,
+        };
         if readable(SIGNALS) {
             let pending = self.signals.pending().map_err(|why| system("read signals", &why))?;
             woken.signal = pending.first().copied();
@@ -264,6 +301,7 @@ struct Woken {
     child: bool,
     input: bool,
     signal: Option<Signal>,
+    output: bool,
 }
 
 /// What there is besides replies.

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::thread::JoinHandle;
 
-use crate::roles::{Roles, SettingsReading};
+use crate::roles::{Roles, SettingsReading, Words};
 use crate::studies::Studies;
 use tally_protocol::control::{Reply, Request};
 use tally_protocol::error::Failure;
@@ -66,6 +66,7 @@ pub(crate) fn job_running() -> JobView {
         stored: None,
         note: None,
         history: None,
+        command: None,
     }
 }
 
@@ -155,5 +156,6 @@ pub(crate) fn roles() -> Roles<'static> {
             draw_time: &|_| panic!("nobody asked for a drawing"),
         },
         built_in_settings: "workers = 1\n",
+        words: Words { columns: |_| Vec::new(), functions: Vec::new },
     }
 }

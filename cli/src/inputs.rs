@@ -6,11 +6,12 @@
 use std::fs::File;
 use std::io::{self, Seek as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::limits;
+use tally_protocol::near;
 use tally_protocol::source::{FileIdentity, FileSource};
 use tally_sys::map::{FileState, file_state, spool};
 
@@ -88,9 +89,17 @@ pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
                 };
                 let failure = Failure::new(code, format!("could not open {name}: {}", place::reason(why)));
                 match why.kind() {
-                    io::ErrorKind::NotFound if !name.contains('/') => {
+                    _ if Path::new(&name).is_dir() => {
+                        failure.hint(format!("name the files in it: '{}/*.csv'", name.trim_end_matches('/')))
+                    }
+                    io::ErrorKind::NotFound if looks_like_numbers(&name) => {
                         failure.hint("a range looks like 0..100 or 1..=100")
                     }
+                    io::ErrorKind::NotFound => match beside(&name) {
+                        Some(other) => failure.hint(format!("did you mean '{other}'?")),
+                        None if name.contains('/') => failure,
+                        None => failure.hint("a range looks like 0..100 or 1..=100"),
+                    },
                     _ => failure,
                 }
             };
@@ -128,6 +137,25 @@ pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
         }
     }
     Ok(Opened { inputs: Inputs { fds: Arc::new(fds), found: Arc::new(found) }, names, facts })
+}
+
+/// `1-100`, `10`: digits and what people put between two of them.
+fn looks_like_numbers(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_digit() || "-:.,_".contains(c))
+}
+
+/// A file in the same directory whose name is nearly this one.
+fn beside(name: &str) -> Option<String> {
+    const LOOKED_AT_MAX: usize = 10_000;
+    let path = Path::new(name);
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let files = std::fs::read_dir(directory.unwrap_or(Path::new("."))).ok()?.take(LOOKED_AT_MAX).flatten();
+    let mut names: Vec<String> = files.filter_map(|file| file.file_name().into_string().ok()).collect();
+    names.sort();
+    let known: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (_, near) = near::nearest(path.file_name()?.to_str()?, &known).into_iter().next()?;
+    Some(path.with_file_name(near).display().to_string())
 }
 
 /// The files of a pattern, in order; a name that is one of a file stands for itself.

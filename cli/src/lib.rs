@@ -9,10 +9,12 @@
 mod args;
 mod batch;
 mod client;
+mod complete;
 mod conversation;
 pub mod exit_code;
 mod inputs;
 mod meaning;
+pub mod pages;
 mod place;
 mod reconnect;
 mod report;
@@ -35,8 +37,8 @@ pub use client::Client;
 pub use inputs::Inputs;
 pub use place::default_socket;
 pub use roles::{
-    DaemonOptions, FoldFn, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn, Roles,
-    SettingsOptions, SettingsReading, Share,
+    ColumnsOf, DaemonOptions, FoldFn, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn,
+    Roles, SettingsOptions, SettingsReading, Share, Words,
 };
 pub use studies::{Drawing, Studies, StudyOptions, StudyReport, TimeBar, TimeBarKind, TimeDrawing};
 
@@ -47,7 +49,13 @@ use terminal::Terminal;
 pub fn run(args: impl Iterator<Item = OsString>, roles: &Roles<'_>) -> u8 {
     let surroundings = Surroundings::of_this_process();
     let mut terminal = Terminal::of_this_process();
-    run_in(args.collect(), roles, &surroundings, &mut terminal)
+    let args: Vec<OsString> = args.collect();
+    if let Some(candidates) = complete::answer(&args, &surroundings, roles.words) {
+        // Nobody reads an error of it.
+        drop(terminal.answer_bytes(&candidates));
+        return exit_code::ANSWERED;
+    }
+    run_in(args, roles, &surroundings, &mut terminal)
 }
 
 /// The same with the world given, for tests.

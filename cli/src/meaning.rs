@@ -21,6 +21,7 @@ use crate::args::{
 use crate::inputs::{self, Inputs};
 use crate::place::{self, Reach};
 use crate::roles::{DaemonOptions, FoldMode, PrivateOptions};
+use crate::show::template::Template;
 use crate::studies::StudyOptions;
 use crate::suggest;
 use crate::surroundings::Surroundings;
@@ -82,8 +83,10 @@ pub(crate) enum Verb {
     Hold(Reach, Box<Holding>),
     /// Things that processes share.
     Object(Reach, ObjectAsk),
-    /// A text.
-    Help(Option<String>),
+    /// A text: about this, and of it about that.
+    Help(Option<String>, Option<String>),
+    /// The lines that have a shell complete command lines.
+    Completion(String),
 }
 
 /// A reduction.
@@ -114,7 +117,7 @@ pub(crate) enum Place {
 /// What is asked of the daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
-    Jobs { all: bool },
+    Jobs(lists::Jobs),
     Show { job: JobId, history: bool, plot: Option<PathBuf> },
     Explain(JobId),
     Wait(Vec<JobId>),
@@ -125,7 +128,7 @@ pub(crate) enum Ask {
     Resume(JobId),
     Retry(JobId),
     Status,
-    Workers,
+    Workers(Option<Template>),
     Top(Box<Look>),
     Ping { timeout_ms: u64 },
     Reload,
@@ -134,7 +137,7 @@ pub(crate) enum Ask {
     Stop { now: bool },
     Upgrade { binary: Option<PathBuf> },
     Dump,
-    Locks,
+    Locks(Option<Template>),
     Deadlocks,
 }
 
@@ -159,7 +162,7 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
     };
     let shared = |ask: Result<ObjectAsk, Failure>| Ok(Verb::Object(Reach::of(socket.clone(), around), ask?));
     let ask = match command {
-        None => return Ok(Verb::Help(None)),
+        None => return Ok(Verb::Help(None, None)),
         Some(Command::Sum(args)) => return reduce(Reduction::Sum, args, socket),
         Some(Command::Product(args)) => return reduce(Reduction::Product, args, socket),
         Some(Command::Min(args)) => return reduce(Reduction::Min, args, socket),
@@ -186,9 +189,10 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         Some(Command::Semaphore(args)) => {
             return locks::semaphore(args, Reach::of(socket, around), around);
         }
-        Some(Command::Locks) => Ask::Locks,
+        Some(Command::Locks(options)) => Ask::Locks(lists::template(options, "locks", common.json)?),
         Some(Command::Deadlocks) => Ask::Deadlocks,
-        Some(Command::Help { about }) => return Ok(Verb::Help(about)),
+        Some(Command::Help { about, word }) => return Ok(Verb::Help(about, word)),
+        Some(Command::Completion { shell }) => return Ok(Verb::Completion(shell)),
         Some(Command::Value(args)) => return shared(objects::of_value(args)),
         Some(Command::Dict(args)) => return shared(objects::of_dict(args)),
         Some(Command::List(args)) => return shared(objects::of_list(args)),
@@ -196,9 +200,9 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         Some(Command::Event(args)) => return shared(objects::of_event(args)),
         Some(Command::Barrier(args)) => return shared(objects::of_barrier(args)),
         Some(Command::Stats(args)) => return shared(objects::of_stats(args)),
-        Some(Command::Objects(args)) => return shared(objects::of_objects(args)),
+        Some(Command::Objects(args)) => return shared(objects::of_objects(args, common.json)),
         Some(Command::Watch(args)) => return shared(objects::of_watch(args)),
-        Some(Command::Jobs { all }) => Ask::Jobs { all },
+        Some(Command::Jobs(args)) => Ask::Jobs(lists::jobs(args, common.json)?),
         Some(Command::Show(args)) => Ask::Show { job: args.one.job, history: args.history, plot: args.plot },
         Some(Command::Explain(one)) => Ask::Explain(one.job),
         Some(Command::Wait { jobs }) => Ask::Wait(jobs),
@@ -209,7 +213,7 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         Some(Command::Resume(one)) => Ask::Resume(one.job),
         Some(Command::Retry(one)) => Ask::Retry(one.job),
         Some(Command::Status) => Ask::Status,
-        Some(Command::Workers) => Ask::Workers,
+        Some(Command::Workers(options)) => Ask::Workers(lists::template(options, "workers", common.json)?),
         Some(Command::Top(args)) => Ask::Top(Box::new(look(*args, around))),
         Some(Command::Ping { timeout }) => Ask::Ping { timeout_ms: timeout.unwrap_or(PING_MS) },
         Some(Command::Reload) => Ask::Reload,
@@ -328,7 +332,7 @@ fn plan(
     check_company(&options, &socket)?;
     let place = place_of(&options, socket.reach)?;
     let progress = options.progress.unwrap_or_default();
-    let request = request(reductions, sources, options, opened.as_ref(), verbose);
+    let request = request(reductions, sources, options, opened.as_ref(), verbose)?;
     let (inputs, facts) = opened.map(|opened| (opened.inputs, opened.facts)).unwrap_or_default();
     Ok(Verb::Reduce(Box::new(Plan { spec: request.check_with(0, facts)?, place, progress, names, inputs })))
 }
@@ -348,8 +352,8 @@ fn request(
     options: ReductionOptions,
     opened: Option<&inputs::Opened>,
     breakdown: bool,
-) -> JobRequest {
-    JobRequest {
+) -> Result<JobRequest, Failure> {
+    Ok(JobRequest {
         reductions: reductions.iter().map(|one| one.name().to_owned()).collect(),
         sources: opened.map_or(sources, |opened| opened.names.clone()),
         of: options.of,
@@ -375,7 +379,8 @@ fn request(
         start: options.start,
         detach: options.detach,
         breakdown,
-    }
+        command: kernel::command(options.kernel)?,
+    })
 }
 
 fn place_of(options: &ReductionOptions, reach: Reach) -> Result<Place, Failure> {
@@ -392,6 +397,9 @@ fn place_of(options: &ReductionOptions, reach: Reach) -> Result<Place, Failure> 
             return Err(bad(format!(
                 "could not detach the job: --mode {name} computes in this very process"
             )));
+        }
+        if options.kernel.command.is_some() {
+            return Err(bad(format!("could not run a command: --mode {name} has no worker processes")));
         }
         if options.memory_limit.is_some() {
             return Err(bad(format!("could not limit the memory: --mode {name} has no worker processes")));
@@ -451,6 +459,8 @@ fn bad(message: impl Into<String>) -> Failure {
 }
 
 pub(crate) mod batch;
+mod kernel;
+pub(crate) mod lists;
 mod locks;
 pub(crate) mod objects;
 mod studies;

@@ -88,6 +88,9 @@ pub(crate) fn unreachable(socket: &Path, why: &io::Error, named: bool) -> Failur
             failure.hint("start one there with 'tally daemon', or leave out the socket to run without")
         }
         ErrorCode::NoDaemon => failure.hint("start one with 'tally daemon'"),
+        ErrorCode::NotPermitted => {
+            failure.hint("who may connect is set by socket_mode and socket_group in its configuration")
+        }
         _ => failure,
     }
 }

@@ -39,6 +39,32 @@ pub struct Roles<'a> {
     pub studies: Studies<'a>,
     /// The built-in `config.toml`.
     pub built_in_settings: &'a str,
+    /// What can be typed into an expression.
+    pub words: Words,
+}
+
+/// What can be typed into an expression, for the completion of a line.
+#[derive(Clone, Copy, Debug)]
+pub struct Words {
+    /// The columns of a file by its first bytes, as an expression spells them.
+    pub columns: fn(ColumnsOf<'_>) -> Vec<String>,
+    /// The names of all functions.
+    pub functions: fn() -> Vec<&'static str>,
+}
+
+/// A file whose columns are asked for.
+#[derive(Clone, Debug)]
+pub struct ColumnsOf<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its first bytes.
+    pub head: Vec<u8>,
+    /// What `--format` says.
+    pub format: Option<&'a str>,
+    /// What `--delimiter` says.
+    pub delimiter: Option<u8>,
+    /// Its first row has names.
+    pub header: bool,
 }
 
 impl fmt::Debug for Roles<'_> {

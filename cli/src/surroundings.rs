@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use tally_sys::process::own_uid;
 
 /// The variables that matter to the command line. `tally help environment` explains each.
-pub(crate) const VARIABLES: [&str; 18] = [
+pub(crate) const VARIABLES: [&str; 19] = [
     "TALLY_SOCKET",
+    "TALLY_COMPLETE",
     "TALLY_LOCK_TOKEN",
     "XDG_RUNTIME_DIR",
     "NO_COLOR",

@@ -18,9 +18,12 @@ pub(crate) struct Terminal<'a> {
     out: Stream<'a>,
     err: Stream<'a>,
     quiet: bool,
+    dumb: bool,
     bar: Bar,
     /// Where progress is shown besides.
     understood: Understood,
+    /// Columns and rows of the terminal that standard output is, if it is one and they are known.
+    size: Option<(usize, usize)>,
     /// The journal takes standard error.
     journalled: bool,
 }
@@ -61,8 +64,10 @@ impl Terminal<'static> {
             out: Stream::new(Box::new(out), out_is_terminal),
             err: Stream::new(Box::new(err), err_is_terminal),
             quiet: false,
+            dumb: false,
             bar: Bar::None,
             understood: Understood::default(),
+            size: out_is_terminal.then(size_of_output).flatten(),
             journalled: tally_sys::journal::takes_standard_error(),
         }
     }
@@ -72,7 +77,16 @@ impl<'a> Terminal<'a> {
     /// Two writers that are no terminals.
     pub(crate) fn to(out: impl Write + 'a, err: impl Write + 'a) -> Self {
         let (out, err) = (Stream::new(Box::new(out), false), Stream::new(Box::new(err), false));
-        Self { out, err, quiet: false, bar: Bar::None, understood: Understood::default(), journalled: false }
+        Self {
+            out,
+            err,
+            quiet: false,
+            dumb: false,
+            bar: Bar::None,
+            understood: Understood::default(),
+            size: None,
+            journalled: false,
+        }
     }
 
     /// `--color` beats NO_COLOR beats CLICOLOR_FORCE beats "a terminal that is not dumb".
@@ -88,6 +102,7 @@ impl<'a> Terminal<'a> {
             };
         }
         self.quiet = style.quiet;
+        self.dumb = dumb;
         self.bar = match (self.err.is_terminal && !dumb, around.is_utf8()) {
             (false, _) => Bar::None,
             (true, false) => Bar::Plain,
@@ -106,6 +121,24 @@ impl<'a> Terminal<'a> {
     /// Where progress can be shown besides the bar.
     pub(crate) fn understood(&self) -> Understood {
         self.understood
+    }
+
+    /// Columns and rows of the terminal that standard output is; `None` where it is none.
+    pub(crate) fn size(&self) -> Option<(usize, usize)> {
+        self.size
+    }
+
+    /// The same as it is now: people change the size of their windows.
+    pub(crate) fn look_at_size(&mut self) -> Option<(usize, usize)> {
+        if self.out.is_terminal {
+            self.size = size_of_output().or(self.size);
+        }
+        self.size
+    }
+
+    /// Whether standard output is a terminal that can move its cursor.
+    pub(crate) fn can_redraw(&self) -> bool {
+        self.out.is_terminal && !self.dumb
     }
 
     /// Writes the answer, or part of it, to standard output.
@@ -157,6 +190,11 @@ impl<'a> Terminal<'a> {
     pub(crate) fn painted_error(&self, paint: Paint, text: &str) -> String {
         coloured(self.err.colour, paint, text)
     }
+}
+
+fn size_of_output() -> Option<(usize, usize)> {
+    let (columns, rows) = terminal_size::terminal_size_of(io::stdout())?;
+    Some((usize::from(columns.0), usize::from(rows.0))).filter(|(columns, rows)| *columns > 0 && *rows > 0)
 }
 
 fn coloured(colour: bool, paint: Paint, text: &str) -> String {

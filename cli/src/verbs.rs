@@ -75,11 +75,12 @@ pub(crate) fn run(
         Verb::Config(reach, asked) => config::run(&mut context, &reach, &asked),
         Verb::Hold(reach, holding) => hold::run(&mut context, &reach, &holding),
         Verb::Object(reach, what) => objects::run(&mut context, &reach, what),
-        Verb::Help(about) => help::run(&mut context, about.as_deref()),
+        Verb::Help(about, word) => help::run(&mut context, about.as_deref(), word.as_deref()),
+        Verb::Completion(shell) => help::completion(&mut context, &shell),
         Verb::Ask(reach, ask) => {
             let context = &mut context;
             match ask {
-                Ask::Jobs { all } => jobs::run(context, &reach, all),
+                Ask::Jobs(jobs) => jobs::run(context, &reach, &jobs),
                 Ask::Show { job, history, plot } => show::run(context, &reach, job, history, plot.as_deref()),
                 Ask::Explain(job) => explain::run(context, &reach, job),
                 Ask::Wait(jobs) => wait::run(context, &reach, jobs),
@@ -90,7 +91,7 @@ pub(crate) fn run(
                 Ask::Resume(job) => change::run(context, &reach, change::Change::Resume, job),
                 Ask::Retry(job) => change::run(context, &reach, change::Change::Retry, job),
                 Ask::Status => status::run(context, &reach),
-                Ask::Workers => workers::run(context, &reach),
+                Ask::Workers(template) => workers::run(context, &reach, template.as_ref()),
                 Ask::Top(look) => top::run(context, &reach, &look),
                 Ask::Ping { timeout_ms } => ping::run(context, &reach, timeout_ms),
                 Ask::Reload => reload::run(context, &reach),
@@ -99,7 +100,7 @@ pub(crate) fn run(
                 Ask::Stop { now } => stop::stop(context, &reach, now),
                 Ask::Upgrade { binary } => upgrade::run(context, &reach, binary),
                 Ask::Dump => dump::run(context, &reach),
-                Ask::Locks => locks::locks(context, &reach),
+                Ask::Locks(template) => locks::locks(context, &reach, template.as_ref()),
                 Ask::Deadlocks => locks::deadlocks(context, &reach),
             }
         }

@@ -452,9 +452,12 @@ fn feeds(bytes: &[u8]) -> u64 {
 fn shown(cell: &[u8]) -> String {
     let cut = &cell[..cell.len().min(SHOWN_BYTES_MAX)];
     let text = String::from_utf8_lossy(cut);
-    let mut text: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let mut text: String = text
+        .chars()
+        .map(|c| if c.is_control() || c == char::REPLACEMENT_CHARACTER { '?' } else { c })
+        .collect();
     if cut.len() < cell.len() {
-        text.push('…');
+        text.push_str("...");
     }
     text
 }

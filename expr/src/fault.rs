@@ -32,6 +32,8 @@ impl Span {
     pub fn place(self, text: &str) -> String {
         const BEFORE: usize = 60;
         const AFTER: usize = 40;
+        /// In ASCII: the place is shown whatever the terminal's locale.
+        const ELIDED: [char; 3] = ['.'; 3];
         let shown = |c: char| if c.is_control() { ' ' } else { c };
         let start = floor_boundary(text, self.start);
         let end = floor_boundary(text, self.end).max(start);
@@ -40,19 +42,19 @@ impl Span {
         let mut tail: Vec<char> = text[end..].chars().map(shown).collect();
         if head.len() > BEFORE {
             head.drain(..head.len() - BEFORE);
-            head.insert(0, '…');
+            head.splice(0..0, ELIDED);
         }
         let mut carets = here.iter().map(|c| width(*c)).sum::<usize>().max(1);
         let mut here = here;
         if here.len() > AFTER {
             here.truncate(AFTER);
-            here.push('…');
+            here.extend(ELIDED);
             tail.clear();
             carets = here.iter().map(|c| width(*c)).sum();
         }
         if tail.len() > AFTER {
             tail.truncate(AFTER);
-            tail.push('…');
+            tail.extend(ELIDED);
         }
         let indent: usize = head.iter().map(|c| width(*c)).sum();
         let line: String = head.into_iter().chain(here).chain(tail).collect();

@@ -41,3 +41,8 @@ pub use limits::{DEPTH_MAX, INTEGER_BITS_MAX, TEXT_BYTES_MAX};
 pub use program::{Program, WhichFault};
 pub use schema::Schema;
 pub use value::Kind;
+
+/// The names of all functions.
+pub fn function_names() -> impl Iterator<Item = &'static str> {
+    words::Function::ALL.iter().map(|(name, _)| *name)
+}

@@ -274,12 +274,12 @@ impl Lowering<'_> {
             return fault.hint(format!("did you mean `{}`?", written(meant)));
         }
         if Function::named(name).is_some() {
-            return fault.hint(format!("`{name}` is a function: write `{name}(…)`"));
+            return fault.hint(format!("`{name}` is a function: write `{name}(...)`"));
         }
         const SHOWN: usize = 8;
         let mut names: Vec<_> = self.schema.names().take(SHOWN).map(written).collect();
         if self.schema.len() > SHOWN {
-            names.push("…".to_owned());
+            names.push("...".to_owned());
         }
         if names.is_empty() { fault } else { fault.hint(format!("there are {}", names.join(", "))) }
     }

@@ -27,7 +27,7 @@ fn faults_of_names_and_kinds_help() {
         ("quantity * prise", "prise", "no column `prise`", "did you mean `price`?"),
         ("Region == 'a'", "Region", "no column `Region`", "did you mean `region`?"),
         ("unit_cost + 1", "unit_cost", "no column `unit_cost`", "did you mean `col(\"unit cost\")`?"),
-        ("sqrt + 1", "sqrt", "no column `sqrt`", "`sqrt` is a function: write `sqrt(…)`"),
+        ("sqrt + 1", "sqrt", "no column `sqrt`", "`sqrt` is a function: write `sqrt(...)`"),
         (
             "price and paid",
             "price",

@@ -23,6 +23,7 @@ mod range;
 mod rows;
 mod stream;
 mod table;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use tally_reduce::Tally;
 pub use fault::Fault;
 pub use files::{Bytes, FileBytes};
 pub use plan::check;
+pub use words::{Beginning, column_names, function_names};
 
 use plan::Plan;
 

@@ -65,6 +65,9 @@ pub(crate) fn no_column(spec: &KernelSpec, file: &str, name: &str, why: Why<'_>)
             }
             let hint = match tally_protocol::near::nearest(name, &names).first() {
                 Some((_, near)) => format!("did you mean '{near}'?"),
+                None if tally_expr::function_names().any(|function| function == name) => {
+                    format!("'{name}' is a function: write {name}(...)")
+                }
                 None if known.is_empty() => "it has no columns at all".to_owned(),
                 None => format!("there are {}", listed(known.iter())),
             };
@@ -83,7 +86,7 @@ fn misread(names: &[&str]) -> Option<String> {
         return Some(format!("its only column is {}: --delimiter '{shown}' may be meant", quoted(only)));
     }
     let numbers = !names.is_empty() && names.iter().all(|name| name.trim().parse::<f64>().is_ok());
-    numbers.then(|| "its first row is one of numbers: --no-header calls its columns c1, c2, …".to_owned())
+    numbers.then(|| "its first row is one of numbers: --no-header calls its columns c1, c2, ...".to_owned())
 }
 
 /// The lines that show a name in `--of` or else in `--where`; `--by` shows itself.

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tally_columns::{Dialect, Format};
+use tally_columns::{Dialect, Element, Format};
 use tally_expr::{Program, Schema, WhichFault};
 use tally_protocol::job::KernelSpec;
+use tally_protocol::near;
 use tally_protocol::source::{FileSource, Files, Source, parts};
 use tally_reduce::Tally;
 
@@ -136,7 +137,17 @@ fn format_of(file: &FileSource, spec: &KernelSpec) -> Result<Format, Fault> {
         Some(word) => Format::from_word(word),
         None => Format::from_name(&file.name),
     };
-    let format = format.map_err(|why| Fault::usage(format!("read {}: {why}", file.name)))?;
+    let format = format.map_err(|why| {
+        let fault = Fault::usage(format!("read {}: {why}", file.name));
+        let words = Element::words();
+        let known: Vec<&str> =
+            words.iter().map(String::as_str).chain(["csv", "tsv", "lines", "npy"]).collect();
+        let meant = file.format.as_ref().and_then(|word| near::nearest(word, &known).into_iter().next());
+        match meant {
+            Some((_, meant)) => fault.hint(format!("did you mean '{meant}'?")),
+            None => fault,
+        }
+    })?;
     adapted(file, spec, format)
 }
 

@@ -19,6 +19,8 @@ pub struct Profile {
     pub nice: i32,
     /// Bytes of address space it allows itself.
     pub memory_limit_bytes: Option<u64>,
+    /// The only job it serves: it has that one's command answer.
+    pub job: Option<JobId>,
 }
 
 /// How to end a process.

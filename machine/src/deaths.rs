@@ -87,7 +87,7 @@ impl Machine {
         }
     }
 
-    fn charge(&mut self, held: &Held, death: &Death) {
+    pub(crate) fn charge(&mut self, held: &Held, death: &Death) {
         let id = held.lease.job;
         let Some(job) = self.jobs.get_mut(id).filter(|job| job.is_open()) else { return };
         let incident = death.incident(job, self.now, Some(held));
@@ -135,7 +135,8 @@ impl Machine {
     }
 
     fn count_drought(&mut self, profile: Profile, death: &Death) {
-        if self.jobs.open_count() == 0 {
+        let own_is_over = profile.job.is_some_and(|id| !self.jobs.get(id).is_some_and(Job::is_open));
+        if self.jobs.open_count() == 0 || own_is_over {
             return;
         }
         let drought = self.droughts.entry(profile).or_default();
@@ -188,7 +189,7 @@ fn no_workers(drought: &Drought) -> Failure {
     failure
 }
 
-fn some_text(text: &str) -> Option<String> {
+pub(crate) fn some_text(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
@@ -217,8 +218,14 @@ impl Death {
     fn conviction(&self, job: &Job, position: u64, count: u64, deaths: u32) -> Failure {
         let range = job.spec.kernel.describe(position, count);
         let workers = if deaths == 1 { "1 worker".to_owned() } else { format!("{deaths} workers") };
-        let message = format!("range {range} killed {workers} ({})", self.what);
-        let mut failure = Failure::new(ErrorCode::WorkerKilled, message);
+        let mut failure = if job.spec.kernel.command.is_some() {
+            let times = if deaths == 1 { "once".to_owned() } else { format!("{deaths} times") };
+            let message = format!("the command failed {times} at range {range}: {}", self.what);
+            Failure::new(ErrorCode::KernelFailed, message)
+        } else {
+            let message = format!("range {range} killed {workers} ({})", self.what);
+            Failure::new(ErrorCode::WorkerKilled, message)
+        };
         failure.range = Some(range.into_boxed_str());
         failure.stderr = some_text(&self.stderr);
         failure

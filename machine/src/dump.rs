@@ -134,6 +134,7 @@ fn profile_of(json: &mut Json, profile: &Profile) {
     json.text("start", profile.start.name());
     json.number("nice", profile.nice);
     json.maybe("memory_limit_bytes", profile.memory_limit_bytes);
+    json.maybe("job", profile.job.map(|job| job.0));
 }
 
 fn waits(json: &mut Json, pending: &Pending) {

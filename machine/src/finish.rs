@@ -23,6 +23,7 @@ impl Machine {
         self.refile(id);
         self.alarms.clear(Alarm::Job(id));
         self.revoke(id);
+        self.part_with_own(id);
         self.remember_end(id);
         if let Some(job) = self.jobs.get(id) {
             self.figures.count_end(job.state.name(), job.age_ms(self.now));
@@ -39,6 +40,14 @@ impl Machine {
             Some(job) => job.paper.unannounced = true,
             None => self.answer_watchers(id),
         }
+    }
+
+    /// A job with a kind of worker of its own needs that no more.
+    fn part_with_own(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(id).filter(|job| job.profile.job.is_some()) else { return };
+        let done = matches!(job.state, State::Ended { outcome: Outcome::Done(_), .. });
+        self.droughts.remove(&job.profile);
+        self.release_own(id, done);
     }
 
     /// Ends a job whose last position has been accepted; later, where its answers take long to work out.

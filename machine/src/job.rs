@@ -14,11 +14,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tally_protocol::answers::Answers;
+use tally_protocol::command::Form;
 use tally_protocol::error::Failure;
 use tally_protocol::history::SpanEnd;
 use tally_protocol::job::{JobSpec, JobState, Transport};
 use tally_protocol::view::{Incident, JobView};
-use tally_protocol::{ClientId, JobId, SlotId, WorkerId};
+use tally_protocol::{ClientId, JobId, SlotId, WorkerId, limits};
 use tally_reduce::Tally;
 
 use crate::action::Profile;
@@ -190,7 +191,7 @@ pub(crate) struct Breakdown {
 impl Job {
     pub(crate) fn new(
         id: JobId,
-        spec: JobSpec,
+        mut spec: JobSpec,
         owner: Option<ClientId>,
         uid: u32,
         now: Moment,
@@ -203,7 +204,11 @@ impl Job {
             start: request.start.unwrap_or(default.start),
             nice: request.nice.unwrap_or(default.nice),
             memory_limit_bytes: request.memory_limit_bytes.or(default.memory_limit_bytes),
+            job: None,
         };
+        let profile = own_profile(id, &mut spec, profile);
+        let pieces = pieces(&spec, settings);
+        let request = &spec.request;
         Self {
             id,
             profile,
@@ -219,9 +224,9 @@ impl Job {
             earlier_ms: 0,
             deadline: None,
             state: State::Queued,
-            work: Work::new(spec.elements, request.partitions),
+            work: Work::new(spec.elements, pieces),
             partial: spec.kernel.identity(),
-            pace: Pace::default(),
+            pace: if spec.kernel.command.is_some() { Pace::of_command() } else { Pace::default() },
             meter: Meter::new(now),
             retries: 0,
             late: 0,
@@ -377,6 +382,22 @@ impl Job {
             breakdown.add(done.position, done.count, done.partial);
         }
     }
+}
+
+/// The kind of worker that has a command answer: one that serves no other job. What the command may take is its own, and
+/// not its warden's.
+fn own_profile(id: JobId, spec: &mut JobSpec, profile: Profile) -> Profile {
+    let Some(command) = &mut spec.kernel.command else { return profile };
+    command.memory_limit_bytes = profile.memory_limit_bytes;
+    command.nice = profile.nice;
+    Profile { nice: 0, memory_limit_bytes: None, job: Some(id), ..profile }
+}
+
+/// Into how many pieces a job is cut, where that is fixed.
+pub(crate) fn pieces(spec: &JobSpec, settings: &Settings) -> Option<u64> {
+    let each = spec.kernel.command.as_ref().is_some_and(|command| command.form == Form::Each);
+    let workers = spec.request.workers.unwrap_or(u32::MAX).min(settings.slots.into());
+    spec.request.partitions.or_else(|| each.then(|| u64::from(workers) * limits::PROCESSES_PER_WORKER))
 }
 
 /// A partial that counts.

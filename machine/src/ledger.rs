@@ -366,6 +366,7 @@ impl Machine {
                 submitted_at_ms: self.settings.wall_ms(self.now),
                 request: arrival.spec.request.clone(),
                 files: arrival.spec.kernel.source.files().to_vec(),
+                run_as: arrival.spec.kernel.run_as(),
             })));
         }
         self.ledger.arriving.insert(id, arrival);
@@ -548,6 +549,7 @@ impl Machine {
                 submitted_at_ms: job.submitted_at_ms,
                 request: job.spec.request.clone(),
                 files: job.spec.kernel.source.files().to_vec(),
+                run_as: job.spec.kernel.run_as(),
             })));
         }
         if news.reopened {

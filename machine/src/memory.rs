@@ -141,7 +141,8 @@ fn words(spec: &JobSpec) -> u64 {
     let texts = request.sources.iter().chain(&request.of).chain(&request.filter).map(String::len);
     let files = spec.kernel.source.files().iter().map(|file| size_of_val(file) + file.name.len());
     // Ranges are kept as text and as numbers.
-    (size_of::<Job>() + 2 * texts.sum::<usize>() + files.sum::<usize>()) as u64
+    let command = request.command.as_ref().map_or(0, |command| command.memory_bytes());
+    (size_of::<Job>() + 2 * texts.sum::<usize>() + files.sum::<usize>() + command) as u64
 }
 
 /// Bytes of files that nobody else keeps: there is no name for them in any directory.

@@ -18,14 +18,27 @@ const PER_WORKER_LEAST: u64 = 4;
 const TAIL: u64 = 8;
 
 /// Elements folded in so much busy time, the older ones fading.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pace {
+    /// Elements of the first partitions.
+    first: u64,
     elements: u64,
     busy_ns: u64,
     largest: u64,
 }
 
+impl Default for Pace {
+    fn default() -> Self {
+        Self { first: FIRST_ELEMENTS, elements: 0, busy_ns: 0, largest: 0 }
+    }
+}
+
 impl Pace {
+    /// Of a command: one element may take it seconds.
+    pub(crate) fn of_command() -> Self {
+        Self { first: 1, ..Self::default() }
+    }
+
     /// Takes one measurement.
     pub(crate) fn measured(&mut self, elements: u64, busy_ns: u64) {
         if self.busy_ns > MEMORY_NS {
@@ -61,7 +74,7 @@ impl Pace {
             let tail = self.elements_in(Span(least / TAIL));
             (left / (2 * workers)).clamp(tail.min(best), best).min(self.largest.saturating_mul(GROWTH))
         } else {
-            FIRST_ELEMENTS
+            self.first
         };
         aim.min(most).max(1)
     }

@@ -4,7 +4,7 @@
 //! |--------------------------------------------------|---------------|---------------|---------|
 //! | Hello, Ping, Status, Workers, Top, Config, Metrics | yes           | yes           | yes     |
 //! | Next                                             | its own       | its own       | its own |
-//! | Submit, Start                                    | within limits | within limits | yes     |
+//! | Submit, Start (***)                              | within limits | within limits | yes     |
 //! | Acquire                                          | within limits | within limits | yes     |
 //! | Release                                          | its own       | its own       | its own |
 //! | Locks, Deadlocks (**)                            | yes           | yes           | yes     |
@@ -18,11 +18,13 @@
 //!
 //! (*) A retry is within limits, as a submission is.
 //! (**) Without the command lines of other users, but for readers and operators.
+//! (***) With a command, only of the supervisor's own user, unless that is root.
 //!
 //! A job that a client may not see is to it as if it were not there. The limits are those of one user; root has none.
 
 use tally_protocol::control::{Reply, Request};
 use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::job::JobSpec;
 use tally_protocol::{ClientId, JobId};
 
 use crate::Machine;
@@ -100,7 +102,10 @@ impl Machine {
             | Request::Jobs { .. }
             | Request::Next
             | Request::Cancel { all: true, .. } => Ok(()),
-            Request::Submit(_) | Request::Start(_) => self.has_room_for(who),
+            Request::Submit(spec) | Request::Start(spec) => {
+                self.may_run(who, spec)?;
+                self.has_room_for(who)
+            }
             Request::Show(job)
             | Request::ShowHistory(job)
             | Request::Explain(job)
@@ -142,6 +147,18 @@ impl Machine {
             }
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// A command runs as its user: root's supervisor can see to that, any other runs those of its own user only.
+    fn may_run(&self, who: Who, spec: &JobSpec) -> Result<(), Failure> {
+        let own = self.settings.identity.uid;
+        if spec.kernel.command.is_none() || own == 0 || own == who.uid {
+            return Ok(());
+        }
+        let why = format!("not permitted: the daemon is user {own} and runs no command of user {}", who.uid);
+        let hint =
+            "a daemon of root's runs commands as whoever submits them; one of your own, or none, runs yours";
+        Err(Failure::new(ErrorCode::NotPermitted, why).hint(hint))
     }
 
     /// Whether this user may have one more open job.

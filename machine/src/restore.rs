@@ -6,12 +6,13 @@
 
 use tally_protocol::WorkerId;
 use tally_protocol::answers::Answers;
+use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::JobState;
 use tally_protocol::record::{Progress, Saved, SavedJob};
 use tally_protocol::view::JobView;
 
 use crate::deadline::Alarm;
-use crate::job::{Job, Outcome, Share, State};
+use crate::job::{Job, Outcome, Share, State, pieces};
 use crate::ledger::Ledger;
 use crate::locks::{Fences, Locks};
 use crate::partition::Work;
@@ -82,7 +83,7 @@ impl Machine {
     }
 
     fn restore_open(&mut self, saved: SavedJob) {
-        let broken = saved.broken.clone();
+        let broken = saved.broken.clone().or_else(|| self.unknown_user(&saved));
         let job = self.restored(saved);
         let (id, deadline) = (job.id, job.deadline);
         self.jobs.insert(job);
@@ -98,6 +99,18 @@ impl Machine {
     }
 }
 
+impl Machine {
+    /// A command of which nobody has written down as whom it runs is not run by one who could be anybody.
+    fn unknown_user(&self, saved: &SavedJob) -> Option<Failure> {
+        let command = saved.spec.kernel.command.as_ref()?;
+        let named = command.run_as.as_ref().is_some_and(|who| who.uid == saved.uid);
+        (!named && self.settings.identity.uid == 0).then(|| {
+            let why = format!("could not go on with {}: as whom its command runs is not known", saved.job);
+            Failure::new(ErrorCode::NotPermitted, why)
+        })
+    }
+}
+
 fn last_worker(progress: &Progress) -> WorkerId {
     progress.shares.iter().map(|share| share.worker).max().unwrap_or(WorkerId(0))
 }
@@ -106,7 +119,7 @@ fn last_worker(progress: &Progress) -> WorkerId {
 fn take_up(job: &mut Job, progress: Progress, settings: &Settings) {
     job.deadline = progress.deadline_at_ms.map(|ms| settings.moment_of(ms));
     job.priority = progress.priority.unwrap_or(job.priority);
-    let pieces = job.spec.request.partitions;
+    let pieces = pieces(&job.spec, settings);
     let work = Work::restored(job.spec.elements, pieces, &progress.covered, progress.partitions);
     let fits = |work: &Work| {
         (work.covered() == progress.partial.elements() || !job.spec.kernel.counts_positions())

@@ -21,6 +21,10 @@ use crate::worker::{SlotState, Worker};
 
 /// How far a job may be ahead of one that needs another kind of worker.
 const SLICE: Span = Span::ms(100);
+/// The same where a command would have to start anew.
+const OWN_SLICE: Span = Span::ms(1_000);
+/// Jobs with a kind of worker of their own that are looked at at once.
+const OWN_AT_ONCE: usize = 64;
 
 /// Where a job stands among those that want workers: the least goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,15 +38,26 @@ pub(crate) struct Key {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Queue {
     by_profile: BTreeMap<Profile, BTreeSet<Key>>,
+    /// Those whose workers serve nobody else: each has a kind of its own.
+    own: BTreeMap<Key, Profile>,
+    own_keys: BTreeMap<Profile, Key>,
 }
 
 impl Queue {
     pub(crate) fn insert(&mut self, profile: Profile, key: Key) {
-        self.by_profile.entry(profile).or_default().insert(key);
+        if profile.job.is_some() {
+            self.own.insert(key, profile);
+            self.own_keys.insert(profile, key);
+        } else {
+            self.by_profile.entry(profile).or_default().insert(key);
+        }
     }
 
     fn remove(&mut self, profile: Profile, key: Key) {
-        if let Some(keys) = self.by_profile.get_mut(&profile) {
+        if profile.job.is_some() {
+            self.own.remove(&key);
+            self.own_keys.remove(&profile);
+        } else if let Some(keys) = self.by_profile.get_mut(&profile) {
             keys.remove(&key);
             if keys.is_empty() {
                 self.by_profile.remove(&profile);
@@ -51,24 +66,26 @@ impl Queue {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.by_profile.is_empty()
+        self.by_profile.is_empty() && self.own.is_empty()
     }
 
     /// How many jobs are in it.
     pub(crate) fn len(&self) -> usize {
-        self.by_profile.values().map(BTreeSet::len).sum()
+        self.by_profile.values().map(BTreeSet::len).sum::<usize>() + self.own.len()
     }
 
     pub(crate) fn first(&self, profile: Profile) -> Option<Key> {
-        self.by_profile.get(&profile)?.first().copied()
+        self.keys(profile).next()
     }
 
     fn count(&self, profile: Profile) -> usize {
         self.by_profile.get(&profile).map_or(0, BTreeSet::len)
+            + usize::from(self.own_keys.contains_key(&profile))
     }
 
     pub(crate) fn keys(&self, profile: Profile) -> impl Iterator<Item = Key> + '_ {
-        self.by_profile.get(&profile).into_iter().flatten().copied()
+        let shared = self.by_profile.get(&profile).into_iter().flatten();
+        shared.chain(self.own_keys.get(&profile)).copied()
     }
 
     /// The kinds of workers wanted, the most urgent first.
@@ -78,18 +95,23 @@ impl Queue {
         tops.into_iter().map(|(_, profile)| profile).collect()
     }
 
+    /// Of jobs with a kind of their own, of which there may be very many, only so many are looked at: the others come
+    /// after them.
     fn firsts(&self) -> impl Iterator<Item = (Key, Profile)> + '_ {
-        self.by_profile.iter().filter_map(|(&profile, keys)| Some((*keys.first()?, profile)))
+        let shared = self.by_profile.iter().filter_map(|(&profile, keys)| Some((*keys.first()?, profile)));
+        shared.chain(self.own.iter().take(OWN_AT_ONCE).map(|(&key, &profile)| (key, profile)))
     }
 
     fn has_other_than(&self, profile: Profile) -> bool {
-        self.by_profile.len() > usize::from(self.by_profile.contains_key(&profile))
+        let this = self.by_profile.contains_key(&profile) || self.own_keys.contains_key(&profile);
+        self.by_profile.len() + self.own.len() > usize::from(this)
     }
 
     /// Worker time of the least served job of a priority.
     fn least_served(&self, rank: i32) -> Option<u64> {
         let from = Key { rank: Reverse(rank), served_ns: 0, job: JobId(0) };
-        let peers = self.by_profile.values().filter_map(|keys| keys.range(from..).next());
+        let shared = self.by_profile.values().filter_map(|keys| keys.range(from..).next());
+        let peers = shared.chain(self.own.range(from..).next().map(|(key, _)| key));
         peers.filter(|key| key.rank.0 == rank).map(|key| key.served_ns).min()
     }
 }
@@ -219,7 +241,8 @@ impl Machine {
 
     fn must_make_room(&self, worker: &Worker, own: Key) -> bool {
         self.queue.firsts().any(|(other, profile)| {
-            let behind = other.rank == own.rank && other.served_ns.saturating_add(SLICE.0) <= own.served_ns;
+            let slice = if worker.profile.job.is_some() { OWN_SLICE } else { SLICE };
+            let behind = other.rank == own.rank && other.served_ns.saturating_add(slice.0) <= own.served_ns;
             let urgent = profile != worker.profile && (other.rank < own.rank || behind);
             urgent && !self.is_hopeless(profile) && self.unmet(profile) > 0
         })

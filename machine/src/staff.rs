@@ -6,7 +6,7 @@
 
 use tally_protocol::job::Transport;
 use tally_protocol::work::ToWorker;
-use tally_protocol::{SlotId, WorkerId};
+use tally_protocol::{JobId, SlotId, WorkerId};
 
 use crate::action::{Action, Blow, Profile};
 use crate::deadline::Alarm;
@@ -123,6 +123,30 @@ impl Machine {
         self.end(slot, Some(until), Leaving::Dismissed);
         self.alarms.set(Alarm::Slot(slot), until);
         self.act(action);
+    }
+
+    /// A job with workers of its own is over: they serve nobody else. What its command left is ended at once, unless it
+    /// has answered all and may end by itself.
+    pub(crate) fn release_own(&mut self, id: JobId, done: bool) {
+        let own = |slot: &&Slot| slot.worker().is_some_and(|worker| worker.profile.job == Some(id));
+        let slots: Vec<SlotId> = self.crew.slots().iter().filter(own).map(|slot| slot.id).collect();
+        for slot in slots {
+            if done { self.let_go(slot) } else { self.end_by_signal(slot) }
+        }
+    }
+
+    fn end_by_signal(&mut self, slot: SlotId) {
+        let Some(place) = self.crew.get(slot) else { return };
+        let worker = match &place.state {
+            SlotState::Empty | SlotState::BackingOff { .. } | SlotState::Stopping { .. } => return,
+            SlotState::Idle { worker } | SlotState::Starting { worker, .. } | SlotState::Busy { worker } => {
+                worker.id
+            }
+        };
+        let until = self.now + self.settings.grace;
+        self.end(slot, Some(until), Leaving::Dismissed);
+        self.alarms.set(Alarm::Slot(slot), until);
+        self.act(Action::Signal { worker, blow: Blow::Term });
     }
 
     /// A worker takes no more leases, and goes when it has none.

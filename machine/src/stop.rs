@@ -12,6 +12,7 @@ use crate::action::Action;
 use crate::clients::{Client, Pending};
 use crate::deadline::Alarm;
 use crate::finish::stopped;
+use crate::job::Job;
 use crate::phase::Phase;
 use crate::settings::Settings;
 use crate::worker::{Leaving, SlotState};
@@ -163,7 +164,9 @@ impl Machine {
         self.for_all_slots(|machine, slot| {
             if slot.0 >= slots {
                 machine.let_go(slot);
-            } else if let Some(worker) = machine.crew.worker_mut(slot) {
+            } else if let Some(worker) = machine.crew.worker_mut(slot)
+                && worker.profile.job.is_none_or(|id| machine.jobs.get(id).is_some_and(Job::is_open))
+            {
                 worker.leaving = false;
             }
         });

@@ -57,6 +57,7 @@ impl Machine {
             None => (job.partial.elements(), job.partial.skipped()),
         };
         let request = &job.spec.request;
+        let command = request.command.as_ref();
         JobView {
             job: job.id,
             state: job.state.name(),
@@ -66,7 +67,12 @@ impl Machine {
             results: answers.map_or_else(Vec::new, |answers| answers.results.clone()),
             groups: answers.map_or_else(Vec::new, |answers| answers.groups.clone()),
             error,
-            elements: if files || answers.is_some() { folded } else { job.spec.elements }.to_string(),
+            elements: if files || (answers.is_some() && command.is_none()) {
+                folded
+            } else {
+                job.spec.elements
+            }
+            .to_string(),
             elements_done: if files { folded } else { done }.to_string(),
             skipped: Some(skipped).filter(|&skipped| skipped > 0).map(|skipped| skipped.to_string()),
             bytes: files.then(|| job.spec.elements.to_string()),
@@ -90,6 +96,7 @@ impl Machine {
             stored,
             note: job.note(),
             history: None,
+            command: command.map(|command| command.shown()),
         }
     }
 

@@ -10,7 +10,7 @@ use tally_reduce::{Mismatch, Shape, Tally};
 
 use crate::Machine;
 use crate::deadline::Alarm;
-use crate::deaths::Death;
+use crate::deaths::{Death, some_text};
 use crate::job::{Accepted, Outcome};
 use crate::pace::Meter;
 use crate::worker::{Held, Mark, SlotState};
@@ -47,6 +47,9 @@ impl Machine {
             FromWorker::Failed { lease, why, place, hint } => {
                 self.failed(slot, lease, &Complaint { why, place, hint })
             }
+            FromWorker::Broke { lease, why, stderr, hint, for_good } => {
+                self.broke(slot, lease, &Breakage { why, stderr, hint, for_good });
+            }
             FromWorker::NotIntegers { lease, column } => self.not_integers(slot, lease, column),
             FromWorker::Cancelled { lease } => self.cancelled(slot, lease),
         }
@@ -60,6 +63,7 @@ impl Machine {
             | FromWorker::Started { .. }
             | FromWorker::Progress { .. }
             | FromWorker::Failed { .. }
+            | FromWorker::Broke { .. }
             | FromWorker::NotIntegers { .. }
             | FromWorker::Cancelled { .. } => {}
         }
@@ -165,7 +169,8 @@ impl Machine {
         let busy_ns = answer.busy_ns.min(self.now.since(held.granted).0);
         let plain = matches!(job.spec.kernel.shape(), Shape::Plain | Shape::Decimal);
         let copy = (plain && job.spec.request.breakdown).then(|| partial.clone());
-        let folded = partial.elements();
+        // What a command counts as elements is its own business.
+        let folded = if job.spec.kernel.command.is_some() { held.count } else { partial.elements() };
         match job.partial.merge(partial) {
             Ok(()) => {}
             // Each worker's groups had room; all of them together have not.
@@ -247,6 +252,31 @@ impl Machine {
         self.judge(lease.job);
     }
 
+    /// A command failed at an attempt: that is charged to its partition, as a death is, and the worker goes on.
+    fn broke(&mut self, slot: SlotId, lease: LeaseId, breakage: &Breakage) {
+        let Some((at, held)) = self.held(slot, lease) else { return };
+        self.settle_account(slot, at);
+        if !held.mark.counts() {
+            return;
+        }
+        let pid = self.crew.worker(slot).and_then(|worker| worker.pid).unwrap_or(0);
+        let what = shortened(&breakage.why).to_owned();
+        let stderr = shortened(&breakage.stderr).to_owned();
+        if !breakage.for_good {
+            self.feed = true;
+            return self.charge(&held, &Death { slot, pid, what, stderr });
+        }
+        self.give_back(slot, &held);
+        let what = format!("could not {what}");
+        let Some(job) = self.jobs.get_mut(lease.job) else { return };
+        let mut failure = Failure::new(ErrorCode::KernelFailed, what.clone());
+        failure.stderr = some_text(&stderr);
+        failure.hint = breakage.hint.as_deref().map(|hint| shortened(hint).to_owned());
+        let incident = Death { slot, pid, what, stderr }.incident(job, self.now, Some(&held));
+        job.remember(incident);
+        self.finish(lease.job, Outcome::Failed(failure));
+    }
+
     /// Ends a job of which a partition has no answer, once all those before it have one.
     fn judge(&mut self, id: JobId) {
         let Some(job) = self.jobs.get_mut(id) else { return };
@@ -317,6 +347,14 @@ struct Complaint {
     why: String,
     place: Option<String>,
     hint: Option<String>,
+}
+
+/// How a command failed, in the words of its warden.
+struct Breakage {
+    why: String,
+    stderr: String,
+    hint: Option<String>,
+    for_good: bool,
 }
 
 /// An error text of a worker, within the limit.

@@ -3,10 +3,12 @@
 //! A request is text and options; `JobRequest::check` parses it once, and only the spec is passed on.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tally_reduce::{Integer, Reduction, Shape, Tally};
 
+use crate::command::{self, Command, CommandRequest, RunAs};
 use crate::error::{ErrorCode, Failure};
 use crate::limits;
 use crate::range::{Progression, parse_integer, parse_range};
@@ -219,6 +221,9 @@ pub struct JobRequest {
     /// Whether ranges and partial answers of each worker are kept, for the table of `--verbose`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub breakdown: bool,
+    /// A command of the user's own that answers for each partition, instead of an expression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Arc<CommandRequest>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -252,6 +257,8 @@ pub struct KernelSpec {
     pub no_header: bool,
     /// Columns that are floats, whatever their first rows look like: found out on the way.
     pub floats: Vec<String>,
+    /// The command that answers instead.
+    pub command: Option<Box<Command>>,
 }
 
 impl KernelSpec {
@@ -270,6 +277,7 @@ impl KernelSpec {
             delimiter: None,
             no_header: false,
             floats: Vec::new(),
+            command: None,
         }
     }
 
@@ -296,9 +304,13 @@ impl KernelSpec {
         self.source.positions()
     }
 
-    /// Whether each position is one element of the answer: not of files, and not where some are left out.
+    /// Whether each position is one element of the answer: not of files, not where some are left out, and not where a
+    /// command answers.
     #[must_use]
     pub fn counts_positions(&self) -> bool {
+        if self.command.is_some() {
+            return false;
+        }
         match self.source {
             Source::Ranges(_) => self.filter.is_none() && self.nan == Nan::Keep && self.on_bad != OnBad::Skip,
             Source::Files(_) => false,
@@ -312,6 +324,12 @@ impl KernelSpec {
             Source::Files(_) => &[],
         };
         source::runs(ranges, position, count)
+    }
+
+    /// As whom its command runs, where that is settled.
+    #[must_use]
+    pub fn run_as(&self) -> Option<RunAs> {
+        self.command.as_ref()?.run_as.clone()
     }
 
     /// Positions as a user would name them.
@@ -373,6 +391,7 @@ impl JobRequest {
         let source = if self.files { self.files(set, files)? } else { self.ranges()? };
         let elements = source.positions();
         let delimiter = self.delimiter.as_deref().map(delimiter).transpose()?;
+        let command = command::of(&self, &reductions, &source)?;
         let kernel = KernelSpec {
             reductions,
             source,
@@ -385,6 +404,7 @@ impl JobRequest {
             delimiter,
             no_header: self.no_header,
             floats: Vec::new(),
+            command,
         };
         Ok(JobSpec { kernel, elements, request: self })
     }

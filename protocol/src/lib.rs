@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod answers;
+pub mod command;
 pub mod control;
 pub mod error;
 pub mod frame;

@@ -60,6 +60,12 @@ pub const SOURCES_MAX: usize = 1_024;
 pub const INTEGER_TEXT_BYTES_MAX: usize = 10_000;
 /// Tries of one partition that a job may ask for.
 pub const RETRIES_MAX: u32 = 100;
+/// Milliseconds that the completion of a line may take: a shell waits for it.
+pub const COMPLETE_MS_MAX: u64 = 50;
+/// Candidates of one completion; nobody reads more.
+pub const COMPLETE_CANDIDATES_MAX: usize = 200;
+/// Bytes of a file that are looked at for the names of its columns.
+pub const COMPLETE_FILE_BYTES: u64 = 64 << 10;
 /// Milliseconds of `--timeout`: about 31 years.
 pub const TIMEOUT_MS_MAX: u64 = 1_000_000_000_000;
 /// Bytes of an error text that a worker reports.
@@ -146,3 +152,19 @@ pub const QUEUE_ITEMS_MAX: u64 = 1_000_000;
 pub const DELIVERIES_MAX: u32 = 1_000;
 /// Parties of a barrier; each is a connection.
 pub const PARTIES_MAX: u32 = 1_024;
+/// Bytes of the words of a command; the system takes no longer one.
+pub const COMMAND_BYTES_MAX: usize = 128 << 10;
+/// Bytes of the environment that a command comes with.
+pub const ENVIRONMENT_BYTES_MAX: usize = 256 << 10;
+/// Bytes of a path in a request.
+pub const PATH_BYTES_MAX: usize = 4 << 10;
+/// Bytes of a line that a kernel answers.
+pub const KERNEL_LINE_BYTES_MAX: usize = 1 << 20;
+/// Files that a kernel may be allowed to have open.
+pub const KERNEL_FILES_MAX: u64 = 1 << 20;
+/// Processes that a kernel may be allowed to have.
+pub const KERNEL_PROCESSES_MAX: u64 = 1 << 20;
+/// Processors that can be named.
+pub const CPUS_MAX: usize = 1_024;
+/// Partitions for each worker where every partition is a process and their number was left open.
+pub const PROCESSES_PER_WORKER: u64 = 4;

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tally_reduce::Tally;
 
+use crate::command::RunAs;
 use crate::error::Failure;
 use crate::ids::{JobId, SlotId, WorkerId};
 use crate::job::{JobRequest, JobSpec, JobState, KernelSpec};
@@ -121,6 +122,9 @@ pub struct Submission {
     /// Its files, in the order of its sources.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileSource>,
+    /// As whom its command runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_as: Option<RunAs>,
 }
 
 /// How far a job has come. The partial is that of exactly the covered positions.
@@ -400,11 +404,14 @@ impl Saved {
             }
             Err(why) => return self.problem(Table::Jobs, job.0, &why),
         };
-        let Submission { uid, submitted_at_ms, request, files, .. } = submission;
-        let (spec, mut broken) = match request.clone().check_with(0, files) {
+        let Submission { uid, submitted_at_ms, request, files, run_as, .. } = submission;
+        let (mut spec, mut broken) = match request.clone().check_with(0, files) {
             Ok(spec) => (spec, None),
             Err(why) => (of_nothing(request), Some(why)),
         };
+        if let Some(command) = &mut spec.kernel.command {
+            command.run_as = run_as;
+        }
         let ended = match rows.outcome.as_deref().map(read_row::<Box<JobView>>) {
             None => None,
             Some(Ok((view, _))) if view.job == job && view.state.is_over() => Some(view),
@@ -465,6 +472,7 @@ mod tests {
             submitted_at_ms: 5,
             request,
             files: Vec::new(),
+            run_as: None,
         }))
     }
 

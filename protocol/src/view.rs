@@ -93,6 +93,9 @@ pub struct JobView {
     /// What happened to its partitions and when, where that was asked for and is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<Box<HistoryView>>,
+    /// The command that answers for its partitions, perhaps cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
 }
 
 /// The answers of one group.

@@ -90,6 +90,19 @@ pub enum FromWorker {
         /// What to do.
         hint: Option<String>,
     },
+    /// A command of the user's failed at this attempt. Another one may fare better, unless it cannot be run at all.
+    Broke {
+        /// The attempt.
+        lease: LeaseId,
+        /// How: "exited with status 3"; after "could not" where it is for good.
+        why: String,
+        /// The tail of its standard error; may be empty.
+        stderr: String,
+        /// What to do.
+        hint: Option<String>,
+        /// It would fail the same way for every partition.
+        for_good: bool,
+    },
     /// A column that was read as integers has a number that is none: the whole job is to be folded with that column as
     /// floats, whoever meets it first.
     NotIntegers {
@@ -119,6 +132,8 @@ pub struct Setup {
     pub nice: i32,
     /// Address space it allows itself.
     pub memory_limit_bytes: Option<u64>,
+    /// It runs a user's command, and ends what that leaves behind before it ends itself.
+    pub warden: bool,
     /// Whether it gives up all it does not need before its first lease.
     pub confine: bool,
     /// How its link is opened; only the transport can read it.

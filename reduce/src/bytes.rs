@@ -207,7 +207,7 @@ fn read_floats(input: &mut Input<'_>, floats: &mut Floats) -> Result<(), Malform
 
 /// Whether some elements could have this state, as far as the answers depend on it: no variance is negative,
 /// ends are there if elements are, and nothing comes from nothing. Merging keeps all of this true.
-fn possible(partial: &Partial) -> bool {
+pub(crate) fn possible(partial: &Partial) -> bool {
     let basis = &partial.basis;
     if partial.elements == 0 {
         return partial.basis == Basis::identity(&partial.reductions);

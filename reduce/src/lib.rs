@@ -31,6 +31,7 @@ mod radix;
 mod reduction;
 mod round;
 mod runs;
+mod stated;
 mod tally;
 mod total;
 #[cfg(target_arch = "x86_64")]
@@ -53,4 +54,5 @@ pub use indices::Indices;
 pub use key::{GroupKey, KeyPart};
 pub use partial::{Mismatch, Partial};
 pub use reduction::Reduction;
+pub use stated::Stated;
 pub use tally::{Figure, Finished, Group, Shape, Tally};

@@ -52,6 +52,14 @@ impl Reduction {
         }
     }
 
+    /// Whether its answer rests on how many elements there are.
+    pub fn counts(self) -> bool {
+        match self {
+            Self::Count | Self::Mean | Self::Variance | Self::Stddev => true,
+            Self::Sum | Self::Product | Self::Min | Self::Max => false,
+        }
+    }
+
     /// The reduction of exactly this name; names are case-sensitive.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reduction| reduction.name() == name)

@@ -6,6 +6,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
+use tally_protocol::command::RunAs;
 use tally_protocol::limits;
 use tally_protocol::locks::handover::HandedParty;
 use tally_protocol::objects::{QuickCall, quick_call};
@@ -49,6 +50,8 @@ pub(crate) struct Client {
     pub(crate) watched: Interest,
     /// Whose it is and what it may do.
     pub(crate) who: Who,
+    /// As whom its commands run.
+    pub(crate) run_as: Option<RunAs>,
     /// The process that connected, where it can be seen from here. For people.
     pub(crate) pid: Option<u32>,
     /// Bytes held for it, as its user is charged for them.
@@ -82,6 +85,7 @@ impl Client {
     pub(crate) fn new(stream: UnixStream, who: Who, pid: Option<u32>, now: u64) -> Self {
         Self {
             who,
+            run_as: None,
             pid,
             charged: 0,
             stream,
@@ -95,6 +99,11 @@ impl Client {
             last_heard: now,
             watched: Interest::READ,
         }
+    }
+
+    /// With as whom its commands run.
+    pub(crate) fn run_as(self, run_as: RunAs) -> Self {
+        Self { run_as: Some(run_as), ..self }
     }
 
     /// As another program of this process had it: with what that had read of it and not sent yet, and perhaps with an

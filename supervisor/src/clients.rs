@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::net::UnixStream;
 
+use tally_protocol::command::RunAs;
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::locks::handover::HandedParty;
 use tally_protocol::{ClientId, limits};
@@ -82,8 +83,8 @@ impl Clients {
         now: u64,
         may_go: impl Fn(ClientId) -> bool,
     ) -> Admission {
-        let (who, pid) = match peers::credentials(&stream) {
-            Ok(peer) => (self.policy.judge(&peer), pid_of(&peer)),
+        let (who, pid, run_as) = match peers::credentials(&stream) {
+            Ok(peer) => (self.policy.judge(&peer), pid_of(&peer), run_as(peer)),
             Err(why) => {
                 let why = format!("not permitted: the system does not tell who you are: {why}");
                 return Admission::Refused(stream, Failure::new(ErrorCode::NotPermitted, why));
@@ -114,7 +115,7 @@ impl Clients {
         self.last += 1;
         let id = ClientId(self.last);
         self.quota.came(who.uid);
-        self.all.insert(id, Client::new(stream, who, pid, now));
+        self.all.insert(id, Client::new(stream, who, pid, now).run_as(run_as));
         match evicted {
             Some(gone) => Admission::InFor(id, gone),
             None => Admission::In(id),
@@ -135,7 +136,7 @@ impl Clients {
         let who = self.policy.judge(&peer);
         self.last = self.last.max(party.client.0);
         self.quota.came(who.uid);
-        let client = Client::new(stream, who, pid_of(&peer), now).taken_over(party);
+        let client = Client::new(stream, who, pid_of(&peer), now).taken_over(party).run_as(run_as(peer));
         Ok(self.all.entry(party.client).or_insert(client))
     }
 
@@ -169,6 +170,11 @@ impl Clients {
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Client> {
         self.all.values_mut()
     }
+}
+
+/// As whom the commands of a peer run.
+fn run_as(peer: Credentials) -> RunAs {
+    RunAs { uid: peer.peer.uid, gid: peer.peer.gid, groups: peer.groups }
 }
 
 fn pid_of(peer: &Credentials) -> Option<u32> {

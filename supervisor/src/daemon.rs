@@ -99,7 +99,7 @@ fn live(
     }
     let forkserver = match configuration.start {
         StartMethod::Forkserver => {
-            Some(Forkserver::fork(worker).map_err(|why| failed("start the forkserver", &why))?)
+            Some(Forkserver::fork(worker, true).map_err(|why| failed("start the forkserver", &why))?)
         }
         StartMethod::Spawn | StartMethod::Fork => None,
     };

@@ -38,12 +38,14 @@ pub(crate) enum Answer {
 
 impl Forkserver {
     /// Forks it from this process, which must not own anything yet.
-    pub(crate) fn fork(worker: WorkerMain) -> io::Result<Self> {
+    ///
+    /// `shed`: it gives up its capabilities, as its supervisor is about to do.
+    pub(crate) fn fork(worker: WorkerMain, shed: bool) -> io::Result<Self> {
         let (ours, theirs) = socket::packet_pair()?;
         let supervisor = process::own_pid();
         let child = process::fork_child_with(vec![theirs], move |mut handed| {
             let Some(socket) = handed.pop() else { return 1 };
-            serve(socket, supervisor, worker)
+            serve(socket, supervisor, worker, shed)
         })?;
         Self::over(child, ours)
     }
@@ -131,17 +133,18 @@ fn encode(worker: &[u8; 8], made: &io::Result<Pid>) -> Vec<u8> {
 pub fn run_forkserver(supervisor: &str, worker: WorkerMain) -> u8 {
     let Some(supervisor) = supervisor.parse().ok().and_then(Pid::from_raw) else { return 2 };
     let Ok(socket) = io::stdin().as_fd().try_clone_to_owned() else { return 1 };
-    serve(socket, supervisor, worker)
+    // Its supervisor has shed what it was to shed, and an exec gave nothing back.
+    serve(socket, supervisor, worker, false)
 }
 
 /// Serves until the supervisor is gone.
-fn serve(socket: OwnedFd, supervisor: Pid, worker: WorkerMain) -> u8 {
+fn serve(socket: OwnedFd, supervisor: Pid, worker: WorkerMain, shed: bool) -> u8 {
     // First the tie to the supervisor's life, so that nothing below can outlive it.
     let tied = process::arm_parent_death(supervisor).is_ok()
         && process::become_group_leader().is_ok()
         && process::set_name(c"tally-forkserve").is_ok()
         && streams::detach_input_and_output().is_ok()
-        && privileges::shed_capabilities().is_ok()
+        && (!shed || privileges::shed_capabilities().is_ok())
         && [Signal::Int, Signal::Hup, Signal::Quit].into_iter().all(|signal| signal::ignore(signal).is_ok());
     if !tied {
         return 1;

@@ -23,6 +23,7 @@ mod inherit;
 mod lockers;
 mod log;
 mod metrics;
+mod orphans;
 mod output;
 mod perform;
 mod private;

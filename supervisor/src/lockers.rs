@@ -54,6 +54,7 @@ impl Lockers {
 impl Supervisor {
     /// Adds to a request for a lock who asks: the process that connected, by the system's word, and a secret for it.
     pub(crate) fn introduce(&mut self, id: ClientId, request: &mut Request) {
+        self.name_user(id, request);
         let Request::Lock(LockRequest::Acquire(acquire)) = request else { return };
         let pid = self.clients.get_mut(id).and_then(|client| client.pid);
         let token = random::secret().map(LockToken);

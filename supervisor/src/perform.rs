@@ -54,6 +54,9 @@ impl Supervisor {
     }
 
     fn spawn(&mut self, id: WorkerId, slot: SlotId, profile: &Profile) {
+        if profile.job.is_some() {
+            self.adopt_orphans();
+        }
         match self.nursery.start(id, slot, profile) {
             Ok(newborn) => {
                 if let Some(why) = newborn.fallback {

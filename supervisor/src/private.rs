@@ -77,7 +77,7 @@ fn serve(
     streams::detach_input_and_output()?;
     // Before anything else exists, so that nothing else is in its memory.
     let forkserver = match configuration.start {
-        StartMethod::Forkserver => Some(Forkserver::fork(worker)?),
+        StartMethod::Forkserver => Some(Forkserver::fork(worker, false)?),
         StartMethod::Spawn | StartMethod::Fork => None,
     };
     let mut settings = configuration.settings();

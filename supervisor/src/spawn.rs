@@ -56,6 +56,7 @@ impl Nursery {
             slot,
             nice: profile.nice,
             memory_limit_bytes: profile.memory_limit_bytes,
+            warden: profile.job.is_some(),
             confine: self.confine,
             link: offer.text,
         };

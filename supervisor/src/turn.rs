@@ -28,6 +28,7 @@ use crate::clients::Clients;
 use crate::files::FileSets;
 use crate::metrics::histogram::Histogram;
 use crate::metrics::scrapers::Scrapers;
+use crate::orphans::Orphans;
 use crate::reload::Reloader;
 use crate::service::Service;
 use crate::spawn::Nursery;
@@ -71,6 +72,8 @@ pub(crate) struct Supervisor {
     pub(crate) forkserver_watched: bool,
     /// A child ended that may be nobody's: looked at when no start is under way.
     pub(crate) strays: bool,
+    /// What commands leave behind falls to this process. Children that it had before are none of theirs.
+    pub(crate) orphans: Option<Orphans>,
     /// What happened while actions were performed.
     pub(crate) events: VecDeque<Event>,
     /// Clients that may have a whole request waiting.
@@ -146,6 +149,7 @@ impl Supervisor {
             nursery,
             forkserver_watched: false,
             strays: false,
+            orphans: None,
             events: VecDeque::new(),
             asking: BTreeSet::new(),
             unsent: BTreeSet::new(),
@@ -215,6 +219,7 @@ impl Supervisor {
             self.service.after_turn(clock::monotonic_ns(), &self.machine, self.heard);
         }
         self.part_from_clients();
+        self.end_orphans();
         // While the lock is held: nobody else's socket can be at that path.
         self.resting = self.listener.take().or(self.resting.take());
         if self.successor.is_none()

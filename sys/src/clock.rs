@@ -15,7 +15,21 @@ pub fn monotonic_ns() -> u64 {
 /// Milliseconds since the Unix epoch; 0 for a clock set before 1970.
 pub fn wall_ms() -> u64 {
     let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::Realtime);
-    unsigned(tv_sec).saturating_mul(1_000).saturating_add(unsigned(tv_nsec) / 1_000_000)
+    let now = unsigned(tv_sec).saturating_mul(1_000).saturating_add(unsigned(tv_nsec) / 1_000_000);
+    now.saturating_add_signed(offset_ms())
+}
+
+/// By how much the wall clock is wrong, as a test has it: `TALLY_TEST_WALL_OFFSET_MS`. In other builds it is right.
+#[cfg(feature = "crash-points")]
+fn offset_ms() -> i64 {
+    std::env::var("TALLY_TEST_WALL_OFFSET_MS").ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// The wall clock is right in this build.
+#[cfg(not(feature = "crash-points"))]
+#[inline(always)]
+fn offset_ms() -> i64 {
+    0
 }
 
 /// A part of a time stamp; a negative one (a clock before 1970) counts as 0.

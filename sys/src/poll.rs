@@ -8,11 +8,11 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
 /// Descriptors reported by one wait; the rest is reported by the next.
@@ -113,10 +113,7 @@ impl Poll {
     /// ready into `ready`, emptied before. It may return early with nothing.
     pub fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
         ready.clear();
-        let timeout = timeout.map(|span| Timespec {
-            tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: span.subsec_nanos().into(),
-        });
+        let timeout = timeout.map(timespec);
         let mut events = [MaybeUninit::uninit(); EVENTS_MAX];
         match epoll::wait(&self.epoll, &mut events, timeout.as_ref()) {
             Ok((events, _)) => ready.extend(events.iter().copied().filter_map(Ready::of)),
@@ -125,6 +122,46 @@ impl Poll {
             Err(error) => return Err(error.into()),
         }
         Ok(())
+    }
+}
+
+/// Waits once for a few descriptors, or until `timeout` has passed (`None`: for ever), and says what each is ready for;
+/// its key is its place. For a loop whose descriptors come and go.
+pub fn look(fds: &[Option<(BorrowedFd<'_>, Interest)>], timeout: Option<Duration>) -> io::Result<Vec<Ready>> {
+    let mut places = Vec::with_capacity(fds.len());
+    let mut asked = Vec::with_capacity(fds.len());
+    for (place, (fd, interest)) in fds.iter().enumerate().filter_map(|(place, one)| Some((place, (*one)?))) {
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::IN, interest.readable);
+        flags.set(PollFlags::OUT, interest.writable);
+        places.push(place);
+        asked.push(PollFd::from_borrowed_fd(fd, flags));
+    }
+    let timeout = timeout.map(timespec);
+    match rustix::event::poll(&mut asked, timeout.as_ref()) {
+        Ok(_) => {}
+        Err(Errno::INTR) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    }
+    let found = places.into_iter().zip(&asked).filter(|(_, one)| !one.revents().is_empty());
+    Ok(found
+        .map(|(key, one)| {
+            let flags = one.revents();
+            let broken = flags.intersects(PollFlags::ERR | PollFlags::HUP);
+            Ready {
+                key,
+                readable: broken || flags.contains(PollFlags::IN),
+                writable: broken || flags.contains(PollFlags::OUT),
+                hangup: flags.contains(PollFlags::HUP),
+            }
+        })
+        .collect())
+}
+
+fn timespec(span: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: span.subsec_nanos().into(),
     }
 }
 

@@ -7,9 +7,15 @@ use std::io;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-/// What a service of root keeps: to have message queues and open files beyond an ordinary user's bounds. Acting as other
-/// users is not among them, nor is being less nice than others (`--nice` is 0 to 19); nothing here does either.
-const KEPT: CapabilitySet = CapabilitySet::SYS_RESOURCE;
+/// What a service of root keeps: to have message queues and open files beyond an ordinary user's bounds; to run a user's
+/// own command as that user, and to end it. Being less nice than others is not among them (`--nice` is 0 to 19).
+const KEPT: CapabilitySet = CapabilitySet::SYS_RESOURCE
+    .union(CapabilitySet::SETUID)
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::KILL);
+
+/// Of these, what is at rest until a process is about to become a user.
+const AT_REST: CapabilitySet = CapabilitySet::SETUID.union(CapabilitySet::SETGID);
 
 /// The highest capability there may be.
 const CAPABILITIES_MAX: u32 = 63;
@@ -39,7 +45,7 @@ pub fn shed_capabilities() -> Result<(), String> {
     // Of the three sets only what is held now can stay: this never adds one.
     let kept = sets.permitted.intersection(KEPT);
     let kept = CapabilitySets {
-        effective: sets.effective.intersection(kept),
+        effective: sets.effective.intersection(kept).difference(AT_REST),
         permitted: kept,
         inheritable: CapabilitySet::empty(),
     };
@@ -70,6 +76,45 @@ fn bound_capabilities() -> Result<(), String> {
 
 fn capabilities() -> Result<CapabilitySets, String> {
     rustix::thread::capabilities(None).map_err(|why| format!("learn its own capabilities: {why}"))
+}
+
+/// Becomes a user with these groups, for good: without any capability, and with none to be had by an exec. One that is
+/// this user already, and may not change that, stays as it is.
+///
+/// # Errors
+/// What the system refused, as a fragment after "could not". This process must not go on then.
+pub fn become_user(uid: u32, gid: u32, groups: &[u32]) -> Result<(), String> {
+    rustix::thread::set_no_new_privs(true).map_err(|why| format!("forbid new privileges: {why}"))?;
+    let held = capabilities()?;
+    if held.permitted.contains(AT_REST) {
+        let awake = CapabilitySets { effective: held.effective.union(AT_REST), ..held };
+        rustix::thread::set_capabilities(None, awake).map_err(|why| format!("become user {uid}: {why}"))?;
+        let groups: Vec<_> = groups.iter().map(|&group| nix::unistd::Gid::from_raw(group)).collect();
+        let gid = nix::unistd::Gid::from_raw(gid);
+        nix::unistd::setgroups(&groups).map_err(|why| format!("take the groups of user {uid}: {why}"))?;
+        nix::unistd::setresgid(gid, gid, gid).map_err(|why| format!("take group {gid}: {why}"))?;
+        let user = nix::unistd::Uid::from_raw(uid);
+        nix::unistd::setresuid(user, user, user).map_err(|why| format!("become user {uid}: {why}"))?;
+    } else if rustix::process::geteuid().as_raw() != uid {
+        return Err(format!(
+            "become user {uid}: this process is user {}",
+            rustix::process::geteuid().as_raw()
+        ));
+    }
+    let none = CapabilitySet::empty();
+    let none = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    if capabilities()? != none {
+        rustix::thread::set_capabilities(None, none).map_err(|why| format!("give up capabilities: {why}"))?;
+    }
+    Ok(())
+}
+
+/// The same for one that runs for its own user, and keeps what that user has.
+///
+/// # Errors
+/// As there.
+pub fn stay_user() -> Result<(), String> {
+    rustix::thread::set_no_new_privs(true).map_err(|why| format!("forbid new privileges: {why}"))
 }
 
 /// Has the system refuse others of the same user a look into this process's memory. Its `/proc` is root's afterwards.

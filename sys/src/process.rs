@@ -8,9 +8,12 @@ mod background;
 mod child;
 mod fork;
 mod kinship;
+mod launch;
+mod other;
 mod quiet;
 mod spawn;
 mod status;
+mod tree;
 
 use std::fmt;
 use std::io;
@@ -20,12 +23,15 @@ pub use background::{Announcer, Start, start_in_background};
 pub use child::Child;
 pub use fork::{clone_sibling, clone_sibling_with, fork_child, fork_child_with};
 pub use kinship::{
-    Orphaned, arm_parent_death, become_group_leader, reap_strays, set_child_subreaper, set_name, set_nice,
-    single_threaded,
+    Orphaned, arm_parent_death, become_group_leader, hear_parent_death, reap_strays, set_child_subreaper,
+    set_name, set_nice, single_threaded,
 };
+pub use launch::{Constraints, Launcher, find_program};
+pub use other::Other;
 pub use quiet::QuietThread;
 pub use spawn::{exec, spawn_command, spawn_program, spawn_self};
 pub use status::ExitStatus;
+pub use tree::{TreeUse, end_descendants, has_children, own_children, strike_strays, use_of_descendants};
 
 use crate::signal::Signal;
 

@@ -11,12 +11,15 @@ pub mod openmetrics;
 pub mod proc;
 pub mod races;
 pub mod run;
+pub mod schema;
 pub mod terminal;
+pub mod torture;
 pub mod world;
 
 pub use booted::Booted;
 pub use client::Client;
 pub use run::{Daemon, Finished, Running};
+pub use schema::Schemas;
 pub use terminal::Terminal;
 pub use world::World;
 

@@ -61,7 +61,17 @@ pub fn voluntary_switches(pid: u32) -> Option<u64> {
 /// Bytes of memory a process has resident.
 #[must_use]
 pub fn resident_bytes(pid: u32) -> Option<u64> {
+    bytes(pid, "VmRSS:")
+}
+
+/// Bytes of address space a process has taken.
+#[must_use]
+pub fn mapped_bytes(pid: u32) -> Option<u64> {
+    bytes(pid, "VmSize:")
+}
+
+fn bytes(pid: u32, name: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    let line = status.lines().find(|line| line.starts_with(name))?;
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
 }

@@ -111,10 +111,27 @@ impl Running {
         }
     }
 
+    /// The next line of standard error that holds this text; nothing where the process ends without one.
+    #[must_use]
+    pub fn try_line(&self, text: &str) -> Option<String> {
+        let patience = Duration::from_nanos(PATIENCE_NS);
+        std::iter::from_fn(|| self.lines.recv_timeout(patience).ok()).find(|line| line.contains(text))
+    }
+
     /// Waits for its end.
     #[must_use]
-    pub fn finish(mut self) -> Finished {
-        let status = await_exit(self.pid());
+    pub fn finish(self) -> Finished {
+        self.end(PATIENCE_NS)
+    }
+
+    /// Waits for its end, however long that takes.
+    #[must_use]
+    pub fn finish_at_last(self) -> Finished {
+        self.end(u64::MAX)
+    }
+
+    fn end(mut self, patience_ns: u64) -> Finished {
+        let status = await_exit(self.pid(), patience_ns);
         // Reaped by its pidfd: the standard library's handle is of no further use.
         drop(self.child.take());
         let text = |handle: Option<JoinHandle<String>>| {
@@ -149,13 +166,13 @@ pub fn go_on(pid: u32) {
 }
 
 /// Waits until a child of this process has ended, and reaps it; panics when patience ends.
-fn await_exit(pid: u32) -> ExitStatus {
+fn await_exit(pid: u32, patience_ns: u64) -> ExitStatus {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
     let mut child = process::Child::adopt(pid).expect("a child can be watched");
     let mut poll = Poll::new().expect("a poll can be made");
     poll.watch(&child, 0, Interest::READ).expect("a pidfd can be watched");
     let mut ready = Vec::new();
-    let until = tally_sys::clock::monotonic_ns() + PATIENCE_NS;
+    let until = tally_sys::clock::monotonic_ns().saturating_add(patience_ns);
     // A wait may end early, without a reason.
     while ready.is_empty() {
         let left = until.saturating_sub(tally_sys::clock::monotonic_ns());

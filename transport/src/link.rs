@@ -79,6 +79,17 @@ pub trait WorkerLink: fmt::Debug {
     fn commit(&mut self) -> Result<(), LinkError> {
         self.flush()
     }
+
+    /// What a worker that waits for other things, too, watches for reading: a frame may have come when it is ready.
+    /// `None`: this link has nothing to watch, and must be looked at now and then.
+    fn bell(&self) -> Option<BorrowedFd<'_>>;
+
+    /// Makes the bell unready; then `receive` until it has nothing.
+    fn answer_bell(&mut self) -> Result<(), LinkError>;
+
+    /// Before such a wait, when `receive` has had nothing: hands everything over and has the bell ring for the next
+    /// frame. True: one is there already, and there is no need to wait.
+    fn before_sleep(&mut self) -> Result<bool, LinkError>;
 }
 
 /// How long to wait for a frame.

@@ -254,6 +254,21 @@ impl<C: Carrier> WorkerLink for PackedWorker<C> {
         }
         Ok(())
     }
+
+    fn bell(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.carrier.receiver())
+    }
+
+    /// It is ready for as long as there is something to read.
+    fn answer_bell(&mut self) -> Result<(), LinkError> {
+        Ok(())
+    }
+
+    fn before_sleep(&mut self) -> Result<bool, LinkError> {
+        self.flush()?;
+        self.give_sign()?;
+        Ok(false)
+    }
 }
 
 const fn frame_bytes_max<C: Carrier>() -> usize {

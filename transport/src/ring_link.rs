@@ -67,6 +67,9 @@ pub(crate) trait Sleep: Debug {
 
     /// Sleeps until woken, maybe in vain, or until the supervisor is gone, if that can be seen.
     fn sleep(&self) -> io::Result<Woken>;
+
+    /// The bell that wakes it, where that is a descriptor.
+    fn bell(&self) -> Option<&Doorbell>;
 }
 
 /// The supervisor's end.
@@ -277,5 +280,22 @@ impl<M: Words + Debug, S: Sleep> WorkerLink for RingWorker<M, S> {
     /// `send` has published already; the bell is for what comes after.
     fn commit(&mut self) -> Result<(), LinkError> {
         Ok(())
+    }
+
+    fn bell(&self) -> Option<BorrowedFd<'_>> {
+        self.bed.bell().map(AsFd::as_fd)
+    }
+
+    fn answer_bell(&mut self) -> Result<(), LinkError> {
+        if let Some(bell) = self.bed.bell() {
+            bell.answer()?;
+        }
+        Ok(())
+    }
+
+    fn before_sleep(&mut self) -> Result<bool, LinkError> {
+        self.ring()?;
+        // Without a bell nobody is to be told that this end sleeps: a semaphore would be posted that nobody waits for.
+        Ok(self.is_closed() || (self.bed.bell().is_some() && !self.commands.fall_asleep()?))
     }
 }

@@ -72,4 +72,8 @@ impl Sleep for Bed {
         self.bell.answer()?;
         Ok(woken)
     }
+
+    fn bell(&self) -> Option<&Doorbell> {
+        Some(&self.bell)
+    }
 }

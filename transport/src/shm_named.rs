@@ -93,4 +93,8 @@ impl Sleep for Bed {
         self.semaphore.wait()?;
         Ok(Woken::Ready)
     }
+
+    fn bell(&self) -> Option<&Doorbell> {
+        None
+    }
 }

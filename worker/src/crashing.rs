@@ -22,6 +22,7 @@ pub(crate) fn say(message: &FromWorker) {
         FromWorker::Progress { .. } => "progress",
         FromWorker::Partial { .. } => "partial",
         FromWorker::Failed { .. } => "failed",
+        FromWorker::Broke { .. } => "broke",
         FromWorker::NotIntegers { .. } => "not-integers",
         FromWorker::Cancelled { .. } => "cancelled",
     };

@@ -11,11 +11,12 @@ mod local;
 mod maps;
 mod run;
 mod setup;
+mod warden;
 mod windows;
 
 pub use local::{OpenFiles, Share, fold_here};
 pub use maps::{Maps, identity};
-pub use tally_kernel::{Bytes, Fault, FileBytes, Kernel};
+pub use tally_kernel::{Beginning, Bytes, Fault, FileBytes, Kernel, column_names, function_names};
 
 use std::io::Write as _;
 use std::os::fd::OwnedFd;

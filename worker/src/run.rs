@@ -16,6 +16,7 @@ use tally_transport::{LinkError, Received, Wait, WorkerLink};
 use crate::leases::{Job, Lease, Leases, Told};
 use crate::maps::Maps;
 use crate::setup::Worker;
+use crate::warden;
 
 /// Between two signs of life from a long fold.
 const PROGRESS_NS: u64 = 100_000_000;
@@ -23,7 +24,7 @@ const PROGRESS_NS: u64 = 100_000_000;
 const LISTEN_NS: u64 = 2_000_000;
 
 /// Why the worker ends.
-enum End {
+pub(crate) enum End {
     /// It was told to, or the supervisor is gone: not an error.
     Quietly,
     /// It could not go on.
@@ -47,6 +48,9 @@ impl From<FrameError> for End {
 
 /// Serves until the end.
 pub(crate) fn serve(worker: Worker) -> Result<(), String> {
+    if worker.warden {
+        return warden::serve(worker);
+    }
     let mut worker = Running {
         link: worker.link,
         lifeline: worker.lifeline,

@@ -7,8 +7,8 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use tally_protocol::frame::Assembler;
-use tally_protocol::limits;
 use tally_protocol::work::Setup;
+use tally_protocol::{SlotId, limits};
 use tally_sys::confine::{self, Confined};
 use tally_sys::process::{self, Pid};
 use tally_sys::signal::{self, Signal};
@@ -21,6 +21,10 @@ pub(crate) struct Worker {
     pub(crate) link: Box<dyn WorkerLink>,
     /// Files of jobs come over it.
     pub(crate) lifeline: OwnedFd,
+    /// The place it fills.
+    pub(crate) slot: SlotId,
+    /// It has a user's command answer.
+    pub(crate) warden: bool,
 }
 
 /// Reads the set-up packet and does what it says. Errors are fragments after "could not".
@@ -39,9 +43,15 @@ pub(crate) fn become_worker(lifeline: OwnedFd) -> Result<Worker, String> {
 
     let supervisor =
         i32::try_from(setup.supervisor).ok().and_then(Pid::from_raw).ok_or("read the supervisor's pid")?;
-    process::arm_parent_death(supervisor).map_err(|why| why.to_string())?;
+    if setup.warden {
+        // It has to end what it has started before it ends itself; the lifeline tells it, too.
+        process::hear_parent_death(supervisor).map_err(|why| why.to_string())?;
+    } else {
+        process::arm_parent_death(supervisor).map_err(|why| why.to_string())?;
+    }
     ignore_the_terminal()?;
-    process::set_name(c"tally-worker").map_err(|why| format!("take a name: {why}"))?;
+    process::set_name(if setup.warden { c"tally-warden" } else { c"tally-worker" })
+        .map_err(|why| format!("take a name: {why}"))?;
     if setup.nice != 0 {
         process::set_nice(setup.nice).map_err(|why| format!("set niceness {}: {why}", setup.nice))?;
     }
@@ -55,11 +65,11 @@ pub(crate) fn become_worker(lifeline: OwnedFd) -> Result<Worker, String> {
     crash::point("before-link");
     let link = tally_transport::open(&setup.link, packet.fds, lifeline.as_fd())
         .map_err(|why| format!("open its link: {why}"))?;
-    let opened = opened(setup.confine);
+    let opened = opened(setup.confine && !setup.warden);
     crash::point("before-opened");
     socket::send_packet(&lifeline, &opened, &[])
         .map_err(|why| format!("say that its link is open: {why}"))?;
-    Ok(Worker { link, lifeline })
+    Ok(Worker { link, lifeline, slot: setup.slot, warden: setup.warden })
 }
 
 /// What it answers to its set-up: that its link is open, what confines it from now on, and what does not and why.

@@ -1,4 +1,5 @@
-//! `install`: builds the release and hands it to `systemd/install.sh`, which puts it and its units in their places.
+//! `install`: builds the release, writes the manual pages, and hands both to `systemd/install.sh`, which puts them and the units
+//! in their places.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,8 +9,10 @@ pub(crate) fn run(rest: &[String]) -> Result<(), String> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut build = Command::new(env!("CARGO"));
     succeed(build.args(["build", "--release", "--locked"]).current_dir(&root))?;
+    let man = root.join("target/man");
+    crate::man::write(&man)?;
     let mut install = Command::new(root.join("systemd/install.sh"));
-    succeed(install.arg(root.join("target/release/tally")).args(rest))
+    succeed(install.arg(root.join("target/release/tally")).arg("--man").arg(man).args(rest))
 }
 
 fn succeed(command: &mut Command) -> Result<(), String> {

@@ -3,8 +3,11 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "chores talk to the person who runs them")]
 
 mod install;
+mod laws;
+mod man;
 mod races;
 mod sim;
+mod torture;
 
 use std::process::ExitCode;
 
@@ -12,14 +15,21 @@ const USAGE: &str =
     "usage: cargo xtask sim [--seeds N] [--from S]   simulated worlds of the machine, seeds S to S+N
        cargo xtask sim --trace SEED             the story of one world, one line for each event and action
        cargo xtask races [--count N]            ten daemons start at once, N times; one wins each time
-       cargo xtask install [--destdir D] [--prefix P]   the release binary and its units, as files";
+       cargo xtask man [--out DIR]              the manual pages, into target/man
+       cargo xtask torture [--minutes N | --rounds N | --kills N] [--seed S] [--from ROUND] [--keep-going]
+                                                jobs of all kinds while everybody is killed and stopped
+       cargo xtask laws [--rounds N] [--seed S] the property tests, with cases that were never tried
+       cargo xtask install [--destdir D] [--prefix P]   the release binary, its units, pages and completions, as files";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.split_first() {
         Some((chore, rest)) if chore == "sim" => sim::run(rest),
         Some((chore, rest)) if chore == "install" => install::run(rest),
+        Some((chore, rest)) if chore == "man" => man::run(rest),
+        Some((chore, rest)) if chore == "laws" => laws::run(rest),
         Some((chore, rest)) if chore == "races" => races::run(rest),
+        Some((chore, rest)) if chore == "torture" => torture::run(rest),
         Some((chore, _)) => Err(format!("there is no chore '{chore}'\n{USAGE}")),
         None => Err(USAGE.to_owned()),
     };

@@ -1,11 +1,13 @@
-//! Texts of the help: the short and the long one of `tally`, examples of each command, topics.
+//! Texts of the help: the short and the long one of `tally`, examples of each command. Topics are in `topics`.
 //!
 //! Every line fits 80 columns. Examples come first, with what they print.
 
 use tally_protocol::error::{ErrorCode, Failure};
 
+pub(crate) use super::topics::TOPICS;
+
 /// One sentence.
-pub(crate) const ABOUT: &str = "exact parallel sums and other reductions that survive a dying worker";
+pub const ABOUT: &str = "exact parallel sums and other reductions that survive a dying worker";
 
 /// `tally -h`, and `tally` alone.
 pub(crate) const SHORT: &str = "\
@@ -22,7 +24,7 @@ Share     value dict list queue event barrier stats objects watch
           lock semaphore locks deadlocks
 Jobs      jobs show explain wait result follow cancel pause resume retry
 Daemon    daemon status workers top ping metrics reload config drain stop
-          upgrade dump     Learn   lab help
+          upgrade dump     Learn   lab help completion
 
 Often used
   --workers N --mode MODE       processes (default), threads, inline
@@ -31,8 +33,8 @@ Often used
   --detach    --local           daemon job; never use a daemon
   -q  --verbose  --color WHEN   quiet; table of workers; auto, always, never
 
-More: tally COMMAND --help, tally help TOPIC (sources, exit-codes,
-      environment, json)
+More: tally COMMAND --help, tally help TOPIC (sources, expressions, formats,
+      exit-codes, environment, json)
 ";
 
 /// `tally --help` and `tally help`.
@@ -80,7 +82,7 @@ The daemon
   top                   watch it work
   ping                  a sign of life       config         settings
   metrics               counters, figures    reload         new settings
-  upgrade               to a new binary
+  upgrade               to a new binary      completion     for a shell
 
 With no daemon at the default socket, a reduction runs under a supervisor of
 its own that lives for this one command. Answers are exact, and the same for any
@@ -96,7 +98,7 @@ Options of every command
   -h, --help       help of a command: tally sum --help
   -V, --version    the version
 
-Topics: tally help sources, exit-codes, environment, json
+Topics: tally help sources, expressions, formats, exit-codes, environment, json
 ";
 
 macro_rules! examples {
@@ -177,7 +179,10 @@ a reduction as on the command line, quoted as in a shell; '#' begins a comment."
     WATCH = "  tally watch prices                  what, version, operation, key, value
   tally watch prices --count 1 --json";
     JOBS = "  tally jobs                        open jobs
-  tally jobs --all --json           also ended ones, for programs";
+  tally jobs --all --json           also ended ones, for programs
+  tally jobs --watch                drawn again whenever something has changed
+  tally jobs --watch --json         a line for each change
+  tally jobs --format '{job}\\t{state}'";
     SHOW = "  tally show j17
   tally show j17 --plot j17.svg     what each worker did when
   tally show j17 --json";
@@ -199,7 +204,8 @@ a reduction as on the command line, quoted as in a shell; '#' begins a comment."
     STATUS = "  tally status
   tally status -q || tally daemon &";
     WORKERS = "  tally workers
-  tally workers --json";
+  tally workers --json
+  tally workers --format '{slot} {pid}'";
     TOP = "  tally top                         q ends it, ? tells the keys
   tally top --once --sort rate      one look as text
   tally top --json --watch -n 5s    a line of JSON every five seconds
@@ -228,11 +234,16 @@ Where standard output is no terminal it takes one look, as with --once.";
     SEMAPHORE = "  tally semaphore gpu --permits 2 -- ./train      two at a time
   tally semaphore ram --permits 64 --take 16 -- ./link";
     LOCKS = "  tally locks
-  tally locks --json";
+  tally locks --json
+  tally locks --format '{kind} {name}'";
     DEADLOCKS = "  tally deadlocks
   tally deadlocks --json";
+    COMPLETION = "  source <(tally completion bash)   in ~/.bashrc
+  source <(tally completion zsh)    in ~/.zshrc, after compinit
+  tally completion fish > ~/.config/fish/completions/tally.fish";
     HELP = "  tally help sum
-  tally help exit-codes";
+  tally help exit-codes
+  tally help json jobs              the schema of 'tally jobs --json'";
 }
 
 /// Why a line of a batch that asks for a text has none.
@@ -254,10 +265,11 @@ pub(super) fn example(command: &str) -> Option<&'static str> {
         "reduce" => "tally reduce sum,min,max 0..100",
         "factorial" => "tally factorial 20",
         "show" | "explain" | "result" | "follow" | "pause" | "resume" | "retry" | "wait" => {
-            "tally jobs --all lists their ids"
+            "'tally jobs --all' lists their ids"
         }
         "config" => "tally config show",
         "batch" => "tally batch jobs.txt",
+        "completion" => "tally completion bash",
         "value" => "tally value hits add 1",
         "dict" => "tally dict prices set apple 0.5",
         "list" => "tally list steps push one",
@@ -274,105 +286,6 @@ pub(super) fn example(command: &str) -> Option<&'static str> {
         "cancel" => "tally cancel j17, or tally cancel --all",
         _ => return None,
     })
-}
-
-/// A name and what makes its text.
-type Topic = (&'static str, fn() -> String);
-
-/// The topics of `tally help`, with their texts; exit codes and variables come from their tables.
-pub(crate) const TOPICS: [Topic; 4] =
-    [("sources", sources), ("exit-codes", exit_codes), ("environment", environment), ("json", json)];
-
-fn sources() -> String {
-    "\
-A source is a range of integers, of any size, or a file:
-
-  0..100          0 to 99: the end does not belong to it
-  1..=100         1 to 100: here it does
-  -5..5           negative numbers need no quotes
-  0..1e9          also 8_000_000, 2.5e3, 2**70
-  0..10 --step 3  0, 3, 6, 9; a negative step walks down: 10..0 --step -3
-
-  data.csv        a table with names in its first row; also .tsv
-  numbers.txt     one number a line
-  array.npy       an array of NumPy; data.bin --format f64le  raw numbers
-  table.csv.gz    packed by gzip or zstd
-  t.parquet       where the program was built with --features parquet
-  'part-*.csv'    all that match
-  -               standard input
-
-Several sources are one after the other: tally sum 0..10 20..30
-Of a table with several columns of numbers, --of says which: --of 'price * n'
-"
-    .to_owned()
-}
-
-fn exit_codes() -> String {
-    let mut text = String::from("Exit codes\n\n");
-    for (code, meaning) in crate::exit_code::TABLE {
-        text.push_str(&format!("  {code:>3}  {meaning}\n"));
-    }
-    text.push_str("\n'tally lock' and 'tally semaphore' end as their command does, as in a shell:\n");
-    text.push_str("126 it cannot be run, 127 there is no such command, 128+n signal n ended it.\n");
-    text.push_str("\n'tally wait' ends with the worst of its jobs: 1, then 5, then 4.\n");
-    text.push_str("'tally status' ends with 0 when the daemon runs and 3 when it does not.\n");
-    text
-}
-
-fn environment() -> String {
-    "\
-  TALLY_SOCKET      control socket of the daemon, as --socket
-  TALLY_LOCK, TALLY_FENCE
-                    for the command of 'tally lock': the name, and the fencing
-                    number of the grant
-  TALLY_LOCK_TOKEN  for the same; by it a 'tally lock' within is known to
-                    belong to that one
-  XDG_RUNTIME_DIR   else the socket is tally/tally.sock in there
-                    (for root /run/tally/tally.sock)
-  NO_COLOR          no colour, unless --color says otherwise
-  CLICOLOR_FORCE    colour also into files and pipes
-  TERM              'dumb' has no colour and no progress bar
-  LC_ALL, LC_CTYPE, LANG
-                    the bar is drawn in ASCII when they name no UTF-8 locale
-  COLUMNS, LINES    size of the terminal, where it does not say so itself
-  TMUX, TERM_PROGRAM, TERM_FEATURES, VTE_VERSION, XTERM_VERSION, WT_SESSION,
-  ConEmuANSI        by these terminals are known that show progress in their
-                    title or at their tab
-"
-    .to_owned()
-}
-
-fn json() -> String {
-    "\
---json works on every command and prints one object on one line. It begins with
-its schema: {\"schema\":\"tally.result/1\",...}
-
-  tally.result/1    reductions, result, follow
-  tally.job/1       show, pause, resume, retry, and reductions with --detach
-  tally.jobs/1      jobs, wait, cancel
-  tally.explain/1   explain
-  tally.status/1    status                tally.workers/1   workers
-  tally.ping/1      ping                  tally.dump/1      dump
-  tally.drain/1     drain                 tally.stop/1      stop
-  tally.config/1    config show           tally.config-check/1  config check
-  tally.reload/1    reload                tally.metrics/1       metrics
-  tally.config-default/1                  config default
-  tally.help/1      help                  tally.version/1   --version
-  tally.lab/1       lab                   tally.compare/1   compare
-  tally.locks/1     locks                 tally.deadlocks/1     deadlocks
-  tally.value/1     value; and so dict, list, queue, event, barrier, stats
-  tally.objects/1   objects               tally.watch/1     watch, one a line
-  tally.fill/1      what was read from standard input into an object
-  tally.running/1   running, one object for each line
-  tally.batch/1     batch, one object for each job
-  tally.progress/1  --progress json: lines on standard error
-  tally.error/1     on standard error, when a request could not be made
-
-Answers, and counts that can exceed 2^53, are decimal text. Units are in the
-names. What is unknown is absent. Fields are only ever added within a version.
-A job that failed is a tally.result/1 with its state and an error.
-"
-    .to_owned()
 }
 
 #[cfg(test)]
@@ -414,7 +327,7 @@ mod tests {
     #[test]
     fn every_variable_is_explained() {
         for name in crate::surroundings::VARIABLES {
-            assert!(environment().contains(name), "{name}");
+            assert!(super::super::topics::environment().contains(name), "{name}");
         }
     }
 }

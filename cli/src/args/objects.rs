@@ -181,6 +181,8 @@ pub(crate) struct ObjectsArgs {
     /// With batch: all lines or none, with nothing in between
     #[arg(long)]
     pub(crate) atomic: bool,
+    #[command(flatten)]
+    pub(crate) list: super::lists::ListOptions,
 }
 
 /// `tally watch NAME`

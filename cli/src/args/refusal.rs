@@ -39,6 +39,8 @@ fn refusal(kind: ErrorKind, why: &clap::Error, args: &[OsString]) -> Failure {
             let missing = name_of(&first(why, ContextKind::InvalidArg));
             let failure = bad(format!("could not run '{run}': {missing} is missing"));
             match command.as_deref().and_then(help::example) {
+                // What it needs cannot be made up: it is told where it stands.
+                Some(list) if list.starts_with('\'') => failure.hint(list),
                 Some(example) => failure.hint(format!("for example: {example}")),
                 None => failure,
             }

@@ -86,8 +86,8 @@ fn common_options_go_anywhere() {
 fn commands_are_read() {
     let one = OneJob { job: JobId(17) };
     for (line, expected) in [
-        ("jobs", Command::Jobs { all: false }),
-        ("jobs --all", Command::Jobs { all: true }),
+        ("jobs", Command::Jobs(lists::JobsArgs::default())),
+        ("jobs --all", Command::Jobs(lists::JobsArgs { all: true, ..lists::JobsArgs::default() })),
         ("show j17", Command::Show(top::ShowArgs { one, plot: None, history: false })),
         ("explain 17", Command::Explain(one)),
         ("wait j1 j2", Command::Wait { jobs: vec![JobId(1), JobId(2)] }),
@@ -99,14 +99,14 @@ fn commands_are_read() {
         ("resume j17", Command::Resume(one)),
         ("retry j17", Command::Retry(one)),
         ("status", Command::Status),
-        ("workers", Command::Workers),
+        ("workers", Command::Workers(lists::ListOptions::default())),
         ("ping", Command::Ping { timeout: None }),
         ("drain", Command::Drain),
         ("stop", Command::Stop { now: false }),
         ("stop --now", Command::Stop { now: true }),
         ("dump", Command::Dump),
-        ("help", Command::Help { about: None }),
-        ("help sum", Command::Help { about: Some("sum".into()) }),
+        ("help", Command::Help { about: None, word: None }),
+        ("help sum", Command::Help { about: Some("sum".into()), word: None }),
         ("daemon", Command::Daemon(Box::default())),
         (
             "daemon --foreground",
@@ -163,10 +163,7 @@ fn every_refusal_is_one_line_that_says_all() {
             "could not run 'tally reduce': LIST is missing | for example: tally reduce sum,min,max 0..100",
         ),
         ("factorial", "could not run 'tally factorial': N is missing | for example: tally factorial 20"),
-        (
-            "show",
-            "could not run 'tally show': JOB is missing | for example: tally jobs --all lists their ids",
-        ),
+        ("show", "could not run 'tally show': JOB is missing | 'tally jobs --all' lists their ids"),
         (
             "cancel",
             "could not run 'tally cancel': JOB is missing | for example: tally cancel j17, or tally cancel --all",

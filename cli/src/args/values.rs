@@ -267,6 +267,15 @@ pub(crate) fn duration(text: &str) -> Result<u64, String> {
     }
 }
 
+/// How often to look: what is asked more often than people can read is only load.
+pub(crate) fn interval(text: &str) -> Result<u64, String> {
+    const LEAST_MS: u64 = 100;
+    match duration(text)? {
+        ms if ms < LEAST_MS => Err(format!("it can be {LEAST_MS}ms at least")),
+        ms => Ok(ms),
+    }
+}
+
 /// A duration, or 0: not at all.
 pub(crate) fn reconnect(text: &str) -> Result<u64, String> {
     if matches!(plain(text).as_str(), "0" | "0s" | "0ms") { Ok(0) } else { duration(text) }
@@ -308,6 +317,42 @@ fn scaled(number: &str, unit: u64) -> Option<u64> {
     }
     // More than fits is more than any limit.
     Some(u64::try_from(parts).unwrap_or(u64::MAX))
+}
+
+/// Processors by number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cpus(pub(crate) Vec<u16>);
+
+/// `0,2-3`.
+pub(crate) fn cpus(text: &str) -> Result<Cpus, String> {
+    let number = |text: &str| {
+        let found = text.trim().parse::<u16>().ok().filter(|&cpu| usize::from(cpu) < limits::CPUS_MAX);
+        found.ok_or_else(|| format!("'{text}' is not a processor, 0 to {}", limits::CPUS_MAX - 1))
+    };
+    let mut all = Vec::new();
+    for part in text.split(',') {
+        match part.split_once('-') {
+            Some((first, last)) => all.extend(number(first)?..=number(last)?),
+            None => all.push(number(part)?),
+        }
+    }
+    all.sort_unstable();
+    all.dedup();
+    if all.is_empty() { Err("it names no processor".to_owned()) } else { Ok(Cpus(all)) }
+}
+
+/// `KEY=VALUE`.
+pub(crate) fn variable(text: &str) -> Result<String, String> {
+    match text.find('=') {
+        Some(1..) => Ok(text.to_owned()),
+        Some(0) | None => Err("it is not KEY=VALUE".to_owned()),
+    }
+}
+
+/// `022`.
+pub(crate) fn umask(text: &str) -> Result<u32, String> {
+    let mask = u32::from_str_radix(text, 8).ok().filter(|mask| *mask <= 0o777);
+    mask.ok_or_else(|| "it is octal, 0 to 777".to_owned())
 }
 
 /// Bytes in binary units: `512M` is 512 MiB, that is 512 * 1024 * 1024.

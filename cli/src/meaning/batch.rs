@@ -65,7 +65,7 @@ pub(crate) fn request(command: JobCommand) -> Result<(JobRequest, Option<Opened>
     let ReductionArgs { sources, options } = args;
     check_options(&options)?;
     let opened = open(&sources)?;
-    Ok((super::request(&list, sources, options, opened.as_ref(), false), opened, names))
+    Ok((super::request(&list, sources, options, opened.as_ref(), false)?, opened, names))
 }
 
 /// The files among the sources of a line, opened.

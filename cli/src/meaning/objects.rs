@@ -16,6 +16,7 @@ use crate::args::objects::{
     BarrierArgs, DictArgs, EventArgs, ListArgs, MakeOptions, NamedArgs, ObjectsArgs, QueueArgs, StatsArgs,
     TypeOptions, ValueArgs, WaitOptions, WatchArgs, file,
 };
+use crate::show::template::Template;
 use crate::suggest;
 
 /// What is to be done about objects.
@@ -47,7 +48,7 @@ pub(crate) enum ObjectAsk {
         each: bool,
     },
     /// All that are there.
-    List,
+    List(Option<Template>),
     /// An end to these.
     Remove(Vec<String>),
     /// Lines of a file.
@@ -480,12 +481,12 @@ pub(super) fn of_stats(args: StatsArgs) -> Result<ObjectAsk, Failure> {
     Ok(one(words.name.clone(), stats(&words)?, &args.types, make))
 }
 
-pub(super) fn of_objects(args: ObjectsArgs) -> Result<ObjectAsk, Failure> {
-    let ObjectsArgs { words, atomic } = args;
+pub(super) fn of_objects(args: ObjectsArgs, json: bool) -> Result<ObjectAsk, Failure> {
+    let ObjectsArgs { words, atomic, list } = args;
     let mut words = words.into_iter();
     let (operation, rest) = (words.next(), words.collect::<Vec<_>>());
     match operation.as_deref() {
-        None => Ok(ObjectAsk::List),
+        None => super::lists::template(list, "objects", json).map(ObjectAsk::List),
         Some("rm") if rest.is_empty() => Err(bad("could not run 'tally objects rm': NAME is missing")),
         Some("rm") => Ok(ObjectAsk::Remove(rest)),
         Some("batch") => match rest.as_slice() {

@@ -118,7 +118,10 @@ fn what_cannot_be_is_refused_before_anything_starts() {
 fn questions_go_to_the_daemon() {
     let around = Surroundings::with(&[("TALLY_SOCKET", "/s")]);
     let reach = Reach { socket: Some("/s".into()), named: true };
-    assert_eq!(meant_in("jobs --all", &around), Ok(Verb::Ask(reach.clone(), Ask::Jobs { all: true })));
+    assert_eq!(
+        meant_in("jobs --all", &around),
+        Ok(Verb::Ask(reach.clone(), Ask::Jobs(lists::Jobs { all: true, ..lists::Jobs::default() })))
+    );
     let follow = Ask::Follow(JobId(3), ProgressWhen::Auto);
     assert_eq!(meant_in("follow j3", &around), Ok(Verb::Ask(reach, follow)));
 }

@@ -7,6 +7,7 @@ use tally_protocol::job::JobState;
 use tally_protocol::view::JobView;
 
 use super::answer::failure_of;
+use super::template::Template;
 
 /// An object that is being written.
 #[derive(Debug)]
@@ -120,6 +121,12 @@ by_protocol!(
     [tally_protocol::view::WorkerView],
     [String],
 );
+
+/// A line of a template for each of a list.
+pub(crate) fn lines(template: &Template, list: &(impl ToJson + ?Sized)) -> String {
+    let values: Vec<Value> = serde_json::from_str(&list.to_json()).unwrap_or_default();
+    values.iter().map(|one| template.line(one)).collect()
+}
 
 /// An ended job as the answer of a reduction: `tally.result/1`.
 pub(crate) fn result(job: &JobView) -> String {

@@ -56,10 +56,26 @@ impl Table {
         text
     }
 
-    /// The table for standard output.
+    /// The table for standard output. On a terminal that is narrower, lines end with it: a folded table is none.
     pub(crate) fn for_answer(&self, terminal: &Terminal<'_>) -> String {
-        self.text("", |names| terminal.painted(Paint::Bold, names))
+        let text = match terminal.size() {
+            Some((columns, _)) => cut(&self.text("", str::to_owned), columns),
+            None => self.text("", str::to_owned),
+        };
+        match text.split_once('\n') {
+            Some((names, rows)) => format!("{}\n{rows}", terminal.painted(Paint::Bold, names)),
+            None => text,
+        }
     }
+}
+
+/// Lines of at most so many characters; what is cut says so.
+pub(crate) fn cut(text: &str, columns: usize) -> String {
+    let line = |line: &str| match line.char_indices().nth(columns) {
+        None => line.to_owned() + "\n",
+        Some(_) => line.chars().take(columns.saturating_sub(1)).chain(['>', '\n']).collect(),
+    };
+    text.lines().map(line).collect()
 }
 
 fn clean(cell: &str) -> String {
@@ -85,6 +101,11 @@ mod tests {
         table.row(vec!["j1000".into(), "5%".into(), "max\n0..1".into()]);
         let expected = "JOB    DONE  WHAT\nj1     100%  sum 0..10\nj1000    5%  max 0..1\n";
         assert_eq!(table.text("", str::to_owned), expected);
+    }
+
+    #[test]
+    fn lines_are_cut_where_a_terminal_ends() {
+        assert_eq!(cut("abcde\nabcdef\n\näöüäöü\n", 5), "abcde\nabcd>\n\näöüä>\n");
     }
 
     #[test]

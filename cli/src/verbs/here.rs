@@ -147,6 +147,7 @@ fn blank(plan: &Plan, mode: FoldMode) -> JobView {
         stored: None,
         note: None,
         history: None,
+        command: None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! `jobs`: the open jobs, or all that the daemon remembers.
 
+mod watch;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use tally_protocol::control::{Request, part};
@@ -9,14 +11,24 @@ use tally_protocol::job::JobState;
 use tally_protocol::view::JobView;
 
 use super::{Context, answer_to, talk_to};
+use crate::conversation::Conversation;
+use crate::meaning::lists::Jobs;
 use crate::place::Reach;
 use crate::show::progress::Step;
 use crate::show::table::{Side, Table};
 use crate::show::{json, number};
 
-pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, all: bool) -> Result<u8, Failure> {
-    let jobs = list(context, reach, all)?;
-    if context.style.json {
+pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, asked: &Jobs) -> Result<u8, Failure> {
+    let Jobs { all, watch_ms, ref template } = *asked;
+    let mut talk = talk_to(reach.connect()?)?;
+    if let Some(every_ms) = watch_ms {
+        return watch::run(context, &mut talk, asked, every_ms);
+    }
+    let jobs = list(context, &mut talk, all)?;
+    talk.end();
+    if let Some(template) = template {
+        context.terminal.answer(&json::lines(template, jobs.as_slice()))?;
+    } else if context.style.json {
         context.terminal.answer(&json::jobs(&jobs))?;
     } else if jobs.is_empty() {
         context.terminal.note(if all { "tally: no jobs\n" } else { "tally: no open jobs\n" });
@@ -28,22 +40,16 @@ pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, all: bool) -> Re
 }
 
 /// A long list comes in pieces, so that the daemon can turn to others between them.
-fn list(context: &mut Context<'_, '_>, reach: &Reach, all: bool) -> Result<Vec<JobView>, Failure> {
-    let mut talk = talk_to(reach.connect()?)?;
+fn list(context: &mut Context<'_, '_>, talk: &mut Conversation, all: bool) -> Result<Vec<JobView>, Failure> {
     let (mut jobs, mut after) = (Vec::new(), None);
-    let whole = loop {
-        let reply = match answer_to(context, &mut talk, &Request::Jobs { all, after }, "list the jobs") {
-            Ok(reply) => reply,
-            Err(failure) => break Err(failure),
-        };
+    loop {
+        let reply = answer_to(context, talk, &Request::Jobs { all, after }, "list the jobs")?;
         after = reply.parameters.get("next").and_then(|next| next.as_str()?.parse::<JobId>().ok());
         jobs.extend(part::<Vec<JobView>>(reply, "jobs")?);
         if after.is_none() {
-            break Ok(jobs);
+            return Ok(jobs);
         }
-    };
-    talk.end();
-    whole
+    }
 }
 
 fn table(jobs: &[JobView]) -> Table {

@@ -8,15 +8,24 @@ use tally_sys::clock;
 
 use super::{Context, ask};
 use crate::place::Reach;
-use crate::show::json::Document;
+use crate::show::json::{self, Document};
 use crate::show::table::{Side, Table};
+use crate::show::template::Template;
 use crate::show::{number, waits};
 
-pub(super) fn locks(context: &mut Context<'_, '_>, reach: &Reach) -> Result<u8, Failure> {
+pub(super) fn locks(
+    context: &mut Context<'_, '_>,
+    reach: &Reach,
+    template: Option<&Template>,
+) -> Result<u8, Failure> {
     let reply = ask(context, reach, &Request::Lock(LockRequest::Locks), "list the locks")?;
     let locks: Vec<LockView> = part(reply.clone(), "locks")?;
     let inversions: Option<Vec<InversionView>> = part(reply, "inversions")?;
     let inversions = inversions.unwrap_or_default();
+    if let Some(template) = template {
+        context.terminal.answer(&json::lines(template, locks.as_slice()))?;
+        return Ok(0);
+    }
     if context.style.json {
         let document = Document::new("tally.locks/1").value("locks", locks.as_slice());
         let inversions = (!inversions.is_empty()).then_some(inversions.as_slice());

@@ -6,14 +6,21 @@ use tally_protocol::view::WorkerView;
 
 use super::{Context, ask};
 use crate::place::Reach;
-use crate::show::json::Document;
+use crate::show::json::{self, Document};
 use crate::show::number;
 use crate::show::table::{Side, Table};
+use crate::show::template::Template;
 
-pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach) -> Result<u8, Failure> {
+pub(super) fn run(
+    context: &mut Context<'_, '_>,
+    reach: &Reach,
+    template: Option<&Template>,
+) -> Result<u8, Failure> {
     let workers: Vec<WorkerView> =
         part(ask(context, reach, &Request::Workers, "list the workers")?, "workers")?;
-    let text = if context.style.json {
+    let text = if let Some(template) = template {
+        json::lines(template, workers.as_slice())
+    } else if context.style.json {
         Document::new("tally.workers/1").value("workers", workers.as_slice()).line()
     } else {
         table(&workers).for_answer(context.terminal)

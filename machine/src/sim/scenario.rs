@@ -279,6 +279,7 @@ fn settings(rng: &mut Rng) -> Settings {
         start: StartMethod::Forkserver,
         nice: 0,
         memory_limit_bytes: None,
+        job: None,
     };
     let slots = rng.pick(&[1, 1, 2, 2, 3, 4, 6]);
     let private = rng.chance(200);

@@ -111,6 +111,9 @@ pub fn said(said: &FromWorker) -> String {
         FromWorker::Started { lease: id } => format!("started {}", lease(*id)),
         FromWorker::Progress { lease: id, done } => format!("progress {} {done}", lease(*id)),
         FromWorker::Partial { lease: id, elements, .. } => format!("partial {} of {elements}", lease(*id)),
+        FromWorker::Broke { lease: id, why, for_good, .. } => {
+            format!("broke {}{}: {why}", lease(*id), if *for_good { " for good" } else { "" })
+        }
         FromWorker::NotIntegers { lease: id, column } => format!("no integers {}: {column}", lease(*id)),
         FromWorker::Failed { lease: id, why, .. } => format!("failed {}: could not {why}", lease(*id)),
         FromWorker::Cancelled { lease: id } => format!("cancelled {}", lease(*id)),

@@ -19,7 +19,13 @@ use crate::{Machine, Phase};
 
 /// What workers are by default.
 pub(crate) fn profile() -> Profile {
-    Profile { transport: Transport::Shm, start: StartMethod::Forkserver, nice: 0, memory_limit_bytes: None }
+    Profile {
+        transport: Transport::Shm,
+        start: StartMethod::Forkserver,
+        nice: 0,
+        memory_limit_bytes: None,
+        job: None,
+    }
 }
 
 /// Settings with so many slots, where all answers are worked out at once.

@@ -8,6 +8,7 @@ mod deaths;
 mod durable;
 mod floods;
 mod happy;
+mod kernels;
 mod memory;
 mod partials;
 mod permission;

@@ -21,7 +21,9 @@ pub struct BadSetting {
 
 impl fmt::Display for BadSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.why)
+        // A quoted key or word may hold anything; this is to be one line, in a log too.
+        let line = format!("{}: {}", self.place, self.why);
+        f.write_str(&line.replace(char::is_control, " "))
     }
 }
 
@@ -275,6 +277,7 @@ mod tests {
             "a.toml:2:1: transport is 'smh'; it can be shm, shm-named, pipe, mqueue, channel; did you mean 'shm'?\n\
              a.toml:3:1: unknown setting 'x'"
         );
+        assert_eq!(bad("\"a\\nb\" = 1"), "a.toml:1:1: unknown setting 'a b'", "one line");
         let error = bad("# x\nretries = \n");
         assert!(error.starts_with("a.toml:2:11: "), "{error}");
         let error = bad("retries = 1\nretries = 2\n");

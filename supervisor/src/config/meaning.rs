@@ -111,7 +111,8 @@ impl Configuration {
     #[must_use]
     pub fn settings(&self) -> Settings {
         let memory_limit_bytes = self.memory_limit_mib.map(|mib| mib << 20);
-        let profile = Profile { transport: self.transport, start: self.start, nice: 0, memory_limit_bytes };
+        let profile =
+            Profile { transport: self.transport, start: self.start, nice: 0, memory_limit_bytes, job: None };
         Settings {
             retries: self.retries,
             priority: self.priority,

@@ -62,6 +62,9 @@ impl Sources {
             let name = name.into_string().ok()?;
             (name.starts_with("TALLY_") && !value.is_empty()).then_some((name, value))
         });
+        // Within a kernel TALLY_START is the first number of a partition, not how workers are started.
+        let within = std::env::var_os("TALLY_SLOT").is_some();
+        let variables = variables.filter(|(name, _)| !(within && name == "TALLY_START"));
         Self {
             usual: usual_files(),
             // A daemon may change its directory later.

@@ -36,6 +36,9 @@ impl Supervisor {
         let before = self.last_seen(pid);
         self.feed(Event::WorkerExited { worker: id, how: how.clone(), stderr: stderr.clone() });
         self.tell_death(&worker, id, before.as_ref(), &how, &stderr);
+        // What its command had started is this process's by now, if it did not end that itself.
+        self.strays |= self.orphans.is_some();
+        self.reap_strays();
     }
 
     fn autopsy(&mut self, status: ExitStatus, worker: &Worker, stderr: &str) -> String {
@@ -166,22 +169,14 @@ impl Supervisor {
         }
     }
 
-    /// Reaps children that are nobody's. Not while a start is under way: the pid of a worker that dies young is not
-    /// known yet, and its exit must stay for its own pidfd.
+    /// Reaps children that are nobody's, and ends what commands have left behind. Not while a start is under way: the pid
+    /// of a worker that dies young is not known yet, and its exit must stay for its own pidfd.
     pub(crate) fn reap_strays(&mut self) {
         if !self.strays || self.workers.values().any(|worker| worker.child.is_none()) {
             return;
         }
         self.strays = false;
-        let forkserver = self.nursery.forkserver.as_ref().map(crate::forkserver::Forkserver::pid);
-        let trial = self.trial.as_ref().map(crate::upgrade::Trial::pid);
-        let workers = &self.workers;
-        let known = |pid| {
-            forkserver == Some(pid)
-                || trial == Some(pid)
-                || workers.values().any(|one| one.child.as_ref().is_some_and(|child| child.pid() == pid))
-        };
-        match process::reap_strays(known) {
+        match process::reap_strays(|pid| self.is_known(pid)) {
             Ok(strays) => {
                 for (pid, status) in strays {
                     tracing::debug!("stray process {pid} {status}");
@@ -189,5 +184,15 @@ impl Supervisor {
             }
             Err(why) => tracing::error!("could not reap strays: {why}"),
         }
+        self.strike_orphans();
+    }
+
+    /// Whether a child is one that this process has started for a purpose.
+    pub(crate) fn is_known(&self, pid: process::Pid) -> bool {
+        let forkserver = self.nursery.forkserver.as_ref().map(crate::forkserver::Forkserver::pid);
+        let trial = self.trial.as_ref().map(crate::upgrade::Trial::pid);
+        forkserver == Some(pid)
+            || trial == Some(pid)
+            || self.workers.values().any(|one| one.child.as_ref().is_some_and(|child| child.pid() == pid))
     }
 }

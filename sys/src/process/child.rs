@@ -39,6 +39,11 @@ impl Child {
         })
     }
 
+    /// A child just started, with the pidfd that came with it.
+    pub(super) fn of_pidfd(pid: Pid, pidfd: OwnedFd) -> Self {
+        Self { pid, pidfd, status: None }
+    }
+
     /// Its number, valid until it is reaped.
     pub fn pid(&self) -> Pid {
         self.pid

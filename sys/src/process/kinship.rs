@@ -45,7 +45,16 @@ impl std::error::Error for Orphaned {}
 /// It is the death of the *thread* that started this process that counts: processes are started
 /// from a thread that lives as long as its process. Forked children do not inherit this.
 pub fn arm_parent_death(expected_parent: Pid) -> Result<(), Orphaned> {
-    rustix::process::set_parent_process_death_signal(Some(RawSignal::KILL))
+    arm(expected_parent, RawSignal::KILL)
+}
+
+/// The same by SIGTERM, for a process that has something to do first. A change of its user undoes it.
+pub fn hear_parent_death(expected_parent: Pid) -> Result<(), Orphaned> {
+    arm(expected_parent, RawSignal::TERM)
+}
+
+fn arm(expected_parent: Pid, signal: RawSignal) -> Result<(), Orphaned> {
+    rustix::process::set_parent_process_death_signal(Some(signal))
         .map_err(|error| Orphaned::Refused(error.into()))?;
     let found = parent_pid();
     if found == Some(expected_parent) {

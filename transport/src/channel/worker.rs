@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use ipc_channel::ipc::{IpcSender, bytes_channel};
 use tally_sys::doorbell::{Doorbell, Woken, wait_readable};
@@ -164,5 +164,19 @@ impl WorkerLink for ChannelWorker {
         self.supervisor.ring()?;
         reached(Step::AfterBell);
         Ok(())
+    }
+
+    fn bell(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.bell.as_fd())
+    }
+
+    fn answer_bell(&mut self) -> Result<(), LinkError> {
+        self.bell.answer()?;
+        Ok(())
+    }
+
+    fn before_sleep(&mut self) -> Result<bool, LinkError> {
+        self.flush()?;
+        Ok(!self.received.is_empty())
     }
 }

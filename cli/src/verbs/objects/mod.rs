@@ -20,9 +20,10 @@ use crate::conversation::{Conversation, Heard, interrupted};
 use crate::meaning::objects::{ObjectAsk, Shown};
 use crate::place::Reach;
 use crate::report;
-use crate::show::json::Document;
+use crate::show::json::{self, Document};
 use crate::show::number;
 use crate::show::table::{Side, Table};
+use crate::show::template::Template;
 
 pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, what: ObjectAsk) -> Result<u8, Failure> {
     match what {
@@ -30,7 +31,7 @@ pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, what: ObjectAsk)
         ObjectAsk::Fill { pattern, kind } => fill::lines(context, reach, &pattern, kind.as_deref()),
         ObjectAsk::Slurp { pattern, kind } => fill::slurp(context, reach, pattern, kind.as_deref()),
         ObjectAsk::Hold { operation, command, each } => hold::run(context, reach, &operation, &command, each),
-        ObjectAsk::List => list(context, reach),
+        ObjectAsk::List(template) => list(context, reach, template.as_ref()),
         ObjectAsk::Remove(names) => remove(context, reach, names),
         ObjectAsk::Batch { file, atomic } => fill::batch(context, reach, file.as_deref(), atomic),
         ObjectAsk::Watch { name, count, timeout_ms } => watch(context, reach, name, count, timeout_ms),
@@ -124,10 +125,12 @@ fn receipt(result: &ObjectResult) -> Option<Receipt> {
     result.receipt.as_ref()?.parse().ok()
 }
 
-fn list(context: &mut Context<'_, '_>, reach: &Reach) -> Result<u8, Failure> {
+fn list(context: &mut Context<'_, '_>, reach: &Reach, template: Option<&Template>) -> Result<u8, Failure> {
     let request = Request::Object(ObjectRequest::List);
     let objects: Vec<ObjectView> = part(ask(context, reach, &request, "list the objects")?, "objects")?;
-    if context.style.json {
+    if let Some(template) = template {
+        context.terminal.answer(&json::lines(template, objects.as_slice()))?;
+    } else if context.style.json {
         let document = Document::new("tally.objects/1").value("objects", objects.as_slice());
         context.terminal.answer(&document.line())?;
     } else if objects.is_empty() {

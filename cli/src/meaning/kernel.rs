@@ -1,0 +1,60 @@
+//! What the options of a kernel of one's own mean: a command with the directory, the environment and the umask of this
+//! process.
+
+use std::sync::Arc;
+
+use tally_protocol::command::CommandRequest;
+use tally_protocol::error::Failure;
+
+use super::bad;
+use crate::args::kernel::KernelArgs;
+
+/// The command, if there is one.
+pub(super) fn command(args: KernelArgs) -> Result<Option<Arc<CommandRequest>>, Failure> {
+    let Some(line) = args.command else { return Ok(None) };
+    let cpu_limit_s = args.cpu_limit.map(|ms| ms.div_ceil(1_000));
+    Ok(Some(Arc::new(CommandRequest {
+        line: Some(line),
+        directory: Some(directory(args.chdir)?),
+        environment: environment(args.env),
+        umask: args.umask.or_else(own_umask),
+        accept_status: args.accept_status,
+        partition_timeout_ms: args.partition_timeout,
+        recycle_after: args.recycle_after,
+        recycle_bytes: args.recycle_memory,
+        cpu_limit_s,
+        files_max: args.max_files,
+        processes_max: args.max_processes,
+        cpus: args.cpus.map(|cpus| cpus.0).unwrap_or_default(),
+        ..CommandRequest::default()
+    })))
+}
+
+fn directory(chosen: Option<std::path::PathBuf>) -> Result<String, Failure> {
+    let whole = match chosen {
+        Some(path) => std::path::absolute(path),
+        None => std::env::current_dir(),
+    };
+    let path = whole.map_err(|why| bad(format!("could not run the command: your directory: {why}")))?;
+    path.into_os_string()
+        .into_string()
+        .map_err(|path| bad(format!("could not run the command in {}: its name is no text", path.display())))
+}
+
+/// This process's variables and those given. What is no text cannot be handed over and is left out.
+fn environment(given: Vec<String>) -> Vec<String> {
+    let name = |one: &str| one.split('=').next().unwrap_or("").to_owned();
+    let names: Vec<String> = given.iter().map(|one| name(one)).collect();
+    let own = std::env::vars_os().filter_map(|(key, value)| {
+        let (key, value) = (key.into_string().ok()?, value.into_string().ok()?);
+        (!key.is_empty() && !key.contains('=') && !names.contains(&key)).then(|| format!("{key}={value}"))
+    });
+    own.chain(given).collect()
+}
+
+/// The umask, which can be asked for in `/proc` only without changing it.
+fn own_umask() -> Option<u32> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
+    u32::from_str_radix(mask.trim(), 8).ok()
+}

@@ -1,0 +1,4 @@
+//! `config`, as tally_fuzz_targets::config has it.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tally_fuzz_targets::config::run(bytes));

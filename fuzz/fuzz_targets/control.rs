@@ -1,0 +1,4 @@
+//! `control`, as tally_fuzz_targets::control has it.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tally_fuzz_targets::control::run(bytes));

@@ -1,0 +1,4 @@
+//! `csv`, as tally_fuzz_targets::csv has it.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tally_fuzz_targets::csv::run(bytes));

@@ -1,0 +1,4 @@
+//! `expressions`, as tally_fuzz_targets::expressions has it.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tally_fuzz_targets::expressions::run(bytes));

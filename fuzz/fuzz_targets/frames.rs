@@ -1,0 +1,4 @@
+//! `frames`, as tally_fuzz_targets::frames has it.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tally_fuzz_targets::frames::run(bytes));

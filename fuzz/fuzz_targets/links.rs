@@ -1,0 +1,4 @@
+//! `links`, as tally_fuzz_targets::links has it.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tally_fuzz_targets::links::run(bytes));

@@ -1,0 +1,4 @@
+//! `machine`, as tally_fuzz_targets::machine has it.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tally_fuzz_targets::machine::run(bytes));

@@ -1,0 +1,4 @@
+//! `npy`, as tally_fuzz_targets::npy has it.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tally_fuzz_targets::npy::run(bytes));

@@ -1,0 +1,4 @@
+//! `rows`, as tally_fuzz_targets::rows has it.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tally_fuzz_targets::rows::run(bytes));

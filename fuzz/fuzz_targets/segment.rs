@@ -1,0 +1,4 @@
+//! `segment`, as tally_fuzz_targets::segment has it.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tally_fuzz_targets::segment::run(bytes));

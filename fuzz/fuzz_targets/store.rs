@@ -1,0 +1,4 @@
+//! `store`, as tally_fuzz_targets::store has it.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tally_fuzz_targets::store::run(bytes));

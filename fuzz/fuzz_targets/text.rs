@@ -1,0 +1,4 @@
+//! `text`, as tally_fuzz_targets::text has it.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tally_fuzz_targets::text::run(bytes));

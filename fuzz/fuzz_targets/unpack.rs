@@ -1,0 +1,4 @@
+//! `unpack`, as tally_fuzz_targets::unpack has it.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tally_fuzz_targets::unpack::run(bytes));

@@ -1,0 +1,165 @@
+//! Jobs that have a command answer: workers of their own, attempts that break, and whose commands are run.
+
+use std::sync::Arc;
+
+use tally_protocol::command::{CommandRequest, RunAs};
+use tally_protocol::control::Request;
+use tally_protocol::job::JobRequest;
+use tally_protocol::work::FromWorker;
+use tally_protocol::{ClientId, JobId};
+
+use super::bench::lease;
+use super::{Bench, request, settings};
+use crate::event::Event;
+use crate::settings::Identity;
+use crate::{Rights, Settings, Who};
+
+const NOTHING: [&str; 0] = [];
+const J1: JobId = JobId(1);
+
+fn of_command(request: JobRequest, line: &str) -> JobRequest {
+    let command = CommandRequest { line: Some(line.into()), ..CommandRequest::default() };
+    JobRequest { command: Some(Arc::new(command)), ..request }
+}
+
+fn broke(name: &str, why: &str, for_good: bool) -> FromWorker {
+    let (why, stderr) = (why.to_owned(), "last words".to_owned());
+    FromWorker::Broke { lease: lease(name), why, stderr, hint: Some("try this".into()), for_good }
+}
+
+/// One worker with the first of two partitions of 0..8.
+fn begun(retries: u32) -> Bench {
+    let mut bench = Bench::new(settings(1));
+    bench.submit(1, of_command(JobRequest { retries: Some(retries), ..request("0..8", 2) }, "./k"));
+    assert_eq!(bench.ready(1), ["to w1: job j1", "to w1: lease j1/0.1 0+4", "to w1: lease j1/1.1 4+4"]);
+    bench.started(1, "j1/0.1");
+    bench
+}
+
+#[test]
+fn a_broken_attempt_is_charged_and_its_worker_goes_on() {
+    let mut bench = begun(3);
+    assert_eq!(bench.said(1, broke("j1/0.1", "exited with status 3", false)), ["to w1: lease j1/0.2 0+4"]);
+    assert_eq!(bench.partial(1, "j1/1.1"), NOTHING, "the other one is unharmed");
+    let view = bench.view(1);
+    assert_eq!((view.retries, view.partitions.done), (1, 1));
+    let incident = &view.incidents[0];
+    assert_eq!((incident.range.as_deref(), incident.attempt), (Some("0..4"), Some(1)));
+    assert_eq!(incident.what, "exited with status 3");
+    assert_eq!(incident.stderr.as_deref(), Some("last words"));
+    assert_eq!(bench.partial(1, "j1/0.2"), ["to w1: forget j1", "c1 <- j1 done sum=28", "to w1: quit"]);
+}
+
+#[test]
+fn a_range_that_breaks_it_too_often_is_cut_down_to_what_is_guilty() {
+    let mut bench = begun(1);
+    bench.partial(1, "j1/1.1");
+    let mut told = Vec::new();
+    for _ in 0..20 {
+        let Some(name) = bench.first_lease(1) else { break };
+        bench.started(1, &name);
+        told = bench.said(1, broke(&name, "killed by SIGKILL", false));
+        if bench.view(1).state.is_over() {
+            break;
+        }
+    }
+    let end = "c1 <- j1 failed: the command failed once at range 3..4: killed by SIGKILL";
+    assert_eq!(told.last().map(String::as_str), Some(end), "{told:?}");
+    let failure = bench.view(1).error.unwrap();
+    assert_eq!((failure.range.as_deref(), failure.stderr.as_deref()), (Some("3..4"), Some("last words")));
+}
+
+#[test]
+fn what_breaks_for_good_ends_the_job_at_once() {
+    let mut bench = begun(3);
+    let told = bench.said(1, broke("j1/0.1", "run './k': there is no such program", true));
+    assert_eq!(told.last().unwrap(), "c1 <- j1 failed: could not run './k': there is no such program");
+    assert!(told.contains(&"term w1".to_owned()), "what it has begun is ended: {told:?}");
+    assert_eq!(bench.view(1).retries, 0);
+}
+
+#[test]
+fn a_worker_of_a_command_serves_one_job_and_goes_with_it() {
+    let mut bench = Bench::new(settings(1));
+    assert_eq!(bench.submit(1, of_command(request("0..8", 1), "./k")), ["spawn w1 in 0"]);
+    bench.submit(2, of_command(request("0..4", 1), "./k"));
+    bench.submit(3, request("0..2", 1));
+    assert_eq!(bench.ready(1), ["to w1: job j1", "to w1: lease j1/0.1 0+8"], "and nothing of the others");
+    let told = bench.partial(1, "j1/0.1");
+    assert!(told.contains(&"to w1: quit".to_owned()), "{told:?}");
+    assert_eq!(bench.exited(1, "exited with status 0"), ["spawn w2 in 0"]);
+    assert_eq!(bench.ready(2), ["to w2: job j2", "to w2: lease j2/0.1 0+4"]);
+    bench.partial(2, "j2/0.1");
+    assert_eq!(bench.exited(2, "exited with status 0"), ["spawn w3 in 0"]);
+    assert_eq!(bench.ready(3), ["to w3: job j3", "to w3: lease j3/0.1 0+2"]);
+}
+
+#[test]
+fn a_cancelled_command_is_ended_at_once() {
+    let mut bench = begun(3);
+    let told = bench.say(2, Request::Cancel { jobs: vec![J1], all: false });
+    assert!(told.contains(&"term w1".to_owned()), "{told:?}");
+    assert_eq!(bench.exited(1, "exited with status 0"), NOTHING);
+}
+
+#[test]
+fn very_many_jobs_with_commands_cost_no_more_each() {
+    let mut bench = Bench::new(settings(2));
+    for _ in 0..2_000 {
+        bench.submit_unchecked(1, JobRequest { detach: true, ..of_command(request("0..4", 1), "./k") });
+    }
+    bench.machine.check();
+    assert_eq!(bench.ready(1), ["to w1: job j1", "to w1: lease j1/0.1 0+4"]);
+}
+
+fn came(bench: &mut Bench, client: u64, uid: u32) {
+    let who = Who { uid, rights: Rights::Operate };
+    bench.event(Event::ClientCame { client: ClientId(client), who });
+}
+
+fn of_user(uid: u32) -> Settings {
+    Settings { trusting: false, identity: Identity { uid, ..Identity::default() }, ..settings(1) }
+}
+
+#[test]
+fn commands_of_others_are_refused_unless_the_daemon_is_root_s() {
+    let mut bench = Bench::new(of_user(900));
+    came(&mut bench, 1, 900);
+    came(&mut bench, 2, 0);
+    assert_eq!(bench.submit(1, of_command(request("0..8", 1), "./k")), ["spawn w1 in 0"]);
+    let refused = bench.submit(2, of_command(request("0..8", 1), "./k"));
+    assert!(refused[0].starts_with("c2 <- refused: not permitted: the daemon is user 900"), "{refused:?}");
+    assert_eq!(bench.submit(2, request("0..8", 1)), NOTHING, "what is no command is taken");
+    let mut bench = Bench::new(of_user(0));
+    came(&mut bench, 1, 1000);
+    assert_eq!(bench.submit(1, of_command(request("0..8", 1), "./k")), ["spawn w1 in 0"]);
+}
+
+#[test]
+fn commands_of_nobody_known_are_not_run_after_a_restart() {
+    let durable = |uid| Settings { durable: true, ..of_user(uid) };
+    let asked = || JobRequest { detach: true, ..of_command(request("0..8", 1), "./k") };
+    let submit = |run_as: Option<RunAs>| {
+        let mut bench = Bench::new(durable(0));
+        came(&mut bench, 1, 1000);
+        let mut spec = asked().check().unwrap();
+        spec.kernel.command.as_mut().unwrap().run_as = run_as;
+        bench.say(1, Request::Submit(Box::new(spec)));
+        bench.recorded(1);
+        bench.recorded(2);
+        bench
+    };
+    let ann = RunAs { uid: 1000, gid: 1000, groups: vec![7] };
+    let mut next = submit(Some(ann.clone())).restarted(durable(0));
+    let first = next.actions();
+    assert!(first.contains(&"spawn w1 in 0".to_owned()), "{first:?}");
+    let command = next.machine.jobs.get(J1).unwrap().spec.kernel.command.clone().unwrap();
+    assert_eq!((command.run_as, command.words), (Some(ann), vec!["./k".to_owned()]));
+    for run_as in [None, Some(RunAs { uid: 0, gid: 0, groups: Vec::new() })] {
+        let mut next = submit(run_as).restarted(durable(0));
+        next.actions();
+        (1..=3).for_each(|ticket| drop(next.recorded(ticket)));
+        let error = next.view(1).error.unwrap();
+        assert!(error.message.contains("as whom its command runs is not known"), "{error}");
+    }
+}

@@ -1,0 +1,463 @@
+//! Kernels of the user's own: both forms, whatever they answer, however they fail, and that nothing of them stays.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "a test says what it skips")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+use tally_sys::process;
+use tally_sys::signal::Signal;
+use tally_tests::run::send;
+use tally_tests::{Finished, World, proc, until};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_tally");
+/// A user that needs not be in any list.
+const STRANGER: u32 = 61_001;
+/// Bytes that the daemon may have resident, whatever kernels do.
+const DAEMON_BYTES_MAX: u64 = 50 << 20;
+
+/// A process that lives on and adds up in closed form.
+const LIVES_ON: &str = "sh -c 'while read -r s e p a; do echo $(( (e - s) * (s + e - 1) / 2 )); done'";
+/// The same in a process for each partition.
+const EACH: &str = "sh -c 'echo $(( ({end} - {start}) * ({start} + {end} - 1) / 2 ))'";
+/// One that starts what leaves its session and its parent, and then says nothing for ever.
+const BREEDER: &str = "sh -c 'while read -r line; do setsid sleep 7001 & (setsid sh -c \"sleep 7002 & sleep 7003\" &); \
+                       sleep 7004; done'";
+
+fn run(world: &World, arguments: &[&str], command: &str) -> Finished {
+    let fixed = ["--local", "--workers", "2", "--command", command];
+    world.run(arguments.iter().chain(&fixed).copied())
+}
+
+/// A loop of a shell that reads partitions, with this body; `$s $e $p $a` are what it was told.
+fn reader(body: &str) -> String {
+    format!("sh -c 'while read -r s e p a; do {body}; done'")
+}
+
+fn sum_below(count: u64) -> String {
+    format!("{}\n", u128::from(count) * u128::from(count - 1) / 2)
+}
+
+fn json_of(finished: &Finished) -> Value {
+    serde_json::from_str(&finished.stdout)
+        .unwrap_or_else(|why| panic!("{why}: {}{}", finished.stdout, finished.stderr))
+}
+
+/// Processes of commands: those that are not the program itself.
+fn strangers(world: &World) -> Vec<proc::Process> {
+    world.processes().into_iter().filter(|one| !one.name.starts_with("tally")).collect()
+}
+
+fn await_no_strangers(world: &World) {
+    until("the end of what commands started", || strangers(world).is_empty().then_some(()));
+}
+
+/// Waits until a breeder has all its brood: four sleeps for each of two workers.
+fn await_brood(world: &World) {
+    until("the brood", || {
+        (strangers(world).iter().filter(|one| one.name == "sleep").count() >= 8).then_some(())
+    });
+}
+
+#[test]
+fn both_forms_answer() {
+    let world = World::new(BINARY);
+    run(&world, &["sum", "0..100000"], LIVES_ON).answered(&sum_below(100_000));
+    run(&world, &["sum", "0..100000"], EACH).answered(&sum_below(100_000));
+    run(&world, &["sum", "0..100000", "--partitions", "50"], EACH).answered(&sum_below(100_000));
+    run(&world, &["sum", "-5..=5"], LIVES_ON).answered("0\n");
+    run(&world, &["sum", "5..5"], LIVES_ON).answered("0\n");
+    // Beyond 64 bits, as text to text.
+    let last = "python3 -c 'import sys\nfor line in sys.stdin: print(int(line.split()[1]) - 1, flush=True)'";
+    run(&world, &["max", "1e30..1000000000000000000000000000100"], last)
+        .answered("1000000000000000000000000000099\n");
+    world.finish();
+}
+
+#[test]
+fn every_link_and_start_carries_a_command() {
+    let world = World::new(BINARY);
+    for link in ["shm", "shm-named", "pipe", "mqueue", "channel"] {
+        for command in [LIVES_ON, EACH] {
+            let answer = run(&world, &["sum", "0..5000", "--transport", link, "-q"], command);
+            assert_eq!((answer.code(), answer.stdout), (0, sum_below(5_000)), "{link}: {}", answer.stderr);
+        }
+    }
+    for start in ["forkserver", "spawn", "fork"] {
+        let answer = run(&world, &["sum", "0..5000", "--start", start], LIVES_ON);
+        assert_eq!((answer.code(), answer.stdout), (0, sum_below(5_000)), "{start}: {}", answer.stderr);
+    }
+    world.finish();
+}
+
+#[test]
+fn partials_are_numbers_of_any_kind_or_objects() {
+    let world = World::new(BINARY);
+    let long = "7".repeat(5_000);
+    run(&world, &["max", "0..10"], &reader(&format!("echo {long}"))).answered(&format!("{long}\n"));
+    run(&world, &["sum", "0..4", "--partitions", "4"], &reader("echo 0.1")).answered("0.4\n");
+    run(&world, &["sum", "0..4"], &reader("echo nan")).answered("nan\n");
+    run(
+        &world,
+        &["product", "1..=20"],
+        &reader("x=1; i=$s; while [ $i -lt $e ]; do x=$((x * i)); i=$((i + 1)); done; echo $x"),
+    )
+    .answered("2432902008176640000\n");
+    run(&world, &["count", "0..1000"], &reader("echo $((e - s))")).answered("1000\n");
+    let all = reader(
+        r#"printf "{\"sum\": %d, \"min\": %d, \"max\": %d, \"count\": %d, \"partition\": %d}\n" $s $s $e 1 $p"#,
+    );
+    run(&world, &["reduce", "min,max,count", "0..8", "--partitions", "4"], &all)
+        .answered("min\t0\nmax\t8\ncount\t4\n");
+    run(&world, &["mean", "0..8", "--partitions", "4"], &all).answered("3.0\n");
+    world.finish();
+}
+
+#[test]
+fn what_cannot_be_is_refused_before_anything_runs() {
+    let world = World::new(BINARY);
+    let line = |arguments: &[&str]| {
+        let all = arguments.iter().chain(&["--command", "./k"]).copied();
+        let finished = world.run(all);
+        assert_eq!(finished.code(), 2, "{}", finished.stderr);
+        finished.stderr.lines().next().unwrap_or("").to_owned()
+    };
+    assert!(line(&["variance", "0..9"]).contains("variances of parts do not add up"));
+    assert!(line(&["sum", "0..9", "--mode", "inline"]).contains("--mode inline has no worker processes"));
+    assert!(line(&["sum", "0..9", "--mode", "threads"]).contains("--mode threads has no worker processes"));
+    assert!(line(&["sum", "0..9", "--of", "i"]).contains("could not use --of with a command"));
+    assert!(line(&["sum", "0..9", "20..30"]).contains("it is told of one range"));
+    assert!(line(&["sum", "0..9", "--step", "2"]).contains("--step"));
+    assert_eq!(world.run(["sum", "0..9", "--max-files", "20"]).code(), 2);
+    world.finish();
+}
+
+#[test]
+fn a_command_that_cannot_be_run_fails_its_job_at_once() {
+    let world = World::new(BINARY);
+    run(&world, &["sum", "0..100"], "./none")
+        .failed(1, "tally: could not run './none': there is no such program");
+    run(&world, &["sum", "0..100"], "no-such-kernel {start}")
+        .failed(1, "tally: could not run 'no-such-kernel': there is no such program");
+    fs::write(world.path().join("plain"), "text").expect("a file can be written");
+    let refused = run(&world, &["sum", "0..100"], "./plain");
+    refused.failed(1, "tally: could not run './plain': it is not executable");
+    assert!(refused.stderr.contains("chmod +x ./plain"), "{}", refused.stderr);
+    let lost = run(&world, &["sum", "0..100", "--chdir", "/no/such/place"], LIVES_ON);
+    lost.failed(1, "tally: could not run the command in /no/such/place: no such file or directory");
+    // What only its shell looks for.
+    let piped = run(&world, &["sum", "0..100"], "no-such-kernel | cat; exit 127");
+    assert!(piped.stderr.contains("found no program to run"), "{}", piped.stderr);
+    world.finish();
+}
+
+#[test]
+fn a_script_without_a_first_line_is_run_by_the_shell() {
+    let world = World::new(BINARY);
+    let script = world.path().join("script");
+    fs::write(&script, "while read -r s e p a; do echo $((e - s)); done\n").expect("a file can be written");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("it is this test's own");
+    run(&world, &["sum", "0..1000"], "./script").answered("1000\n");
+    world.finish();
+}
+
+#[test]
+fn every_failure_is_named_as_what_it_is() {
+    let world = World::new(BINARY);
+    let fails = |options: &[&str], command: &str, words: &str| {
+        let all: Vec<&str> =
+            ["sum", "0..4", "--partitions", "1", "--retries", "0"].iter().chain(options).copied().collect();
+        let finished = run(&world, &all, command);
+        let line = finished.stderr.lines().next().unwrap_or("").to_owned();
+        let expected = format!("tally: could not finish j1: the command failed once at range 0..4: {words}");
+        assert_eq!((finished.code(), line), (1, expected), "{}", finished.stderr);
+        finished
+    };
+    let told = fails(&[], &reader("echo some words >&2; exit 3"), "exited with status 3");
+    assert!(told.stderr.contains("some words"), "{}", told.stderr);
+    fails(&[], "sh -c 'kill -SEGV $$; : {start}'", "killed by SIGSEGV");
+    fails(&[], "sh -c 'kill -KILL $$; : {start}'", "killed by SIGKILL");
+    fails(&[], &reader("echo tea"), "it answered 'tea', which is no number");
+    fails(&[], "sh -c 'exit 0; : {start}'", "it ended without an answer");
+    fails(&[], "sh -c 'echo; : {start}'", "it ended without an answer");
+    fails(&[], &reader("exit 0"), "it ended without an answer");
+    fails(&[], &reader("exec >&-; sleep 1000"), "it closed its output without an answer");
+    fails(&[], &reader("printf \"1\\n2\\n\""), "it answered '1' and then more");
+    fails(&["--partition-timeout", "200ms"], &reader("sleep 1000"), "it gave no answer within 200 ms");
+    fails(
+        &["--cpu-limit", "1s"],
+        &reader("while :; do :; done"),
+        "killed by SIGXCPU: its limit of 1 s of processor time was reached",
+    );
+    let long = run(&world, &["sum", "0..4", "--retries", "0"], "head -c 3000000 /dev/zero");
+    assert!(long.code() == 1 && long.stderr.contains("a line without end"), "{}", long.stderr);
+    world.finish();
+}
+
+#[test]
+fn only_the_guilty_range_is_blamed() {
+    let world = World::new(BINARY);
+    let body = "[ $s -le 777 ] && [ $e -gt 777 ] && exit 5; echo $((e - s))";
+    let finished = run(&world, &["sum", "0..1000", "--json", "--retries", "2"], &reader(body));
+    assert_eq!(finished.code(), 1);
+    let job = json_of(&finished);
+    assert_eq!(job["error"]["range"], "777..778", "{job}");
+    assert_eq!(job["error"]["code"], "kernel-failed");
+    world.finish();
+}
+
+#[test]
+fn an_attempt_that_broke_is_made_again() {
+    let world = World::new(BINARY);
+    for first in ["exit 3", "kill -KILL $$", "echo tea", "exec >&-; exit 0", "printf \"1\\n2\\n\""] {
+        let body = format!("[ $a = 1 ] && {{ {first}; }}; [ $a = 1 ] || echo $((e - s))");
+        let finished = run(&world, &["sum", "0..1000", "--json", "--partitions", "4"], &reader(&body));
+        let job = json_of(&finished);
+        assert_eq!(job["results"][0]["value"], "1000", "{first}: {job}");
+        assert_eq!(job["retries"], 4, "{first}: {job}");
+    }
+    world.finish();
+}
+
+#[test]
+fn a_process_that_ends_after_its_answer_is_replaced_unblamed() {
+    let world = World::new(BINARY);
+    let once = "sh -c 'read -r s e p a; echo $((e - s))'";
+    let job = json_of(&run(&world, &["sum", "0..1000", "--json", "--partitions", "20"], once));
+    assert_eq!(
+        (&job["results"][0]["value"], &job["retries"]),
+        (&Value::from("1000"), &Value::from(0)),
+        "{job}"
+    );
+    world.finish();
+}
+
+#[test]
+fn processes_are_replaced_as_often_as_asked() {
+    let world = World::new(BINARY);
+    let pids = reader(r#"printf "{\"min\": %d, \"max\": %d}\n" $$ $$"#);
+    let same = |options: &[&str]| {
+        let fixed = [
+            "reduce",
+            "min,max",
+            "0..40",
+            "--partitions",
+            "10",
+            "--workers",
+            "1",
+            "--local",
+            "--command",
+            &pids,
+        ];
+        let finished = world.run(fixed.iter().chain(options).copied());
+        let ends: Vec<&str> = finished.stdout.lines().filter_map(|line| line.split('\t').nth(1)).collect();
+        assert_eq!(ends.len(), 2, "{}{}", finished.stdout, finished.stderr);
+        ends[0] == ends[1]
+    };
+    assert!(same(&[]));
+    assert!(!same(&["--recycle-after", "3"]));
+    // No shell is that large; one that has swallowed as much is.
+    assert!(same(&["--recycle-memory", "100M"]));
+    world.finish();
+}
+
+#[test]
+fn accepted_statuses_are_none_of_a_failure() {
+    let world = World::new(BINARY);
+    let grep = "sh -c 'seq {start} $(({end} - 1)) | grep -c 7'";
+    run(&world, &["sum", "0..40", "--partitions", "8", "--accept-status", "0,1"], grep).answered("4\n");
+    let refused = run(&world, &["sum", "0..40", "--partitions", "8", "--retries", "0"], grep);
+    assert!(refused.stderr.contains("exited with status 1"), "{}", refused.stderr);
+    world.finish();
+}
+
+#[test]
+fn a_command_has_the_world_of_whoever_submits_it() {
+    let world = World::new(BINARY).with("ANSWER", "5").with("TALLY_START", "spawn");
+    let told = "sh -c 'test \"$TALLY_START-$TALLY_END-$TALLY_JOB-$TALLY_SLOT-$TALLY_ATTEMPT-$TALLY_PARTITION\" = \
+                \"{start}-{end}-{job}-{slot}-{attempt}-{partition}\" && echo $((ANSWER + MORE))'";
+    run(&world, &["sum", "0..4", "--partitions", "4", "--env", "MORE=2"], told).answered("28\n");
+    let here = format!("test \"$PWD\" = \"{}\" && echo 1; : {{start}}", world.path().display());
+    run(&world, &["sum", "0..4", "--partitions", "4"], &here).answered("4\n");
+    run(&world, &["sum", "0..1", "--chdir", "/usr"], "test $PWD = /usr && echo 1; : {start}").answered("1\n");
+    run(&world, &["sum", "0..1", "--umask", "027"], "test $(umask) = 0027 && echo 1; : {start}")
+        .answered("1\n");
+    run(&world, &["sum", "0..1", "--max-files", "33"], "ulimit -n; : {start}").answered("33\n");
+    run(&world, &["sum", "0..1", "--nice", "7"], "nice; : {start}").answered("7\n");
+    world.finish();
+}
+
+#[test]
+fn a_kernel_can_call_tally() {
+    let world = World::new(BINARY);
+    let nested = format!("{BINARY} sum {{start}}..{{end}} --local");
+    run(&world, &["sum", "0..100", "--partitions", "4"], &nested).answered("4950\n");
+    world.finish();
+}
+
+#[test]
+fn memory_and_processes_have_limits() {
+    let world = World::new(BINARY);
+    let eater = "python3 -c 'x = bytearray(1 << 30); print({start})'";
+    let finished = run(&world, &["sum", "0..2", "--retries", "0", "--memory-limit", "64M"], eater);
+    assert_eq!(finished.code(), 1);
+    assert!(finished.stderr.contains("likely out of memory (limit 64 MiB)"), "{}", finished.stderr);
+    // Below the limit of each, above it together.
+    let many = "for i in 1 2 3 4; do python3 -c 'import time; x = bytearray(40 << 20); time.sleep(1000)' & done; wait; : {start}";
+    let finished = run(&world, &["sum", "0..2", "--retries", "0", "--memory-limit", "64M"], many);
+    assert!(finished.stderr.contains("it ran out of memory (limit 64 MiB)"), "{}", finished.stderr);
+    let forks = reader("for i in $(seq 100); do sleep 1000 & done; wait");
+    let finished = run(&world, &["sum", "0..2", "--retries", "0", "--max-processes", "20"], &forks);
+    assert!(finished.stderr.contains("processes (limit 20)"), "{}", finished.stderr);
+    world.finish();
+}
+
+#[test]
+fn a_flood_of_errors_costs_nothing_but_time() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "2"]);
+    let flood = reader("head -c 200000000 /dev/zero >&2; echo $((e - s))");
+    world.ask(["sum", "0..4", "--partitions", "4", "--command", &flood]).answered("4\n");
+    let used = proc::resident_bytes(daemon.pid()).expect("the daemon lives");
+    assert!(used < DAEMON_BYTES_MAX, "the daemon has {used} bytes");
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
+fn nothing_is_left_of_a_cancelled_job_and_others_go_on() {
+    let world = World::new(BINARY);
+    // Only what is done at once can pass.
+    let daemon = world.daemon(&["--workers", "2", "--grace-ms", "60000"]);
+    let job = world.ask(["sum", "0..1000", "--detach", "--command", BREEDER]).stdout.trim().to_owned();
+    await_brood(&world);
+    assert_eq!(world.ask(["cancel", &job]).code(), 0);
+    await_no_strangers(&world);
+    world.ask(["sum", "0..1000"]).answered("499500\n");
+    world.ask(["sum", "0..1000", "--command", LIVES_ON]).answered("499500\n");
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
+fn nothing_is_left_of_a_job_whose_client_is_interrupted() {
+    let world = World::new(BINARY);
+    let client = world.start(["sum", "0..1000", "--local", "--workers", "2", "--command", BREEDER]);
+    await_brood(&world);
+    client.signal(Signal::Int);
+    assert_eq!(client.finish().code(), 130);
+    await_no_strangers(&world);
+    world.finish();
+}
+
+#[test]
+fn nothing_is_left_when_the_daemon_is_killed() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "2"]);
+    assert_eq!(world.ask(["sum", "0..1000", "--detach", "--command", BREEDER]).code(), 0);
+    await_brood(&world);
+    daemon.signal(Signal::Kill);
+    assert_eq!(daemon.finish().code(), 137);
+    world.await_nobody();
+}
+
+#[test]
+fn nothing_is_left_of_a_warden_that_is_killed_and_its_job_goes_on() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "2"]);
+    // The first attempts breed and hang, later ones answer.
+    let body = "[ $a = 1 ] && { setsid sleep 7001 & (setsid sh -c \"sleep 7002 & sleep 7003\" &); sleep 7004; }; echo $((e - s))";
+    let client = world.start([
+        "sum",
+        "0..1000",
+        "--partitions",
+        "2",
+        "--socket",
+        world.socket().to_str().expect("text"),
+        "--command",
+        &reader(body),
+    ]);
+    await_brood(&world);
+    let brood: Vec<u32> = strangers(&world).into_iter().map(|one| one.pid).collect();
+    for warden in world.await_named("tally-warden", 2) {
+        send(warden.pid, Signal::Kill);
+    }
+    until("the end of the brood", || brood.iter().all(|&pid| proc::look(pid).is_none()).then_some(()));
+    client.finish().answered("1000\n");
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
+fn a_worker_that_ran_a_command_serves_no_other_job() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1"]);
+    let pid = || {
+        let mut client = daemon.client();
+        client.call("io.tally.Workers", &serde_json::json!({}))["workers"][0]["pid"].as_u64()
+    };
+    let before = until("a worker", pid);
+    world.ask(["sum", "0..100", "--command", LIVES_ON]).answered("4950\n");
+    world.ask(["sum", "0..100"]).answered("4950\n");
+    let after = until("a worker", pid);
+    assert_ne!(before, after);
+    assert_eq!(world.named("tally-warden"), []);
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
+fn a_detached_command_goes_on_after_the_daemon_was_killed() {
+    let world = World::new(BINARY).with("STEP", "1");
+    let daemon = world.daemon(&["--workers", "2"]);
+    // It stands still where a file is missing.
+    let body = "while [ $s -ge 500 ] && ! [ -e go ]; do sleep 0.1; done; echo $(((e - s) * STEP))";
+    let job = world
+        .ask(["sum", "0..1000", "--detach", "--partitions", "10", "--command", &reader(body)])
+        .stdout
+        .trim()
+        .to_owned();
+    let shown = |world: &World| json_of(&world.ask(["show", &job, "--json"]));
+    until("the first half", || (shown(&world)["partitions"]["done"] == 5).then_some(()));
+    daemon.signal(Signal::Kill);
+    assert_eq!(daemon.finish().code(), 137);
+    world.await_nobody();
+    fs::write(world.path().join("go"), "").expect("a file can be written");
+    let daemon = world.daemon(&["--workers", "2"]);
+    assert_eq!(world.ask(["wait", &job]).code(), 0);
+    world.ask(["result", &job]).answered("1000\n");
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
+fn a_daemon_of_root_s_runs_a_command_as_its_user_and_with_no_power_of_its_own() {
+    if process::own_uid() != 0 {
+        println!("skipped: only root can become another user");
+        return;
+    }
+    let world = World::new(BINARY);
+    world.open_to_others();
+    let daemon = world.daemon(&["--workers", "2", "--socket-mode", "0666"]);
+    for start in ["forkserver", "spawn", "fork"] {
+        let ask = |command: &str| {
+            world.ask_as(STRANGER, STRANGER + 1, ["max", "0..2", "--start", start, "--command", command])
+        };
+        ask("id -u; : {start}").answered(&format!("{STRANGER}\n"));
+        ask("id -g; : {start}").answered(&format!("{}\n", STRANGER + 1));
+        ask("id -G; : {start}").answered(&format!("{}\n", STRANGER + 1));
+        ask("grep -c NoNewPrivs:.1 /proc/self/status; : {start}").answered("1\n");
+        ask("grep -cE '^Cap(Inh|Prm|Eff):.0+$' /proc/self/status; : {start}").answered("3\n");
+        ask("! test -r /etc/shadow && echo 1; : {start}").answered("1\n");
+    }
+    // Its own users as well: what they leave can still be ended.
+    let job = world.ask_as(STRANGER, STRANGER, ["sum", "0..1000", "--detach", "--command", BREEDER]);
+    let job = job.stdout.trim().to_owned();
+    await_brood(&world);
+    assert_eq!(world.ask_as(STRANGER, STRANGER, ["cancel", &job]).code(), 0);
+    await_no_strangers(&world);
+    world.ask(["max", "0..2", "--command", "id -u; : {start}"]).answered("0\n");
+    daemon.stop();
+    world.finish();
+}

@@ -1,0 +1,194 @@
+//! Who is killed and stopped, how, and when: processes are found by kinship, held by a pidfd, looked at, and then struck.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tally_sys::process::{Other, Pid};
+use tally_sys::signal::Signal;
+
+use super::faults::Fault;
+use super::keeper::Keeper;
+use super::plan::{Random, Round};
+use super::shared::Shared;
+use super::talk::{Talk, pause};
+use crate::{World, proc};
+
+/// Pairs of signals in a burst.
+const BURST: usize = 20;
+
+/// Workers that may die before one must have become ready: with ten that do not, a daemon rightly gives up the jobs.
+const IN_A_ROW: u32 = 4;
+
+/// How one is struck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blow {
+    Kill,
+    Term,
+    StopAndContinue,
+    /// Many interruptions, one after the other.
+    Burst,
+}
+
+impl Blow {
+    fn chosen(random: &mut Random, fault: Fault) -> Self {
+        match random.below(100) {
+            _ if fault == Fault::Signals && random.coin() => Self::Burst,
+            0..60 => Self::Kill,
+            60..75 => Self::Term,
+            75..93 => Self::StopAndContinue,
+            _ => Self::Burst,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "SIGKILL",
+            Self::Term => "SIGTERM",
+            Self::StopAndContinue => "SIGSTOP and SIGCONT",
+            Self::Burst => "a burst of signals",
+        }
+    }
+
+    fn ends(self) -> bool {
+        matches!(self, Self::Kill | Self::Term)
+    }
+}
+
+/// Strikes until the round is quiet.
+pub(super) fn run(world: &World, round: &Round, keeper: &Keeper<'_>, shared: &Arc<Shared>) {
+    let mut random = round.random(&[7]);
+    let mut in_a_row = 0;
+    while !shared.is_quiet() {
+        pause(random.below(round.pause_ms));
+        keeper.look_after();
+        if in_a_row >= IN_A_ROW {
+            in_a_row = 0;
+            breathe(world);
+        }
+        let blow = Blow::chosen(&mut random, round.fault);
+        let (victim, hit) = match random.below(100) {
+            0..60 => {
+                ("worker", keeper.pid().is_some_and(|pid| child(pid, "tally-worker", blow, &mut random)))
+            }
+            60..67 => (
+                "forkserver",
+                keeper.pid().is_some_and(|pid| child(pid, "tally-forkserve", blow, &mut random)),
+            ),
+            67..71 => ("client", client(blow, &mut random, shared)),
+            71..95 => ("worker of a private supervisor", private(blow, &mut random, shared, false)),
+            95..98 => ("private supervisor", private(blow, &mut random, shared, true)),
+            _ => ("daemon", daemon(keeper, blow, &mut random)),
+        };
+        in_a_row += u32::from(hit && blow.ends() && matches!(victim, "worker" | "forkserver"));
+        if hit {
+            shared.count(&format!("strike: {victim}, {}", blow.name()));
+        }
+    }
+}
+
+/// Waits a little until a worker has become ready.
+fn breathe(world: &World) {
+    for _ in 0..200 {
+        let Some(mut talk) = Talk::connect(world) else { return };
+        let Ok(reply) = talk.call("io.tally.Workers", &json!({})) else { return };
+        let is_ready = |one: &Value| one["state"] == "idle" || one["state"] == "busy";
+        if reply["workers"].as_array().is_none_or(|all| all.iter().any(is_ready)) {
+            return;
+        }
+        pause(5);
+    }
+}
+
+/// Children of a process, whichever of its threads forked them.
+pub(super) fn children(pid: u32) -> Vec<u32> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let lists = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
+    lists
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>())
+        .collect()
+}
+
+/// Strikes one process, if it still has this name and this parent.
+fn strike(pid: u32, parent: u32, name: &str, blow: Blow, random: &mut Random) -> bool {
+    let known = i32::try_from(pid).ok().and_then(Pid::from_raw).and_then(|pid| Other::hold(pid).ok());
+    let Some(held) = known else { return false };
+    // It is looked at after it is held: the number cannot be another process's any more.
+    if proc::look(pid).is_none_or(|one| one.parent != parent || one.name != name) {
+        return false;
+    }
+    let send = |signal| held.signal(signal).unwrap_or(false);
+    match blow {
+        Blow::Kill => send(Signal::Kill),
+        Blow::Term => send(Signal::Term),
+        Blow::StopAndContinue => {
+            let stopped = send(Signal::Stop);
+            pause(random.below(40));
+            send(Signal::Cont) && stopped
+        }
+        Blow::Burst => (0..BURST).all(|_| send(Signal::Stop) && send(Signal::Cont)),
+    }
+}
+
+fn child(parent: u32, name: &str, blow: Blow, random: &mut Random) -> bool {
+    let all: BTreeMap<u32, String> =
+        children(parent).into_iter().filter_map(|pid| Some((pid, proc::look(pid)?.name))).collect();
+    let found: Vec<u32> = all.into_iter().filter(|(_, found)| found == name).map(|(pid, _)| pid).collect();
+    !found.is_empty() && {
+        let pid = random.one_of(&found);
+        strike(pid, parent, name, blow, random)
+    }
+}
+
+fn client(blow: Blow, random: &mut Random, shared: &Shared) -> bool {
+    let clients = shared.clients();
+    !clients.is_empty() && {
+        let pid = random.one_of(&clients);
+        shared.strike_client(pid, blow.ends(), || strike(pid, std::process::id(), "tally", blow, random))
+    }
+}
+
+/// A private supervisor, or a worker of one: the latter excuses nothing.
+fn private(blow: Blow, random: &mut Random, shared: &Shared, supervisor: bool) -> bool {
+    let mut found = Vec::new();
+    for client in shared.clients() {
+        let is = |pid: &u32| proc::look(*pid).is_some_and(|one| one.name == "tally-supervise");
+        found.extend(children(client).into_iter().filter(is).map(|pid| (client, pid)));
+    }
+    !found.is_empty() && {
+        let (client, pid) = random.one_of(&found);
+        if supervisor {
+            if blow.ends() {
+                shared.excuse(client);
+            }
+            strike(pid, client, "tally-supervise", blow, random)
+        } else {
+            child(pid, "tally-worker", blow, random)
+        }
+    }
+}
+
+fn daemon(keeper: &Keeper<'_>, blow: Blow, random: &mut Random) -> bool {
+    let Some(pid) = keeper.pid() else { return false };
+    match blow {
+        Blow::Kill => keeper.strike(Signal::Kill),
+        Blow::Term => keeper.strike(Signal::Term),
+        Blow::StopAndContinue | Blow::Burst => {
+            return strike(pid, std::process::id(), "tally", blow, random)
+                && (blow == Blow::StopAndContinue || interrupt(pid));
+        }
+    }
+    true
+}
+
+/// Signals that a daemon has handlers for: a state to its log, its settings again.
+fn interrupt(pid: u32) -> bool {
+    let Some(held) = i32::try_from(pid).ok().and_then(Pid::from_raw).and_then(|pid| Other::hold(pid).ok())
+    else {
+        return false;
+    };
+    [Signal::Usr1, Signal::Hup, Signal::Usr1, Signal::Hup]
+        .into_iter()
+        .all(|signal| held.signal(signal).unwrap_or(false))
+}

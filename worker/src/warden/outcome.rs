@@ -1,0 +1,299 @@
+//! How an attempt ends: with an answer, or with a sentence about the command.
+
+use std::os::fd::AsFd;
+
+use tally_protocol::command::{Command, CommandRequest, Form};
+use tally_protocol::work::FromWorker;
+use tally_reduce::Tally;
+use tally_sys::process::{self, ExitStatus};
+use tally_sys::signal::Signal;
+use tally_sys::{clock, crash};
+
+use super::answer::{self, Asked, quoted};
+use super::prepare::{self, Refused, Unfit};
+use super::text::Line;
+use super::{TICK_NS, Warden, form_of};
+use crate::leases::Lease;
+use crate::run::End;
+
+/// How long a process may go on that has closed its output or input without an answer.
+const CLOSED_NS: u64 = 1_000_000_000;
+
+/// Exit statuses of a shell that could not run what it was to run.
+const SHELL_UNFIT: [i32; 2] = [126, 127];
+
+/// What programs say who are refused memory.
+const NO_MEMORY: [&str; 6] = [
+    "MemoryError",
+    "memory allocation of",
+    "bad_alloc",
+    "annot allocate memory",
+    "ut of memory",
+    "OutOfMemory",
+];
+
+/// How an attempt ended.
+pub(super) enum Outcome {
+    /// With this line.
+    Said(Line),
+    /// Without an answer, in words.
+    Broke(String),
+    /// It never will have one.
+    Unfit(Unfit),
+}
+
+impl Warden {
+    /// The process of the command has ended.
+    pub(super) fn note_end(&mut self) -> Result<(), End> {
+        let Some(running) = &mut self.running else { return Ok(()) };
+        let Some(status) = running.ended() else { return Ok(()) };
+        let Some(attempt) = &mut self.attempt else {
+            self.kill();
+            return Ok(());
+        };
+        let form = form_of(self.job.as_ref());
+        let mut last = attempt.last.take();
+        let mut first = None;
+        running.drain_output(&mut self.buffer, |line| {
+            if !is_blank(&line) {
+                first.get_or_insert_with(|| line.clone());
+                last = Some(line);
+            }
+        });
+        if let Some(rest) = running.last_line().filter(|line| !is_blank(line)) {
+            first.get_or_insert_with(|| rest.clone());
+            last = Some(rest);
+        }
+        let served = running.served;
+        let request = self.request();
+        let accepted =
+            matches!(status, ExitStatus::Exited(code) if request.is_some_and(|one| one.accepts(code)));
+        let outcome = match (form, accepted) {
+            (Form::Each, true) => match last {
+                Some(line) => Outcome::Said(line),
+                None => Outcome::Broke("it ended without an answer".to_owned()),
+            },
+            // Its last words were an answer all the same.
+            (Form::Persistent, true) if first.is_some() && first == last => {
+                first.map_or_else(|| Outcome::Broke(String::new()), Outcome::Said)
+            }
+            // It ends by itself between two partitions, and was told of the second one before that was seen.
+            (Form::Persistent, true) if served > 0 && first.is_none() => return self.set_off_anew(),
+            (Form::Persistent, true) => Outcome::Broke("it ended without an answer".to_owned()),
+            (_, false) => self.failed(status),
+        };
+        self.finish(outcome)
+    }
+
+    /// The same attempt once more, by a fresh process.
+    fn set_off_anew(&mut self) -> Result<(), End> {
+        self.kill();
+        let Some(attempt) = &mut self.attempt else { return Ok(()) };
+        attempt.closed = None;
+        let (lease, begun) = (attempt.lease, attempt.begun_ns);
+        let set_off = self.set_off(lease, begun);
+        self.after_start(set_off)
+    }
+
+    pub(super) fn after_start(&mut self, set_off: Result<(), Refused>) -> Result<(), End> {
+        match set_off {
+            Ok(()) => Ok(()),
+            Err(Refused::ForGood(unfit)) => self.finish(Outcome::Unfit(unfit)),
+            Err(Refused::Now(why)) => {
+                self.finish(Outcome::Broke(format!("it could not be started: {}", prepare::reason(&why))))
+            }
+        }
+    }
+
+    fn command(&self) -> Option<&Command> {
+        self.job.as_ref()?.prepared.as_ref().ok().map(|prepared| &*prepared.command)
+    }
+
+    fn request(&self) -> Option<&CommandRequest> {
+        self.command().map(|command| &*command.request)
+    }
+
+    /// What a failure is told as: more than the bare status where more is known.
+    fn failed(&mut self, status: ExitStatus) -> Outcome {
+        let stderr = self.kill();
+        let bare = status.to_string();
+        let Some(command) = self.command() else {
+            return Outcome::Broke(bare);
+        };
+        // The errors go with the outcome.
+        let outcome = match status {
+            ExitStatus::Exited(code) if SHELL_UNFIT.contains(&code) && is_shell(command) => {
+                Outcome::Unfit(Unfit {
+                    why: format!(
+                        "run the command: the shell {bare}, which says that it found no program to run"
+                    ),
+                    hint: None,
+                })
+            }
+            ExitStatus::Killed { signal: Signal::Xcpu, .. } => match command.request.cpu_limit_s {
+                Some(most) => {
+                    Outcome::Broke(format!("{bare}: its limit of {most} s of processor time was reached"))
+                }
+                None => Outcome::Broke(bare),
+            },
+            _ => match command.memory_limit_bytes {
+                Some(most) if NO_MEMORY.iter().any(|words| stderr.contains(words)) => {
+                    Outcome::Broke(format!("{bare}: likely out of memory (limit {})", size(most)))
+                }
+                _ => Outcome::Broke(bare),
+            },
+        };
+        self.last_errors = stderr;
+        outcome
+    }
+
+    /// A process that has closed its output, or its input, has a moment to end in.
+    pub(super) fn note_closed(&mut self) {
+        let (Some(running), Some(attempt)) = (&self.running, &mut self.attempt) else { return };
+        let what = match (running.is_mute(), running.deaf) {
+            (true, _) => "it closed its output without an answer",
+            (false, true) => "it closed its input without an answer",
+            (false, false) => return,
+        };
+        // A process for each partition may end later than its output.
+        if form_of(self.job.as_ref()) == Form::Each {
+            return;
+        }
+        attempt.closed.get_or_insert_with(|| (clock::monotonic_ns().saturating_add(CLOSED_NS), what));
+    }
+
+    /// Now and then during an attempt: has it taken too long, or too much?
+    pub(super) fn tick(&mut self) -> Result<(), End> {
+        let now = clock::monotonic_ns();
+        let Some(attempt) = &mut self.attempt else { return Ok(()) };
+        if attempt.due.is_some_and(|due| due <= now) {
+            let ms = self.request().and_then(|request| request.partition_timeout_ms).unwrap_or(0);
+            return self.finish(Outcome::Broke(format!("it gave no answer within {}", span(ms))));
+        }
+        if let Some((_, what)) = attempt.closed.filter(|(until, _)| *until <= now) {
+            return self.finish(Outcome::Broke(what.to_owned()));
+        }
+        if now.saturating_sub(attempt.said_ns) < TICK_NS {
+            return Ok(());
+        }
+        attempt.said_ns = now;
+        let lease = attempt.lease.id;
+        self.say(&FromWorker::Progress { lease, done: 0 })?;
+        self.link.flush()?;
+        match self.excess() {
+            Some(what) => self.finish(Outcome::Broke(what)),
+            None => Ok(()),
+        }
+    }
+
+    /// What it takes too much of.
+    fn excess(&self) -> Option<String> {
+        let command = self.command()?;
+        let (memory, processes) = (command.memory_limit_bytes, command.request.processes_max);
+        if memory.is_none() && processes.is_none() {
+            return None;
+        }
+        let used = process::use_of_descendants();
+        match (memory, processes) {
+            (Some(most), _) if used.resident_bytes > most => {
+                Some(format!("it ran out of memory (limit {})", size(most)))
+            }
+            (_, Some(most)) if used.processes > most => {
+                Some(format!("it had {} processes (limit {most})", used.processes))
+            }
+            _ => None,
+        }
+    }
+
+    /// Tells how the attempt ended. What the command is after a failure, nobody can know: it does not go on.
+    pub(super) fn finish(&mut self, outcome: Outcome) -> Result<(), End> {
+        let Some(attempt) = self.attempt.take() else { return Ok(()) };
+        let lease = attempt.lease;
+        let outcome = match outcome {
+            Outcome::Said(line) => match self.partial(&line, lease) {
+                Ok(state) => {
+                    let busy_ns = clock::monotonic_ns().saturating_sub(attempt.begun_ns);
+                    self.retire();
+                    crash::point("before-partial");
+                    let elements = lease.count;
+                    self.say(&FromWorker::Partial { lease: lease.id, elements, busy_ns, state })?;
+                    crash::point("after-partial");
+                    return Ok(());
+                }
+                Err(why) => Outcome::Broke(why),
+            },
+            other => other,
+        };
+        let mut stderr = self.kill();
+        if stderr.is_empty() {
+            stderr = std::mem::take(&mut self.last_errors);
+        }
+        self.last_errors.clear();
+        let (why, hint, for_good) = match outcome {
+            Outcome::Broke(why) => (why, None, false),
+            Outcome::Unfit(Unfit { why, hint }) => (why, hint, true),
+            Outcome::Said(_) => return Ok(()),
+        };
+        self.say(&FromWorker::Broke { lease: lease.id, why, stderr, hint, for_good })
+    }
+
+    fn partial(&self, line: &Line, lease: Lease) -> Result<Vec<u8>, String> {
+        let Some(job) = &self.job else { return Err("it answered for no job".to_owned()) };
+        match line {
+            Line::TooLong(start) => Err(format!("it answered '{}', a line without end", quoted(start))),
+            Line::Whole(text) => {
+                let asked = Asked {
+                    reductions: &job.reductions,
+                    elements: lease.count,
+                    partition: lease.id.partition.0,
+                    attempt: lease.id.attempt.0,
+                };
+                answer::read(text, asked).map(|partial| Tally::from(partial).to_bytes())
+            }
+        }
+    }
+
+    /// After an answer: a process that has served its turn goes.
+    fn retire(&mut self) {
+        let Some((form, after, bytes)) =
+            self.command().map(|one| (one.form, one.request.recycle_after, one.request.recycle_bytes))
+        else {
+            return;
+        };
+        let Some(running) = &mut self.running else { return };
+        running.served += 1;
+        let worn = after.is_some_and(|most| running.served >= most)
+            || bytes.is_some_and(|most| process::use_of_descendants().resident_bytes >= most);
+        match form {
+            Form::Each => drop(self.kill()),
+            Form::Persistent if worn => {
+                if let Some(running) = self.running.take() {
+                    running.part(self.lifeline.as_fd(), &mut self.buffer);
+                }
+            }
+            Form::Persistent => {}
+        }
+    }
+}
+
+fn is_shell(command: &Command) -> bool {
+    command.words.first().is_some_and(|word| word == "/bin/sh")
+}
+
+pub(super) fn is_blank(line: &Line) -> bool {
+    matches!(line, Line::Whole(bytes) if bytes.trim_ascii().is_empty())
+}
+
+fn span(ms: u64) -> String {
+    if ms.is_multiple_of(1000) { format!("{} s", ms / 1000) } else { format!("{ms} ms") }
+}
+
+/// A limit in the largest unit that divides it.
+fn size(bytes: u64) -> String {
+    for (shift, unit) in [(30, "GiB"), (20, "MiB"), (10, "KiB")] {
+        if bytes != 0 && bytes.trailing_zeros() >= shift {
+            return format!("{} {unit}", bytes >> shift);
+        }
+    }
+    format!("{bytes} bytes")
+}

@@ -1,0 +1,173 @@
+//! A command that runs: its pipes, what has come through them, and how it is ended.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use tally_protocol::limits;
+use tally_sys::clock;
+use tally_sys::fd::write_some;
+use tally_sys::poll::{Interest, look};
+use tally_sys::process::{self, Child, ExitStatus};
+
+use super::prepare::Started;
+use super::text::{Flow, Line, Lines, Tail, pour};
+
+/// How long what was killed may take to be gone before it is left to the supervisor.
+const END_MAX: Duration = Duration::from_secs(2);
+/// How long a command may take to end after its input has ended.
+const PARTING_NS: u64 = 500_000_000;
+
+/// One process of a command, with whatever it has started.
+#[derive(Debug)]
+pub(crate) struct Running {
+    child: Child,
+    stdin: Option<OwnedFd>,
+    stdout: Option<OwnedFd>,
+    stderr: Option<OwnedFd>,
+    lines: Lines,
+    tail: Tail,
+    /// What it has not yet taken of its input.
+    unsent: Vec<u8>,
+    /// It takes no input any more.
+    pub(crate) deaf: bool,
+    /// Partitions it has answered.
+    pub(crate) served: u64,
+}
+
+impl Running {
+    pub(crate) fn new(started: Started) -> Self {
+        Self {
+            child: started.child,
+            stdin: started.stdin,
+            stdout: Some(started.stdout),
+            stderr: Some(started.stderr),
+            lines: Lines::default(),
+            tail: Tail::default(),
+            unsent: Vec::new(),
+            deaf: false,
+            served: 0,
+        }
+    }
+
+    /// What to wait for: output, errors, room for input, the end.
+    pub(crate) fn watched(&self) -> [Option<(BorrowedFd<'_>, Interest)>; 4] {
+        let write = self.stdin.as_ref().filter(|_| !self.unsent.is_empty());
+        [
+            self.stdout.as_ref().map(|pipe| (pipe.as_fd(), Interest::READ)),
+            self.stderr.as_ref().map(|pipe| (pipe.as_fd(), Interest::READ)),
+            write.map(|pipe| (pipe.as_fd(), Interest::WRITE)),
+            Some((self.child.as_fd(), Interest::READ)),
+        ]
+    }
+
+    /// A new partition: what was written to standard error belongs to earlier ones.
+    pub(crate) fn forget_errors(&mut self, buffer: &mut [u8]) {
+        self.read_errors(buffer);
+        self.tail.clear();
+    }
+
+    /// Gives it a line.
+    pub(crate) fn tell(&mut self, line: &str) {
+        self.unsent.extend_from_slice(line.as_bytes());
+        self.send();
+    }
+
+    /// Gives it as much as it takes.
+    pub(crate) fn send(&mut self) {
+        let Some(stdin) = &self.stdin else { return };
+        while !self.unsent.is_empty() {
+            match write_some(stdin, &self.unsent) {
+                Ok(Some(count)) => drop(self.unsent.drain(..count)),
+                Ok(None) => return,
+                Err(_) => {
+                    self.deaf = true;
+                    self.unsent.clear();
+                }
+            }
+        }
+    }
+
+    /// Reads its output; each whole line is told.
+    pub(crate) fn read_output(&mut self, buffer: &mut [u8], mut line: impl FnMut(Line)) {
+        let Some(pipe) = &self.stdout else { return };
+        let lines = &mut self.lines;
+        if pour(pipe, buffer, |bytes| lines.feed(bytes, &mut line)) == Flow::Ended {
+            self.stdout = None;
+        }
+    }
+
+    /// The line that its output ended with, if that has no end of its own.
+    pub(crate) fn last_line(&mut self) -> Option<Line> {
+        self.lines.rest()
+    }
+
+    /// Whether a line has begun that is not whole yet.
+    pub(crate) fn is_in_line(&self) -> bool {
+        self.lines.has_begun()
+    }
+
+    /// Whether its output has ended.
+    pub(crate) fn is_mute(&self) -> bool {
+        self.stdout.is_none()
+    }
+
+    /// Reads its standard error.
+    pub(crate) fn read_errors(&mut self, buffer: &mut [u8]) {
+        let Some(pipe) = &self.stderr else { return };
+        let tail = &mut self.tail;
+        if pour(pipe, buffer, |bytes| tail.feed(bytes)) == Flow::Ended {
+            self.stderr = None;
+        }
+    }
+
+    /// How it ended, once it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        // A child that cannot be asked about was reaped behind our back: nothing does that.
+        self.child.try_reap().ok().flatten()
+    }
+
+    /// Ends it and all it has started; the tail of its standard error.
+    pub(crate) fn end(mut self, buffer: &mut [u8]) -> String {
+        end_tree();
+        // All who could write are gone: a pipe holds no more than this.
+        self.read_errors(buffer);
+        self.tail.text()
+    }
+
+    /// Reads what is left of its output once all who could write are gone.
+    pub(crate) fn drain_output(&mut self, buffer: &mut [u8], mut line: impl FnMut(Line)) {
+        end_tree();
+        for _ in 0..limits::KERNEL_LINE_BYTES_MAX / buffer.len().max(1) {
+            if self.is_mute() {
+                return;
+            }
+            self.read_output(buffer, &mut line);
+        }
+    }
+
+    /// Lets it end by itself at the end of its input, for a moment; then ends it. Stops waiting when `hurry` does.
+    pub(crate) fn part(mut self, hurry: BorrowedFd<'_>, buffer: &mut [u8]) {
+        self.stdin = None;
+        let until = clock::monotonic_ns().saturating_add(PARTING_NS);
+        while self.ended().is_none() {
+            let left = until.saturating_sub(clock::monotonic_ns());
+            let [stdout, stderr, _, child] = self.watched();
+            let fds = [stdout, stderr, child, Some((hurry, Interest::NONE))];
+            let Ok(ready) = look(&fds, Some(Duration::from_nanos(left))) else { break };
+            if left == 0 || ready.iter().any(|one| one.key == 3) {
+                break;
+            }
+            self.read_output(buffer, drop);
+            self.read_errors(buffer);
+        }
+        self.end(buffer);
+    }
+}
+
+/// Ends everything that descends from this process.
+pub(crate) fn end_tree() {
+    if process::has_children() && !process::end_descendants(END_MAX) {
+        // What is left is in the hands of the system, in a call that cannot be ended.
+        tracing::warn!("a process of a command did not end");
+    }
+}
