@@ -141,6 +141,7 @@ JSON schema itself, such as that of jobs.
   tally.jobs/1      jobs, wait, cancel
   tally.explain/1   explain
   tally.status/1    status                tally.workers/1   workers
+  tally.top/1       top; with --watch one a line
   tally.ping/1      ping                  tally.dump/1      dump
   tally.drain/1     drain                 tally.stop/1      stop
   tally.config/1    config show           tally.config-check/1  config check

@@ -46,6 +46,7 @@ schemas!(
     "stats",
     "status",
     "stop",
+    "top",
     "upgrade",
     "value",
     "version",
