@@ -21,7 +21,7 @@ pub(crate) struct TopArgs {
     /// Time between two looks, 100ms to 1h [default: 1s]
     #[arg(short = 'n', long, value_name = "TIME", value_parser = interval)]
     pub(crate) interval: Option<u64>,
-    /// state, job, done, rate, eta, retries, priority, workers, user, age [default: state]
+    /// Order: state, job, done, rate, eta, retries, priority, workers, user, age
     #[arg(long, value_name = "WHAT", value_parser = sort)]
     pub(crate) sort: Option<TopSort>,
     /// The other way round

@@ -7,6 +7,9 @@ use tally_protocol::view::JobView;
 use super::number;
 use crate::studies::{TimeBar, TimeBarKind, TimeDrawing};
 
+/// Steps of the rate at the most.
+const STEPS_MAX: usize = 40;
+
 /// The drawing of a job.
 ///
 /// # Errors
@@ -17,7 +20,11 @@ pub(crate) fn drawing(job: &JobView, what: &str) -> Result<TimeDrawing, Failure>
         return Err(Failure::new(ErrorCode::WrongState, why)
             .hint("it has not begun, or it ended before this daemon started"));
     };
-    let per_s = |&count: &u64| count as f64 * 1_000.0 / (history.bucket_ms.max(1) as f64);
+    // Few enough that a step says more than when a partition happened to end.
+    let together = history.done.len().div_ceil(STEPS_MAX).max(1);
+    let rate_ms = history.bucket_ms.max(1).saturating_mul(together as u64);
+    let per_s =
+        |counts: &[u64]| counts.iter().map(|&count| count as f64).sum::<f64>() * 1_000.0 / (rate_ms as f64);
     Ok(TimeDrawing {
         title: format!("{}: {what}", job.job),
         about: about(job, history),
@@ -26,8 +33,8 @@ pub(crate) fn drawing(job: &JobView, what: &str) -> Result<TimeDrawing, Failure>
         to_ms: history.to_ms,
         bars: history.spans.iter().map(bar).collect(),
         rates_from_ms: history.from_ms,
-        rates: history.done.iter().map(per_s).collect(),
-        rate_ms: history.bucket_ms,
+        rates: history.done.chunks(together).map(per_s).collect(),
+        rate_ms,
         unit: if job.bytes.is_some() { "B/s" } else { "per second" }.to_owned(),
     })
 }
