@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tally_cli::{
     ColumnsOf, DaemonOptions, Drawing, FoldMode, FoldOutcome, Inputs, PrivateOptions, PrivateSupervisor,
-    ProgressFn, Roles, SettingsOptions, SettingsReading, Share, Studies, StudyOptions, StudyReport, TimeBar,
-    TimeBarKind, TimeDrawing, Words,
+    ProgressFn, Roles, SettingsOptions, SettingsReading, Share, StoreReading, Studies, StudyOptions,
+    StudyReport, TimeBar, TimeBarKind, TimeDrawing, Words,
 };
 use tally_lab::{BarKind, Chart, LockKind, Shape, Study, Timeline};
 use tally_protocol::error::{ErrorCode, Failure};
@@ -27,6 +27,7 @@ pub(crate) fn roles() -> Roles<'static> {
         daemon: &daemon,
         studies: Studies { run: &study, draw: &draw, draw_time: &draw_time },
         settings: &settings,
+        store: &store,
         built_in_settings: tally_supervisor::config::BUILT_IN,
         words: Words { columns, functions: tally_worker::function_names },
     }
@@ -79,12 +80,16 @@ fn catch_cut_files() {
     });
 }
 
-fn check(job: &JobSpec, inputs: &Inputs) -> Result<(), Failure> {
+fn check(job: &mut JobSpec, inputs: &Inputs) -> Result<(), Failure> {
     let plain = job.kernel.of.is_none() && job.kernel.filter.is_none();
     if plain && matches!(job.kernel.source, Source::Ranges(_)) {
         return Ok(());
     }
-    Kernel::prepare(job.kernel.clone(), files_of(job, inputs)).map(|_| ()).map_err(failed)
+    let kernel = Kernel::prepare(job.kernel.clone(), files_of(job, inputs)).map_err(failed)?;
+    // Nobody else will look at a source of nothing. Of others workers find out.
+    job.kernel.of_floats = job.elements == 0 && kernel.is_of_floats();
+    job.request.of_floats = job.kernel.of_floats;
+    Ok(())
 }
 
 fn fold(
@@ -97,7 +102,7 @@ fn fold(
         FoldMode::Inline => (1, 1),
         FoldMode::Threads(threads) => (usize::from(threads), u64::from(threads) * PIECES_PER_THREAD),
     };
-    let pieces = job.request.partitions.unwrap_or(pieces);
+    let pieces = job.pieces().unwrap_or(pieces);
     let shares = tally_worker::fold_here(&job.kernel, &|| files_of(job, inputs), threads, pieces, progress)
         .map_err(failed)?
         .ok_or_else(|| Failure::new(ErrorCode::Cancelled, "the fold was stopped"))?;
@@ -118,7 +123,8 @@ fn fold(
 fn failed(fault: Fault) -> Failure {
     let code = if fault.usage { ErrorCode::BadUsage } else { ErrorCode::KernelFailed };
     let failure = Failure::new(code, format!("could not {}", fault.message));
-    Failure { place: fault.place.map(String::into_boxed_str), hint: fault.hint, ..failure }
+    let place = fault.place.map(String::into_boxed_str);
+    Failure { place, hint: fault.hint, site: fault.site, ..failure }
 }
 
 fn study(options: &StudyOptions) -> Result<StudyReport, Failure> {
@@ -130,6 +136,7 @@ fn study(options: &StudyOptions) -> Result<StudyReport, Failure> {
         count: options.count,
         locks: locks.collect::<Option<_>>().ok_or_else(|| unknown("lock"))?,
         limit: options.limit_ms.map(Duration::from_millis),
+        program: std::env::current_exe().ok(),
     };
     let report = tally_lab::run(study, &options).map_err(|why| match why {
         tally_lab::Error::Interrupted(signal) => {
@@ -195,6 +202,20 @@ fn settings(options: &SettingsOptions) -> SettingsReading {
     }
 }
 
+fn store() -> Result<StoreReading, Failure> {
+    let unread = |why: &dyn std::fmt::Display| {
+        Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}"))
+    };
+    let reading = Sources::of_this_process(None, &[]).read();
+    if let Some(fault) = reading.faults.first() {
+        return Err(unread(fault));
+    }
+    let setting = reading.configuration().map_err(|fault| unread(&fault))?.state_dir;
+    let tally_supervisor::StoreProbe { directory, bytes, rows, free_bytes, held_by, notes, fault } =
+        tally_supervisor::probe_store(&setting);
+    Ok(StoreReading { directory, bytes, rows, free_bytes, held_by, notes, fault })
+}
+
 fn daemon(options: DaemonOptions) -> Result<(), Failure> {
     let flags = options.flags();
     let options = tally_supervisor::DaemonOptions {
@@ -203,6 +224,7 @@ fn daemon(options: DaemonOptions) -> Result<(), Failure> {
         default_socket: options.default_socket,
         pid_file: options.pid_file,
         daemonize: options.daemonize,
+        until_eof: options.until_eof,
         check: options.check,
         flags,
     };

@@ -115,7 +115,10 @@ fn json_goes_in_and_comes_out() {
     assert_eq!(jobs[0]["results"][0]["value"], "285");
     assert_eq!((&jobs[1]["line"], &jobs[1]["error"]["code"]), (&json!(2), &json!("bad-usage")));
     assert!(jobs[1]["error"]["message"].as_str().unwrap().contains("wrokers"), "{}", jobs[1]);
-    assert_eq!(jobs[2]["results"][1], json!({"reduction": "max", "type": "integer", "value": "3"}));
+    assert_eq!(
+        jobs[2]["results"][1],
+        json!({"reduction": "max", "type": "integer", "value": "3", "index": "3"})
+    );
     world.finish();
 }
 

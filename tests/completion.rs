@@ -129,11 +129,10 @@ fn what_the_daemon_has_is_offered_with_a_word_about_it() {
     scene.offers(&["watch", "p"], &["prices"]);
     scene.offers(&["objects", "rm", "hi"], &["hits"]);
     ask("cancel j2");
-    let held = format!(
-        "export TALLY_SOCKET=$PWD/run/tally.sock; $TALLY lock door -- env TALLY_COMPLETE=bash _CLAP_COMPLETE_INDEX=2 \
-         sh -c 'for try in 1 2 3 4 5 6 7 8 9; do $TALLY -- tally lock do; done'"
-    );
-    let finished = Running::start(scene.world.script(&held)).finish();
+    // More than once, as on a busy machine nothing is offered rather than late.
+    let held = "export TALLY_SOCKET=$PWD/run/tally.sock; $TALLY lock door -- env TALLY_COMPLETE=bash _CLAP_COMPLETE_INDEX=2 \
+         sh -c 'for try in 1 2 3 4 5 6 7 8 9; do $TALLY -- tally lock do; done'";
+    let finished = Running::start(scene.world.script(held)).finish();
     assert!(finished.stdout.contains("door"), "{finished:?}");
     daemon.stop();
     scene.world.finish();

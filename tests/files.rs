@@ -388,7 +388,7 @@ fn odd_files_are_read_right_or_told() {
     let garbage: Vec<u8> = (0..3000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
     let good: [(&str, &[u8], &[&str], &str); 24] = [
         ("e.txt", b"", &[], "0"),
-        ("e.raw", b"", &["--format", "f64le"], "0"),
+        ("e.raw", b"", &["--format", "f64le"], "0.0"),
         ("one.txt", b"5", &[], "5"),
         ("blank.txt", b"\n\n 7 \n\n-2\n\n", &["--on-bad", "skip", "-q"], "5"),
         ("crlf.txt", b"1\r\n2\r\n3", &[], "6"),

@@ -80,6 +80,10 @@ fn a_deadlock_is_found_and_each_cure_works() {
     for row in &rows[1..] {
         assert_eq!((&row["transfers"], &row["money"]), (&Value::from(20), &Value::from("right")), "{row}");
     }
+    let daemon: Vec<&str> = report["daemon"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(daemon[0].starts_with("tally: could not take lock '"), "{daemon:?}");
+    assert!(daemon[0].contains("a deadlock of 2 waits"), "{daemon:?}");
+    assert!(daemon.last().is_some_and(|line| line.contains("2 of 2 are done")), "{daemon:?}");
     let dinner = study(&world, &["philosophers", "--count", "20"]);
     assert_eq!(dinner["philosophers"][0]["ended"], "never: deadlock");
     assert_eq!(dinner["philosophers"][1]["meals"], 100);

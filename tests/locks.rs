@@ -222,6 +222,34 @@ fn a_command_keeps_its_lock_when_the_one_who_took_it_is_killed() {
     world.finish();
 }
 
+#[test]
+fn who_is_stopped_keeps_no_lock_of_a_command_that_has_ended() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1"]);
+    let gate = make_gate(&world, "gate");
+    let wrapper = begin(&world, &["lock", "a", "--", "sh", "-c", "echo ready >&2; read line < gate"]);
+    wrapper.await_line("ready");
+    let _keeper = world.await_named("tally-keeper", 1);
+    wrapper.signal(Signal::Stop);
+    let _open = open_gate(&gate);
+    world.ask(["lock", "a", "--", "echo", "free"]).answered("free\n");
+    tally_tests::run::go_on(wrapper.pid());
+    let finished = wrapper.finish();
+    assert_eq!((finished.code(), finished.stderr.as_str()), (0, "ready\n"));
+    // A command that closes what it does not know has its lock nevertheless.
+    let text = "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; echo ready >&2; read line < gate";
+    let careless = begin(&world, &["lock", "b", "--", "bash", "-c", text]);
+    careless.await_line("ready");
+    let _keeper = world.await_named("tally-keeper", 1);
+    careless.signal(Signal::Kill);
+    assert_eq!(world.ask(["lock", "b", "--nonblock", "--", "true"]).code(), 8);
+    let _open = open_gate(&gate);
+    world.ask(["lock", "b", "--", "echo", "free"]).answered("free\n");
+    drop(careless.finish());
+    daemon.stop();
+    world.finish();
+}
+
 /// A small process that has the only copy of a connection.
 struct Holder {
     child: Child,
@@ -597,6 +625,11 @@ fn an_upgrade_loses_no_lock_and_no_place_in_a_queue() {
     }
     assert_eq!(daemon.pid(), pid);
     assert!(idle.hear().is_none(), "who holds nothing connects again");
+    // The next program knows in which order names were taken.
+    script(&world, "$TALLY lock x -- $TALLY lock y -- true").finish().answered("");
+    assert_eq!(world.ask(["upgrade"]).code(), 0);
+    let warned = script(&world, "$TALLY lock y -- $TALLY lock x -- true").finish();
+    assert!(warned.stderr.starts_with("tally: warning: lock 'x' is taken here while"), "{}", warned.stderr);
     half.send(back.as_bytes());
     half.send(b"\0");
     assert!(half.hear().expect("a reply").get("error").is_none());
@@ -620,6 +653,32 @@ fn an_upgrade_loses_no_lock_and_no_place_in_a_queue() {
         last = fence;
     }
     daemon.stop();
+    world.finish();
+}
+
+/// A drain waits for jobs: locks go on meanwhile, and do not hold it up.
+#[test]
+fn a_drain_does_not_wait_for_locks() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1"]);
+    let mut owner = daemon.client();
+    owner.submit(&json!({ "reductions": ["sum"], "sources": ["0..1e15"] }), true);
+    let gate = make_gate(&world, "gate");
+    let holder = begin(&world, &["lock", "a", "--", "sh", "-c", "echo ready >&2; read line < gate"]);
+    holder.await_line("ready");
+    daemon.signal(Signal::Term);
+    until("the drain", || {
+        let phase = daemon.client().call("io.tally.Status", &json!({}))["status"]["phase"].take();
+        (phase == "draining").then_some(())
+    });
+    world.ask(["lock", "b", "--", "echo", "given"]).answered("given\n");
+    assert_eq!(world.ask(["lock", "a", "--nonblock", "--", "true"]).code(), 8);
+    // The job ends with its client, and the daemon with the job.
+    drop(owner);
+    assert_eq!(daemon.finish().code(), 0);
+    holder.await_line("lock 'a' is held no more: the daemon went away");
+    let _open = open_gate(&gate);
+    assert_eq!(holder.finish().code(), 0, "the command goes on");
     world.finish();
 }
 

@@ -142,6 +142,109 @@ fn values_dicts_and_lists_answer_plainly() {
 }
 
 #[test]
+fn what_looks_like_a_number_is_one_or_keeps_its_form() {
+    let scene = Scene::new();
+    let beyond = "tally: could not run 'tally value v set': '1e400' cannot be kept as a number: it is beyond the range of floats (--as text keeps it as it is)";
+    scene.fails("value v set 1e400", 2, beyond);
+    let beyond = beyond.replace("value v set", "stats s add");
+    scene.fails("stats s add 1e400", 2, &beyond);
+    let line = "tally: could not run 'tally value v set': could not read '1e400' as float: it is beyond the range of floats";
+    scene.fails("value v set 1e400 --as float", 2, line);
+    scene.says("value v set 1e400 --as text", "");
+    scene.says("value v get", "1e400\n");
+    scene.says("value v set 007", "");
+    scene.says("value v add 1.50", "8.5\n");
+    for word in ["12e4567", "007", "1.50", "+5", "1e3", "-0"] {
+        let kept = format!("{word}\n");
+        scene.says(&format!("queue q put {word}"), "");
+        scene.says("queue q get", &kept);
+        scene.says(&format!("dict d set k {word}"), "");
+        scene.says("dict d get k", &kept);
+        scene.says(&format!("list l push {word}"), "");
+        scene.says("list l pop", &kept);
+    }
+    scene.fed("list l push -", b"007\n1.5\n").answered("");
+    scene.says("list l all", "007\n1.5\n");
+    scene.says("dict d set n 1.5", "");
+    scene.says("dict d add n 01", "2.5\n");
+    scene.says("value five set 5", "");
+    let line = "tally: could not swap value five: it is the integer '5', not the text '5'";
+    scene.fails("value five cas 5 5 --as text", 1, line);
+    // What begins with a hyphen.
+    scene.says("queue q put -- -rf --each -", "");
+    scene.says("queue q get", "-rf\n");
+    scene.says("queue q get", "--each\n");
+    scene.says("list l push -- -x", "");
+    scene.says("list l pop", "-x\n");
+    // JSON numbers that no reader of JSON reads exactly.
+    let mut client = scene.daemon.client();
+    for number in ["18446744073709551616", "-9223372036854775809", "1e300"] {
+        let call = format!(
+            r#"{{"method":"io.tally.Operate","parameters":{{"operation":{{"object":"big","kind":"value","operation":"set","value":{number}}}}}}}"#
+        );
+        client.send(call.as_bytes());
+        client.send(b"\0");
+        let reply = client.hear().expect("a reply");
+        assert_eq!(reply["error"], "io.tally.BadUsage", "{reply}");
+        let message = reply["parameters"]["message"].as_str().expect("a message");
+        assert!(message.starts_with("could not read a JSON number beyond 64 bits exactly"), "{message}");
+    }
+    scene.fails("value big get", 7, "tally: could not get value big: there is no object big");
+    scene.end();
+}
+
+#[test]
+fn statistics_leave_out_what_is_not_finite_and_begin_anew() {
+    let scene = Scene::new();
+    scene.says("stats s add 1 3", "");
+    scene.says("stats s add nan inf --as float", "");
+    scene.fed("stats s add - --as float", b"-inf\n").answered("");
+    scene.says("stats s get", "count\t2\nsum\t4\nmin\t1\nmax\t3\nmean\t2.0\nskipped\t3\n");
+    scene.says("stats s reset", "");
+    scene.says("stats s add 5", "");
+    scene.says("stats s get", "count\t1\nsum\t5\nmin\t5\nmax\t5\nmean\t5.0\n");
+    scene.end();
+}
+
+#[test]
+fn names_do_not_steer_what_shows_them() {
+    let scene = Scene::new();
+    let name = "a\u{202e}b";
+    let finished = scene.world.ask(["value", name, "set", "1"]);
+    let line = "tally: could not use 'a b' as the name of an object: it has control characters in it, or marks that turn the direction of writing";
+    finished.failed(2, line);
+    assert_eq!(scene.world.ask(["lock", name, "--", "true"]).code(), 2);
+    scene.end();
+}
+
+#[test]
+fn what_a_wait_has_made_persistent_stays() {
+    let scene = Scene::new();
+    let line = "tally: could not wait for event e: timed out";
+    scene.fails("event e wait --persistent --timeout 1ms", 5, line);
+    let line = "tally: could not wait for an item of queue q: timed out";
+    scene.fails("queue q get --persistent --capacity 3 --timeout 1ms", 5, line);
+    let Scene { world, daemon } = scene;
+    daemon.signal(Signal::Kill);
+    drop(daemon.finish());
+    let scene = Scene { daemon: world.daemon(&["--workers", "1"]), world };
+    let objects = scene.json("objects --json")["objects"].clone();
+    let found: Vec<_> = objects
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| (one["object"].clone(), one["lifetime"].clone()))
+        .collect();
+    let persistent = |name: &str| (json!(name), json!("persistent"));
+    assert_eq!(found, [persistent("e"), persistent("q")]);
+    assert_eq!(objects[1]["capacity"], 3);
+    // What was only waited for goes with the wait.
+    scene.fails("event brief wait --timeout 1ms", 5, "tally: could not wait for event brief: timed out");
+    scene.fails("event brief get", 7, "tally: could not get event brief: there is no object brief");
+    scene.end();
+}
+
+#[test]
 fn json_begins_with_its_schema() {
     let scene = Scene::new();
     scene.run("value x set 5");
@@ -280,7 +383,7 @@ fn who_waits_is_served_times_out_or_hears_of_the_end() {
     scene.says("queue q get", "2\n");
     scene.says("queue q get", "3\n");
     scene.fails("queue q get", 7, "tally: could not get from queue q: it is closed");
-    let waiter = start("event other wait");
+    let waiter = start("event other wait --reconnect 0");
     waits("other", 1);
     scene.daemon.signal(Signal::Term);
     waiter.finish().failed(1, "tally: could not wait: the daemon is stopping");
@@ -298,9 +401,28 @@ fn a_batch_is_done_line_by_line_or_as_a_whole() {
     let line = "tally: could not add to value c: text cannot be added (operation 2 of 2; none is done)";
     scene.fed("objects batch - --atomic", b"value a add -1\nvalue c add x\n").failed(1, line);
     scene.says("value a get", "70\n");
-    let finished = scene.fed("objects batch -", b"value a add 1\nvalue a frob\nvalue a add 1\n");
-    assert_eq!(finished.stdout, "71\n");
-    assert!(finished.stderr.contains("(line 2)"), "{}", finished.stderr);
+    // What fails fails alone, and the end tells how many did.
+    let lines = b"value a add 1\nvalue a frob\nvalue a add 1\nvalue none get\n";
+    let finished = scene.fed("objects batch -", lines);
+    assert_eq!((finished.code(), finished.stdout.as_str()), (1, "71\n72\n"), "{}", finished.stderr);
+    let told: Vec<&str> = finished.stderr.lines().filter(|line| line.starts_with("tally: ")).collect();
+    assert!(told[0].ends_with("did you mean 'get'? (line 2)") || told[0].ends_with("(line 2)"), "{told:?}");
+    assert!(told[1].ends_with("there is no object none (line 4)"), "{told:?}");
+    assert_eq!(told[2], "tally: 2 of 4 lines failed");
+    let finished = scene.fed("objects batch - --json", b"value none get\nvalue a get\n");
+    let documents: Vec<Value> =
+        finished.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((finished.code(), documents.len()), (1, 2));
+    assert_eq!((&documents[0]["schema"], &documents[0]["line"]), (&json!("tally.error/1"), &json!(1)));
+    assert_eq!(documents[1]["value"]["value"], "72");
+    let bad = b"value a add 1\nvalue a frob\n";
+    let finished = scene.fed("objects batch - --atomic", bad);
+    assert_eq!(finished.code(), 2);
+    assert!(finished.stderr.lines().next().is_some_and(|line| line.ends_with("(line 2; none is done)")));
+    let finished = scene.fed("objects batch - --atomic", "value a add 1\n".repeat(10_001).as_bytes());
+    let line = "tally: could not do all lines as one: a transaction has 10,000 operations at most, line 10001 is one too many";
+    finished.failed(2, line);
+    scene.says("value a get", "72\n");
     let many: String = (0..20_000).map(|number| format!("k{number}\t{number}\n")).collect();
     scene.fed("dict many set -", many.as_bytes()).answered("");
     scene.says("dict many len", "20000\n");

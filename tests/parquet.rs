@@ -127,12 +127,18 @@ mod with {
             &["sum", "--of", "price", "--decimal", "--by", "region", "--where", "price >= 1"],
             &["count", "--by", "n", "--where", "price < 5"],
             &["count"],
+            // A cell that nobody wants need not be there, and beside a text in quotes a cell is its text.
+            &["sum", "--of", "n", "--where", "n != \"\""],
+            &["sum", "--of", "if(n in (\"\", \"2000006\"), 1, n)"],
+            &["count", "--where", "n == \"5000015\" or price == \"0.04\""],
+            &["sum", "--of", "if(x > 0, n, 0)", "--on-bad", "skip"],
+            &["sum", "--of", "if(x > 0, n, 0)", "--on-bad", "nan", "--nan", "skip"],
         ] {
             let of = |file: &str| {
                 let words: Vec<&str> = words.iter().copied().chain([file, "--partitions", "5"]).collect();
                 let finished = world.run(words);
                 assert_eq!(finished.code(), 0, "{file}: {}", finished.stderr);
-                finished.stdout
+                finished.stdout + &finished.stderr
             };
             let expected = of("t.csv");
             assert_eq!(of("one.parquet"), expected, "{words:?}");

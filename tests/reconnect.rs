@@ -80,6 +80,94 @@ fn a_wait_without_an_end_is_none() {
     world.finish();
 }
 
+/// Waits until so many wait for an object.
+fn await_waiting(daemon: &Daemon, object: &str) {
+    let mut client = daemon.client();
+    until(&format!("somebody who waits for {object}"), || {
+        let listed = client.call("io.tally.Objects", &json!({}));
+        let all = listed["objects"].as_array()?.clone();
+        all.iter().any(|one| one["object"] == object && one["waiting"] == 1).then_some(())
+    });
+}
+
+/// Waits until so many wait for objects, or watch one.
+fn await_clients(daemon: &Daemon, count: usize) {
+    let mut client = daemon.client();
+    until(&format!("{count} clients that wait"), || {
+        let dump = client.call("io.tally.Dump", &json!({}));
+        let waiting = dump["state"].as_str()?.matches("\"waits_for\":\"object\"").count();
+        (waiting == count).then_some(())
+    });
+}
+
+/// Whoever waits for an object waits at the next daemon, too: after a stop, a crash and an upgrade.
+#[test]
+fn who_waits_for_objects_waits_at_the_next_daemon() {
+    let world = World::new(BINARY);
+    for end in ["kill", "term", "upgrade"] {
+        let first = world.daemon(&["--workers", "1", "--drain-ms", "0"]);
+        let event = begin(&world, &["event", "e", "wait", "--timeout", "60s"]);
+        await_waiting(&first, "e");
+        let get = begin(&world, &["queue", "q", "get"]);
+        await_waiting(&first, "q");
+        let each = begin(&world, &["queue", "work", "get", "--each", "--", "echo", "did"]);
+        await_waiting(&first, "work");
+        let watch = begin(&world, &["watch", "v", "--count", "1"]);
+        await_clients(&first, 4);
+        let second = match end {
+            "upgrade" => {
+                assert_eq!(world.ask(["upgrade"]).code(), 0);
+                first
+            }
+            signal => {
+                first.signal(if signal == "kill" { Signal::Kill } else { Signal::Term });
+                drop(first.finish());
+                world.daemon(&["--workers", "1"])
+            }
+        };
+        for object in ["e", "q", "work"] {
+            await_waiting(&second, object);
+        }
+        await_clients(&second, 4);
+        for line in
+            ["event e set", "queue q put item", "queue work put one", "queue work close", "value v set 1"]
+        {
+            assert_eq!(world.ask(line.split(' ')).code(), 0, "{line}");
+        }
+        for (command, answer) in [(event, ""), (get, "item\n"), (each, "did\n")] {
+            let finished = command.finish();
+            assert_eq!(
+                (finished.code(), finished.stdout.as_str()),
+                (0, answer),
+                "{end}: {}",
+                finished.stderr
+            );
+        }
+        let watched = watch.finish().stdout;
+        assert!(watched.starts_with("absent\nabsent\nchanged\t"), "{end}: {watched}");
+        for name in ["e", "q", "work", "v"] {
+            assert_eq!(world.ask(["objects", "rm", name]).code(), 0, "{name}");
+        }
+        second.stop();
+    }
+    world.finish();
+}
+
+#[test]
+fn who_will_not_wait_for_another_daemon_is_told() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1"]);
+    let command = begin(&world, &["event", "e", "wait", "--reconnect", "0"]);
+    await_waiting(&daemon, "e");
+    daemon.signal(Signal::Kill);
+    drop(daemon.finish());
+    let finished = command.finish();
+    assert_eq!(finished.code(), 1);
+    assert!(finished.stderr.contains("hung up before it answered"), "{}", finished.stderr);
+    world.daemon(&["--workers", "1"]).stop();
+    world.finish();
+}
+
 #[test]
 fn an_interrupt_ends_the_wait() {
     let world = World::new(BINARY);

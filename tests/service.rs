@@ -3,7 +3,7 @@
 
 use serde_json::json;
 use tally_sys::signal::Signal;
-use tally_tests::{World, until};
+use tally_tests::{Daemon, Running, World, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 
@@ -49,6 +49,30 @@ fn a_killed_daemon_leaves_nobody_and_nothing_in_the_way() {
         daemon.stop();
         world.finish();
     }
+}
+
+#[test]
+fn a_daemon_may_live_by_its_standard_input() {
+    let world = World::new(BINARY);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let socket = world.socket();
+    let words = ["daemon", "--until-eof", "--workers", "1", "--socket", socket.to_str().expect("text")];
+    let mut command = world.command(words);
+    command.stdin(reader);
+    let daemon = Daemon::over(Running::start(command), world.socket());
+    let mut client = daemon.client();
+    client.submit(&json!({ "reductions": ["sum"], "sources": ["0..1e15"] }), true);
+    until("a worker at work", || {
+        let reply = client.hear()?;
+        (reply["parameters"]["job"]["partitions"]["leased"].as_u64()? >= 1).then_some(())
+    });
+    drop(writer);
+    assert_eq!(daemon.finish().code(), 0);
+    let line = "tally: could not run the daemon: standard input has no end to wait for: it must be a pipe, a socket or a \
+                terminal (Operation not permitted";
+    let refused = world.run(words);
+    assert!(refused.code() == 2 && refused.stderr.contains(line), "{}", refused.stderr);
+    world.finish();
 }
 
 #[test]

@@ -62,6 +62,82 @@ fn the_new_binary_has_the_pid_the_socket_and_the_locks() {
 }
 
 #[test]
+fn objects_that_are_in_no_store_live_as_long_as_the_process() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1"]);
+    let set_up = [
+        "value v add 7",
+        "value f add 0.1",
+        "value f add 1e100",
+        "dict d set k text",
+        "list l push a b c",
+        "queue q put one two --capacity 5",
+        "queue q close",
+        "event e set",
+        "stats s add 1 2",
+        "value kept set 1 --persistent",
+        "value brief set 1 --ttl 24h --others read",
+    ];
+    let ask = |line: &str| world.ask(line.split_whitespace());
+    for line in set_up {
+        assert_eq!(ask(line).code(), 0, "{line}");
+    }
+    // One that ends with its connection, and an item that a consumer has.
+    let mut client = daemon.client();
+    let operation = json!({ "object": "tied", "kind": "value", "operation": "set", "value": 1, "lifetime": "connection" });
+    client.call("io.tally.Operate", &json!({ "operation": operation }));
+    client.call(
+        "io.tally.Operate",
+        &json!({ "operation": { "object": "q", "kind": "queue", "operation": "get" } }),
+    );
+    let listed = || ask("objects --json").stdout;
+    let versions = |text: &str| -> Vec<(String, u64)> {
+        let all: serde_json::Value = serde_json::from_str(text).expect("JSON");
+        let all = all["objects"].as_array().expect("a list").clone();
+        all.iter()
+            .map(|one| {
+                (
+                    one["object"].as_str().expect("a name").to_owned(),
+                    one["version"].as_u64().expect("a number"),
+                )
+            })
+            .collect()
+    };
+    let before = versions(&listed());
+    for _ in 0..2 {
+        assert_eq!(ask("upgrade").code(), 0);
+    }
+    let after = versions(&listed());
+    let names: Vec<&str> = after.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["brief", "d", "e", "f", "kept", "l", "q", "s", "v"]);
+    for (name, version) in &after {
+        let then = before.iter().find(|(one, _)| one == name).expect("it was there").1;
+        assert!(*version == then || name == "q", "{name}: {then} and then {version}");
+    }
+    for (line, text) in [
+        ("value v add 1", "8\n"),
+        ("value f add -1e100", "0.1\n"),
+        ("dict d items", "k\ttext\n"),
+        ("list l all", "a\nb\nc\n"),
+        ("queue q size", "2\n"),
+        ("queue q get", "one\n"),
+        ("event e get", "true\n"),
+        ("stats s get", "count\t2\nsum\t3\nmin\t1\nmax\t2\nmean\t1.5\n"),
+        ("value kept get", "1\n"),
+    ] {
+        ask(line).answered(text);
+    }
+    assert_eq!(ask("queue q put three").code(), 7, "it is closed");
+    assert!(listed().contains("\"others\":\"read\""));
+    daemon.signal(Signal::Kill);
+    drop(daemon.finish());
+    let daemon = world.daemon(&["--workers", "1"]);
+    assert_eq!(versions(&listed()).len(), 1, "a crash leaves what is persistent");
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
 fn a_daemon_in_the_background_stays_there() {
     let world = World::new(BINARY);
     // By its way from the directory of the start, which is not that of a daemon in the background.

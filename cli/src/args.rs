@@ -4,6 +4,7 @@
 //! numbers) and every refusal through `refusal` (the form of the contract's errors).
 
 pub(crate) mod batch;
+pub(crate) mod care;
 pub(crate) mod help;
 pub(crate) mod kernel;
 pub(crate) mod lists;
@@ -119,11 +120,11 @@ pub(crate) enum Command {
     #[command(before_long_help = help::LAB)]
     Lab(studies::LabArgs),
     /// One datum that processes share: a number, a text, bytes
-    #[command(before_long_help = help::VALUE)]
-    Value(objects::ValueArgs),
+    #[command(before_long_help = help::VALUE, mut_arg("words", |one| one.help(objects::OF_A_VALUE)))]
+    Value(objects::PlainArgs),
     /// Data by keys that processes share
-    #[command(before_long_help = help::DICT)]
-    Dict(objects::DictArgs),
+    #[command(before_long_help = help::DICT, mut_arg("words", |one| one.help(objects::OF_A_DICT)))]
+    Dict(objects::PlainArgs),
     /// Data in a row that processes share
     #[command(before_long_help = help::LIST)]
     List(objects::ListArgs),
@@ -137,8 +138,8 @@ pub(crate) enum Command {
     #[command(before_long_help = help::BARRIER)]
     Barrier(objects::BarrierArgs),
     /// Count, exact sum, least, greatest and mean of numbers from many processes
-    #[command(before_long_help = help::STATS)]
-    Stats(objects::StatsArgs),
+    #[command(before_long_help = help::STATS, mut_arg("words", |one| one.help(objects::OF_STATS)))]
+    Stats(objects::PlainArgs),
     /// List what processes share, remove it, change much of it at once
     #[command(before_long_help = help::OBJECTS)]
     Objects(objects::ObjectsArgs),
@@ -249,6 +250,12 @@ pub(crate) enum Command {
     /// Print the daemon's whole state, to look for a defect
     #[command(before_long_help = help::DUMP)]
     Dump,
+    /// Check this installation: limits, links, socket, store; exit 0 or 1
+    #[command(name = "self-test", before_long_help = help::SELF_TEST)]
+    SelfTest,
+    /// Collect what helps to find a defect
+    #[command(before_long_help = help::DEBUG)]
+    Debug(care::DebugArgs),
     /// Show settings with their origin, check them, print the defaults
     #[command(before_long_help = help::CONFIG)]
     Config(ConfigArgs),
@@ -417,6 +424,9 @@ pub(crate) struct DaemonArgs {
     /// Run in the background; returns when the daemon listens
     #[arg(long)]
     pub(crate) daemonize: bool,
+    /// End at once when standard input ends: for a program that starts a daemon of its own
+    #[arg(long, conflicts_with = "daemonize")]
+    pub(crate) until_eof: bool,
     /// Write the log to this file instead of standard error or the journal
     #[arg(long, value_name = "PATH", value_parser = values::paths())]
     pub(crate) log_file: Option<PathBuf>,

@@ -120,11 +120,6 @@ impl Conversation {
         self.client.send_all(requests)
     }
 
-    /// What signals become readable at.
-    pub(crate) fn signals(&self) -> &SignalStream {
-        &self.signals
-    }
-
     /// Signals that have come and were not heard.
     pub(crate) fn pending_signals(&mut self) -> Result<Vec<Signal>, Failure> {
         self.signals.pending().map_err(|why| system("read signals", &why))

@@ -16,7 +16,7 @@ use tally_protocol::view::{JobView, PartitionCounts, ResultView, WorkerShare};
 
 pub(crate) fn result(reduction: &str, value: &str) -> ResultView {
     let kind = if value.contains('.') { "float" } else { "integer" };
-    ResultView { reduction: reduction.into(), kind: kind.into(), value: value.into() }
+    ResultView::new(reduction, kind, value.into())
 }
 
 pub(crate) fn share(slot: u16, ranges: &[&str], elements: &str, results: &[(&str, &str)]) -> WorkerShare {
@@ -40,11 +40,12 @@ pub(crate) fn job_running() -> JobView {
         sources: vec!["0..10".into()],
         step: None,
         results: Vec::new(),
-        groups: Vec::new(),
+        groups: None,
         error: None,
         elements: "10".into(),
         elements_done: "5".into(),
         skipped: None,
+        made_nan: None,
         bytes: None,
         bytes_done: None,
         elapsed_ms: 250,
@@ -150,6 +151,7 @@ pub(crate) fn roles() -> Roles<'static> {
         fold: &|_, _, _, _| panic!("nobody asked for a fold"),
         daemon: &|_| panic!("nobody asked for a daemon"),
         settings: &|_| SettingsReading::default(),
+        store: &|| panic!("nobody asked for the store"),
         studies: Studies {
             run: &|_| panic!("nobody asked for a study"),
             draw: &|_| panic!("nobody asked for a drawing"),

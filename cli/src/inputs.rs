@@ -130,6 +130,7 @@ pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
                 format: None,
                 path: None,
                 changed_ns: None,
+                nameless: !state.named,
             });
             found.push((name.clone(), state));
             fds.push(file.into());

@@ -8,17 +8,21 @@
 
 mod args;
 mod batch;
+mod bundle;
 mod client;
+mod command;
 mod complete;
 mod conversation;
 pub mod exit_code;
 mod inputs;
+mod keeper;
 mod meaning;
 pub mod pages;
 mod place;
 mod reconnect;
 mod report;
 mod roles;
+mod self_test;
 mod show;
 mod studies;
 mod suggest;
@@ -38,7 +42,7 @@ pub use inputs::Inputs;
 pub use place::default_socket;
 pub use roles::{
     ColumnsOf, DaemonOptions, FoldFn, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn,
-    Roles, SettingsOptions, SettingsReading, Share, Words,
+    Roles, SettingsOptions, SettingsReading, Share, StoreReading, Words,
 };
 pub use studies::{Drawing, Studies, StudyOptions, StudyReport, TimeBar, TimeBarKind, TimeDrawing};
 

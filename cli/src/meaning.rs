@@ -13,11 +13,13 @@ use tally_reduce::Reduction;
 use tally_sys::limits::cpu_count;
 
 use self::objects::ObjectAsk;
+use crate::args::care::{DebugArgs, DebugWhat};
 use crate::args::top::TopArgs;
 use crate::args::values::{ConfigWhat, Mode, Partitions, ProgressWhen, When};
 use crate::args::{
     Command, Common, ConfigArgs, DaemonArgs, FactorialArgs, Line, ReduceArgs, ReductionArgs, ReductionOptions,
 };
+use crate::bundle::Wanted;
 use crate::inputs::{self, Inputs};
 use crate::place::{self, Reach};
 use crate::roles::{DaemonOptions, FoldMode, PrivateOptions};
@@ -83,6 +85,10 @@ pub(crate) enum Verb {
     Hold(Reach, Box<Holding>),
     /// Things that processes share.
     Object(Reach, ObjectAsk),
+    /// Whether the installation is whole.
+    SelfTest(Reach),
+    /// An archive for those who look for a defect.
+    Bundle(Reach, Wanted),
     /// A text: about this, and of it about that.
     Help(Option<String>, Option<String>),
     /// The lines that have a shell complete command lines.
@@ -191,6 +197,10 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         }
         Some(Command::Locks(options)) => Ask::Locks(lists::template(options, "locks", common.json)?),
         Some(Command::Deadlocks) => Ask::Deadlocks,
+        Some(Command::SelfTest) => return Ok(Verb::SelfTest(Reach::of(socket, around))),
+        Some(Command::Debug(DebugArgs { what: DebugWhat::Bundle { output, force } })) => {
+            return Ok(Verb::Bundle(Reach::of(socket, around), Wanted { output, force }));
+        }
         Some(Command::Help { about, word }) => return Ok(Verb::Help(about, word)),
         Some(Command::Completion { shell }) => return Ok(Verb::Completion(shell)),
         Some(Command::Value(args)) => return shared(objects::of_value(args)),
@@ -236,6 +246,7 @@ fn daemon(args: DaemonArgs, socket: Option<PathBuf>, around: &Surroundings) -> D
         start: args.start,
         check: args.check,
         daemonize: args.daemonize,
+        until_eof: args.until_eof,
         settings: [("workers", args.workers), ("log", args.log)]
             .into_iter()
             .filter_map(|(key, value)| Some((key.to_owned(), value?)))
@@ -379,6 +390,7 @@ fn request(
         start: options.start,
         detach: options.detach,
         breakdown,
+        of_floats: false,
         command: kernel::command(options.kernel)?,
     })
 }
@@ -437,7 +449,12 @@ fn reductions(list: &str) -> Result<Vec<Reduction>, Failure> {
                 .hint(format!("there are {}", names.join(", ")))
         })
     };
-    list.split(',').map(one).collect()
+    let list: Vec<Reduction> = list.split(',').map(one).collect::<Result<_, _>>()?;
+    let twice = list.iter().enumerate().find(|(at, one)| list[..*at].contains(one));
+    match twice {
+        Some((_, one)) => Err(bad(format!("could not reduce by '{one}' twice")).hint("one answer is enough")),
+        None => Ok(list),
+    }
 }
 
 /// `factorial N` is the product of `1..=N`.

@@ -2,6 +2,7 @@
 //! more line for each of its waits.
 
 use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::printable;
 
 use crate::show::json::Document;
 use crate::show::waits;
@@ -72,7 +73,7 @@ pub(crate) fn one_line(message: &str) -> String {
 
 /// Without control characters, so that no text of others can steer the terminal; cut when too long.
 fn printable(text: &str, chars_max: usize) -> String {
-    let mut letters = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut letters = text.chars().map(|c| if printable::steers(c) { ' ' } else { c });
     let mut out: String = letters.by_ref().take(chars_max).collect();
     if letters.next().is_some() {
         out.push_str("...");

@@ -29,12 +29,15 @@ pub struct Roles<'a> {
     pub private: &'a dyn Fn(&PrivateOptions) -> Result<PrivateSupervisor, Failure>,
     /// Folds in this very process. A fold that was stopped early is an `Err` of code `Cancelled`.
     pub fold: &'a FoldFn<'a>,
-    /// Finds what is wrong with a job's expressions, columns and formats, without folding anything.
-    pub check: &'a dyn Fn(&JobSpec, &Inputs) -> Result<(), Failure>,
+    /// Finds what is wrong with a job's expressions, columns and formats, without folding anything; and notes whether it
+    /// is of floats.
+    pub check: &'a dyn Fn(&mut JobSpec, &Inputs) -> Result<(), Failure>,
     /// Runs the daemon in this process until it ends.
     pub daemon: &'a dyn Fn(DaemonOptions) -> Result<(), Failure>,
     /// Reads the settings that a daemon started now would have.
     pub settings: &'a dyn Fn(&SettingsOptions) -> SettingsReading,
+    /// Whether a daemon that started now could keep jobs.
+    pub store: &'a dyn Fn() -> Result<StoreReading, Failure>,
     /// Studies, and the drawing of charts.
     pub studies: Studies<'a>,
     /// The built-in `config.toml`.
@@ -157,6 +160,8 @@ pub struct DaemonOptions {
     pub check: bool,
     /// Run in the background, and return when the daemon there listens.
     pub daemonize: bool,
+    /// End when standard input does.
+    pub until_eof: bool,
     /// Further settings: key of `config.toml` and value.
     pub settings: Vec<(String, String)>,
 }
@@ -181,4 +186,23 @@ pub struct SettingsReading {
     pub faults: Vec<FaultView>,
     /// The files that were there.
     pub files: Vec<PathBuf>,
+}
+
+/// What `tally self-test` finds of the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoreReading {
+    /// Where jobs would be kept; `None` for nowhere.
+    pub directory: Option<PathBuf>,
+    /// Bytes of the file that is there.
+    pub bytes: Option<u64>,
+    /// Records in it.
+    pub rows: Option<u64>,
+    /// Bytes that this user may still write there.
+    pub free_bytes: Option<u64>,
+    /// The process that has it open; 0 when it cannot be seen.
+    pub held_by: Option<u32>,
+    /// What an operator should know.
+    pub notes: Vec<String>,
+    /// What is wrong, as it reads after "could not", and what to do about it.
+    pub fault: Option<(String, String)>,
 }

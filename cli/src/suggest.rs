@@ -50,7 +50,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("shutdown", "stop"),
     ("quit", "stop"),
     ("exit", "stop"),
-    ("debug", "dump"),
     ("--jobs", "--workers"),
     ("--threads", "--workers"),
     ("--processes", "--workers"),

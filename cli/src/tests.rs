@@ -366,10 +366,14 @@ fn the_daemon_role_gets_its_options_and_its_failure_is_told() {
         Err(Failure::new(ErrorCode::System, "could not start: no"))
     };
     let roles = Roles { private: &no_supervisor, fold: &fold, daemon: &daemon, ..fake::roles() };
-    let end =
-        run_with("daemon --socket /d --foreground --check --lease-ms 500", &Surroundings::default(), &roles);
+    let end = run_with(
+        "daemon --socket /d --foreground --check --until-eof --lease-ms 500",
+        &Surroundings::default(),
+        &roles,
+    );
     assert_eq!(end, ended(1, "", "tally: could not start: no\n"));
     let options = got.take().unwrap();
     assert_eq!((options.socket, options.daemonize, options.check), (Some("/d".into()), false, true));
+    assert!(options.until_eof);
     assert_eq!(options.settings, [("lease_ms".to_owned(), "500".to_owned())]);
 }

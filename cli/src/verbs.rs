@@ -8,6 +8,7 @@ mod change;
 pub(crate) mod compare;
 mod config;
 mod daemon;
+mod debug;
 mod dump;
 mod explain;
 mod follow;
@@ -24,6 +25,7 @@ mod reduce;
 mod reload;
 mod result;
 pub(crate) mod running;
+mod self_test;
 mod show;
 mod status;
 mod stop;
@@ -66,7 +68,7 @@ pub(crate) fn run(
 ) -> Result<u8, Failure> {
     let mut context = Context { style, roles, terminal };
     match verb {
-        Verb::Reduce(plan) => reduce::run(&mut context, &plan),
+        Verb::Reduce(plan) => reduce::run(&mut context, *plan),
         Verb::Lab(options, plot) => lab::run(&mut context, &options, plot.as_deref()),
         Verb::Batch(plan) => batch::run(&mut context, &plan),
         Verb::Running(plan) => running::run(&mut context, &plan),
@@ -75,6 +77,8 @@ pub(crate) fn run(
         Verb::Config(reach, asked) => config::run(&mut context, &reach, &asked),
         Verb::Hold(reach, holding) => hold::run(&mut context, &reach, &holding),
         Verb::Object(reach, what) => objects::run(&mut context, &reach, what),
+        Verb::SelfTest(reach) => self_test::run(&mut context, &reach),
+        Verb::Bundle(reach, wanted) => debug::run(&mut context, &reach, &wanted),
         Verb::Help(about, word) => help::run(&mut context, about.as_deref(), word.as_deref()),
         Verb::Completion(shell) => help::completion(&mut context, &shell),
         Verb::Ask(reach, ask) => {

@@ -234,6 +234,7 @@ pub struct Batch {
     pub(crate) skipped: u64,
     pub(crate) bad: u64,
     pub(crate) valueless: Vec<Valueless>,
+    pub(crate) made_nan: Vec<(usize, usize)>,
 }
 
 /// A cell without a value, in a row that is there all the same: whether that matters is for those who want it to say.
@@ -248,6 +249,14 @@ pub struct Valueless {
     /// Where the row begins, and where the text of the cell lies, in the bytes that the batch was read from.
     pub(crate) row_start: usize,
     pub(crate) text: Range<usize>,
+}
+
+#[cfg(feature = "parquet")]
+impl Valueless {
+    /// A cell that is not there.
+    pub(crate) fn empty(row: usize, column: usize) -> Self {
+        Self { row, column, why: BadCell::Empty, row_start: 0, text: 0..0 }
+    }
 }
 
 impl Batch {
@@ -276,6 +285,12 @@ impl Batch {
         self.bad
     }
 
+    /// The cells that were made a NaN, as their row and their place among the columns that were asked for: by row, then by
+    /// column.
+    pub fn made_nan(&self) -> &[(usize, usize)] {
+        &self.made_nan
+    }
+
     /// The cells without a value of a reader that [defers](crate::Reader::deferring): by row, then by column.
     pub fn valueless(&self) -> &[Valueless] {
         &self.valueless
@@ -294,6 +309,7 @@ impl Batch {
         (self.rows, self.skipped, self.bad) = (0, 0, 0);
         self.distances.clear();
         self.valueless.clear();
+        self.made_nan.clear();
     }
 
     /// Leaves out the rows named, which ascend.

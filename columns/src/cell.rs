@@ -49,6 +49,16 @@ pub(crate) enum Numeral {
     Float,
 }
 
+/// Whether a cell would be a number with a point in the place of its comma.
+pub fn has_decimal_comma(cell: &[u8]) -> bool {
+    let cell = trimmed(cell, Some(b'"'));
+    let digits = cell.strip_prefix(b"-").or(cell.strip_prefix(b"+")).unwrap_or(cell);
+    let mut parts = digits.split(|byte| *byte == b',');
+    let (whole, rest) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let some_digits = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    parts.next().is_none() && some_digits(whole) && some_digits(rest)
+}
+
 /// A cell without the quotes and blanks around it.
 pub(crate) fn trimmed(cell: &[u8], quote: Option<u8>) -> &[u8] {
     let inner = match (quote, cell) {
@@ -148,6 +158,18 @@ const _: () = assert!(DIGITS_MAX == 19, "an i64 is tried first for every run of 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn decimal_commas_are_recognised_and_not_read() {
+        for cell in ["1,5", "-0,25", "\"12,0\"", " +3,1 "] {
+            assert!(
+                has_decimal_comma(cell.as_bytes()) && float(trimmed(cell.as_bytes(), Some(b'"'))).is_err()
+            );
+        }
+        for cell in ["", ",", "1,", ",5", "1,2,3", "1.5", "a,b", "1,5e3"] {
+            assert!(!has_decimal_comma(cell.as_bytes()), "{cell}");
+        }
+    }
 
     #[test]
     fn integers() {

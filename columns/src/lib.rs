@@ -80,7 +80,7 @@ mod corpus;
 mod laws;
 
 pub use batch::{Batch, Column, Decimals, Integers, Kind, Texts, Valueless};
-pub use cell::{BadCell, Decimal};
+pub use cell::{BadCell, Decimal, has_decimal_comma};
 pub use dialect::{Ambiguous, Dialect};
 pub use element::{Element, Number, Order};
 pub use error::ReadError;

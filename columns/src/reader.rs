@@ -366,6 +366,10 @@ impl Reader {
         batch.valueless.extend(
             self.bad.iter().filter(|bad| self.is_deferred(bad)).filter_map(|bad| self.valueless(bad, window)),
         );
+        if self.on_bad == OnBad::Nan {
+            let floats = self.bad.iter().filter(|bad| self.wanted[bad.wanted].kind == Kind::Float);
+            batch.made_nan.extend(floats.map(|bad| (bad.row, bad.wanted)));
+        }
         if self.on_bad == OnBad::Skip {
             let wrong = self.bad.iter().filter(|bad| !self.is_deferred(bad));
             let mut rows: Vec<usize> = wrong.map(|bad| bad.row).collect();

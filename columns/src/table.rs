@@ -179,6 +179,8 @@ pub struct Guess {
     pub empty: u64,
     /// Anything else.
     pub texts: u64,
+    /// Of these, numbers with a decimal comma.
+    pub commas: u64,
 }
 
 impl Guess {
@@ -187,7 +189,10 @@ impl Guess {
             Ok(Numeral::Small(_) | Numeral::Wide(_)) => self.integers += 1,
             Ok(Numeral::Float) | Err(BadCell::TooLarge) => self.floats += 1,
             Err(BadCell::Empty) => self.empty += 1,
-            Err(_) => self.texts += 1,
+            Err(_) => {
+                self.texts += 1;
+                self.commas += u64::from(cell::has_decimal_comma(text));
+            }
         }
     }
 

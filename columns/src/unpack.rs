@@ -1,12 +1,13 @@
 //! Compressed bytes as plain ones, block by block: a compressed file is one stream, so it is read from the front by one
 //! reader, which hands on blocks of rows.
 //!
-//! gzip of several members and Zstandard of several frames, skippable ones among them, are one text. What is cut off or
-//! damaged is an error, never a shorter text: checksums are compared where there are any.
+//! gzip of several members and Zstandard of several frames, skippable ones among them, are one text. Zero bytes behind the
+//! last member are padding, as gzip(1) has it; anything else there is an error. What is cut off or damaged is one, too,
+//! never a shorter text: checksums are compared where there are any.
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
@@ -23,7 +24,7 @@ pub struct Unpack<R> {
 
 enum Stream<R> {
     Plain(R),
-    Gzip(Box<MultiGzDecoder<R>>),
+    Gzip(Box<Gzip<R>>),
     Zstd(Box<Zstd<R>>),
 }
 
@@ -32,7 +33,7 @@ impl<R: Read> Unpack<R> {
     pub fn new(source: R, compression: Compression) -> Self {
         let stream = match compression {
             Compression::None => Stream::Plain(source),
-            Compression::Gzip => Stream::Gzip(Box::new(MultiGzDecoder::new(source))),
+            Compression::Gzip => Stream::Gzip(Box::new(Gzip::new(source))),
             Compression::Zstd => Stream::Zstd(Box::new(Zstd::new(source))),
         };
         Self { stream }
@@ -54,6 +55,55 @@ impl<R: Read> Read for Unpack<R> {
             Stream::Gzip(decoder) => decoder.read(room),
             Stream::Zstd(decoder) => decoder.read(room),
         }
+    }
+}
+
+/// All members of a gzip stream.
+struct Gzip<R> {
+    /// Nothing once all has been read.
+    member: Option<GzDecoder<BufReader<R>>>,
+}
+
+impl<R: Read> Gzip<R> {
+    fn new(source: R) -> Self {
+        let source = BufReader::with_capacity(SOURCE_BYTES, source);
+        Self { member: Some(GzDecoder::new(source)) }
+    }
+
+    /// What follows a member: another one, padding, or nothing.
+    fn next(mut source: BufReader<R>) -> io::Result<Option<GzDecoder<BufReader<R>>>> {
+        if source.fill_buf()?.first() == Some(&0x1f) {
+            return Ok(Some(GzDecoder::new(source)));
+        }
+        loop {
+            match source.fill_buf()? {
+                [] => return Ok(None),
+                padding if padding.iter().all(|byte| *byte == 0) => {}
+                _ => return Err(trailing()),
+            }
+            let length = source.buffer().len();
+            source.consume(length);
+        }
+    }
+}
+
+fn trailing() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "something that is no gzip follows its last member")
+}
+
+impl<R: Read> Read for Gzip<R> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let read = member.read(room)?;
+            if read > 0 || room.is_empty() {
+                return Ok(read);
+            }
+            self.member = match self.member.take() {
+                Some(member) => Self::next(member.into_inner())?,
+                None => None,
+            };
+        }
+        Ok(0)
     }
 }
 
@@ -202,6 +252,22 @@ mod tests {
         }
         assert_eq!(unpack(&gzip(b""), 10).unwrap(), b"");
         assert_eq!(unpack(&zstd(b""), 10).unwrap(), b"");
+    }
+
+    #[test]
+    fn zeros_behind_gzip_are_padding_and_all_else_is_told() {
+        let text = text();
+        let packed = gzip(&text);
+        for zeros in [1, 511, 300_000] {
+            let padded = [&packed[..], &vec![0; zeros]].concat();
+            assert!(unpack(&padded, 5000).unwrap() == text, "{zeros}");
+        }
+        for rest in [&b"x"[..], b"\0\0x", b"\0\x1f\x8b", b"PK\x03\x04"] {
+            let why = unpack(&[&packed[..], rest].concat(), 5000).unwrap_err().to_string();
+            assert_eq!(why, "something that is no gzip follows its last member", "{rest:?}");
+        }
+        assert!(unpack(&[&packed[..], b"\x1f"].concat(), 5000).is_err());
+        assert!(unpack(&[&packed[..], b"\x1fxyzxyzxyzxyzxyzxyz"].concat(), 5000).is_err());
     }
 
     #[test]

@@ -96,10 +96,58 @@ impl Program {
         self.filter.is_some()
     }
 
+    /// Which columns of the schema are wanted of every element, whatever is in it. Of another one only the evaluation of an
+    /// element tells.
+    #[must_use]
+    pub fn always_wanted(&self) -> Vec<bool> {
+        let mut wanted = vec![false; self.kinds.len()];
+        let mut open = vec![self.filter.unwrap_or(self.root)];
+        let mut seen = vec![false; self.nodes.len()];
+        while let Some(id) = open.pop() {
+            if std::mem::replace(&mut seen[id], true) {
+                continue;
+            }
+            let node = &self.nodes[id];
+            match node.op {
+                Op::Column(column) => wanted[column] = true,
+                // The rest is wanted where the first argument says so.
+                Op::And | Op::Or | Op::Select => open.extend(node.args.first()),
+                _ => open.extend(&node.args),
+            }
+        }
+        wanted
+    }
+
     /// Positions in the schema of the columns that are read, rising. The others may be [`crate::Column::Absent`].
     #[must_use]
     pub fn columns(&self) -> Vec<usize> {
         let used = self.kinds.iter().enumerate().filter(|(_, kind)| kind.is_some());
         used.map(|(column, _)| column).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_columns_are_wanted_of_every_element() {
+        let schema = Schema::columns(
+            [("a", Kind::Float), ("b", Kind::Float), ("c", Kind::Float)]
+                .map(|(name, kind)| (name.to_owned(), kind)),
+        );
+        let wanted = |of: &str, filter: Option<&str>| {
+            let of = Ast::parse(of).unwrap();
+            match filter {
+                None => Program::compile(&of, &schema).unwrap().always_wanted(),
+                Some(filter) => Program::compile_filtered(&of, &Ast::parse(filter).unwrap(), &schema)
+                    .unwrap()
+                    .always_wanted(),
+            }
+        };
+        assert_eq!(wanted("a * b + 1", None), [true, true, false]);
+        assert_eq!(wanted("if(a > 0, b, c)", None), [true, false, false]);
+        assert_eq!(wanted("b", Some("a > 0")), [true, false, false]);
+        assert_eq!(wanted("b", Some("a > 0 and c > 0 or b > 1")), [true, false, false]);
     }
 }

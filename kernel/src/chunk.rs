@@ -19,27 +19,49 @@ pub(crate) fn too_many(_: tally_reduce::Mismatch) -> Fault {
     Fault::new("count 2^64 elements or more")
 }
 
-/// Folds the answers of a chunk. Conditions count as 0 and 1.
-pub(crate) fn absorb(partial: &mut Partial, chunk: &Chunk<'_>, nan: NanPolicy) -> Result<(), Fault> {
-    let nowhere = Indices::Unknown;
+/// Folds the answers of a chunk, whose first element stands at `place` and the others behind it. Conditions count as 0
+/// and 1.
+pub(crate) fn absorb(
+    partial: &mut Partial,
+    chunk: &Chunk<'_>,
+    place: Option<u64>,
+    nan: NanPolicy,
+) -> Result<(), Fault> {
+    let each: Vec<u64>;
+    let places = match (place.filter(|_| partial.wants_places()), chunk.rows) {
+        (None, _) => Indices::Unknown,
+        (Some(first), None) => Indices::From(first),
+        (Some(first), Some(rows)) => {
+            each = rows.iter().map(|row| first + u64::from(*row)).collect();
+            Indices::Each(&each)
+        }
+    };
     match chunk.values {
-        Values::I64(values) => partial.absorb_i64(values, nowhere),
-        Values::I128(values) => partial.absorb_i128(values, nowhere),
-        Values::Big(values) => values.iter().try_for_each(|value| partial.absorb_integer(value, None)),
-        Values::F64(values) => partial.absorb_f64(values, nowhere, nan),
+        Values::I64(values) => partial.absorb_i64(values, places),
+        Values::I128(values) => partial.absorb_i128(values, places),
+        Values::Big(values) => (values.iter().enumerate())
+            .try_for_each(|(at, value)| partial.absorb_integer(value, places.get(at))),
+        Values::F64(values) => partial.absorb_f64(values, places, nan),
         Values::Bool(values) => {
             let bits: Vec<u8> = values.iter().map(|&bit| u8::from(bit)).collect();
-            partial.absorb_u8(&bits, nowhere)
+            partial.absorb_u8(&bits, places)
         }
     }
     .map_err(too_many)
 }
 
 /// An element that has no answer, where that is no reason to stop: it is left out and counted, or a NaN.
-pub(crate) fn without_answer(partial: &mut Partial, on_bad: OnBad, nan: NanPolicy) -> Result<(), Fault> {
+pub(crate) fn without_answer(
+    partial: &mut Partial,
+    place: Option<u64>,
+    on_bad: OnBad,
+    nan: NanPolicy,
+) -> Result<(), Fault> {
     if on_bad == OnBad::Skip {
         partial.skip(1);
         return Ok(());
     }
-    partial.absorb_f64(&[f64::NAN], Indices::Unknown, nan).map_err(too_many)
+    partial.make_nan(1);
+    let place = place.map_or(Indices::Unknown, Indices::From);
+    partial.absorb_f64(&[f64::NAN], place, nan).map_err(too_many)
 }

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use tally_protocol::site::Site;
+
+use crate::plan::short;
+
 /// What is wrong, and perhaps where and what to do. `message` fits after "could not".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -15,12 +19,14 @@ pub struct Fault {
     pub usage: bool,
     /// A column was read as integers and is of floats: fold all anew with it in `KernelSpec::floats`.
     pub floats: Option<String>,
+    /// Where in the data.
+    pub site: Option<Box<Site>>,
 }
 
 impl Fault {
     /// One line.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), place: None, hint: None, usage: false, floats: None }
+        Self { message: message.into(), place: None, hint: None, usage: false, floats: None, site: None }
     }
 
     /// The user's words are wrong.
@@ -43,18 +49,36 @@ impl Fault {
             hint: fault.hint.clone(),
             usage: true,
             floats: None,
+            site: None,
         }
     }
 
-    /// An element without an answer.
-    pub(crate) fn of_element(of: &str, filter: Option<&str>, error: &tally_expr::EvalError) -> Self {
+    /// With its place in the data.
+    #[must_use]
+    pub(crate) fn at(mut self, site: Site) -> Self {
+        self.site = Some(Box::new(site));
+        self
+    }
+
+    /// An element without an answer; of a range, if no file is named.
+    pub(crate) fn of_element(
+        of: &str,
+        filter: Option<&str>,
+        error: &tally_expr::EvalError,
+        file: Option<&str>,
+    ) -> Self {
         let text = if error.in_filter { filter.unwrap_or(of) } else { of };
+        let where_it_is = file.map_or_else(String::new, |name| format!(" of {}", short(name)));
+        let site = match (file, &error.index) {
+            (Some(name), _) => Some(Site::of_file(name).row(error.row.saturating_add(1))),
+            (None, Some(index)) => Some(Site::of_element(index)),
+            (None, None) => None,
+        };
         Self {
-            message: format!("compute '{text}': {error}"),
             place: Some(error.span.place(text)),
             hint: error.hint.map(str::to_owned),
-            usage: false,
-            floats: None,
+            site: site.map(Box::new),
+            ..Self::new(format!("compute '{text}': {error}{where_it_is}"))
         }
     }
 }

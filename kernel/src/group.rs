@@ -102,6 +102,10 @@ impl<'t> Groups<'t> {
         self.met.grouped.skip(rows);
     }
 
+    pub(crate) fn make_nan(&mut self, values: u64) {
+        self.met.grouped.make_nan(values);
+    }
+
     /// The answers of a chunk whose first row is `first` of the batch.
     pub(crate) fn absorb(&mut self, chunk: &Chunk<'_>, keys: Keys<'_>, first: usize) -> Result<(), Fault> {
         let row = |lane: usize| {

@@ -74,6 +74,15 @@ impl Kernel {
         Ok(Self { spec, plan })
     }
 
+    /// Whether the answers are of floats: so is the sum of nothing then.
+    #[must_use]
+    pub fn is_of_floats(&self) -> bool {
+        match &self.plan {
+            Plan::Range(range) => range.is_of_floats(),
+            Plan::Files(plan) => plan.is_of_floats(),
+        }
+    }
+
     /// Folds `count` positions from `position` on.
     ///
     /// # Errors
@@ -85,6 +94,9 @@ impl Kernel {
         keep_going: &mut KeepGoing<'_>,
     ) -> Result<Folded, Fault> {
         let mut tally = self.spec.identity();
+        if self.is_of_floats() {
+            tally.expect_floats();
+        }
         let whole = match (&mut self.plan, &self.spec.source) {
             (Plan::Range(range), Source::Ranges(ranges)) => {
                 let Tally::Plain(partial) = &mut tally else {

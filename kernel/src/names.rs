@@ -63,6 +63,10 @@ pub(crate) fn no_column(spec: &KernelSpec, file: &str, name: &str, why: Why<'_>)
             if let Some(hint) = misread(&names) {
                 return fault("there is no such column").hint(hint);
             }
+            if let Some(last) = numbered(&names) {
+                return fault("there is no such column")
+                    .hint(format!("its columns have no names but c1 to {last}: nothing names them"));
+            }
             let hint = match tally_protocol::near::nearest(name, &names).first() {
                 Some((_, near)) => format!("did you mean '{near}'?"),
                 None if tally_expr::function_names().any(|function| function == name) => {
@@ -75,6 +79,12 @@ pub(crate) fn no_column(spec: &KernelSpec, file: &str, name: &str, why: Why<'_>)
         }
         Why::Twice => fault("several columns are called so"),
     }
+}
+
+/// The last one, if all of them are called by their number.
+fn numbered<'a>(names: &[&'a str]) -> Option<&'a str> {
+    let all = (1..).zip(names).all(|(number, name)| name.strip_prefix('c') == Some(&format!("{number}")));
+    names.last().copied().filter(|_| all)
 }
 
 /// What the names of all columns betray: another delimiter, or that the first row is no header.

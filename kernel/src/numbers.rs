@@ -6,7 +6,7 @@
 use tally_columns::{Buffer, Compression, Element, Fixed, Format, Npy, NpyError, Slice};
 use tally_expr::{Column, Evaluator, Kind, LANES, Program, Schema};
 use tally_protocol::job::{KernelSpec, Nan, OnBad};
-use tally_protocol::source::{FileSource, Files, Part};
+use tally_protocol::source::{FileSource, Files, Part, place_in_file};
 use tally_reduce::{Indices, Partial};
 
 use crate::chunk::{absorb, policy, too_many, without_answer};
@@ -27,6 +27,8 @@ const HEAD_BYTES: u64 = 4 << 10;
 /// Files of numbers.
 pub(crate) struct Numbers {
     files: Vec<Array>,
+    /// Whether any file is of floats.
+    of_floats: bool,
     program: Option<Program>,
     of: String,
     filter: Option<String>,
@@ -36,6 +38,8 @@ pub(crate) struct Numbers {
 
 /// One file.
 struct Array {
+    /// Its number among the files.
+    file: usize,
     name: String,
     bytes: u64,
     compression: Compression,
@@ -71,7 +75,8 @@ impl Numbers {
             .files
             .iter()
             .zip(&shapes)
-            .map(|(file, shape)| shape.array(spec, file, &wanted))
+            .enumerate()
+            .map(|(at, (file, shape))| shape.array(spec, (at, file), &wanted))
             .collect::<Result<Vec<_>, Fault>>()?;
         let of = spec.of.clone().unwrap_or_else(|| wanted.first().cloned().unwrap_or_else(|| "0".to_owned()));
         let program = if spec.of.is_none() && spec.filter.is_none() && wanted.len() == 1 {
@@ -88,12 +93,21 @@ impl Numbers {
         };
         Ok(Self {
             files: arrays,
+            of_floats: shapes.iter().any(|shape| shape.element.number.is_float()),
             program,
             of,
             filter: spec.filter.clone(),
             nan: spec.nan,
             on_bad: spec.on_bad,
         })
+    }
+
+    /// Whether the answers are of floats.
+    pub(crate) fn is_of_floats(&self) -> bool {
+        match &self.program {
+            Some(program) => program.kind() == Kind::Float,
+            None => self.of_floats,
+        }
     }
 
     /// False when it was told to stop.
@@ -196,29 +210,30 @@ impl Numbers {
         let columns = array.columns.iter().zip(windows).zip(buffers);
         let slices: Vec<Slice<'_>> =
             columns.map(|((column, window), buffer)| column.slice(window, buffer)).collect();
+        let place = place_in_file(array.file, from);
         match (&self.program, slices.as_slice()) {
-            (None, [slice]) => self.absorb(*slice, partial),
+            (None, [slice]) => self.absorb(*slice, place, partial),
             (None, _) => Err(array.wrong("it has several columns")),
             (Some(program), slices) => {
                 let rows = usize::try_from(to - from).unwrap_or(usize::MAX);
-                self.compute(program, slices, (from, rows), partial)
+                self.compute(program, slices, (from, rows), array, partial)
             }
         }
     }
 
-    fn absorb(&self, slice: Slice<'_>, partial: &mut Partial) -> Result<(), Fault> {
-        let (nowhere, nan) = (Indices::Unknown, policy(self.nan));
+    fn absorb(&self, slice: Slice<'_>, place: Option<u64>, partial: &mut Partial) -> Result<(), Fault> {
+        let (places, nan) = (place.map_or(Indices::Unknown, Indices::From), policy(self.nan));
         match slice {
-            Slice::I8(values) => partial.absorb_i8(values, nowhere),
-            Slice::I16(values) => partial.absorb_i16(values, nowhere),
-            Slice::I32(values) => partial.absorb_i32(values, nowhere),
-            Slice::I64(values) => partial.absorb_i64(values, nowhere),
-            Slice::U8(values) => partial.absorb_u8(values, nowhere),
-            Slice::U16(values) => partial.absorb_u16(values, nowhere),
-            Slice::U32(values) => partial.absorb_u32(values, nowhere),
-            Slice::U64(values) => partial.absorb_u64(values, nowhere),
-            Slice::F32(values) => partial.absorb_f32(values, nowhere, nan),
-            Slice::F64(values) => partial.absorb_f64(values, nowhere, nan),
+            Slice::I8(values) => partial.absorb_i8(values, places),
+            Slice::I16(values) => partial.absorb_i16(values, places),
+            Slice::I32(values) => partial.absorb_i32(values, places),
+            Slice::I64(values) => partial.absorb_i64(values, places),
+            Slice::U8(values) => partial.absorb_u8(values, places),
+            Slice::U16(values) => partial.absorb_u16(values, places),
+            Slice::U32(values) => partial.absorb_u32(values, places),
+            Slice::U64(values) => partial.absorb_u64(values, places),
+            Slice::F32(values) => partial.absorb_f32(values, places, nan),
+            Slice::F64(values) => partial.absorb_f64(values, places, nan),
         }
         .map_err(too_many)
     }
@@ -228,14 +243,16 @@ impl Numbers {
         program: &Program,
         slices: &[Slice<'_>],
         (first, rows): (u64, usize),
+        array: &Array,
         partial: &mut Partial,
     ) -> Result<(), Fault> {
         let mut evaluator = Evaluator::new(program);
         let nan = policy(self.nan);
+        let place = |row: usize| place_in_file(array.file, first + row as u64);
         let mut run = |from: usize, to: usize, partial: &mut Partial| {
             let columns: Vec<Column<'_>> = slices.iter().map(|slice| lanes(*slice, from, to)).collect();
             match evaluator.run_columns(&columns, to - from, first + from as u64) {
-                Ok(chunk) => absorb(partial, &chunk, nan).map(|()| None),
+                Ok(chunk) => absorb(partial, &chunk, place(from), nan).map(|()| None),
                 Err(error) => Ok(Some(error)),
             }
         };
@@ -244,13 +261,14 @@ impl Numbers {
             match run(from, to, partial)? {
                 None => {}
                 Some(error) if self.on_bad == OnBad::Error => {
-                    return Err(Fault::of_element(&self.of, self.filter.as_deref(), &error));
+                    let (filter, file) = (self.filter.as_deref(), Some(array.name.as_str()));
+                    return Err(Fault::of_element(&self.of, filter, &error, file));
                 }
                 // One by one, to find those that have an answer.
                 Some(_) => {
                     for row in from..to {
                         if run(row, row + 1, partial)?.is_some() {
-                            without_answer(partial, self.on_bad, nan)?;
+                            without_answer(partial, place(row), self.on_bad, nan)?;
                         }
                     }
                 }
@@ -364,7 +382,12 @@ impl Shape {
         (1..=self.width.min(MANY)).map(|number| format!("c{number}")).collect()
     }
 
-    fn array(&self, spec: &KernelSpec, file: &FileSource, wanted: &[String]) -> Result<Array, Fault> {
+    fn array(
+        &self,
+        spec: &KernelSpec,
+        (at, file): (usize, &FileSource),
+        wanted: &[String],
+    ) -> Result<Array, Fault> {
         // Of a compressed file nobody knows how long it is; its end is looked for when it is read.
         let packed = self.compression != Compression::None;
         let length = if packed { u64::MAX } else { file.bytes };
@@ -391,6 +414,7 @@ impl Shape {
             _ => {}
         }
         Ok(Array {
+            file: at,
             name: file.name.clone(),
             bytes: file.bytes,
             compression: self.compression,

@@ -99,6 +99,13 @@ impl Watched {
 }
 
 impl FilesPlan {
+    pub(crate) fn is_of_floats(&self) -> bool {
+        match &self.reader {
+            FileReader::Numbers(numbers) => numbers.is_of_floats(),
+            FileReader::Tables(tables) => tables.is_of_floats(),
+        }
+    }
+
     pub(crate) fn fold(
         &mut self,
         files: &Files,
@@ -151,9 +158,11 @@ fn format_of(file: &FileSource, spec: &KernelSpec) -> Result<Format, Fault> {
     adapted(file, spec, format)
 }
 
-/// Whether neither a name nor the user says how it is read: standard input, what a shell hands over as `/dev/fd/63`.
+/// Whether neither a name nor the user says how it is read: standard input, what a shell hands over as `/dev/fd/63`, a
+/// FIFO.
 fn is_nameless(file: &FileSource) -> bool {
-    let stream = file.name == "-" || ["/dev/", "/proc/"].iter().any(|place| file.name.starts_with(place));
+    let by_name = ["/dev/", "/proc/"].iter().any(|place| file.name.starts_with(place));
+    let stream = file.nameless || file.name == "-" || by_name;
     file.format.is_none() && stream && Format::from_name(&file.name).is_err()
 }
 
@@ -162,7 +171,12 @@ fn guess(at: usize, file: &FileSource, spec: &KernelSpec, bytes: &dyn FileBytes)
     // Not one of raw numbers, so it may be compressed.
     let compression = stream::compression(at, &file.name, file.bytes, &Format::Lines, bytes)?;
     let (head, _) = stream::head(at, &file.name, file.bytes, GUESS_BYTES, compression, bytes)?;
-    adapted(file, spec, Format::guess(&head))
+    // Numbers, one a line, have nothing to delimit.
+    let guess = match Format::guess(&head) {
+        Format::Lines if spec.delimiter.is_some() => Format::CSV,
+        guess => guess,
+    };
+    adapted(file, spec, guess)
 }
 
 /// The same with what the user says of tables.
@@ -175,6 +189,11 @@ fn adapted(file: &FileSource, spec: &KernelSpec, format: Format) -> Result<Forma
                 None => dialect,
             };
             Ok(Format::Csv { dialect, header: header && !spec.no_header })
+        }
+        Format::Lines | Format::Npy | Format::Raw { .. } | Format::Parquet if spec.delimiter.is_some() => {
+            let why = "nothing stands between its cells";
+            Err(Fault::usage(format!("use --delimiter with {}: {why}", file.name))
+                .hint("--format csv reads a file as a table"))
         }
         Format::Parquet if cfg!(feature = "parquet") => Ok(format),
         Format::Parquet => Err(Fault::usage(format!("read {}: this build has no Parquet", file.name))

@@ -1,10 +1,10 @@
 //! Integers of ranges: as they are, or through an expression in `i`.
 
-use tally_expr::{Ast, Evaluator, IndexRange, LANES, Program, Schema};
+use tally_expr::{Ast, Evaluator, IndexRange, Kind, LANES, Program, Schema};
 use tally_protocol::job::{KernelSpec, Nan, OnBad};
 use tally_protocol::range::Progression;
 use tally_protocol::source;
-use tally_reduce::Partial;
+use tally_reduce::{Indices, Partial};
 
 use crate::chunk::{absorb, policy, without_answer};
 use crate::plan::compile;
@@ -39,6 +39,14 @@ impl RangePlan {
         Ok(Self::Computed { program, of, filter: spec.filter.clone(), nan: spec.nan, on_bad: spec.on_bad })
     }
 
+    /// Whether the answers are of floats.
+    pub(crate) fn is_of_floats(&self) -> bool {
+        match self {
+            Self::Plain => false,
+            Self::Computed { program, .. } => program.kind() == Kind::Float,
+        }
+    }
+
     /// False when it was told to stop.
     pub(crate) fn fold(
         &self,
@@ -52,7 +60,10 @@ impl RangePlan {
         for run in source::runs(ranges, position, count) {
             let more = &mut |done: u64| keep_going(base + done);
             let whole = match self {
-                Self::Plain => partial.absorb_progression(&run.first, &run.step, run.count, more),
+                Self::Plain => {
+                    let places = Indices::From(position + base);
+                    partial.absorb_placed_progression(&run.first, &run.step, run.count, places, more)
+                }
                 Self::Computed { program, of, filter, nan, on_bad } => {
                     let mut evaluator = Evaluator::new(program);
                     let range = IndexRange::new(run.first, run.step, run.count);
@@ -68,21 +79,23 @@ impl RangePlan {
                             }
                         }
                         let lanes = LANES.min(usize::try_from(run.count - done).unwrap_or(LANES));
+                        let place = position + base + done;
                         let failed = match evaluator.run_range(&range, done, lanes) {
-                            Ok(chunk) => absorb(partial, &chunk, policy(*nan)).map(|()| None)?,
+                            Ok(chunk) => absorb(partial, &chunk, Some(place), policy(*nan)).map(|()| None)?,
                             Err(error) => Some(error),
                         };
                         match failed {
                             None => {}
                             Some(error) if *on_bad == OnBad::Error => {
-                                return Err(Fault::of_element(of, filter.as_deref(), &error));
+                                return Err(Fault::of_element(of, filter.as_deref(), &error, None));
                             }
                             // One by one, to find those that have an answer.
                             Some(_) => {
                                 for at in done..done + lanes as u64 {
+                                    let place = Some(place + (at - done));
                                     match evaluator.run_range(&range, at, 1) {
-                                        Ok(chunk) => absorb(partial, &chunk, policy(*nan))?,
-                                        Err(_) => without_answer(partial, *on_bad, policy(*nan))?,
+                                        Ok(chunk) => absorb(partial, &chunk, place, policy(*nan))?,
+                                        Err(_) => without_answer(partial, place, *on_bad, policy(*nan))?,
                                     }
                                 }
                             }

@@ -69,10 +69,23 @@ enum Into<'t> {
     DecimalGroups(Box<DecimalGroups<'t>>),
 }
 
+impl Into<'_> {
+    fn make_nan(&mut self, values: u64) {
+        match self {
+            Self::Whole(partial) => partial.make_nan(values),
+            Self::Groups(groups) => groups.make_nan(values),
+            // There is no such policy of decimals.
+            Self::Decimals(_) | Self::DecimalGroups(_) => {}
+        }
+    }
+}
+
 /// Takes batch after batch of one part.
 pub(crate) struct Taker<'t> {
     fold: &'t Fold,
     evaluator: Option<Evaluator<'t>>,
+    /// Which columns of an expression are wanted of every row.
+    always: Vec<bool>,
     into: Into<'t>,
     nan: NanPolicy,
     on_bad: OnBad,
@@ -80,9 +93,9 @@ pub(crate) struct Taker<'t> {
 
 impl<'t> Taker<'t> {
     pub(crate) fn new(fold: &'t Fold, nan: NanPolicy, on_bad: OnBad, tally: &'t mut Tally) -> Self {
-        let evaluator = match fold {
-            Fold::Computed { program, .. } => Some(Evaluator::new(program)),
-            Fold::Rows | Fold::Column(_) | Fold::Decimal { .. } => None,
+        let (evaluator, always) = match fold {
+            Fold::Computed { program, .. } => (Some(Evaluator::new(program)), program.always_wanted()),
+            Fold::Rows | Fold::Column(_) | Fold::Decimal { .. } => (None, Vec::new()),
         };
         let into = match tally {
             Tally::Plain(partial) => Into::Whole(partial),
@@ -90,7 +103,7 @@ impl<'t> Taker<'t> {
             Tally::Decimal { sum, .. } => Into::Decimals(sum),
             Tally::GroupedDecimal(grouped) => Into::DecimalGroups(Box::new(DecimalGroups::new(grouped))),
         };
-        Self { fold, evaluator, into, nan, on_bad }
+        Self { fold, evaluator, always, into, nan, on_bad }
     }
 
     /// Folds a batch, which was read from `bytes`; of its columns the last ones are keys, where there are groups.
@@ -110,6 +123,7 @@ impl<'t> Taker<'t> {
             (Fold::Computed { .. }, into) => {
                 let Some(evaluator) = &mut self.evaluator else { return Ok(()) };
                 let rows = Rows { batch, columns, bytes, nan: self.nan, on_bad: self.on_bad };
+                into.make_nan(rows.wanted_nans(evaluator, &self.always));
                 rows.compute(evaluator, into, keys)
             }
             (Fold::Decimal { plan, .. }, Into::Decimals(sum)) => {
@@ -127,8 +141,14 @@ impl<'t> Taker<'t> {
                 groups.skip(left_out);
                 Ok(())
             }
-            (Fold::Column(_), Into::Whole(partial)) => Ok(absorb_column(columns, self.nan, partial)?),
-            (Fold::Column(_), Into::Groups(groups)) => Ok(group_column(columns, groups, keys)?),
+            (Fold::Column(_), Into::Whole(partial)) => {
+                partial.make_nan(batch.made_nan().len() as u64);
+                Ok(absorb_column(columns, self.nan, partial)?)
+            }
+            (Fold::Column(_), Into::Groups(groups)) => {
+                groups.make_nan(batch.made_nan().len() as u64);
+                Ok(group_column(columns, groups, keys)?)
+            }
             (Fold::Column(_), Into::Decimals(sum)) => Ok(decimal::absorb_column(decimals(columns)?, sum)?),
             (Fold::Column(_), Into::DecimalGroups(groups)) => Ok(groups.column(decimals(columns)?, keys)?),
             (Fold::Rows, into) => Ok(count_rows(batch.rows(), into, keys)?),
@@ -171,6 +191,22 @@ impl Rows<'_> {
             from = row + 1;
         }
         self.compute_rows(evaluator, into, keys, (from, all), &[])
+    }
+
+    /// How many of the cells that were made a NaN are wanted: an expression, or a filter, may look at others only.
+    fn wanted_nans(&self, evaluator: &mut Evaluator<'_>, always: &[bool]) -> u64 {
+        let made = self.batch.made_nan().iter();
+        let wanted = made.filter(|&&(row, column)| {
+            always.get(column).copied().unwrap_or(false) || {
+                let lanes: Vec<Lanes<'_>> =
+                    self.columns.iter().map(|cells| Lanes::of(cells, self.bytes, row, row + 1)).collect();
+                let mut columns: Vec<Column<'_>> = lanes.iter().map(Lanes::column).collect();
+                columns[column] = Column::Valueless(1);
+                let tried = evaluator.run_columns(&columns, 1, 0);
+                tried.is_err_and(|error| error.valueless == Some(column))
+            }
+        });
+        wanted.count() as u64
     }
 
     /// Some rows whose cells all have values, or one whose cells have none in these columns.
@@ -221,7 +257,7 @@ impl Rows<'_> {
             Err(error) => return Ok(Some(error)),
         };
         match into {
-            Into::Whole(partial) => absorb(partial, &chunk, self.nan)?,
+            Into::Whole(partial) => absorb(partial, &chunk, None, self.nan)?,
             Into::Groups(groups) => groups.absorb(&chunk, keys, from)?,
             Into::Decimals(_) | Into::DecimalGroups(_) => return Err(no_numbers()),
         }
@@ -231,12 +267,15 @@ impl Rows<'_> {
     /// A row that has no answer, where that is no reason to stop.
     fn without_answer(&self, into: &mut Into<'_>, keys: Keys<'_>, row: usize) -> Result<(), Fault> {
         match into {
-            Into::Whole(partial) => without_answer(partial, self.on_bad, self.nan),
+            Into::Whole(partial) => without_answer(partial, None, self.on_bad, self.nan),
             Into::Groups(groups) if self.on_bad == OnBad::Skip => {
                 groups.skip(1);
                 Ok(())
             }
-            Into::Groups(groups) => groups.float(keys, row, f64::NAN),
+            Into::Groups(groups) => {
+                groups.make_nan(1);
+                groups.float(keys, row, f64::NAN)
+            }
             Into::Decimals(_) | Into::DecimalGroups(_) => Err(no_numbers()),
         }
     }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use tally_columns::{
     Batch, Compression, Format, Kind as CellKind, NoColumn, OnBad, ROW_BYTES_MAX, ReadError, Reader, Table,
-    TableError, Wanted,
+    TableError, Wanted, has_decimal_comma,
 };
 use tally_expr::{Kind, Schema, Use};
 use tally_protocol::job::{self, KernelSpec};
+use tally_protocol::site::Site;
 use tally_protocol::source::{FileSource, Files, Part};
 use tally_reduce::{NanPolicy, Tally};
 
@@ -20,7 +21,7 @@ use crate::decimal::DecimalPlan;
 use crate::files::{Bytes, FileBytes};
 use crate::names::{Why, listed, no_column, only_counts, quoted, used};
 use crate::place::{Start, Starts};
-use crate::plan::{compile, short};
+use crate::plan::compile;
 use crate::rows::{Fold, Taker, Texts, Trouble};
 use crate::stream::{self, BLOCK_BYTES, Plain, compression};
 use crate::{Fault, KeepGoing};
@@ -31,6 +32,9 @@ const SAMPLE_BYTES: u64 = 256 << 10;
 const WINDOW_BYTES: u64 = 256 << 10;
 /// Bytes beyond the end of a part that are looked at for the end of its last row.
 const BEYOND: u64 = 64 << 10;
+
+/// What is said of `1,5`.
+const COMMA: &str = "a decimal comma is not read: numbers have a point, as in 1.5";
 
 /// Files of rows.
 pub(crate) struct Tables {
@@ -84,6 +88,7 @@ impl OneTable {
             let sampled = kinds.map(|kind| Sampled {
                 kind,
                 numeric: matches!(kind, Some(CellKind::Integer | CellKind::Float | CellKind::Decimal)),
+                commas: false,
             });
             let sampled = sampled.collect();
             let body = Body::Parquet(parquet);
@@ -174,6 +179,22 @@ impl Tables {
                 }
             })
             .collect();
+        let lines = formats.iter().all(|one| *one == Format::Lines);
+        let texts = wishes
+            .iter()
+            .zip(&kinds)
+            .filter(|(wish, kind)| !lines && wish.wanted == Use::Number && **kind == CellKind::Text);
+        for (wish, _) in texts {
+            let commas = tables.iter().zip(&guesses).find(|(table, sampled)| {
+                let column = table.table.find(&wish.name).ok();
+                column.and_then(|column| sampled.get(column)).is_some_and(|sampled| sampled.commas)
+            });
+            if let Some((table, _)) = commas {
+                let message =
+                    format!("read column '{}' of {} as numbers: it has text", wish.name, table.name);
+                return Err(Fault::usage(message).hint(COMMA));
+            }
+        }
         #[cfg(feature = "parquet")]
         for table in &tables {
             table.check(&kinds)?;
@@ -181,9 +202,7 @@ impl Tables {
         let fold = match (&spec.of, &spec.filter, names.as_slice()) {
             (None, None, []) => Fold::Rows,
             // A line that is no number is a bad one; the fold will say which.
-            (None, None, [_])
-                if kinds[0] == CellKind::Text && formats.iter().all(|one| *one == Format::Lines) =>
-            {
+            (None, None, [_]) if kinds[0] == CellKind::Text && lines => {
                 Fold::Column(if spec.decimal { CellKind::Decimal } else { CellKind::Integer })
             }
             (None, None, [name]) => {
@@ -230,6 +249,15 @@ impl Tables {
             unanswered: spec.on_bad,
             nan: policy(spec.nan),
         })
+    }
+
+    /// Whether the answers are of floats.
+    pub(crate) fn is_of_floats(&self) -> bool {
+        match &self.fold {
+            Fold::Column(kind) => *kind == CellKind::Float,
+            Fold::Computed { program, .. } => program.kind() == Kind::Float,
+            Fold::Rows | Fold::Decimal { .. } => false,
+        }
     }
 
     /// False when it was told to stop.
@@ -402,13 +430,13 @@ impl Run<'_> {
         };
         let mut batch = Batch::default();
         for group in parquet.groups(self.part.from, self.part.to) {
-            let mut rows = parquet.rows_of(group, wanted, on_bad).map_err(wrong)?;
+            // Only an expression may not want a cell.
+            let mut rows = parquet.rows_of(group, wanted, on_bad, self.texts.is_some()).map_err(wrong)?;
             while rows.read(&mut batch).map_err(wrong)? {
                 taker.take(&batch, &[]).map_err(|trouble| match trouble {
                     Trouble::Fault(fault) => fault,
                     Trouble::Element(error) => self.element(&error),
-                    // The reader of row groups has complained itself.
-                    Trouble::Cell(_) => Fault::new(format!("read {}: a cell has no value", self.name)),
+                    Trouble::Cell(cell) => self.stop(parquet.table(), &rows.complaint(&batch, &cell)),
                 })?;
                 if !keep_going(0) {
                     return Ok(false);
@@ -420,11 +448,17 @@ impl Run<'_> {
 
     /// Why rows could not be read. A column that is of floats after all is named, so that the job starts over.
     fn stop(&self, table: &Table, error: &ReadError) -> Fault {
-        let fault = Fault::new(format!("read {}: {error}", self.name));
+        let site = Site::of_file(self.name).row(error.place().row);
+        let site = match error {
+            ReadError::Bad { column, .. } => site.column(column),
+            _ => site,
+        };
+        let fault = Fault::new(format!("read {}: {error}", self.name)).at(site);
         match error {
             ReadError::NotInteger { column, .. } => {
                 Fault { floats: table.names().get(*column).cloned(), ..fault }
             }
+            ReadError::Bad { cell, .. } if has_decimal_comma(cell.as_bytes()) => fault.hint(COMMA),
             ReadError::Bad { .. } | ReadError::Ragged { .. } => {
                 fault.hint("--on-bad skip leaves such rows out, --on-bad nan takes them for NaN")
             }
@@ -436,8 +470,7 @@ impl Run<'_> {
     /// A row whose expression has no answer.
     fn element(&self, error: &tally_expr::EvalError) -> Fault {
         let (of, filter) = self.texts.map_or(("", None), |texts| (&*texts.of, texts.filter.as_deref()));
-        let fault = Fault::of_element(of, filter, error);
-        Fault { message: format!("{} of {}", fault.message, short(self.name)), ..fault }
+        Fault::of_element(of, filter, error, Some(self.name))
     }
 }
 
@@ -490,6 +523,8 @@ struct Sampled {
     /// Nothing, where no row has a cell.
     kind: Option<CellKind>,
     numeric: bool,
+    /// All its texts are numbers with a decimal comma.
+    commas: bool,
 }
 
 /// The first row and what those after it suggest; nothing of a file that should have a header and has no row at all.
@@ -513,7 +548,11 @@ fn head(
                 let guesses = table.guess(head.get(body..).unwrap_or(&[]), last);
                 let sampled = guesses.iter().map(|guess| {
                     let seen = guess.integers + guess.floats + guess.texts > 0;
-                    Sampled { kind: seen.then(|| guess.kind()), numeric: guess.is_numeric() }
+                    Sampled {
+                        kind: seen.then(|| guess.kind()),
+                        numeric: guess.is_numeric(),
+                        commas: guess.commas > 0 && guess.commas == guess.texts,
+                    }
                 });
                 let sampled = sampled.collect();
                 return Ok(Some((table, sampled)));
@@ -580,8 +619,11 @@ fn only_numeric(tables: &[OneTable], guesses: &[Vec<Sampled>]) -> Result<String,
         names.iter().zip(sampled).filter(|(_, sampled)| sampled.numeric).map(|(name, _)| name).collect();
     match numeric.as_slice() {
         [only] => Ok((*only).clone()),
-        [] => Err(Fault::usage(format!("choose a column of {}: none has numbers", table.name))
-            .hint(format!("there are {}", listed(names.iter())))),
+        [] => {
+            let commas = sampled.iter().any(|sampled| sampled.commas);
+            Err(Fault::usage(format!("choose a column of {}: none has numbers", table.name))
+                .hint(if commas { COMMA.to_owned() } else { format!("there are {}", listed(names.iter())) }))
+        }
         several => Err(Fault::usage(format!("choose a column of {}: several have numbers", table.name))
             .hint(format!("name one with --of: {}", listed(several.iter().copied())))),
     }

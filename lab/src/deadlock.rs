@@ -22,14 +22,16 @@ use crate::place::{GUARDED, LOCK, MORE, OTHER_LOCK, START, word};
 use crate::race::nap;
 use crate::report::{Cell, Report, Table};
 use crate::study::Options;
-use crate::{Error, place};
+use crate::{Error, place, referee};
 
 const ROUNDS: u32 = 50;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A circle that has stood so long without a step of anybody is a deadlock.
 const STANDS_NS: u64 = 60_000_000;
-/// How long one waits for the other to come half-way, so that the locks do cross.
-const MEET: Duration = Duration::from_millis(20);
+/// How long one waits for the other to come half-way, so that the locks do cross: on a busy machine it may not have begun.
+const MEET: Duration = Duration::from_secs(5);
+/// The same where the other cannot come half-way, as it waits for the very same lock.
+const MEET_IN_ORDER: Duration = Duration::from_millis(20);
 const OPENING: u32 = 1_000_000;
 /// What the two transfer to each other each time.
 const AMOUNTS: [u32; 2] = [7, 3];
@@ -116,6 +118,12 @@ pub(crate) fn run(watch: &mut Watch, options: &Options) -> Result<Report, Error>
         table.row(row(way, &came));
         times.push((way.name().to_owned(), came.ns as f64 / 1e6));
     }
+    report = report.table(table);
+    if let Some(program) = &options.program {
+        let refereed = referee::run(watch, program)?;
+        let title = "Preemption by a daemon: 'tally lock a -- tally lock b' and the other way round, at once";
+        report = report.claim(refereed.holds).lines("daemon", title, refereed.lines);
+    }
     let (lines, balance) = main_holds(watch, options.limit.unwrap_or(HELD))?;
     let (labels, times) = times.into_iter().unzip();
     let chart = Chart {
@@ -130,7 +138,6 @@ pub(crate) fn run(watch: &mut Watch, options: &Options) -> Result<Report, Error>
     let cure = "break any one of the four conditions; the usual one is an order in which everybody takes locks. The \
                 daemon's named locks refuse the request that would close a circle ('tally lock', 'tally deadlocks').";
     Ok(report
-        .table(table)
         .lines("main_holds", "Not a deadlock: the main process keeps the lock for a while", lines)
         .claim(balance == CUSTOMERS * DEPOSIT)
         .moral(wrong, cure)
@@ -296,13 +303,13 @@ impl Party<'_> {
     }
 
     /// The first time, waits a little until the other holds its first lock, too.
-    fn meet(&self, round: u32) {
+    fn meet(&self, round: u32, most: Duration) {
         if round > 0 {
             return;
         }
         place::progress(self.memory, self.me).store(1, Ordering::SeqCst);
         let other = place::progress(self.memory, 1 - self.me);
-        let until = clock::monotonic_ns() + u64::try_from(MEET.as_nanos()).unwrap_or(0);
+        let until = clock::monotonic_ns() + u64::try_from(most.as_nanos()).unwrap_or(0);
         while other.load(Ordering::SeqCst) == 0 && clock::monotonic_ns() < until {
             nap(Duration::from_micros(200));
         }
@@ -338,7 +345,7 @@ fn body(memory: &Rc<Segment>, way: Way, me: u32, rounds: u32) {
             }
             Way::TryLock => loop {
                 party.take(one, None);
-                party.meet(round);
+                party.meet(round, MEET);
                 if party.take(other, Some(Duration::from_micros(500))) {
                     break;
                 }
@@ -349,7 +356,7 @@ fn body(memory: &Rc<Segment>, way: Way, me: u32, rounds: u32) {
             },
             Way::Crosswise | Way::Preemption | Way::Ordering => {
                 party.take(one, None);
-                party.meet(round);
+                party.meet(round, if way == Way::Ordering { MEET_IN_ORDER } else { MEET });
                 party.take(other, None);
             }
         }

@@ -22,6 +22,7 @@ mod place;
 mod processes;
 mod producer_consumer;
 mod race;
+mod referee;
 mod report;
 mod spin;
 mod study;

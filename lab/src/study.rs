@@ -1,5 +1,6 @@
 //! Which studies there are, and which options each of them takes.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::crew::Watch;
@@ -40,6 +41,8 @@ pub struct Options {
     pub locks: Vec<LockKind>,
     /// The most time for each row of a table.
     pub limit: Option<Duration>,
+    /// The program that has a daemon in it, for what needs one.
+    pub program: Option<PathBuf>,
 }
 
 /// The most a process does.

@@ -185,7 +185,7 @@ impl Machine {
 fn no_workers(drought: &Drought) -> Failure {
     let message = format!("could not start workers: {} in a row failed; {}", drought.failures, drought.last);
     let mut failure = Failure::new(ErrorCode::NoWorkers, message);
-    failure.stderr = some_text(&drought.stderr);
+    failure.stderr = some_text(&drought.stderr).map(String::into_boxed_str);
     failure
 }
 
@@ -227,7 +227,7 @@ impl Death {
             Failure::new(ErrorCode::WorkerKilled, message)
         };
         failure.range = Some(range.into_boxed_str());
-        failure.stderr = some_text(&self.stderr);
+        failure.stderr = some_text(&self.stderr).map(String::into_boxed_str);
         failure
     }
 }

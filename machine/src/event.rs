@@ -5,6 +5,7 @@ use tally_protocol::control::Request;
 use tally_protocol::error::Failure;
 use tally_protocol::job::Transport;
 use tally_protocol::locks::handover::HandedLocks;
+use tally_protocol::objects::handover::HandedObjects;
 use tally_protocol::settings::ReloadView;
 use tally_protocol::work::FromWorker;
 use tally_protocol::{ClientId, JobId, WorkerId};
@@ -123,4 +124,6 @@ pub enum Event {
     },
     /// This machine goes on with the locks of another program, whose connections have come already (`ClientCame`).
     TakingOver(Box<HandedLocks>),
+    /// And with its objects that are in no store.
+    TakingOverObjects(Box<HandedObjects>),
 }

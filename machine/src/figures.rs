@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use tally_protocol::job::JobState;
+use tally_protocol::objects::ObjectKind;
 
 use crate::Machine;
 
@@ -100,6 +101,23 @@ pub struct Figures {
     pub locks_granted: u64,
     /// Deadlocks that were refused.
     pub deadlocks: u64,
+    /// Hosted objects.
+    pub objects: ObjectFigures,
+}
+
+/// Hosted objects as they are now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObjectFigures {
+    /// How many there are of each kind; those of which there are none are left out.
+    pub kinds: BTreeMap<ObjectKind, u64>,
+    /// Bytes that all of them are counted with.
+    pub bytes: u64,
+    /// Clients that wait for one.
+    pub waiting: u64,
+    /// Clients that watch one.
+    pub watching: u64,
+    /// Items of queues that consumers have.
+    pub leased: u64,
 }
 
 impl Figures {
@@ -160,6 +178,7 @@ impl Machine {
             records: self.ledger.taken,
             records_refused: self.ledger.refused,
             unrecorded: self.ledger.held_count(),
+            objects: self.objects.figures(),
             ..self.figures.clone()
         }
     }

@@ -55,8 +55,8 @@ impl Machine {
         let Some(job) = self.jobs.get_mut(id) else { return };
         let population = job.spec.request.population;
         if job.partial.memory_bytes() <= self.settings.answer_at_once_bytes {
-            let answers = Answers::of(&job.partial, population);
-            return self.finish(id, outcome(answers));
+            let outcome = outcome(Answers::of(&job.partial, population), job);
+            return self.finish(id, outcome);
         }
         self.conclusions += 1;
         let number = self.conclusions;
@@ -68,9 +68,10 @@ impl Machine {
 
     /// The answers of a job have been worked out. Too late, if it has ended otherwise, or is left to the next supervisor.
     pub(crate) fn concluded(&mut self, id: JobId, number: u64, answers: Result<Answers, Failure>) {
-        let waits = self.jobs.get(id).is_some_and(|job| job.conclusion == Some(number));
-        if waits && self.phase.works() {
-            self.finish(id, outcome(answers));
+        let waits = self.jobs.get(id).filter(|job| job.conclusion == Some(number));
+        if let Some(job) = waits.filter(|_| self.phase.works()) {
+            let outcome = outcome(answers, job);
+            self.finish(id, outcome);
         }
     }
 
@@ -95,9 +96,9 @@ impl Machine {
     }
 }
 
-fn outcome(answers: Result<Answers, Failure>) -> Outcome {
+fn outcome(answers: Result<Answers, Failure>, job: &Job) -> Outcome {
     match answers {
-        Ok(answers) => Outcome::Done(Box::new(answers)),
+        Ok(answers) => Outcome::Done(Box::new(answers.located(&job.spec.kernel.source))),
         Err(failure) => Outcome::Failed(failure),
     }
 }

@@ -397,7 +397,7 @@ fn own_profile(id: JobId, spec: &mut JobSpec, profile: Profile) -> Profile {
 pub(crate) fn pieces(spec: &JobSpec, settings: &Settings) -> Option<u64> {
     let each = spec.kernel.command.as_ref().is_some_and(|command| command.form == Form::Each);
     let workers = spec.request.workers.unwrap_or(u32::MAX).min(settings.slots.into());
-    spec.request.partitions.or_else(|| each.then(|| u64::from(workers) * limits::PROCESSES_PER_WORKER))
+    spec.pieces().or_else(|| each.then(|| u64::from(workers) * limits::PROCESSES_PER_WORKER))
 }
 
 /// A partial that counts.

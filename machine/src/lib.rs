@@ -207,6 +207,7 @@ impl Machine {
             Event::Reload(settings) => self.reload(*settings),
             Event::HandingOver { locks } => self.hand_over(locks),
             Event::TakingOver(handed) => self.take_over_locks(*handed),
+            Event::TakingOverObjects(handed) => self.take_over_objects(*handed),
         }
     }
 

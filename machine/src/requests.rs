@@ -173,7 +173,7 @@ impl Machine {
         let next = views.last().map(|last| last.job).filter(|_| more);
         // A list of a thousand jobs must not carry a thousand answers of a million digits.
         for view in &mut views {
-            view.groups.clear();
+            view.groups = None;
             view.results.retain(|result| result.value.len() <= limits::LISTED_ANSWER_BYTES_MAX);
         }
         self.answer(client, Reply::Listed { jobs: views, next });

@@ -25,7 +25,7 @@ impl Machine {
         JobView {
             state: job.shown_state(),
             results: Vec::new(),
-            groups: Vec::new(),
+            groups: None,
             error: None,
             ended_at_ms: None,
             elapsed_ms,
@@ -52,10 +52,11 @@ impl Machine {
         let rate = self.rate(job);
         // Of files, positions are bytes; how many elements lie in them is known of those that have been folded.
         let files = matches!(job.spec.kernel.source, Source::Files(_));
-        let (folded, skipped) = match answers {
-            Some(answers) => (answers.elements, answers.skipped),
-            None => (job.partial.elements(), job.partial.skipped()),
+        let (folded, skipped, made_nan) = match answers {
+            Some(answers) => (answers.elements, answers.skipped, answers.made_nan),
+            None => (job.partial.elements(), job.partial.skipped(), job.partial.made_nan()),
         };
+        let some = |count: u64| (count > 0).then(|| count.to_string());
         let request = &job.spec.request;
         let command = request.command.as_ref();
         JobView {
@@ -65,7 +66,7 @@ impl Machine {
             sources: request.sources.clone(),
             step: request.step.clone(),
             results: answers.map_or_else(Vec::new, |answers| answers.results.clone()),
-            groups: answers.map_or_else(Vec::new, |answers| answers.groups.clone()),
+            groups: answers.and_then(|answers| answers.groups.clone()),
             error,
             elements: if files || (answers.is_some() && command.is_none()) {
                 folded
@@ -74,7 +75,8 @@ impl Machine {
             }
             .to_string(),
             elements_done: if files { folded } else { done }.to_string(),
-            skipped: Some(skipped).filter(|&skipped| skipped > 0).map(|skipped| skipped.to_string()),
+            skipped: some(skipped),
+            made_nan: some(made_nan),
             bytes: files.then(|| job.spec.elements.to_string()),
             bytes_done: files.then(|| done.to_string()),
             elapsed_ms: job.age_ms(ended.unwrap_or(self.now)),
@@ -135,6 +137,7 @@ impl Machine {
             durable: self.settings.durable,
             unrecorded: self.ledger.held_count(),
             store_error: self.ledger.failing.clone(),
+            objects: self.objects.view(),
             ..StatusView::default()
         }
     }
@@ -202,11 +205,12 @@ impl Job {
     }
 
     fn note(&self) -> Option<String> {
-        if self.links.len() < 2 {
-            return None;
-        }
-        let names: Vec<&str> = self.links.iter().map(|one| one.name()).collect();
-        Some(format!("its workers had links of several kinds: {}", names.join(", ")))
+        let links = (self.links.len() > 1).then(|| {
+            let names: Vec<&str> = self.links.iter().map(|one| one.name()).collect();
+            format!("its workers had links of several kinds: {}", names.join(", "))
+        });
+        let notes: Vec<String> = links.into_iter().chain(self.spec.pieces_note()).collect();
+        (!notes.is_empty()).then(|| notes.join("; "))
     }
 
     fn partitions(&self) -> PartitionCounts {

@@ -4,7 +4,7 @@
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::history::SpanEnd;
 use tally_protocol::limits;
-use tally_protocol::work::{FromWorker, LeaseId};
+use tally_protocol::work::{Complaint, FromWorker, LeaseId, shortened};
 use tally_protocol::{JobId, SlotId, WorkerId};
 use tally_reduce::{Mismatch, Shape, Tally};
 
@@ -44,9 +44,7 @@ impl Machine {
             FromWorker::Partial { lease, elements, busy_ns, state } => {
                 self.partial(slot, lease, &Answer { elements, busy_ns, state });
             }
-            FromWorker::Failed { lease, why, place, hint } => {
-                self.failed(slot, lease, &Complaint { why, place, hint })
-            }
+            FromWorker::Failed { lease, complaint } => self.failed(slot, lease, *complaint),
             FromWorker::Broke { lease, why, stderr, hint, for_good } => {
                 self.broke(slot, lease, &Breakage { why, stderr, hint, for_good });
             }
@@ -226,7 +224,7 @@ impl Machine {
         self.stirred.insert(slot);
     }
 
-    fn failed(&mut self, slot: SlotId, lease: LeaseId, complaint: &Complaint) {
+    fn failed(&mut self, slot: SlotId, lease: LeaseId, complaint: Complaint) {
         let Some((at, held)) = self.held(slot, lease) else { return };
         self.settle_account(slot, at);
         if !held.mark.counts() {
@@ -237,14 +235,18 @@ impl Machine {
         let Some(job) = self.jobs.get_mut(lease.job) else { return };
         let range = job.spec.kernel.describe(held.position, held.count);
         let what = format!("could not {}", shortened(&complaint.why));
-        let message = format!("{what} (range {range})");
         job.note_end(self.now, (slot, pid), &held, SpanEnd::Failed);
+        let code = if complaint.usage { ErrorCode::BadUsage } else { ErrorCode::KernelFailed };
+        // Where a row or an element is named, the part that it was found in says nothing more.
+        let named = complaint.usage || complaint.site.is_some();
+        let message = if named { what.clone() } else { format!("{what} (range {range})") };
         let incident = Death { slot, pid, what, stderr: String::new() }.incident(job, self.now, Some(&held));
         job.remember(incident);
-        let mut failure = Failure::new(ErrorCode::KernelFailed, message);
+        let mut failure = Failure::new(code, message);
         failure.range = Some(range.into_boxed_str());
         failure.place = complaint.place.as_deref().map(|place| shortened(place).into());
         failure.hint = complaint.hint.as_deref().map(|hint| shortened(hint).to_owned());
+        failure.site = complaint.site.map(|site| Box::new(site.shortened()));
         if job.guilty.as_ref().is_none_or(|(first, _)| held.position < *first) {
             job.guilty = Some((held.position, failure));
             job.work.leave_out_from(held.position);
@@ -270,7 +272,7 @@ impl Machine {
         let what = format!("could not {what}");
         let Some(job) = self.jobs.get_mut(lease.job) else { return };
         let mut failure = Failure::new(ErrorCode::KernelFailed, what.clone());
-        failure.stderr = some_text(&stderr);
+        failure.stderr = some_text(&stderr).map(String::into_boxed_str);
         failure.hint = breakage.hint.as_deref().map(|hint| shortened(hint).to_owned());
         let incident = Death { slot, pid, what, stderr }.incident(job, self.now, Some(&held));
         job.remember(incident);
@@ -342,26 +344,10 @@ impl Machine {
     }
 }
 
-/// Why a kernel has no answer, in the words of its worker.
-struct Complaint {
-    why: String,
-    place: Option<String>,
-    hint: Option<String>,
-}
-
 /// How a command failed, in the words of its warden.
 struct Breakage {
     why: String,
     stderr: String,
     hint: Option<String>,
     for_good: bool,
-}
-
-/// An error text of a worker, within the limit.
-fn shortened(text: &str) -> &str {
-    let mut end = text.len().min(limits::ERROR_TEXT_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }

@@ -3,6 +3,7 @@
 use tally_reduce::{Finished, KeyPart, Tally};
 
 use crate::error::{ErrorCode, Failure};
+use crate::source::Source;
 use crate::view::{GroupView, ResultView};
 
 /// All that a job came to.
@@ -10,12 +11,14 @@ use crate::view::{GroupView, ResultView};
 pub struct Answers {
     /// In the order asked; none if they come in groups.
     pub results: Vec<ResultView>,
-    /// By their keys.
-    pub groups: Vec<GroupView>,
+    /// By their keys, where they come in groups.
+    pub groups: Option<Vec<GroupView>>,
     /// Elements folded.
     pub elements: u64,
     /// Elements left out.
     pub skipped: u64,
+    /// Values made a NaN.
+    pub made_nan: u64,
 }
 
 impl Answers {
@@ -25,17 +28,31 @@ impl Answers {
     /// `NoAnswer`, of the first reduction that has none, with its group.
     pub fn of(tally: &Tally, population: bool) -> Result<Self, Failure> {
         let results = tally.finish(population).iter().map(view).collect::<Result<_, _>>()?;
-        let mut groups = Vec::new();
-        for group in tally.groups(population).unwrap_or_default() {
+        let found = tally.groups(population);
+        let mut groups = found.as_ref().map(|_| Vec::new());
+        for group in found.unwrap_or_default() {
             let key: Vec<String> = group.key.iter().map(text).collect();
             let results =
                 group.answers.iter().map(view).collect::<Result<_, Failure>>().map_err(|failure| {
                     let message = format!("{} (group {})", failure.message, key.join(", "));
                     Failure { message, ..failure }
                 })?;
-            groups.push(GroupView { key, results });
+            groups.get_or_insert_default().push(GroupView { key, results });
         }
-        Ok(Self { results, groups, elements: tally.elements(), skipped: tally.skipped() })
+        let (elements, skipped, made_nan) = (tally.elements(), tally.skipped(), tally.made_nan());
+        Ok(Self { results, groups, elements, skipped, made_nan })
+    }
+
+    /// The same with the places of least and greatest elements as people find them in this source.
+    #[must_use]
+    pub fn located(mut self, source: &Source) -> Self {
+        let of_groups = self.groups.iter_mut().flatten().flat_map(|group| &mut group.results);
+        for result in self.results.iter_mut().chain(of_groups) {
+            if let Some(site) = result.place.take().and_then(|place| source.locate(place)) {
+                (result.index, result.file, result.row) = (site.element, site.file, site.row);
+            }
+        }
+        self
     }
 
     /// Bytes of memory that they take, roughly.
@@ -44,7 +61,7 @@ impl Answers {
         let group = |group: &GroupView| {
             size_of::<GroupView>() + group.key.iter().map(String::len).sum::<usize>() + texts(&group.results)
         };
-        texts(&self.results) + self.groups.iter().map(group).sum::<usize>()
+        texts(&self.results) + self.groups.iter().flatten().map(group).sum::<usize>()
     }
 
     /// The answers that there are of a part of a job, which may be too small for some; groups are left out.
@@ -58,12 +75,11 @@ fn texts(results: &[ResultView]) -> usize {
     results.iter().map(|result| size_of::<ResultView>() + result.value.len()).sum()
 }
 
-fn view((reduction, answer): &Finished) -> Result<ResultView, Failure> {
-    match answer {
+fn view(finished: &Finished) -> Result<ResultView, Failure> {
+    match &finished.answer {
         Ok(answer) => Ok(ResultView {
-            reduction: reduction.name().to_owned(),
-            kind: answer.kind().to_owned(),
-            value: answer.to_string(),
+            place: finished.first,
+            ..ResultView::new(finished.reduction.name(), answer.kind(), answer.to_string())
         }),
         Err(why) => Err(Failure::new(ErrorCode::NoAnswer, format!("could not compute {why}"))),
     }

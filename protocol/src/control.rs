@@ -380,6 +380,9 @@ pub(crate) fn read<P: Deserialize<'static>>(parameters: Map<String, Value>) -> R
     };
     P::deserialize(Value::Object(parameters)).map_err(|why| {
         let why = why.to_string();
+        if why.starts_with("could not ") {
+            return BadCall::Meaning(Failure::new(ErrorCode::BadUsage, why));
+        }
         BadCall::Parameter(named_field(&why).or(only).unwrap_or(why))
     })
 }

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::locks::view::DeadlockView;
+use crate::site::{self, Site};
 
 /// What went wrong, as a word that programs can rely on. The list only ever grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -160,9 +161,12 @@ pub struct Failure {
     /// The range of values that failed, as the user would write it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<Box<str>>,
+    /// Where in the data: the keys `file`, `row`, `column` and `element`, as far as they are known.
+    #[serde(flatten, with = "site")]
+    pub site: Option<Box<Site>>,
     /// Tail of what the worker wrote to its standard error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stderr: Option<String>,
+    pub stderr: Option<Box<str>>,
     /// The waits of a deadlock that was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadlock: Option<Box<DeadlockView>>,
@@ -180,6 +184,7 @@ impl Failure {
             place: None,
             hint: None,
             range: None,
+            site: None,
             stderr: None,
             deadlock: None,
             exit: code.exit(),
@@ -213,5 +218,22 @@ mod tests {
         }
         assert_eq!(ErrorCode::NoSuchJob.varlink_name(), "io.tally.NoSuchJob");
         assert_eq!(serde_json::to_string(&ErrorCode::TimedOut).unwrap(), "\"timed-out\"");
+    }
+
+    #[test]
+    fn where_it_is_in_the_data_stands_among_the_keys() {
+        let mut failure = Failure::new(ErrorCode::KernelFailed, "why");
+        let plain = r#"{"code":"kernel-failed","message":"why","exit":1}"#;
+        assert_eq!(serde_json::to_string(&failure).unwrap(), plain);
+        assert_eq!(serde_json::from_str::<Failure>(plain).unwrap(), failure);
+        failure.range = Some("a.csv".into());
+        failure.site = Some(Box::new(Site::of_file("a.csv").row(12).column("price")));
+        let text = r#"{"code":"kernel-failed","message":"why","range":"a.csv","file":"a.csv","row":"12","column":"price","exit":1}"#;
+        assert_eq!(serde_json::to_string(&failure).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Failure>(text).unwrap(), failure);
+        failure.site = Some(Box::new(Site::of_element(&-7)));
+        let text = r#"{"code":"kernel-failed","message":"why","range":"a.csv","element":"-7","exit":1}"#;
+        assert_eq!(serde_json::from_str::<Failure>(text).unwrap(), failure);
+        assert_eq!(serde_json::from_str::<Failure>(&text.replace("7", "8")).unwrap().message, "why");
     }
 }

@@ -221,6 +221,9 @@ pub struct JobRequest {
     /// Whether ranges and partial answers of each worker are kept, for the table of `--verbose`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub breakdown: bool,
+    /// What is folded is floats; tells the kind of the sum of nothing, where there is nothing to find that out from.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub of_floats: bool,
     /// A command of the user's own that answers for each partition, instead of an expression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Arc<CommandRequest>>,
@@ -257,6 +260,8 @@ pub struct KernelSpec {
     pub no_header: bool,
     /// Columns that are floats, whatever their first rows look like: found out on the way.
     pub floats: Vec<String>,
+    /// The answers are of floats, even of none.
+    pub of_floats: bool,
     /// The command that answers instead.
     pub command: Option<Box<Command>>,
 }
@@ -277,6 +282,7 @@ impl KernelSpec {
             delimiter: None,
             no_header: false,
             floats: Vec::new(),
+            of_floats: false,
             command: None,
         }
     }
@@ -295,7 +301,11 @@ impl KernelSpec {
     /// The state of nothing of it.
     #[must_use]
     pub fn identity(&self) -> Tally {
-        Tally::identity(self.shape(), &self.reductions)
+        let mut identity = Tally::identity(self.shape(), &self.reductions);
+        if self.of_floats {
+            identity.expect_floats();
+        }
+        identity
     }
 
     /// How many positions there are.
@@ -350,6 +360,31 @@ pub struct JobSpec {
     pub request: JobRequest,
 }
 
+impl JobSpec {
+    /// Into how many pieces it is cut, where that was asked for: not into more than is worth its while. What a command
+    /// makes of a piece may take any time.
+    #[must_use]
+    pub fn pieces(&self) -> Option<u64> {
+        let most = match self.kernel.command {
+            Some(_) => self.elements.max(1),
+            None => self.kernel.source.pieces_max(),
+        };
+        self.request.partitions.map(|pieces| pieces.min(most))
+    }
+
+    /// What is told if that are fewer than were asked for.
+    #[must_use]
+    pub fn pieces_note(&self) -> Option<String> {
+        let (asked, pieces) = (self.request.partitions?, self.pieces()?);
+        let why = match &self.kernel.source {
+            _ if pieces < self.elements => "smaller ones take longer to hand out than to fold",
+            Source::Ranges(_) => "there are no more elements",
+            Source::Files(_) => "there are no more bytes",
+        };
+        (asked > pieces).then(|| format!("{asked} partitions were asked for and {pieces} cut: {why}"))
+    }
+}
+
 impl JobRequest {
     /// Parses a request without files.
     ///
@@ -374,9 +409,10 @@ impl JobRequest {
                 bad(format!("could not reduce by '{name}': no such reduction"))
                     .hint(format!("there are {}", known.join(", ")))
             })?;
-            if !reductions.contains(&reduction) {
-                reductions.push(reduction);
+            if reductions.contains(&reduction) {
+                return Err(bad(format!("could not reduce by '{name}' twice")).hint("one answer is enough"));
             }
+            reductions.push(reduction);
         }
         if self.sources.is_empty() {
             return Err(
@@ -404,6 +440,7 @@ impl JobRequest {
             delimiter,
             no_header: self.no_header,
             floats: Vec::new(),
+            of_floats: self.of_floats,
             command,
         };
         Ok(JobSpec { kernel, elements, request: self })
@@ -567,7 +604,7 @@ mod tests {
 
     #[test]
     fn a_request_becomes_a_spec() {
-        let spec = request(&["sum", "max", "sum"], &["0..10", "-5..5"]).check().unwrap();
+        let spec = request(&["sum", "max"], &["0..10", "-5..5"]).check().unwrap();
         assert_eq!(spec.kernel.reductions, [Reduction::Sum, Reduction::Max]);
         assert_eq!(spec.elements, 20);
         assert_eq!(spec.kernel.describe(8, 4), "8..10, -5..-3");
@@ -584,6 +621,7 @@ mod tests {
     fn bad_requests_name_what_is_bad() {
         let message = |request: JobRequest| request.check().unwrap_err().message;
         assert_eq!(message(request(&["smu"], &["0..1"])), "could not reduce by 'smu': no such reduction");
+        assert_eq!(message(request(&["sum", "max", "sum"], &["0..1"])), "could not reduce by 'sum' twice");
         assert_eq!(
             message(request(&["sum"], &["0..x"])),
             "could not read the range '0..x': 'x' is not an integer"

@@ -50,6 +50,13 @@ pub const HISTORY_BUCKETS_MAX: usize = 120;
 pub const WORKERS_MAX: u16 = 1_024;
 /// Partitions a job may ask for.
 pub const PARTITIONS_MAX: u64 = 1 << 32;
+/// Pieces that ranges are cut into if so many are asked for and there are so many elements.
+pub const RANGE_PIECES_ALWAYS: u64 = 1 << 16;
+/// Elements of a piece of ranges that are cut into more.
+pub const RANGE_PIECE_ELEMENTS: u64 = 1 << 16;
+/// Pieces that files are cut into if so many are asked for and there are so many bytes. Where they are cut into more, a
+/// piece has `FILE_GRAIN_BYTES`.
+pub const FILE_PIECES_ALWAYS: u64 = 1 << 12;
 /// Files of one job: each is a descriptor in the daemon, and in each of the job's workers.
 pub const FILES_MAX: usize = 512;
 /// Bytes of standard input that are held in memory; of a longer one all go to a file without a name.
@@ -124,6 +131,8 @@ pub const LOCK_WARNINGS_MAX: usize = 3;
 pub const FENCES_AHEAD: u64 = 100_000;
 /// Bytes in which locks are handed over to another program of the daemon.
 pub const HANDED_LOCKS_BYTES_MAX: usize = 256 << 20;
+/// Bytes in which objects that are in no store are handed over to another program of the daemon.
+pub const HANDED_OBJECTS_BYTES_MAX: usize = 256 << 20;
 /// Objects that the daemon hosts.
 pub const OBJECTS_MAX: usize = 100_000;
 /// Objects of one user.

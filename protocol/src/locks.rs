@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::control::{BadCall, read};
 use crate::error::{ErrorCode, Failure};
 use crate::limits;
+use crate::printable;
 use view::{DeadlockView, GrantView, InversionView, LockView};
 
 /// The two kinds of things that can be held by name. Each has its own names.
@@ -343,10 +344,19 @@ pub fn check_name(name: &str) -> Result<(), &'static str> {
     if name.chars().any(char::is_control) {
         return Err("a name has no control characters");
     }
+    if name.chars().any(printable::steers) {
+        return Err("a name has no marks that turn the direction of writing");
+    }
     if name.trim() != name {
         return Err("a name neither begins nor ends with a space");
     }
     Ok(())
+}
+
+/// A time that somebody was willing to wait, as it stands in a refusal.
+#[must_use]
+pub fn spelt(ms: u64) -> String {
+    if ms >= 1_000 && ms.is_multiple_of(1_000) { format!("{}s", ms / 1_000) } else { format!("{ms}ms") }
 }
 
 fn check_permits(want: Want) -> Result<(), Failure> {
@@ -369,7 +379,7 @@ fn bad(what: &str, why: &str) -> Failure {
 pub fn shown_command(text: &str) -> String {
     let mut out = String::new();
     for letter in text.trim().chars() {
-        let letter = if letter.is_control() { ' ' } else { letter };
+        let letter = if printable::steers(letter) { ' ' } else { letter };
         if out.len() + letter.len_utf8() > limits::COMMAND_TEXT_BYTES_MAX {
             out.push_str("...");
             break;

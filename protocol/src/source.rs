@@ -6,7 +6,13 @@
 use serde::{Deserialize, Serialize};
 use tally_reduce::Integer;
 
+use crate::limits;
 use crate::range::Progression;
+use crate::site::Site;
+
+/// The bits of a place in files that number the row; those above number the file.
+const ROW_BITS: u32 = 54;
+const _: () = assert!(limits::FILES_MAX < 1 << (64 - ROW_BITS));
 
 /// What a job folds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +52,9 @@ pub struct FileSource {
     /// records of versions that did not look.
     #[serde(default)]
     pub changed_ns: Option<i128>,
+    /// It is what a stream held, or has lost its name otherwise: what it is called says nothing that it does not end in.
+    #[serde(default)]
+    pub nameless: bool,
 }
 
 /// What changes when somebody writes to a file or puts another one in its place.
@@ -89,6 +98,30 @@ impl Source {
         }
     }
 
+    /// The most pieces that it is cut into, however many are asked for: smaller ones take longer to hand out than to fold.
+    #[must_use]
+    pub fn pieces_max(&self) -> u64 {
+        let (always, least) = match self {
+            Self::Ranges(_) => (limits::RANGE_PIECES_ALWAYS, limits::RANGE_PIECE_ELEMENTS),
+            Self::Files(_) => (limits::FILE_PIECES_ALWAYS, limits::FILE_GRAIN_BYTES),
+        };
+        let positions = self.positions();
+        (positions / least).max(always).min(positions.max(1))
+    }
+
+    /// Where a place is that a partial has noted: of ranges a position, of files one of [`place_in_file`].
+    #[must_use]
+    pub fn locate(&self, place: u64) -> Option<Site> {
+        match self {
+            Self::Ranges(ranges) => runs(ranges, place, 1).next().map(|run| Site::of_element(&run.first)),
+            Self::Files(files) => {
+                let file = files.files.get(usize::try_from(place >> ROW_BITS).ok()?)?;
+                let row = place & ((1 << ROW_BITS) - 1);
+                Some(Site::of_file(&file.name).row(row + 1))
+            }
+        }
+    }
+
     /// Positions as a person finds them: `0..10`, `0..10 step 2`, `bytes 0..65536 of data.csv`; several joined by commas.
     #[must_use]
     pub fn describe(&self, position: u64, count: u64) -> String {
@@ -110,6 +143,13 @@ pub fn runs(ranges: &[Progression], position: u64, count: u64) -> impl Iterator<
         let range = &ranges[part.file];
         Progression { first: range.at(part.from), step: range.step.clone(), count: part.to - part.from }
     })
+}
+
+/// The place of a row, counted from 0, of a file, counted from 0: earlier files have lower ones. `None` of a row so far
+/// behind that no file has it.
+#[must_use]
+pub fn place_in_file(file: usize, row: u64) -> Option<u64> {
+    (row >> ROW_BITS == 0 && file <= limits::FILES_MAX).then_some((file as u64) << ROW_BITS | row)
 }
 
 /// The parts of files that `count` positions from `position` on cover.
@@ -163,6 +203,7 @@ mod tests {
             format: None,
             path: None,
             changed_ns: None,
+            nameless: false,
         }
     }
 
@@ -173,5 +214,30 @@ mod tests {
         assert_eq!(source.positions(), 150);
         assert_eq!(source.describe(90, 20), "bytes 90..100 of a.csv, bytes 0..10 of b.csv");
         assert_eq!(source.describe(150, 1), "nothing");
+        let place = place_in_file(2, 41).unwrap();
+        assert!(place > place_in_file(1, 1 << 53).unwrap());
+        assert_eq!(source.locate(place), Some(Site::of_file("b.csv").row(42)));
+        assert_eq!((source.locate(u64::MAX), place_in_file(0, 1 << 54)), (None, None));
+    }
+
+    #[test]
+    fn elements_are_located_through_all_ranges() {
+        let range =
+            |first: i64, step: i64, count| Progression { first: first.into(), step: step.into(), count };
+        let source = Source::Ranges(vec![range(-5, 1, 3), range(10, -2, 4)]);
+        let at = |place| source.locate(place).and_then(|site| site.element);
+        assert_eq!(
+            (at(2).as_deref(), at(3).as_deref(), at(6).as_deref()),
+            (Some("-3"), Some("10"), Some("4"))
+        );
+        assert_eq!(at(7), None);
+    }
+
+    #[test]
+    fn nobody_cuts_finer_than_it_is_worth() {
+        let range = |count| Source::Ranges(vec![Progression { first: 0.into(), step: 1.into(), count }]);
+        let of = |bytes| Source::Files(Files { set: 1, files: vec![file("a.csv", bytes)], grain: 1 });
+        assert_eq!([0, 1, 10, 1 << 40].map(|count| range(count).pieces_max()), [1, 1, 10, 1 << 24]);
+        assert_eq!([0, 100, 2 << 20, 1 << 40].map(|bytes| of(bytes).pieces_max()), [1, 100, 4_096, 1 << 24]);
     }
 }

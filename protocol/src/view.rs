@@ -27,9 +27,9 @@ pub struct JobView {
     /// The answers; empty until it is done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<ResultView>,
-    /// The answers of each group, by key, where the job was asked to group.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub groups: Vec<GroupView>,
+    /// The answers of each group, by key, where the job was asked to group and is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<GroupView>>,
     /// Why it has no answer, once it ended without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
@@ -40,6 +40,9 @@ pub struct JobView {
     /// Elements left out: bad rows, and NaN that were to be skipped; decimal text, absent when there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
+    /// Values made a NaN: bad cells, and elements without an answer; decimal text, absent when there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_nan: Option<String>,
     /// Bytes of its files in all, decimal text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<String>,
@@ -117,6 +120,27 @@ pub struct ResultView {
     pub kind: String,
     /// Exact decimal text; floats as the shortest text that reads back to the same bits.
     pub value: String,
+    /// Of `min` and `max` of ranges: the first element that has it, decimal text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<Box<str>>,
+    /// Of `min` and `max` of arrays: the file that has it first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<Box<str>>,
+    /// And its first row there, decimal text; the first of a file is 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<Box<str>>,
+    /// The same in positions, as partials have it; see [`Source::locate`](crate::source::Source::locate).
+    #[serde(skip)]
+    pub place: Option<u64>,
+}
+
+impl ResultView {
+    /// An answer of which nobody knows where it stands.
+    #[must_use]
+    pub fn new(reduction: &str, kind: &str, value: String) -> Self {
+        let (reduction, kind) = (reduction.to_owned(), kind.to_owned());
+        Self { reduction, kind, value, index: None, file: None, row: None, place: None }
+    }
 }
 
 /// Partitions by state. With sizes chosen as measured, those not cut yet are not counted.
@@ -275,6 +299,20 @@ pub struct StatusView {
     /// What is bounded, and how much of it is used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<LimitView>,
+    /// Hosted objects, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<HostedView>,
+}
+
+/// Hosted objects, all together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostedView {
+    /// How many there are.
+    pub objects: u64,
+    /// Bytes that they are counted with.
+    pub bytes: u64,
+    /// Clients that wait for one.
+    pub waiting: u64,
 }
 
 /// Where jobs are kept over the daemon's end.

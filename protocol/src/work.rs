@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{Attempt, JobId, PartitionId, SlotId, WorkerId};
 use crate::job::KernelSpec;
+use crate::limits::ERROR_TEXT_BYTES_MAX;
+use crate::site::Site;
 
 /// The right to one attempt at one partition, as both sides name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -83,12 +85,8 @@ pub enum FromWorker {
     Failed {
         /// The attempt.
         lease: LeaseId,
-        /// Why, as a fragment after "could not".
-        why: String,
-        /// Lines that show where.
-        place: Option<String>,
-        /// What to do.
-        hint: Option<String>,
+        /// Why.
+        complaint: Box<Complaint>,
     },
     /// A command of the user's failed at this attempt. Another one may fare better, unless it cannot be run at all.
     Broke {
@@ -116,6 +114,39 @@ pub enum FromWorker {
         /// The attempt.
         lease: LeaseId,
     },
+}
+
+/// Why a kernel has no answer, in the words of its worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Complaint {
+    /// A fragment after "could not".
+    pub why: String,
+    /// Lines that show where in the words of the job.
+    pub place: Option<String>,
+    /// What to do.
+    pub hint: Option<String>,
+    /// It is in what the user typed, not in the data.
+    pub usage: bool,
+    /// Where in the data.
+    pub site: Option<Site>,
+}
+
+impl Complaint {
+    /// It says why and no more.
+    #[must_use]
+    pub fn new(why: impl Into<String>) -> Self {
+        Self { why: why.into(), ..Self::default() }
+    }
+}
+
+/// A text of a worker, within the limit.
+#[must_use]
+pub fn shortened(text: &str) -> &str {
+    let mut end = text.len().min(ERROR_TEXT_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// The first packet on a worker's lifeline: all a fresh process needs to become a worker. The descriptors of its

@@ -187,6 +187,16 @@ impl Partial {
         self.skipped = self.skipped.saturating_add(elements);
     }
 
+    /// Counts values that somebody else made a NaN, such as cells that are no numbers.
+    pub fn make_nan(&mut self, values: u64) {
+        self.made_nan = self.made_nan.saturating_add(values);
+    }
+
+    /// All that comes is floats: the answers are, too, even if nothing comes.
+    pub fn expect_floats(&mut self) {
+        self.of_floats = true;
+    }
+
     fn absorb_integers<L: LoadInteger>(
         &mut self,
         raws: &[L::Raw],
@@ -206,6 +216,7 @@ impl Partial {
         self.count(raws.len())?;
         let skip = nan == NanPolicy::Skip;
         let skipped = float_fold::fold::<L>(&mut self.basis, raws, indices, skip, Cpu::best());
+        self.of_floats |= self.basis.floats.is_some();
         self.elements -= skipped;
         self.skip(skipped);
         Ok(())

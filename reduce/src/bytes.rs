@@ -5,10 +5,11 @@
 //! | bytes | meaning |
 //! |---|---|
 //! | 1 | version, 2 |
-//! | 1 | kind of the elements: 1 integers only, 2 floats too |
+//! | 1 | kind of the elements: 1 integers only, 2 floats too, 3 no floats came, but they were to; and 4 if values were made a NaN |
 //! | 8 | how many reductions, then one byte for each in the order asked |
 //! | 8 | elements |
 //! | 8 | elements left out |
+//! | 8 | if some were: values made a NaN |
 //! | | one section for each accumulator the reductions need, in the order sum 1, squares 2, least 3, greatest 4, product 5 |
 //! | 8 | of kind 2: how many elements are floats |
 //! | | of kind 2: the same for floats: sum 6, squares 7, product 8 |
@@ -38,6 +39,8 @@ use crate::{Answer, Integer, Partial, Reduction};
 const VERSION: u8 = 2;
 const KIND_INTEGER: u8 = 1;
 const KIND_FLOAT: u8 = 2;
+const KIND_NO_FLOATS_YET: u8 = 3;
+const KIND_MADE_NAN: u8 = 4;
 
 const SUM: u8 = 1;
 const SQUARES: u8 = 2;
@@ -105,12 +108,20 @@ impl std::error::Error for Malformed {}
 impl Partial {
     /// The canonical bytes: equal partials have equal bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let kind = if self.basis.floats.is_some() { KIND_FLOAT } else { KIND_INTEGER };
-        let mut out = vec![VERSION, kind];
+        let kind = match (&self.basis.floats, self.of_floats) {
+            (Some(_), _) => KIND_FLOAT,
+            (None, true) => KIND_NO_FLOATS_YET,
+            (None, false) => KIND_INTEGER,
+        };
+        let flag = if self.made_nan > 0 { KIND_MADE_NAN } else { 0 };
+        let mut out = vec![VERSION, kind | flag];
         put_length(&mut out, self.reductions.len());
         out.extend(self.reductions.iter().map(|reduction| code(*reduction)));
         out.extend(self.elements.to_le_bytes());
         out.extend(self.skipped.to_le_bytes());
+        if self.made_nan > 0 {
+            out.extend(self.made_nan.to_le_bytes());
+        }
         let basis = &self.basis;
         if let Some(sum) = &basis.sum {
             put_section(&mut out, SUM, Some(&sum.value()));
@@ -144,10 +155,13 @@ impl Partial {
             VERSION => {}
             version => return Err(Malformed::Version(version)),
         }
-        let has_floats = match input.byte()? {
-            KIND_INTEGER => false,
-            KIND_FLOAT => true,
-            kind => return Err(Malformed::Kind(kind)),
+        let kind = input.byte()?;
+        let made_nan = kind & KIND_MADE_NAN != 0;
+        let (has_floats, of_floats) = match kind & !KIND_MADE_NAN {
+            KIND_INTEGER => (false, false),
+            KIND_FLOAT => (true, true),
+            KIND_NO_FLOATS_YET => (false, true),
+            _ => return Err(Malformed::Kind(kind)),
         };
         let length = input.length()?;
         let codes = input.take(length)?;
@@ -155,6 +169,13 @@ impl Partial {
         let mut partial = Self::identity(&reductions);
         partial.elements = input.number()?;
         partial.skipped = input.number()?;
+        partial.of_floats = of_floats;
+        if made_nan {
+            partial.made_nan = input.number()?;
+            if partial.made_nan == 0 {
+                return Err(Malformed::NotCanonical);
+            }
+        }
         read_basis(&mut input, &mut partial.basis)?;
         if has_floats {
             let count = input.number()?;

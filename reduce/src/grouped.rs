@@ -11,6 +11,8 @@ use crate::key::{GroupKey, KeyPart, parts};
 use crate::{DecimalSum, Malformed, Mismatch, Partial, Reduction};
 
 const VERSION: u8 = 1;
+/// The same with values that were made a NaN.
+const VERSION_MADE_NAN: u8 = 2;
 
 /// What is known of the elements of one group.
 pub trait GroupState: Sized {
@@ -95,13 +97,16 @@ pub struct Grouped<S = Partial> {
     bytes: usize,
     /// Elements left out before anybody knew of which group they are.
     skipped: u64,
+    /// Values that were made a NaN, whatever their group.
+    made_nan: u64,
     groups: HashMap<Box<[u8]>, S>,
 }
 
 impl<S: GroupState> Grouped<S> {
     /// No groups. All of them together may cost `bytes_max` bytes of memory, roughly.
     pub fn new(reductions: &[Reduction], bytes_max: usize) -> Self {
-        Self { reductions: reductions.to_vec(), bytes_max, bytes: 0, skipped: 0, groups: HashMap::new() }
+        let groups = HashMap::new();
+        Self { reductions: reductions.to_vec(), bytes_max, bytes: 0, skipped: 0, made_nan: 0, groups }
     }
 
     /// The reductions this is for, in the order asked.
@@ -139,6 +144,16 @@ impl<S: GroupState> Grouped<S> {
         self.skipped = self.skipped.saturating_add(elements);
     }
 
+    /// How many values were made a NaN.
+    pub fn made_nan(&self) -> u64 {
+        self.made_nan
+    }
+
+    /// Counts values that somebody else made a NaN.
+    pub fn make_nan(&mut self, values: u64) {
+        self.made_nan = self.made_nan.saturating_add(values);
+    }
+
     /// The state of a group, which is made if it is new. A key has as many parts as every other.
     ///
     /// # Errors
@@ -174,6 +189,7 @@ impl<S: GroupState> Grouped<S> {
         }
         self.bytes = self.room_for(count, more)?;
         self.skip(other.skipped);
+        self.make_nan(other.made_nan);
         for (key, partial) in other.groups {
             match self.groups.get_mut(&key) {
                 Some(mine) => mine.merge(partial)?,
@@ -192,13 +208,16 @@ impl<S: GroupState> Grouped<S> {
 
     /// The canonical bytes: equal groups have equal bytes.
     ///
-    /// Version 1; how many reductions, in 8 bytes, and a byte for each; how many elements were left
-    /// out of no group, in 8 bytes; how many groups, in 8 bytes; for each, in
+    /// Version 1, or 2 if values were made a NaN; how many reductions, in 8 bytes, and a byte for each; how many elements
+    /// were left out of no group, in 8 bytes; of version 2, how many values were made a NaN, in 8 bytes; how many groups, in 8 bytes; for each, in
     /// the order of the keys, the length of the key in 8 bytes and the key, and the same of its state.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = vec![VERSION];
+        let mut out = vec![if self.made_nan > 0 { VERSION_MADE_NAN } else { VERSION }];
         put(&mut out, &self.reductions.iter().map(|reduction| code(*reduction)).collect::<Vec<_>>());
         out.extend(self.skipped.to_le_bytes());
+        if self.made_nan > 0 {
+            out.extend(self.made_nan.to_le_bytes());
+        }
         out.extend((self.groups.len() as u64).to_le_bytes());
         for (key, partial) in self.sorted() {
             put(&mut out, key);
@@ -213,14 +232,21 @@ impl<S: GroupState> Grouped<S> {
     /// If the bytes are not exactly one text in canonical form, or the groups cost more than `bytes_max`.
     pub fn from_bytes(bytes: &[u8], bytes_max: usize) -> Result<Self, Malformed> {
         let mut input = Input(bytes);
-        match input.byte()? {
-            VERSION => {}
+        let made_nan = match input.byte()? {
+            VERSION => false,
+            VERSION_MADE_NAN => true,
             version => return Err(Malformed::Version(version)),
-        }
+        };
         let codes = input.text()?;
         let reductions = codes.iter().map(|byte| reduction(*byte)).collect::<Result<Vec<_>, _>>()?;
         let mut grouped = Self::new(&reductions, bytes_max);
         grouped.skipped = input.number()?;
+        if made_nan {
+            grouped.made_nan = input.number()?;
+            if grouped.made_nan == 0 {
+                return Err(Malformed::NotCanonical);
+            }
+        }
         let mut last: Option<&[u8]> = None;
         for _ in 0..input.number()? {
             let key = input.text()?;
@@ -309,6 +335,7 @@ mod tests {
 
     fn of(rows: &[(u64, (i8, String, f64))]) -> Grouped {
         let mut grouped = Grouped::new(&LIST, ROOMY);
+        grouped.make_nan(rows.iter().filter(|(_, row)| row.2 < 0.0).count() as u64);
         for (index, row) in rows {
             add(&mut grouped, row, *index);
         }

@@ -16,6 +16,11 @@ pub enum Indices<'a> {
 }
 
 impl<'a> Indices<'a> {
+    /// The index of one of the elements, if it is known.
+    pub fn get(self, position: usize) -> Option<u64> {
+        Some(self.at(position)).filter(|index| *index != NOWHERE)
+    }
+
     /// The indices from the element `skipped` on.
     pub(crate) fn after(self, skipped: u64) -> Self {
         match self {

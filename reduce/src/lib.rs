@@ -26,6 +26,7 @@ mod key;
 mod lanes;
 mod ntt;
 mod partial;
+mod power;
 mod product;
 mod radix;
 mod reduction;

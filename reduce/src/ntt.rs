@@ -175,16 +175,8 @@ fn times(a: u64, b: u64) -> u64 {
     if sum >= PRIME { sum - PRIME } else { sum }
 }
 
-fn power(base: u64, mut exponent: u64) -> u64 {
-    let (mut square, mut result) = (base, 1);
-    while exponent > 0 {
-        if exponent & 1 == 1 {
-            result = times(result, square);
-        }
-        square = times(square, square);
-        exponent >>= 1;
-    }
-    result
+fn power(base: u64, exponent: u64) -> u64 {
+    crate::power::power(base, exponent, times)
 }
 
 #[cfg(test)]

@@ -21,6 +21,10 @@ pub struct Partial {
     pub(crate) reductions: Vec<Reduction>,
     pub(crate) elements: u64,
     pub(crate) skipped: u64,
+    /// Values that were made a NaN.
+    pub(crate) made_nan: u64,
+    /// The answers are floats, also if no element came that is one.
+    pub(crate) of_floats: bool,
     pub(crate) basis: Basis,
 }
 
@@ -60,7 +64,14 @@ impl std::error::Error for Mismatch {}
 impl Partial {
     /// The partial of no elements. The order of the list is the order of the answers.
     pub fn identity(reductions: &[Reduction]) -> Self {
-        Self { reductions: reductions.to_vec(), elements: 0, skipped: 0, basis: Basis::identity(reductions) }
+        Self {
+            reductions: reductions.to_vec(),
+            elements: 0,
+            skipped: 0,
+            made_nan: 0,
+            of_floats: false,
+            basis: Basis::identity(reductions),
+        }
     }
 
     /// The reductions this is for, in the order asked.
@@ -75,6 +86,17 @@ impl Partial {
         size_of::<Self>() + self.reductions.len() + factors + floats
     }
 
+    /// Bytes of integers beyond 128 bits in the sum and the extrema, roughly.
+    pub fn large_integer_bytes(&self) -> usize {
+        let sum = self.basis.sum.as_ref().map_or(0, crate::total::Total::spilled_bytes);
+        let extrema = [&self.basis.least, &self.basis.greatest];
+        let extreme = |extremum: &Extremum| match extremum.best() {
+            Some((Answer::Integer(value), _)) => crate::byte_length(value),
+            Some((Answer::Float(_), _)) | None => 0,
+        };
+        sum + extrema.into_iter().flatten().map(extreme).filter(|&bytes| bytes > 16).sum::<usize>()
+    }
+
     /// How many elements were folded; those left out are not counted here.
     pub fn elements(&self) -> u64 {
         self.elements
@@ -83,6 +105,16 @@ impl Partial {
     /// How many were left out: NaN that were to be skipped, and what [`Partial::skip`] was told.
     pub fn skipped(&self) -> u64 {
         self.skipped
+    }
+
+    /// How many values were made a NaN, as [`Partial::make_nan`] was told.
+    pub fn made_nan(&self) -> u64 {
+        self.made_nan
+    }
+
+    /// Whether it matters to it where elements stand.
+    pub fn wants_places(&self) -> bool {
+        self.basis.least.is_some() || self.basis.greatest.is_some()
     }
 
     /// Where the answer of [`Reduction::Min`] or [`Reduction::Max`] first stands, if that was asked for and is
@@ -138,6 +170,8 @@ impl Partial {
         }
         self.elements = self.elements.checked_add(other.elements).ok_or(Mismatch::Elements)?;
         self.skipped = self.skipped.saturating_add(other.skipped);
+        self.made_nan = self.made_nan.saturating_add(other.made_nan);
+        self.of_floats |= other.of_floats;
         self.basis.merge(other.basis);
         Ok(())
     }
@@ -198,6 +232,7 @@ impl Partial {
 
     fn sum(&self) -> Answer {
         match self.float_sum() {
+            None if self.of_floats => Answer::Float(self.sum_over(&Integer::ONE)),
             None => Answer::Integer(self.integer_sum()),
             Some(floats) if self.only_floats() => Answer::Float(floats.value()),
             Some(_) => Answer::Float(self.sum_over(&Integer::ONE)),
@@ -271,6 +306,7 @@ impl Partial {
     fn product(&self) -> Result<Answer, NoAnswer> {
         let integers = self.basis.product.as_ref().map_or(Integer::ONE, |product| product.value());
         match self.basis.floats.as_ref().and_then(|floats| floats.product.as_ref()) {
+            None if self.of_floats => Ok(Answer::Float(ratio_to_f64(&integers, &Integer::ONE))),
             None => Ok(Answer::Integer(integers)),
             Some(floats) => floats.times(&integers).map(Answer::Float).ok_or(NoAnswer::TooLong),
         }
@@ -351,6 +387,29 @@ mod tests {
         assert_eq!(texts(&around, true), ["2.6666666666666665"]);
         let cancelling = of(&[Reduction::Mean], &[e16, 3, -e16]);
         assert_eq!(texts(&cancelling, true), ["1.0"]);
+    }
+
+    #[test]
+    fn no_floats_come_to_a_float() {
+        let mut none = Partial::identity(&Reduction::ALL);
+        none.expect_floats();
+        none.make_nan(3);
+        assert_eq!(texts(&none, true)[..2], ["0.0", "1.0"]);
+        assert_eq!(texts(&none, true)[4], "0");
+        let back = Partial::from_bytes(&none.to_bytes()).unwrap();
+        assert_eq!((&back, back.made_nan(), back.to_bytes()), (&none, 3, none.to_bytes()));
+        // A NaN that is left out says nothing.
+        let mut left_out = Partial::identity(&[Reduction::Sum, Reduction::Max]);
+        left_out.absorb_f64(&[f64::NAN], Indices::Unknown, crate::NanPolicy::Skip).unwrap();
+        let left_out = Partial::from_bytes(&left_out.to_bytes()).unwrap();
+        assert_eq!((left_out.skipped(), &*texts(&left_out, false)[0]), (1, "0"));
+        // Whoever says so, in any order.
+        let mut integers = of(&Reduction::ALL, &[1, 2]);
+        let mut other = none.clone();
+        other.merge(integers.clone()).unwrap();
+        integers.merge(none).unwrap();
+        assert_eq!(integers.to_bytes(), other.to_bytes());
+        assert_eq!(texts(&Partial::from_bytes(&other.to_bytes()).unwrap(), true)[..2], ["3.0", "2.0"]);
     }
 
     #[test]

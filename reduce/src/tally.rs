@@ -54,7 +54,15 @@ pub enum Tally {
 }
 
 /// One answer, or why there is none.
-pub type Finished = (Reduction, Result<Figure, NoAnswer>);
+#[derive(Clone, PartialEq, Debug)]
+pub struct Finished {
+    /// What was asked.
+    pub reduction: Reduction,
+    /// What it came to.
+    pub answer: Result<Figure, NoAnswer>,
+    /// Of the least and the greatest: where it stands first, as far as that is known.
+    pub first: Option<u64>,
+}
 
 /// The value of one reduction, of any kind of job.
 #[derive(Clone, PartialEq, Debug)]
@@ -176,6 +184,23 @@ impl Tally {
         }
     }
 
+    /// How many values were made a NaN. Decimals have none.
+    pub fn made_nan(&self) -> u64 {
+        match self {
+            Self::Plain(partial) => partial.made_nan(),
+            Self::Grouped(grouped) => grouped.made_nan(),
+            Self::Decimal { .. } | Self::GroupedDecimal(_) => 0,
+        }
+    }
+
+    /// All that comes is floats: the answers are, too, even if nothing comes. Groups begin with an element, and decimals
+    /// are none.
+    pub fn expect_floats(&mut self) {
+        if let Self::Plain(partial) = self {
+            partial.expect_floats();
+        }
+    }
+
     /// Does at once what was put off, so that a copy need not do it again.
     pub fn settle(&mut self) {
         if let Self::Plain(partial) = self {
@@ -275,12 +300,26 @@ fn answered<S: GroupState>(grouped: &Grouped<S>, answers: impl Fn(&S) -> Vec<Fin
 }
 
 fn figures(partial: &Partial, population: bool) -> Vec<Finished> {
-    let finished = partial.finish(population).into_iter();
-    finished.map(|(reduction, answer)| (reduction, answer.map(Figure::Number))).collect()
+    let finished = partial.finish(population).into_iter().map(|(reduction, answer)| Finished {
+        reduction,
+        answer: answer.map(Figure::Number),
+        first: partial.first_index(reduction),
+    });
+    finished.collect()
 }
 
 fn decimals(sum: &DecimalSum, reductions: &[Reduction]) -> Vec<Finished> {
-    reductions.iter().map(|&reduction| (reduction, decimal(sum, reduction))).collect()
+    let (least, greatest) = sum.first_indices();
+    let finished = reductions.iter().map(|&reduction| Finished {
+        reduction,
+        answer: decimal(sum, reduction),
+        first: match reduction {
+            Reduction::Min => least,
+            Reduction::Max => greatest,
+            _ => None,
+        },
+    });
+    finished.collect()
 }
 
 fn decimal(sum: &DecimalSum, reduction: Reduction) -> Result<Figure, NoAnswer> {
@@ -382,7 +421,7 @@ mod tests {
                 Ok(answer) => format!("{} {answer}", answer.kind()),
                 Err(why) => why.to_string(),
             };
-            tally.finish(false).into_iter().map(|(name, answer)| (name, text(answer))).collect::<Vec<_>>()
+            tally.finish(false).into_iter().map(|one| (one.reduction, text(one.answer))).collect::<Vec<_>>()
         };
         let find = |list: &[(Reduction, String)], wanted| {
             list.iter().find(|(name, _)| *name == wanted).map(|(_, text)| text.clone()).unwrap()

@@ -50,6 +50,11 @@ impl Total {
         }
     }
 
+    /// Bytes of what does not fit into 128 bits, about.
+    pub(crate) fn spilled_bytes(&self) -> usize {
+        crate::byte_length(&self.spilled)
+    }
+
     /// The whole sum.
     pub(crate) fn value(&self) -> Integer {
         &self.spilled + self.near

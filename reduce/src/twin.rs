@@ -356,18 +356,9 @@ fn signed(residue: u64, prime: u64) -> f64 {
     if residue > prime / 2 { -float(prime - residue) } else { float(residue) }
 }
 
-fn power(base: u64, mut exponent: u64, prime: u64) -> u64 {
-    let times =
-        |a: u64, b: u64| u64::try_from(u128::from(a) * u128::from(b) % u128::from(prime)).unwrap_or(0);
-    let (mut square, mut result) = (base % prime, 1);
-    while exponent > 0 {
-        if exponent & 1 == 1 {
-            result = times(result, square);
-        }
-        square = times(square, square);
-        exponent >>= 1;
-    }
-    result
+fn power(base: u64, exponent: u64, prime: u64) -> u64 {
+    let times = |a, b| u64::try_from(u128::from(a) * u128::from(b) % u128::from(prime)).unwrap_or(0);
+    crate::power::power(base % prime, exponent, times)
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::token::Token;
 use crate::turn::Supervisor;
 
 /// The lock beside the store's file. Liveness is this lock, whatever socket the daemon has.
-const LOCK_NAME: &str = "lock";
+pub(crate) const LOCK_NAME: &str = "lock";
 
 /// How long a failure that is over is shown: a day.
 const FAILURE_KEPT_MS: u64 = 86_400_000;

@@ -47,6 +47,8 @@ pub struct DaemonOptions {
     pub pid_file: Option<PathBuf>,
     /// Run in the background, and return when the daemon there listens.
     pub daemonize: bool,
+    /// End at once when standard input does: whoever started the daemon holds the other end.
+    pub until_eof: bool,
     /// Read the configuration, say what is wrong with it, and end.
     pub check: bool,
     /// Settings given as flags: key and value, as in `config.toml`.
@@ -107,7 +109,8 @@ fn live(
     let path = inherited.socket_path(options)?;
     let locks = lock(&path, options.pid_file.as_deref(), &configuration.access, &mut inherited)?;
     let nursery = Nursery { worker_main: worker, forkserver, confine: configuration.confine };
-    match serve(&path, inherited, configuration, reloader, nursery, directory, announcer) {
+    let around = Around { directory, until_eof: options.until_eof };
+    match serve(&path, inherited, configuration, reloader, nursery, around, announcer) {
         // The locks stay where they are, in the program that takes over.
         Ok(Some(succession)) => Err(succession.take_place(locks, directory)),
         ended => {
@@ -117,6 +120,14 @@ fn live(
     }
 }
 
+/// What the daemon was started in.
+#[derive(Clone, Copy, Debug)]
+struct Around<'a> {
+    directory: &'a Path,
+    /// It ends with its standard input.
+    until_eof: bool,
+}
+
 /// All that happens under the lock.
 fn serve(
     path: &Path,
@@ -124,7 +135,7 @@ fn serve(
     configuration: &Configuration,
     reloader: Reloader,
     nursery: Nursery,
-    directory: &Path,
+    around: Around<'_>,
     announcer: &mut Announcer,
 ) -> Result<Option<Succession>, Failure> {
     let swept = tally_transport::sweep();
@@ -165,8 +176,12 @@ fn serve(
             supervisor.clients.make_room(configuration.workers, configuration.clients_max);
             supervisor.clients.open_to(policy, configuration.access.connections_per_user);
             supervisor.open_metrics_door(door)?;
+            supervisor.take_over_objects(inherited.lockers.objects.take());
             supervisor.take_over_lockers(inherited.lockers);
             supervisor.listen(listener)?;
+            if around.until_eof {
+                supervisor.live_by_input()?;
+            }
             supervisor.service = inherited.service;
             for (name, fds) in supervisor.files.all_stored() {
                 supervisor.service.store(&name, fds);
@@ -175,7 +190,7 @@ fn serve(
             tracing::info!("listening on {}", path.display());
             announcer.ready();
             supervisor.executable = own_executable();
-            directory.clone_into(&mut supervisor.directory);
+            around.directory.clone_into(&mut supervisor.directory);
             supervisor.run()?;
             let service = std::mem::take(&mut supervisor.service);
             let heir = supervisor.successor.take().zip(supervisor.resting.take());

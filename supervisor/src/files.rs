@@ -222,5 +222,6 @@ fn describe(fd: &OwnedFd) -> Result<FileSource, Failure> {
         format: None,
         path: path_of(fd, &state),
         changed_ns: Some(state.changed_ns),
+        nameless: !state.named,
     })
 }

@@ -19,6 +19,7 @@ mod files;
 mod forkserver;
 mod gather;
 mod handed;
+mod hosted;
 mod inherit;
 mod lockers;
 mod log;
@@ -27,6 +28,7 @@ mod orphans;
 mod output;
 mod perform;
 mod private;
+mod probe;
 mod quota;
 mod reload;
 mod rights;
@@ -43,6 +45,7 @@ use std::os::fd::OwnedFd;
 pub use daemon::{DaemonOptions, run_daemon};
 pub use forkserver::run_forkserver;
 pub use private::{Private, PrivateOptions, start_private};
+pub use probe::{StoreProbe, probe_store};
 
 /// First argument of a process that is to be a worker; its lifeline is its standard input.
 pub const WORKER_ROLE: &str = "--tally-worker";

@@ -14,6 +14,7 @@ use tally_protocol::{ClientId, limits};
 use tally_sys::activation::Passed;
 use tally_sys::{blob, clock, random, usage};
 
+use crate::hosted::OBJECTS;
 use crate::token::Token;
 use crate::turn::Supervisor;
 
@@ -27,6 +28,8 @@ const CONNECTION: &str = "c";
 pub(crate) struct Lockers {
     book: Option<OwnedFd>,
     connections: Vec<(ClientId, OwnedFd)>,
+    /// Its objects that are in no store.
+    pub(crate) objects: Option<OwnedFd>,
 }
 
 impl Lockers {
@@ -39,6 +42,7 @@ impl Lockers {
             match number {
                 Some(number) => lockers.connections.push((ClientId(number), fd)),
                 None if name == BOOK => lockers.book = Some(fd),
+                None if name == OBJECTS => lockers.objects = Some(fd),
                 None => rest.push(Passed { name, fd }),
             }
         }
@@ -77,7 +81,7 @@ impl Supervisor {
             party.outgoing = outgoing;
             kept.push((format!("{CONNECTION}{}", party.client), fd));
         }
-        if kept.is_empty() && handed.reports.is_empty() {
+        if kept.is_empty() && handed.reports.is_empty() && handed.orders.is_empty() {
             return Vec::new();
         }
         match blob::write("tally-locks", &handed.to_bytes()) {

@@ -31,6 +31,8 @@ pub(crate) enum Token {
     Scraper(u64),
     /// A new binary on trial: its pidfd.
     Trial,
+    /// Standard input, of a daemon that lives by it.
+    Input,
 }
 
 const KINDS: u64 = 16;
@@ -52,6 +54,7 @@ impl Token {
             Self::Trial => (10, 0),
             Self::Store => (11, 0),
             Self::Answers => (12, 0),
+            Self::Input => (13, 0),
         };
         usize::try_from(id * KINDS + kind).unwrap_or(usize::MAX - 1)
     }
@@ -74,6 +77,7 @@ impl Token {
             10 => Some(Self::Trial),
             11 => Some(Self::Store),
             12 => Some(Self::Answers),
+            13 => Some(Self::Input),
             _ => None,
         }
     }
@@ -99,6 +103,7 @@ mod tests {
             Token::Store,
             Token::Trial,
             Token::Answers,
+            Token::Input,
         ];
         for token in tokens {
             assert_eq!(Token::of(token.key()), Some(token));

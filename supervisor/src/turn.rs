@@ -263,6 +263,8 @@ impl Supervisor {
         // Those go to the program that takes over, which still has to read from them.
         if self.successor.is_some() {
             self.handed_over = self.hand_over_lockers();
+            let objects = self.hand_over_objects();
+            self.handed_over.extend(objects);
         }
         let late = Failure::new(ErrorCode::Stopping, "the daemon is stopping and takes no new jobs");
         let late = Reply::Refused(late).to_message(false);
@@ -360,7 +362,7 @@ impl Supervisor {
 /// The order in which ready sources are read: what ends things before what asks for more.
 fn rank(token: Token) -> u8 {
     match token {
-        Token::Signals => 0,
+        Token::Signals | Token::Input => 0,
         Token::Exit(_) | Token::Forkserver | Token::Trial => 1,
         Token::Lifeline(_) | Token::Doorbell(_) | Token::Stderr(_) | Token::Store | Token::Answers => 2,
         Token::Client(_) | Token::Scraper(_) => 3,

@@ -4,6 +4,9 @@
 //! participants has a place. Who leaves looks through the places after its own, in a circle, and hands the lock to the
 //! first one that waits; so at most n - 1 others go before anybody who has said that it waits. A killed holder leaves it
 //! locked for ever, and so does a killed waiter to whom it is handed.
+//!
+//! The book's waiter spins. Here it sleeps after a while, as the lock goes to one certain waiter: with more waiters than
+//! processors the others would only keep that one from running.
 
 use crate::{Lock, Spin, Word};
 
@@ -32,7 +35,8 @@ impl<W: Word> Lock for BoundedTestAndSetLock<'_, W> {
         mine.store(1);
         // Until the lock was free, or the one who left has handed it over.
         while mine.load() == 1 && self.lock.swap(HELD) == HELD {
-            mine.relax(&mut spin);
+            // One that comes while the last one leaves may be overlooked, and has to look at the lock again by itself.
+            mine.doze(1, &mut spin);
         }
         mine.store(0);
     }
@@ -41,7 +45,10 @@ impl<W: Word> Lock for BoundedTestAndSetLock<'_, W> {
         let places = self.waiting.len();
         let others = (1..places).map(|step| &self.waiting[(self.me + step) % places]);
         match others.into_iter().find(|place| place.load() == 1) {
-            Some(next) => next.store(0),
+            Some(next) => {
+                next.store(0);
+                next.wake(1);
+            }
             None => self.lock.store(FREE),
         }
     }

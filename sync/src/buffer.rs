@@ -1,7 +1,8 @@
 //! The bounded buffer between producers and consumers: once with semaphores, once as a monitor.
 //!
 //! Silberschatz, Galvin, Gagne: Operating System Concepts, "The Bounded-Buffer Problem" and "Monitors". Items are words.
-//! What a killed process leaves behind is what its semaphore or monitor leaves behind.
+//! A process that is killed inside leaves it locked for ever. With semaphores, one that is killed on its way in or out takes
+//! along the permit it has in hand: there is one place less from then on. A monitor has nothing that could be lost so.
 
 use std::fmt;
 

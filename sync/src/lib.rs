@@ -19,7 +19,8 @@
 //! | [`Monitor`] | yes | yes | no | held for ever |
 //! | [`ReadWriteLock`] | yes | yes | a writer: only the readers that were going in when it came | held for ever |
 //! | [`Barrier`] | - | yes | - | the round never ends, if it had not come |
-//! | [`SemaphoreBuffer`], [`MonitorBuffer`] | yes | yes | no | as what they are made of |
+//! | [`SemaphoreBuffer`] | yes | yes | no | locked for ever, or one place less; no item comes twice |
+//! | [`MonitorBuffer`] | yes | yes | no | locked for ever, or nothing is lost |
 //!
 //! That column is why nothing of tally's own that must survive a SIGKILL hangs on such a lock: its links need none
 //! (one writer for each word), and its users' locks are held by the daemon for a connection, which the system closes.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tally_sys::{clock, futex};
 
+/// How long one sleeps at a time who may have been overlooked.
+const DOZE: Duration = Duration::from_millis(1);
 /// Looks at a word before the processor is given away.
 const SPINS: u32 = 100;
 
@@ -33,6 +35,15 @@ pub trait Word {
     fn wake(&self, sleepers: u32);
     /// Gives others a moment, in a loop that looks at a word again and again.
     fn relax(&self, spin: &mut Spin);
+    /// The same where somebody wakes those who sleep on it, in most cases: once that has lasted, sleeps while it holds
+    /// `expected`, and never for long.
+    fn doze(&self, expected: u32, spin: &mut Spin) {
+        if spin.is_long() {
+            self.wait(expected, Some(DOZE));
+        } else {
+            std::hint::spin_loop();
+        }
+    }
 }
 
 /// Why a sleep on a word ended.

@@ -70,6 +70,10 @@ impl Word for LoomWord {
     fn relax(&self, _: &mut Spin) {
         thread::yield_now();
     }
+
+    fn doze(&self, _: u32, _: &mut Spin) {
+        thread::yield_now();
+    }
 }
 
 fn words<const N: usize>() -> Arc<[LoomWord; N]> {

@@ -5,6 +5,9 @@
 //! eight processes go in so often, whatever the lock: then it takes minutes.
 #![expect(clippy::print_stdout, reason = "the report of the checks")]
 
+#[path = "processes/killed_in_buffers.rs"]
+mod killed_in_buffers;
+
 use std::env;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
@@ -30,7 +33,7 @@ const START: usize = 1005;
 const SIGN: usize = 1010;
 
 fn main() {
-    let checks: [(&str, fn()); 7] = [
+    let checks: [(&str, fn()); 8] = [
         ("eight processes are never inside together", exclusion),
         ("who waits is passed by so many and no more", bounded_waiting),
         ("a buffer hands over every item once", buffers),
@@ -38,6 +41,7 @@ fn main() {
         ("a lock that is none loses updates", the_count_can_be_wrong),
         ("a killed holder leaves what the documents say", killed_holders),
         ("so does one that is killed while it waits", killed_waiters),
+        ("and one that is killed in the middle of a put or a get", killed_in_buffers::check),
     ];
     for (name, check) in checks {
         println!("test {name} ...");
@@ -47,7 +51,7 @@ fn main() {
 }
 
 /// How often each process goes in: as often as is asked for, else a million times; a twentieth of that where the one who
-/// leaves names the next, so that each entry costs a switch between processes.
+/// leaves names the next, so that an entry may cost a switch between processes.
 fn entries(switches: bool) -> u32 {
     let asked = env::var("TALLY_ENTRIES").ok().and_then(|text| text.parse().ok());
     asked.unwrap_or(if switches { 50_000 } else { 1_000_000 })

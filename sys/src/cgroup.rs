@@ -1,10 +1,10 @@
-//! What the control group of this process tells: how many of its processes died for want of memory.
+//! What the control group of this process tells: how many of its processes died for want of memory, and what it allows.
 //!
 //! Read only. Where there is no control group, or none that counts, nothing is known, and that is no error.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The system's counter of processes of this control group that it killed for want of memory.
 #[derive(Debug, Default)]
@@ -37,6 +37,49 @@ impl OomKills {
         let length = self.file.as_ref()?.read_at(&mut bytes, 0).ok()?;
         kills(&String::from_utf8_lossy(&bytes[..length]))
     }
+}
+
+/// The control group of this process in the one hierarchy of today.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its directory.
+    pub path: PathBuf,
+    /// This process's user may make groups below it.
+    pub delegated: bool,
+    /// The system counts in it who died for want of memory.
+    pub counts_memory: bool,
+}
+
+/// The group of this process, where one can be seen.
+pub fn own() -> Option<Group> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = group_in(&groups, "", "/sys/fs/cgroup").filter(|path| path.join("cgroup.procs").exists());
+    let path =
+        path.or_else(|| group_in(&groups, "", "/sys/fs/cgroup/unified").filter(|path| path.exists()))?;
+    let delegated = rustix::fs::access(path.join("cgroup.procs"), rustix::fs::Access::WRITE_OK).is_ok()
+        && rustix::fs::access(&path, rustix::fs::Access::WRITE_OK).is_ok();
+    let counts_memory = paths(&groups).any(|path| path.exists());
+    Some(Group { path, delegated, counts_memory })
+}
+
+/// How many more tasks the control group of this process and those above it allow; `None` when nothing is bounded.
+pub fn task_room() -> Option<u64> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let unified = group_in(&groups, "", "/sys/fs/cgroup");
+    let own = group_in(&groups, "pids", "/sys/fs/cgroup/pids");
+    let read = |path: PathBuf| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let room =
+        |group: &Path| Some(read(group.join("pids.max"))?.saturating_sub(read(group.join("pids.current"))?));
+    let all = unified.iter().chain(&own).flat_map(|path| path.ancestors());
+    all.filter(|path| path.starts_with("/sys/fs/cgroup")).filter_map(room).min()
+}
+
+/// The directory of the group of these controllers below `mounted`.
+fn group_in(groups: &str, wanted: &str, mounted: &str) -> Option<PathBuf> {
+    groups.lines().find_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        (controllers == wanted).then(|| Path::new(mounted).join(path.trim_start_matches('/')))
+    })
 }
 
 /// Where the counter may be: in the one hierarchy of today, then in the memory controller's own of before.
@@ -74,6 +117,17 @@ mod tests {
             ]
         );
         assert_eq!(paths("nonsense").count(), 0);
+    }
+
+    #[test]
+    fn the_group_is_that_of_its_controllers() {
+        let groups = "9:pids:/a\n0::/s/t.service\n";
+        let of = |wanted, mounted| group_in(groups, wanted, mounted);
+        assert_eq!(of("", "/m"), Some(PathBuf::from("/m/s/t.service")));
+        assert_eq!(of("pids", "/m/pids"), Some(PathBuf::from("/m/pids/a")));
+        assert_eq!(of("memory", "/m"), None);
+        // Whatever this machine has, asking does no harm.
+        let _seen = (own(), task_room());
     }
 
     #[test]

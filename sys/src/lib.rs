@@ -28,6 +28,7 @@ pub mod process;
 pub mod random;
 pub mod ring;
 pub mod robust;
+pub mod room;
 pub mod semaphore;
 pub mod shm;
 pub mod shm_named;

@@ -22,6 +22,16 @@ pub fn open_files() -> (u64, u64) {
     (current.unwrap_or(u64::MAX), maximum.unwrap_or(u64::MAX))
 }
 
+/// How many tasks this process's user may have at once, threads counted: `u64::MAX` means unlimited. Root is not bound by it.
+pub fn tasks() -> u64 {
+    getrlimit(Resource::Nproc).current.unwrap_or(u64::MAX)
+}
+
+/// How many bytes all message queues of this process's user may take together: `u64::MAX` means unlimited.
+pub fn queue_bytes() -> u64 {
+    getrlimit(Resource::Msgqueue).current.unwrap_or(u64::MAX)
+}
+
 /// Raises the limit of open files as far as the system allows and returns the new limit.
 pub fn raise_open_files() -> io::Result<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);

@@ -119,6 +119,30 @@ impl AsFd for LockFile {
     }
 }
 
+/// Whether somebody holds the lock at `path`, without touching it: the pid of the holder, 0 for one that cannot be seen from
+/// here. For people who look: it may be otherwise a moment later.
+///
+/// # Errors
+/// The system does not tell.
+pub fn holder(path: &Path) -> io::Result<Option<u32>> {
+    let inode = match rustix::fs::lstat(path) {
+        Ok(found) => found.st_ino,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(holder_in(&std::fs::read_to_string("/proc/locks")?, inode))
+}
+
+/// A line is `1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF`; the device is that of the file system below an overlay.
+fn holder_in(table: &str, inode: u64) -> Option<u32> {
+    let mut held = table.lines().filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, _, pid, file, ..] = words.as_slice() else { return None };
+        (file.rsplit(':').next()?.parse() == Ok(inode)).then(|| pid.parse().unwrap_or(0))
+    });
+    held.next()
+}
+
 /// Only the owner may open it: whoever can open a file can also hold its lock.
 fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -180,6 +204,19 @@ mod tests {
         let lock = LockFile::acquire(&path).unwrap();
         assert_eq!(lock.path(), path);
         assert!(path.exists());
+    }
+
+    #[test]
+    fn who_holds_it_can_be_seen_without_touching_it() {
+        let directory = Directory::new();
+        let path = directory.join("lock");
+        assert_eq!(holder(&path).unwrap(), None);
+        let lock = LockFile::acquire(&path).unwrap();
+        assert_eq!(holder(&path).unwrap(), u32::try_from(process::own_pid().raw()).ok());
+        drop(lock);
+        assert_eq!(holder(&path).unwrap(), None);
+        let table = "1: POSIX  ADVISORY  WRITE 7 fe:00:9 0 EOF\n2: FLOCK  ADVISORY  WRITE 8 fe:00:9 0 EOF\n2: -> FLOCK x\n";
+        assert_eq!((holder_in(table, 9), holder_in(table, 7)), (Some(8), None));
     }
 
     #[test]

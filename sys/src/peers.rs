@@ -72,6 +72,11 @@ pub fn user_name(uid: u32) -> Option<String> {
     nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten().map(|user| user.name)
 }
 
+/// The name of a group, where the system knows one.
+pub fn group_name(gid: u32) -> Option<String> {
+    nix::unistd::Group::from_gid(nix::unistd::Gid::from_raw(gid)).ok().flatten().map(|group| group.name)
+}
+
 /// The number of the group of this name, or the number itself when it is written as one.
 ///
 /// # Errors
@@ -109,7 +114,7 @@ mod tests {
     #[test]
     fn groups_have_names_and_numbers() {
         assert_eq!(group_number("4711").unwrap(), 4711);
-        assert_eq!(group_number("root").unwrap(), 0);
+        assert_eq!((group_number("root").unwrap(), group_name(0).as_deref()), (0, Some("root")));
         let error = group_number("no-such-group").unwrap_err();
         assert_eq!(error.to_string(), "there is no group 'no-such-group'");
     }

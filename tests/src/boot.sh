@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Boots the real systemd as process 1 of its own namespaces, over a throw-away overlay of this machine's files.
+# Boots the real systemd as process 1 of its own namespaces, over a throw-away overlay of this machine's files, or of
+# those below $LOWER.
 # boot.sh PLACE BINARY INSTALL: an empty directory; the tally to install; the script that does it.
 set -euo pipefail
 place=$1 binary=$2 install=$3
@@ -14,7 +15,7 @@ fi
 
 mount -t tmpfs tmpfs "$place"
 mkdir "$place"/{upper,work,root}
-mount -t overlay overlay -o "lowerdir=/,upperdir=$place/upper,workdir=$place/work" "$place/root"
+mount -t overlay overlay -o "lowerdir=${LOWER:-/},upperdir=$place/upper,workdir=$place/work" "$place/root"
 root=$place/root
 "$install" "$binary" --destdir "$root" > /dev/null
 

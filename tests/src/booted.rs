@@ -51,6 +51,19 @@ pub fn obstacle() -> Option<String> {
 impl Booted {
     /// Boots one with this binary and the units of this project. `None`, told aloud, where that cannot be.
     pub fn new(binary: &str) -> Option<Self> {
+        let install = Path::new(env!("CARGO_MANIFEST_DIR")).join("../systemd/install.sh");
+        let booted = Self::over(Path::new("/"), binary, &install)?;
+        booted.must(&["systemd-sysusers"]);
+        booted.must(&["systemd-tmpfiles", "--create", "/usr/lib/tmpfiles.d/tally.conf"]);
+        Some(booted)
+    }
+
+    /// Boots one over the files of `lower`, which has a systemd, with nothing installed. The same otherwise.
+    pub fn bare(lower: &Path) -> Option<Self> {
+        Self::over(lower, "", Path::new("/bin/true"))
+    }
+
+    fn over(lower: &Path, binary: &str, install: &Path) -> Option<Self> {
         if let Some(why) = obstacle() {
             skip(&why);
             return None;
@@ -62,7 +75,8 @@ impl Booted {
         command
             .arg(place.path())
             .arg(binary)
-            .arg(project.join("../systemd/install.sh"))
+            .arg(install)
+            .env("LOWER", lower)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a log can be shared"))
             .stderr(log);
@@ -83,8 +97,6 @@ impl Booted {
             let told = booted.run(&["systemctl", "is-system-running", "--wait"]);
             matches!(told.stdout.trim(), "running" | "degraded").then_some(())
         });
-        booted.must(&["systemd-sysusers"]);
-        booted.must(&["systemd-tmpfiles", "--create", "/usr/lib/tmpfiles.d/tally.conf"]);
         Some(booted)
     }
 

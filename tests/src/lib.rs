@@ -8,10 +8,12 @@
 pub mod booted;
 pub mod client;
 pub mod openmetrics;
+pub mod picture;
 pub mod proc;
 pub mod races;
 pub mod run;
 pub mod schema;
+pub mod shown;
 pub mod terminal;
 pub mod torture;
 pub mod world;

@@ -124,6 +124,12 @@ impl Running {
         self.end(PATIENCE_NS)
     }
 
+    /// Waits for its end for so many times as long as usual: for one that others are in the way of on purpose.
+    #[must_use]
+    pub fn finish_in(self, patiences: u64) -> Finished {
+        self.end(patiences * PATIENCE_NS)
+    }
+
     /// Waits for its end, however long that takes.
     #[must_use]
     pub fn finish_at_last(self) -> Finished {

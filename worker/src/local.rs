@@ -211,7 +211,7 @@ mod tests {
             a
         });
         let whole = whole.take().unwrap();
-        whole.finish(false).into_iter().map(|(_, answer)| answer.unwrap().to_string()).collect()
+        whole.finish(false).into_iter().map(|one| one.answer.unwrap().to_string()).collect()
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tally_kernel::{Fault, FileBytes, Folded, Kernel};
 use tally_protocol::JobId;
 use tally_protocol::frame::{Assembler, FrameError, encode};
 use tally_protocol::source::Source;
-use tally_protocol::work::{FromWorker, LeaseId, ToWorker};
+use tally_protocol::work::{Complaint, FromWorker, LeaseId, ToWorker};
 use tally_sys::{clock, crash, socket};
 use tally_transport::{LinkError, Received, Wait, WorkerLink};
 
@@ -191,7 +191,9 @@ impl Running {
         }
         // It may quote an expression, which may be of several lines.
         let why = fault.message.replace('\n', " ");
-        self.say(&FromWorker::Failed { lease, why, place: fault.place.clone(), hint: fault.hint.clone() })
+        let (place, hint, site) = (fault.place.clone(), fault.hint.clone(), fault.site.as_deref().cloned());
+        let complaint = Box::new(Complaint { why, place, hint, usage: fault.usage, site });
+        self.say(&FromWorker::Failed { lease, complaint })
     }
 
     /// Between two blocks of a fold: hears cancels, shows that it lives.

@@ -15,7 +15,7 @@ pub(crate) fn run(rest: &[String]) -> Result<(), String> {
     succeed(install.arg(root.join("target/release/tally")).arg("--man").arg(man).args(rest))
 }
 
-fn succeed(command: &mut Command) -> Result<(), String> {
+pub(crate) fn succeed(command: &mut Command) -> Result<(), String> {
     match command.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("{}: {status}", command.get_program().display())),

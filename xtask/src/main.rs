@@ -2,9 +2,11 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "chores talk to the person who runs them")]
 
+mod docgen;
 mod install;
 mod laws;
 mod man;
+mod package;
 mod races;
 mod sim;
 mod torture;
@@ -15,6 +17,10 @@ const USAGE: &str =
     "usage: cargo xtask sim [--seeds N] [--from S]   simulated worlds of the machine, seeds S to S+N
        cargo xtask sim --trace SEED             the story of one world, one line for each event and action
        cargo xtask races [--count N]            ten daemons start at once, N times; one wins each time
+       cargo xtask docgen                       what documents show: renewed where it has changed
+       cargo xtask deb [--test]                 a Debian package; --test: tried in a Debian of its own
+       cargo xtask tarball [--dynamic]          a tarball that installs itself, with a binary for any Linux
+       cargo xtask wheel                        the Python package with the program in it
        cargo xtask man [--out DIR]              the manual pages, into target/man
        cargo xtask torture [--minutes N | --rounds N | --kills N] [--seed S] [--from ROUND] [--keep-going]
                                                 jobs of all kinds while everybody is killed and stopped
@@ -26,6 +32,10 @@ fn main() -> ExitCode {
     let outcome = match arguments.split_first() {
         Some((chore, rest)) if chore == "sim" => sim::run(rest),
         Some((chore, rest)) if chore == "install" => install::run(rest),
+        Some((chore, rest)) if chore == "docgen" => docgen::run(rest),
+        Some((chore, rest)) if chore == "deb" => package::deb(rest),
+        Some((chore, rest)) if chore == "tarball" => package::tarball(rest),
+        Some((chore, rest)) if chore == "wheel" => package::wheel(rest),
         Some((chore, rest)) if chore == "man" => man::run(rest),
         Some((chore, rest)) if chore == "laws" => laws::run(rest),
         Some((chore, rest)) if chore == "races" => races::run(rest),

@@ -66,7 +66,14 @@ mod tests {
             let section = if command.get_name() == "daemon" { 8 } else { 1 };
             assert!(named(&format!("tally-{}.{section}", command.get_name())), "{}", command.get_name());
         }
-        for file in ["tally.1", "tally.toml.5", "tally-expressions.7", "tally-json.7", "tally-protocol.7"] {
+        for file in [
+            "tally.1",
+            "tally.toml.5",
+            "tally-expressions.7",
+            "tally-kernel.7",
+            "tally-json.7",
+            "tally-protocol.7",
+        ] {
             assert!(named(file), "{file}");
         }
     }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use tally_protocol::error::Failure;
+use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::{StartMethod, Transport};
 
 use super::{FactorialArgs, ReduceArgs, ReductionArgs, Stop, help, marks, refusal, values};
@@ -62,6 +62,12 @@ pub(crate) enum JobCommand {
     Factorial(FactorialArgs),
 }
 
+/// Options of every command, which say how answers are shown and where the daemon is.
+fn is_of_the_batch(word: &str) -> bool {
+    let name = word.split('=').next().unwrap_or_default();
+    ["--json", "--quiet", "-q", "--verbose", "--color", "--socket", "--reconnect"].contains(&name)
+}
+
 /// A parser of lines: made once, as making it costs more than a line.
 #[derive(Debug)]
 pub(crate) struct JobLines(clap::Command);
@@ -74,6 +80,10 @@ impl JobLines {
 
     /// Reads the words of a line.
     pub(crate) fn parse(&mut self, words: Vec<String>) -> Result<JobCommand, Failure> {
+        if let Some(option) = words.iter().find(|word| is_of_the_batch(word)) {
+            let message = format!("could not use {option} on a line: it goes to 'tally batch' itself");
+            return Err(Failure::new(ErrorCode::BadUsage, message));
+        }
         let args: Vec<OsString> = std::iter::once("tally".to_owned()).chain(words).map(Into::into).collect();
         let args = marks::put(args);
         let matches = self.0.try_get_matches_from_mut(&args);

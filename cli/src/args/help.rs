@@ -14,8 +14,8 @@ pub(crate) const SHORT: &str = "\
 tally - exact parallel sums and other reductions that survive a dying worker
 
   tally sum 1..=100                        5050
-  tally reduce sum,min,max -5..5           several answers, one pass
-  tally sum 0..1e9 --workers 4 --verbose   what each worker did
+  tally mean sales.csv --of 'price * n'    an expression in the columns
+  tally reduce sum,min,max data.npy        several answers, one pass
   tally sum 0..1e12 --detach               runs in the daemon; prints a job id
 
 Compute   sum product min max count mean variance stddev   reduce factorial
@@ -24,17 +24,17 @@ Share     value dict list queue event barrier stats objects watch
           lock semaphore locks deadlocks
 Jobs      jobs show explain wait result follow cancel pause resume retry
 Daemon    daemon status workers top ping metrics reload config drain stop
-          upgrade dump     Learn   lab help completion
+          upgrade dump self-test debug     Learn   lab help completion
 
 Often used
   --workers N --mode MODE       processes (default), threads, inline
-  --step N    --timeout TIME    every N-th number; give up after 30s, 2m, 1h
+  --of EXPR   --where EXPR      what is folded; which elements or rows
   --json      --progress WHEN   machine output; auto, always, never, json
   --detach    --local           daemon job; never use a daemon
   -q  --verbose  --color WHEN   quiet; table of workers; auto, always, never
 
-More: tally COMMAND --help, tally help TOPIC (sources, expressions, formats,
-      exit-codes, environment, json)
+More: tally COMMAND --help, tally help TOPIC (sources, expressions, kernels,
+      formats, exit-codes, environment, json)
 ";
 
 /// `tally --help` and `tally help`.
@@ -83,6 +83,8 @@ The daemon
   ping                  a sign of life       config         settings
   metrics               counters, figures    reload         new settings
   upgrade               to a new binary      completion     for a shell
+  self-test             is all well here?    debug bundle   for a report of a
+                                                            fault
 
 With no daemon at the default socket, a reduction runs under a supervisor of
 its own that lives for this one command. Answers are exact, and the same for any
@@ -98,7 +100,8 @@ Options of every command
   -h, --help       help of a command: tally sum --help
   -V, --version    the version
 
-Topics: tally help sources, expressions, formats, exit-codes, environment, json
+Topics: tally help sources, expressions, kernels, formats, exit-codes,
+        environment, json
 ";
 
 macro_rules! examples {
@@ -222,6 +225,12 @@ Where standard output is no terminal it takes one look, as with --once.";
     UPGRADE = "  tally upgrade                     the new version is installed; returns when it runs
   tally upgrade --binary ./tally    another one";
     DUMP = "  tally dump > state.json";
+    SELF_TEST = "  tally self-test                   a line for each thing, and what to do
+  tally self-test --json            for programs; exit 1 if something failed
+  tally self-test --socket PATH     with the daemon that listens there";
+    DEBUG = "  tally debug bundle                writes tally-debug-DATE.tar.gz
+  tally debug bundle --output b.tar.gz --force
+  tar tzf b.tar.gz                  what is in it: no data of jobs";
     CONFIG = "  tally config show                 what is in force, and where it came from
   tally config show --config my.toml
   tally config check my.toml        one line for each fault; exit 2 if any

@@ -10,9 +10,8 @@ use super::values;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Your own kernel")]
 pub(crate) struct KernelArgs {
-    /// Have a command answer: a process that reads 'start end partition attempt' lines, or, with {start} {end}, one for
-    /// each partition
-    #[arg(long, value_name = "CMD", value_parser = values::text)]
+    /// Have a command answer: ./k or './k {start} {end}'
+    #[arg(long, value_name = "CMD", help_heading = "Options", value_parser = values::text)]
     pub(crate) command: Option<String>,
     /// Exit statuses that are no failure [default: 0]
     #[arg(long, value_name = "N,N", value_delimiter = ',', requires = "command", hide_short_help = true)]

@@ -59,22 +59,16 @@ pub(crate) struct NamedArgs {
     pub(crate) make: MakeOptions,
 }
 
-/// `tally value NAME OPERATION`
-#[derive(Clone, Debug, PartialEq, Eq, Args)]
-#[command(mut_arg("words", |one| one.help("get, set VALUE, add NUMBER, cas OLD NEW; set - reads standard input")))]
-pub(crate) struct ValueArgs {
-    #[command(flatten)]
-    pub(crate) named: NamedArgs,
-    #[command(flatten)]
-    pub(crate) types: TypeOptions,
-}
+/// The operations of `tally value`.
+pub(crate) const OF_A_VALUE: &str = "get, set VALUE, add NUMBER, cas OLD NEW; set - reads standard input";
+/// Those of `tally dict`.
+pub(crate) const OF_A_DICT: &str = "get KEY, set KEY VALUE, set - (lines of KEY<TAB>VALUE), add KEY NUMBER, cas KEY OLD NEW, del KEY, keys, items, len";
+/// Those of `tally stats`.
+pub(crate) const OF_STATS: &str = "add NUMBER..., add - (a number a line), get, reset";
 
-/// `tally dict NAME OPERATION`
+/// `tally value NAME OPERATION`, and the same with `dict` and `stats`.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
-#[command(mut_arg("words", |one| one.help(
-    "get KEY, set KEY VALUE, set - (lines of KEY<TAB>VALUE), add KEY NUMBER, cas KEY OLD NEW, del KEY, keys, items, len"
-)))]
-pub(crate) struct DictArgs {
+pub(crate) struct PlainArgs {
     #[command(flatten)]
     pub(crate) named: NamedArgs,
     #[command(flatten)]
@@ -159,16 +153,6 @@ pub(crate) struct BarrierArgs {
     pub(crate) parties: Option<u32>,
     #[command(flatten)]
     pub(crate) wait: WaitOptions,
-}
-
-/// `tally stats NAME OPERATION`
-#[derive(Clone, Debug, PartialEq, Eq, Args)]
-#[command(mut_arg("words", |one| one.help("add NUMBER..., add - (a number a line), get")))]
-pub(crate) struct StatsArgs {
-    #[command(flatten)]
-    pub(crate) named: NamedArgs,
-    #[command(flatten)]
-    pub(crate) types: TypeOptions,
 }
 
 /// `tally objects`

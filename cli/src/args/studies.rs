@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use tally_protocol::job::OnBad;
+use tally_protocol::job::{Nan, OnBad};
 
 use super::values::When;
 use super::{ReductionOptions, values};
@@ -60,9 +60,15 @@ pub(crate) struct RunningArgs {
     /// A file with one number a line, or - for standard input [default: -]
     #[arg(value_name = "FILE", value_parser = values::paths())]
     pub(crate) file: Option<PathBuf>,
-    /// Lines that are no numbers: error, skip
+    /// Lines that are no numbers: error, skip, nan
     #[arg(long, value_name = "WHAT", value_parser = values::on_bad)]
     pub(crate) on_bad: Option<OnBad>,
+    /// NaN: keep, skip
+    #[arg(long, value_name = "WHAT", value_parser = values::nan)]
+    pub(crate) nan: Option<Nan>,
+    /// Read and add decimal text exactly
+    #[arg(long)]
+    pub(crate) decimal: bool,
     /// Variance of a population, not of a sample
     #[arg(long)]
     pub(crate) population: bool,
@@ -70,7 +76,11 @@ pub(crate) struct RunningArgs {
 
 /// `tally compare SOURCE...`
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
-#[command(mut_arg("mode", |one| one.hide(true)), mut_arg("detach", |one| one.hide(true)))]
+#[command(
+    mut_arg("mode", |one| one.hide(true)),
+    mut_arg("detach", |one| one.hide(true)),
+    mut_arg("command", |one| one.hide(true))
+)]
 pub(crate) struct CompareArgs {
     /// A range or files, as for sum
     #[arg(value_name = "SOURCE", required = true, value_parser = values::text)]

@@ -123,6 +123,7 @@ fn commands_are_read() {
         config: Some("c".into()),
         foreground: false,
         daemonize: false,
+        until_eof: false,
         log_file: None,
         pid_file: Some("p".into()),
         check: true,

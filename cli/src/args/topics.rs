@@ -8,9 +8,10 @@ use crate::show::schema;
 type Topic = (&'static str, fn() -> String);
 
 /// The topics of `tally help`, with their texts; exit codes and variables come from their tables.
-pub(crate) const TOPICS: [Topic; 6] = [
+pub(crate) const TOPICS: [Topic; 7] = [
     ("sources", sources),
     ("expressions", expressions),
+    ("kernels", kernels),
     ("formats", formats),
     ("exit-codes", exit_codes),
     ("environment", environment),
@@ -63,6 +64,30 @@ column; in a range, i is the element.
 Integers never wrap and never become floats by themselves. What has no answer,
 such as a division by zero, is an error that names the place; --on-bad skip
 leaves it out and counts it. A file with one column of numbers needs no --of.
+"
+    .to_owned()
+}
+
+fn kernels() -> String {
+    "\
+A command of your own can answer for each part of a range, in any language:
+
+  tally sum 0..1e6 --command './kernel'
+      a process that lives on: it reads a line for each part, 'start end
+      partition attempt', and answers with a line, the partial
+  tally sum 0..1e6 --command './f {start} {end}'
+      a process for each part; the last line of its output is the partial
+
+start is the first number of the part, end the one behind its last. Both find
+TALLY_JOB and TALLY_SLOT in their environment; one for each part also
+TALLY_START, TALLY_END, TALLY_PARTITION and TALLY_ATTEMPT.
+
+A partial of sum, product, min, max or count is a number. Of mean, variance and
+stddev, and of several reductions, it is a line of JSON:
+{\"sum\": 45, \"count\": 10, \"sum_squares\": 285}
+
+What a kernel writes to standard error is kept, its end shown when it fails. One
+that dies or fails is tried again, as often as --retries says.
 "
     .to_owned()
 }
@@ -148,6 +173,7 @@ JSON schema itself, such as that of jobs.
   tally.reload/1    reload                tally.metrics/1       metrics
   tally.config-default/1                  config default
   tally.upgrade/1   upgrade
+  tally.self-test/1 self-test             tally.debug-bundle/1  debug bundle
   tally.help/1      help                  tally.version/1   --version
   tally.lab/1       lab                   tally.compare/1   compare
   tally.locks/1     locks                 tally.deadlocks/1     deadlocks

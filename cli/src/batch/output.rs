@@ -87,12 +87,8 @@ impl Output {
         if !done {
             self.failed += 1;
         }
-        if done
-            && !self.quiet
-            && !self.json
-            && let Some(skipped) = &job.skipped
-        {
-            let note = answer::left_out(skipped, job.bytes.is_some());
+        let notes = if done && !self.quiet && !self.json { answer::notes(job) } else { Vec::new() };
+        for note in notes {
             self.flush(terminal)?;
             terminal.error(&note.replacen("note: ", &format!("note: line {number}: "), 1));
         }

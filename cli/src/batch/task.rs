@@ -149,7 +149,9 @@ mod tests {
         assert!(why("sum 0..10 --of 'i").contains("a quote is open"), "{}", why("sum 0..10 --of 'i"));
         assert_eq!(why("sum 0..x"), "could not read the range '0..x': 'x' is not an integer");
         assert!(why("jobs").contains("'jobs'"), "{}", why("jobs"));
-        for option in ["--detach", "--local", "--mode inline", "--progress json", "--json"] {
+        for option in
+            ["--detach", "--local", "--mode inline", "--progress json", "--json", "-q", "--color=never"]
+        {
             let why = why(&format!("sum 0..10 {option}"));
             assert!(why.contains(option.split(' ').next().unwrap()), "{why}");
         }

@@ -89,7 +89,7 @@ impl Line {
 
 /// Options whose value may be taken for an argument. Not all need to be here: a value is no file and no job, mostly.
 fn takes_value(word: &str) -> bool {
-    const TAKERS: [&str; 12] = [
+    const TAKERS: [&str; 13] = [
         "--socket",
         "--color",
         "--of",
@@ -101,6 +101,7 @@ fn takes_value(word: &str) -> bool {
         "--workers",
         "--mode",
         "--timeout",
+        "--command",
         "--config",
     ];
     TAKERS.contains(&word)

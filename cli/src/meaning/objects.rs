@@ -13,8 +13,8 @@ use tally_protocol::objects::{
 
 use super::bad;
 use crate::args::objects::{
-    BarrierArgs, DictArgs, EventArgs, ListArgs, MakeOptions, NamedArgs, ObjectsArgs, QueueArgs, StatsArgs,
-    TypeOptions, ValueArgs, WaitOptions, WatchArgs, file,
+    BarrierArgs, EventArgs, ListArgs, MakeOptions, NamedArgs, ObjectsArgs, PlainArgs, QueueArgs, TypeOptions,
+    WaitOptions, WatchArgs, file,
 };
 use crate::show::template::Template;
 use crate::suggest;
@@ -132,7 +132,10 @@ impl<'a> Words<'a> {
     }
 
     fn datum(&self, word: &str) -> Result<Datum, Failure> {
-        datum(word, self.types.kind.as_deref()).map_err(|why| self.could_not(why))
+        // Where what is kept is a number, or is added to one, it is read as one however it is written.
+        let numbers = matches!(self.kind, ObjectKind::Value | ObjectKind::Stats) || self.operation == "add";
+        let read = if numbers { number } else { datum };
+        read(word, self.types.kind.as_deref()).map_err(|why| self.could_not(why))
     }
 
     fn data(&self) -> Result<Vec<Datum>, Failure> {
@@ -158,13 +161,24 @@ impl<'a> Words<'a> {
     }
 }
 
-/// A word as data.
+/// A word as data: a number only if it is written as one is.
 pub(crate) fn datum(word: &str, kind: Option<&str>) -> Result<Datum, String> {
     match kind {
         None => Ok(Datum::guess(word)),
         Some(kind) => {
             Datum::read(kind, word).map_err(|why| format!("could not read '{word}' as {kind}: {why}"))
         }
+    }
+}
+
+/// A word as a number if it reads as one, else as text.
+pub(crate) fn number(word: &str, kind: Option<&str>) -> Result<Datum, String> {
+    match kind {
+        None => Datum::guess_number(word).map_err(|why| {
+            let shown: String = word.chars().take(40).collect();
+            format!("'{shown}' cannot be kept as a number: {why} (--as text keeps it as it is)")
+        }),
+        Some(_) => datum(word, kind),
     }
 }
 
@@ -331,7 +345,11 @@ fn stats(words: &Words<'_>) -> Result<Plain, Failure> {
             words.words([])?;
             Ok((Verb::Stats(StatsVerb::Get), Shown::Figures))
         }
-        _ => Err(words.unknown(&["add", "get"])),
+        "reset" => {
+            words.words([])?;
+            Ok((Verb::Stats(StatsVerb::Reset), Shown::Done))
+        }
+        _ => Err(words.unknown(&["add", "get", "reset"])),
     }
 }
 
@@ -380,7 +398,7 @@ fn one(name: String, (verb, shown): Plain, types: &TypeOptions, make: Option<Box
     ObjectAsk::One(operation, shown)
 }
 
-pub(super) fn of_value(args: ValueArgs) -> Result<ObjectAsk, Failure> {
+pub(super) fn of_value(args: PlainArgs) -> Result<ObjectAsk, Failure> {
     let words = Words::new(ObjectKind::Value, &args.named, &args.types)?;
     let make = creation(&args.named.make, None, None);
     if words.operation == "set" && words.is_stdin() {
@@ -395,7 +413,7 @@ pub(super) fn of_value(args: ValueArgs) -> Result<ObjectAsk, Failure> {
     Ok(one(words.name.clone(), value(&words)?, &args.types, make))
 }
 
-pub(super) fn of_dict(args: DictArgs) -> Result<ObjectAsk, Failure> {
+pub(super) fn of_dict(args: PlainArgs) -> Result<ObjectAsk, Failure> {
     let words = Words::new(ObjectKind::Dict, &args.named, &args.types)?;
     let make = creation(&args.named.make, None, None);
     if words.operation == "set" && words.is_stdin() {
@@ -425,15 +443,25 @@ fn fill(
 }
 
 pub(super) fn of_queue(args: QueueArgs) -> Result<ObjectAsk, Failure> {
-    let words = Words::new(ObjectKind::Queue, &args.named, &args.types)?;
+    let mut words = Words::new(ObjectKind::Queue, &args.named, &args.types)?;
+    let runs = args.hold || args.each;
+    let mut command = args.command.clone();
+    if words.operation == "put" && !runs {
+        // No command is there to be run: what stands behind -- are items.
+        for word in std::mem::take(&mut command) {
+            let word = word
+                .into_string()
+                .map_err(|word| words.could_not(format!("'{}' is not UTF-8 text", word.to_string_lossy())))?;
+            words.rest.push(word);
+        }
+    }
     let make = creation(&args.named.make, args.capacity, args.deliveries);
     let timeout = timeout_ms(&args.wait);
     if words.operation == "put" && words.is_stdin() {
         return Ok(fill(&words, Verb::Queue(QueueVerb::Put(Vec::new())), make, timeout));
     }
     let plain = queue(&words, args.lease)?;
-    let runs = args.hold || args.each;
-    match (runs, args.command.is_empty()) {
+    match (runs, command.is_empty()) {
         (true, true) => return Err(words.could_not("the command is missing: get --hold -- CMD")),
         (false, false) => return Err(words.could_not("it takes no command without --hold or --each")),
         (true, false) if plain.1 != Shown::Item => return Err(words.could_not("only get runs a command")),
@@ -443,7 +471,7 @@ pub(super) fn of_queue(args: QueueArgs) -> Result<ObjectAsk, Failure> {
     let ObjectAsk::One(operation, shown) = ask else { return Ok(ask) };
     let operation = Operation { timeout_ms: timeout, ..operation };
     if runs {
-        return Ok(ObjectAsk::Hold { operation, command: args.command, each: args.each });
+        return Ok(ObjectAsk::Hold { operation, command, each: args.each });
     }
     Ok(ObjectAsk::One(operation, shown))
 }
@@ -472,7 +500,7 @@ fn waiting(
     Ok(ObjectAsk::One(operation, shown))
 }
 
-pub(super) fn of_stats(args: StatsArgs) -> Result<ObjectAsk, Failure> {
+pub(super) fn of_stats(args: PlainArgs) -> Result<ObjectAsk, Failure> {
     let words = Words::new(ObjectKind::Stats, &args.named, &args.types)?;
     let make = creation(&args.named.make, None, None);
     if words.operation == "add" && words.is_stdin() {

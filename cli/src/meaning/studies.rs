@@ -1,6 +1,7 @@
 //! What `lab`, `running` and `compare` mean.
 
 use tally_protocol::error::Failure;
+use tally_protocol::job::{Nan, OnBad};
 use tally_reduce::Reduction;
 
 use super::{Socket, Verb, bad, plan, reductions, threads};
@@ -16,13 +17,16 @@ pub(super) fn lab(args: LabArgs) -> Verb {
 }
 
 pub(super) fn running(args: RunningArgs) -> Result<Verb, Failure> {
-    let RunningArgs { list, file, on_bad, population } = args;
-    Ok(Verb::Running(Running {
+    let RunningArgs { list, file, on_bad, nan, decimal, population } = args;
+    let running = Running {
         reductions: reductions(&list)?,
         file: file.filter(|file| file.as_os_str() != "-"),
-        skip_bad: Running::skips(on_bad)?,
+        on_bad: on_bad.unwrap_or(OnBad::Error),
+        nan: nan.unwrap_or(Nan::Keep),
+        decimal,
         population,
-    }))
+    };
+    running.checked().map(Verb::Running)
 }
 
 pub(super) fn compare(args: CompareArgs, socket: Socket) -> Result<Verb, Failure> {
@@ -32,6 +36,7 @@ pub(super) fn compare(args: CompareArgs, socket: Socket) -> Result<Verb, Failure
         ("--transport", options.transport.is_some()),
         ("--detach", options.detach),
         ("--memory-limit", options.memory_limit.is_some()),
+        ("--command", options.kernel.command.is_some()),
     ];
     if let Some((option, _)) = given.iter().find(|(_, is_given)| *is_given) {
         return Err(bad(format!("could not use {option} with 'compare': it runs the job in every way")));
@@ -75,13 +80,13 @@ mod tests {
     #[test]
     fn running_reads_standard_input_unless_a_file_is_named() {
         let file_of = |line: &str| match meant(line) {
-            Ok(Verb::Running(running)) => (running.file, running.skip_bad, running.reductions.len()),
+            Ok(Verb::Running(running)) => (running.file, running.on_bad, running.reductions.len()),
             other => panic!("{line}: {other:?}"),
         };
-        assert_eq!(file_of("running sum"), (None, false, 1));
-        assert_eq!(file_of("running sum,min - --on-bad skip"), (None, true, 2));
+        assert_eq!(file_of("running sum"), (None, OnBad::Error, 1));
+        assert_eq!(file_of("running sum,min - --on-bad skip"), (None, OnBad::Skip, 2));
         assert_eq!(file_of("running mean n.txt").0, Some("n.txt".into()));
-        assert_eq!(meant("running sum --on-bad nan").unwrap_err().exit, 2);
+        assert_eq!(meant("running sum --on-bad nan --decimal").unwrap_err().exit, 2);
         assert_eq!(meant("running total").unwrap_err().exit, 2);
     }
 

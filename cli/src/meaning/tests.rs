@@ -42,8 +42,8 @@ fn reductions_become_requests() {
     };
     assert_eq!(plan.spec.request, expected);
     assert_eq!((plan.spec.elements, plan.names), (7, false));
-    let plan = plan_of("reduce sum,max,sum 0..3 --partitions auto");
-    assert_eq!(plan.spec.request.reductions, ["sum", "max", "sum"]);
+    let plan = plan_of("reduce sum,max 0..3 --partitions auto");
+    assert_eq!(plan.spec.request.reductions, ["sum", "max"]);
     assert_eq!((plan.spec.request.partitions, plan.names), (None, true));
 }
 

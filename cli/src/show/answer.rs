@@ -29,8 +29,8 @@ pub(crate) fn show(
         terminal.answer(&json::result(job))?;
     } else if job.state == JobState::Done {
         terminal.answer(&lines(job, names))?;
-        if let Some(skipped) = job.skipped.as_deref().filter(|_| !style.quiet) {
-            terminal.error(&left_out(skipped, job.bytes.is_some()));
+        if !style.quiet {
+            terminal.error(&notes(job).concat());
         }
     } else {
         report::failure(terminal, &failure_of(job), false);
@@ -42,11 +42,11 @@ pub(crate) fn show(
 pub(crate) fn lines(job: &JobView, names: bool) -> String {
     let line =
         |name: &str, value: &str| if names { format!("{name}\t{value}\n") } else { format!("{value}\n") };
-    if job.groups.is_empty() {
+    let Some(groups) = &job.groups else {
         return job.results.iter().map(|result| line(&result.reduction, &result.value)).collect();
-    }
+    };
     let mut text = String::new();
-    for group in &job.groups {
+    for group in groups {
         let key: Vec<String> = group.key.iter().map(|part| escaped(part)).collect();
         let key = key.join("\t");
         for result in &group.results {
@@ -71,13 +71,17 @@ fn escaped(part: &str) -> String {
     text
 }
 
-/// What the answer is not of.
-pub(crate) fn left_out(skipped: &str, files: bool) -> String {
-    let what = if files { "row" } else { "element" };
-    if skipped == "1" {
-        return format!("note: 1 {what} was left out\n");
-    }
-    format!("note: {} {what}s were left out\n", super::number::grouped(skipped))
+/// What the answer is not of, and what was made a NaN: a line for each.
+pub(crate) fn notes(job: &JobView) -> Vec<String> {
+    let files = job.bytes.is_some();
+    let note = |count: &Option<String>, what: &str, done: &str| {
+        let count = count.as_deref()?;
+        let (plural, were) = if count == "1" { ("", "was") } else { ("s", "were") };
+        Some(format!("note: {} {what}{plural} {were} {done}\n", super::number::grouped(count)))
+    };
+    let left_out = note(&job.skipped, if files { "row" } else { "element" }, "left out");
+    let made_nan = note(&job.made_nan, if files { "bad value" } else { "element" }, "taken for NaN");
+    left_out.into_iter().chain(made_nan).collect()
 }
 
 /// Why a job has no answer, as the first line of an error says it.

@@ -48,6 +48,17 @@ pub(crate) fn text(job: &JobView, elapsed_ns: u64) -> String {
         }
     }
     text.push('\n');
+    for result in &job.results {
+        let name = &result.reduction;
+        match (&result.index, &result.file, &result.row) {
+            (Some(index), _, _) => text.push_str(&format!("{name} first at i = {index}\n")),
+            (None, Some(file), Some(row)) => text.push_str(&format!("{name} first in row {row} of {file}\n")),
+            _ => {}
+        }
+    }
+    if let Some(note) = &job.note {
+        text.push_str(&format!("note: {note}\n"));
+    }
     text
 }
 
@@ -103,6 +114,17 @@ worker-3  0..1, 1..2, 2..3 +2 more         5   10    -  0.250s
 time=2.0000sec retries=2 sum=10 max=4
 "
         );
+    }
+
+    #[test]
+    fn ends_are_told_with_their_first_places() {
+        let mut job = fake::job_done("min", "-4");
+        job.results[0].index = Some("7".into());
+        job.results.push(fake::result("max", "9"));
+        (job.results[1].file, job.results[1].row) = (Some("a.npy".into()), Some("12".into()));
+        job.note = Some("odd".into());
+        let text = text(&job, 2_000_000_000);
+        assert!(text.ends_with("\nmin first at i = 7\nmax first in row 12 of a.npy\nnote: odd\n"), "{text}");
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub(crate) fn cut(text: &str, columns: usize) -> String {
 }
 
 fn clean(cell: &str) -> String {
-    cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    cell.chars().map(|c| if tally_protocol::printable::steers(c) { ' ' } else { c }).collect()
 }
 
 /// Pairs of a name and what it is, the names in one column.

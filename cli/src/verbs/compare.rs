@@ -281,7 +281,7 @@ fn tell(context: &Context<'_, '_>, plan: &Plan, writer: &OwnedFd) -> u8 {
     let mut terminal = Terminal::to(File::from(out), std::io::stderr());
     let begun = clock::monotonic_ns();
     let mut inner = Context { style, roles: context.roles, terminal: &mut terminal };
-    let code = match reduce::run(&mut inner, plan) {
+    let code = match reduce::run(&mut inner, plan.clone()) {
         Ok(0) => 0,
         Ok(code) => return code,
         Err(failure) => {

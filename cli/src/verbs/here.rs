@@ -118,11 +118,12 @@ fn blank(plan: &Plan, mode: FoldMode) -> JobView {
         sources: request.sources.clone(),
         step: request.step.clone(),
         results: Vec::new(),
-        groups: Vec::new(),
+        groups: None,
         error: None,
-        elements: plan.spec.elements.to_string(),
+        elements: if files { "0".to_owned() } else { plan.spec.elements.to_string() },
         elements_done: "0".to_owned(),
         skipped: None,
+        made_nan: None,
         bytes: files.then(|| plan.spec.elements.to_string()),
         bytes_done: files.then(|| "0".to_owned()),
         elapsed_ms: 0,
@@ -145,7 +146,7 @@ fn blank(plan: &Plan, mode: FoldMode) -> JobView {
         incidents: Vec::new(),
         uid: None,
         stored: None,
-        note: None,
+        note: plan.spec.pieces_note(),
         history: None,
         command: None,
     }
@@ -160,10 +161,12 @@ fn fill(job: &mut JobView, plan: &Plan, outcome: FoldOutcome) {
         job.elements_done.clone_from(&job.elements);
         job.bytes_done.clone_from(&job.bytes);
     }
-    let skipped = outcome.partial.skipped();
-    job.skipped = Some(skipped).filter(|&skipped| skipped > 0).map(|skipped| skipped.to_string());
+    let some = |count: u64| (count > 0).then(|| count.to_string());
+    job.skipped = some(outcome.partial.skipped());
+    job.made_nan = some(outcome.partial.made_nan());
     match Answers::of(&outcome.partial, population) {
         Ok(answers) => {
+            let answers = answers.located(&plan.spec.kernel.source);
             job.state = JobState::Done;
             job.results = answers.results;
             job.groups = answers.groups;

@@ -19,9 +19,10 @@ use crate::roles::PrivateOptions;
 use crate::show::progress::{Progress, Step};
 use crate::show::{answer, json};
 
-pub(super) fn run(context: &mut Context<'_, '_>, plan: &Plan) -> Result<u8, Failure> {
+pub(super) fn run(context: &mut Context<'_, '_>, mut plan: Plan) -> Result<u8, Failure> {
     let begun_ns = clock::monotonic_ns();
-    (context.roles.check)(&plan.spec, &plan.inputs)?;
+    (context.roles.check)(&mut plan.spec, &plan.inputs)?;
+    let plan = &plan;
     let mut talk = match &plan.place {
         Place::Here(mode) => return here::run(context, plan, *mode, begun_ns),
         place => talk_at(context, place)?,

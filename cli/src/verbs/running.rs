@@ -8,9 +8,10 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use tally_protocol::error::{ErrorCode, Failure};
-use tally_protocol::job::OnBad;
+use tally_protocol::job::{Nan, OnBad};
+use tally_protocol::site::Site;
 use tally_protocol::view::ResultView;
-use tally_reduce::{Indices, Integer, NanPolicy, Partial, Reduction};
+use tally_reduce::{Indices, Integer, NanPolicy, Partial, Reduction, Shape, Tally};
 
 use super::Context;
 use crate::place;
@@ -28,20 +29,38 @@ pub(crate) struct Running {
     pub(crate) reductions: Vec<Reduction>,
     /// Standard input without one.
     pub(crate) file: Option<PathBuf>,
-    pub(crate) skip_bad: bool,
+    pub(crate) on_bad: OnBad,
+    pub(crate) nan: Nan,
+    pub(crate) decimal: bool,
     pub(crate) population: bool,
 }
 
 impl Running {
-    /// Whether bad lines are skipped; there is no NaN to put in their place here.
-    pub(crate) fn skips(on_bad: Option<OnBad>) -> Result<bool, Failure> {
-        match on_bad {
-            None | Some(OnBad::Error) => Ok(false),
-            Some(OnBad::Skip) => Ok(true),
-            Some(other) => {
-                let message = format!("could not use --on-bad {} with 'running'", other.name());
-                Err(Failure::new(ErrorCode::BadUsage, message).hint("it can be error, skip"))
-            }
+    /// Refuses what decimals cannot be.
+    pub(crate) fn checked(self) -> Result<Self, Failure> {
+        let bad = |message: String| Err(Failure::new(ErrorCode::BadUsage, message));
+        if !self.decimal {
+            return Ok(self);
+        }
+        if self.on_bad == OnBad::Nan {
+            return bad("could not read bad lines as NaN: decimals have none".to_owned());
+        }
+        match self.reductions.iter().find(|one| !Tally::OF_DECIMALS.contains(one)) {
+            Some(one) => bad(format!(
+                "could not compute the {one} in decimal: it would have to be rounded, or have digits without end"
+            )),
+            None => Ok(self),
+        }
+    }
+
+    fn state(&self) -> Tally {
+        Tally::identity(if self.decimal { Shape::Decimal } else { Shape::Plain }, &self.reductions)
+    }
+
+    fn policy(&self) -> NanPolicy {
+        match self.nan {
+            Nan::Keep => NanPolicy::Keep,
+            Nan::Skip => NanPolicy::Skip,
         }
     }
 }
@@ -69,8 +88,8 @@ fn cannot(what: &str, path: &Path, why: &io::Error) -> Failure {
 
 fn fold(context: &mut Context<'_, '_>, plan: &Running, input: impl Read, name: &str) -> Result<u8, Failure> {
     let mut input = BufReader::new(input);
-    let mut partial = Partial::identity(&plan.reductions);
-    let (mut line, mut number_of, mut skipped) = (Vec::new(), 0_u64, 0_u64);
+    let mut state = plan.state();
+    let (mut line, mut number_of) = (Vec::new(), 0_u64);
     let mut answers = String::new();
     let ended = loop {
         // Nothing is kept back while we wait for more.
@@ -90,21 +109,36 @@ fn fold(context: &mut Context<'_, '_>, plan: &Running, input: impl Read, name: &
                 break Err(Failure::new(ErrorCode::System, message));
             }
         }
-        match take(&mut partial, &line, number_of - 1 - skipped) {
-            Ok(()) => answers.push_str(&answer(&partial, plan.population, context.style.json)),
-            Err(_) if plan.skip_bad => skipped += 1,
+        match take(&mut state, &line, number_of - 1, plan) {
+            Ok(Taken::Folded) => answers.push_str(&answer(&state, plan.population, context.style.json)),
+            Ok(Taken::LeftOut) => {}
             Err(why) => {
                 let message = format!("could not read line {number_of} of {name}: {why}");
-                break Err(Failure::new(ErrorCode::KernelFailed, message)
-                    .hint("--on-bad skip leaves such lines out"));
+                let mut failure = Failure::new(ErrorCode::KernelFailed, message);
+                failure.site = Some(Box::new(Site::of_file(name).row(number_of)));
+                break Err(
+                    failure.hint("--on-bad skip leaves such lines out, --on-bad nan takes them for NaN")
+                );
             }
         }
     };
     context.terminal.answer(&answers)?;
-    if skipped > 0 {
-        context.terminal.note(&format!("tally: left out {}\n", number::counted(skipped, "line")));
+    for (count, before, after) in [(state.skipped(), "left out", ""), (state.made_nan(), "took", " for NaN")]
+    {
+        if count > 0 {
+            let lines = number::counted(count, "line");
+            context.terminal.note(&format!("tally: {before} {lines}{after}\n"));
+        }
     }
-    ended.map(|()| 0)
+    ended?;
+    // What nothing has none of is an error here as everywhere; a number and no more may be too few, too.
+    let answers = state.finish(plan.population);
+    match answers.into_iter().find_map(|one| one.answer.err()) {
+        Some(why) if !context.terminal.answer_is_unread() => {
+            Err(Failure::new(ErrorCode::NoAnswer, format!("could not compute {why}")))
+        }
+        Some(_) | None => Ok(0),
+    }
 }
 
 /// Reads one line without its end; false at the end of the input. What is too long is cut, and so no number.
@@ -133,42 +167,78 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     }
 }
 
-/// Folds a line; the reason if it is no number.
-fn take(partial: &mut Partial, line: &[u8], index: u64) -> Result<(), String> {
+/// What became of a line.
+enum Taken {
+    Folded,
+    /// It is bad, or NaN, and counted.
+    LeftOut,
+}
+
+/// Folds a line; the reason if it is no number and that is not to be overlooked.
+fn take(state: &mut Tally, line: &[u8], index: u64, plan: &Running) -> Result<Taken, String> {
+    let before = state.elements();
+    let folded = match state {
+        Tally::Decimal { sum, .. } => text_of(line)
+            .and_then(|text| sum.add_text(text.as_bytes(), Some(index)).map_err(|_| no_number(text))),
+        Tally::Plain(partial) => take_number(partial, line, index, plan.policy()),
+        Tally::Grouped(_) | Tally::GroupedDecimal(_) => Err("there are no groups".to_owned()),
+    };
+    match (folded, plan.on_bad, &mut *state) {
+        (Ok(()), _, _) => {}
+        (Err(_), OnBad::Skip, state) => state.skip(1),
+        (Err(_), OnBad::Nan, Tally::Plain(partial)) => {
+            partial.make_nan(1);
+            let made = partial.absorb_f64(&[f64::NAN], Indices::From(index), plan.policy());
+            made.map_err(|why| why.to_string())?;
+        }
+        (Err(why), _, _) => return Err(why),
+    }
+    Ok(if state.elements() > before { Taken::Folded } else { Taken::LeftOut })
+}
+
+fn text_of(line: &[u8]) -> Result<&str, String> {
     if line.len() > LINE_BYTES_MAX {
         return Err(format!("it is longer than {LINE_BYTES_MAX} bytes"));
     }
-    let text = std::str::from_utf8(line).map_err(|_| "it is no text".to_owned())?.trim();
-    let bad = || match text {
+    Ok(std::str::from_utf8(line).map_err(|_| "it is no text".to_owned())?.trim())
+}
+
+fn no_number(text: &str) -> String {
+    match text {
         "" => "it is empty".to_owned(),
         text if text.chars().count() > 40 => "it is no number".to_owned(),
         text => format!("'{}' is no number", crate::report::one_line(text)),
-    };
+    }
+}
+
+fn take_number(partial: &mut Partial, line: &[u8], index: u64, nan: NanPolicy) -> Result<(), String> {
+    let text = text_of(line)?;
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let folded = if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         // Short ones need no big integer.
         match text.parse::<i64>() {
             Ok(value) => partial.absorb_i64(&[value], Indices::From(index)),
             Err(_) => {
-                let value: Integer = text.parse().map_err(|_| bad())?;
+                let value: Integer = text.parse().map_err(|_| no_number(text))?;
                 partial.absorb_integer(&value, Some(index))
             }
         }
     } else {
-        let value: f64 = text.parse().map_err(|_| bad())?;
-        if value.is_nan() {
-            return Err(bad());
+        let value: f64 = text.parse().map_err(|_| no_number(text))?;
+        // An infinity only where one is written.
+        if value.is_infinite() && text.bytes().any(|byte| byte.is_ascii_digit()) {
+            return Err(format!("{}: it is beyond the range of floats", no_number(text)));
         }
-        partial.absorb_f64(&[value], Indices::From(index), NanPolicy::Keep)
+        partial.absorb_f64(&[value], Indices::From(index), nan)
     };
     folded.map_err(|why| why.to_string())
 }
 
 /// The reductions so far as one line; `-` where there is none yet, such as the variance of one number.
-fn answer(partial: &Partial, population: bool, json: bool) -> String {
-    let answers = partial.finish(population);
+fn answer(state: &Tally, population: bool, json: bool) -> String {
+    let answers = state.finish(population);
     if !json {
-        let shown = answers.iter().map(|(_, answer)| match answer {
+        let shown = answers.iter().map(|one| match &one.answer {
             Ok(answer) => answer.to_string(),
             Err(_) => "-".to_owned(),
         });
@@ -176,18 +246,14 @@ fn answer(partial: &Partial, population: bool, json: bool) -> String {
     }
     let results: Vec<ResultView> = answers
         .into_iter()
-        .filter_map(|(reduction, answer)| {
-            let answer = answer.ok()?;
-            Some(ResultView {
-                reduction: reduction.name().to_owned(),
-                kind: answer.kind().to_owned(),
-                value: answer.to_string(),
-            })
+        .filter_map(|one| {
+            let answer = one.answer.ok()?;
+            Some(ResultView::new(one.reduction.name(), answer.kind(), answer.to_string()))
         })
         .collect();
     Document::new("tally.running/1")
         .value("results", &Raw(results.as_slice().to_json()))
-        .value("elements", &partial.elements().to_string())
+        .value("elements", &state.elements().to_string())
         .line()
 }
 
@@ -195,13 +261,55 @@ fn answer(partial: &Partial, population: bool, json: bool) -> String {
 mod tests {
     use super::*;
 
-    fn taken(lines: &[&str], reductions: &[Reduction]) -> Vec<Result<String, String>> {
-        let mut partial = Partial::identity(reductions);
-        let one = |(at, line): (u64, &&str)| {
-            take(&mut partial, line.as_bytes(), at)?;
-            Ok(answer(&partial, false, false).trim_end().to_owned())
+    fn plan(reductions: &[Reduction]) -> Running {
+        let (on_bad, nan) = (OnBad::Error, Nan::Keep);
+        let reductions = reductions.to_vec();
+        Running { reductions, file: None, on_bad, nan, decimal: false, population: false }
+    }
+
+    fn told(lines: &[&str], plan: &Running) -> Vec<Result<String, String>> {
+        let mut state = plan.state();
+        let one = |(at, line): (u64, &&str)| match take(&mut state, line.as_bytes(), at, plan)? {
+            Taken::Folded => Ok(answer(&state, false, false).trim_end().to_owned()),
+            Taken::LeftOut => Ok(String::new()),
         };
         (0..).zip(lines).map(one).collect()
+    }
+
+    fn taken(lines: &[&str], reductions: &[Reduction]) -> Vec<Result<String, String>> {
+        told(lines, &plan(reductions))
+    }
+
+    fn texts(lines: &[&str], plan: &Running) -> Vec<String> {
+        told(lines, plan).into_iter().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn nan_and_bad_lines_follow_their_policies() {
+        let lines = ["1", "nan", "x", "2"];
+        let keep = plan(&[Reduction::Sum, Reduction::Count]);
+        let skip = Running { nan: Nan::Skip, on_bad: OnBad::Skip, ..keep.clone() };
+        assert_eq!(texts(&lines[..2], &keep), ["1\t1", "nan\t2"]);
+        assert_eq!(texts(&lines, &skip), ["1\t1", "", "", "3\t2"]);
+        let made = Running { on_bad: OnBad::Nan, ..keep.clone() };
+        assert_eq!(texts(&["1", "x", "2"], &made), ["1\t1", "nan\t2", "nan\t3"]);
+        let both = Running { nan: Nan::Skip, on_bad: OnBad::Nan, ..keep };
+        assert_eq!(texts(&["1", "x", "2"], &both), ["1\t1", "", "3\t2"]);
+    }
+
+    #[test]
+    fn decimals_stay_as_they_are_written() {
+        let plan = Running { decimal: true, ..plan(&[Reduction::Sum, Reduction::Min, Reduction::Mean]) };
+        let lines = ["0.10", "0.2", "-3"];
+        assert_eq!(texts(&lines, &plan), ["0.10\t0.10\t0.10", "0.30\t0.10\t0.15", "-2.70\t-3.00\t-0.90"]);
+        assert_eq!(told(&["nan"], &plan), [Err("'nan' is no number".to_owned())]);
+        for refused in [
+            Running { on_bad: OnBad::Nan, ..plan.clone() },
+            Running { reductions: vec![Reduction::Stddev], ..plan.clone() },
+        ] {
+            assert_eq!(refused.checked().unwrap_err().exit, 2);
+        }
+        assert!(plan.checked().is_ok());
     }
 
     #[test]
@@ -224,13 +332,18 @@ mod tests {
 
     #[test]
     fn what_is_no_number_says_so() {
-        for (line, why) in [("", "it is empty"), ("abc", "'abc' is no number"), ("nan", "'nan' is no number")]
-        {
+        for (line, why) in [
+            ("", "it is empty"),
+            ("abc", "'abc' is no number"),
+            ("1e400", "'1e400' is no number: it is beyond the range of floats"),
+        ] {
             assert_eq!(taken(&[line], &[Reduction::Sum]), [Err(why.to_owned())]);
         }
+        assert_eq!(taken(&["-inf", "1"], &[Reduction::Sum]).last(), Some(&Ok("-inf".to_owned())));
         let mut partial = Partial::identity(&[Reduction::Sum]);
-        assert!(take(&mut partial, &[b'1'; LINE_BYTES_MAX + 1], 0).unwrap_err().contains("longer than"));
-        assert!(take(&mut partial, &[0xff], 0).is_err());
+        let mut take = |line: &[u8]| take_number(&mut partial, line, 0, NanPolicy::Keep);
+        assert!(take(&[b'1'; LINE_BYTES_MAX + 1]).unwrap_err().contains("longer than"));
+        assert!(take(&[0xff]).is_err());
     }
 
     #[test]

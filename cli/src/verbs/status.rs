@@ -3,7 +3,7 @@
 use tally_protocol::control::{Request, part};
 use tally_protocol::error::Failure;
 use tally_protocol::version::PROGRAM;
-use tally_protocol::view::{LimitView, StatusView, StoreView};
+use tally_protocol::view::{HostedView, LimitView, StatusView, StoreView};
 
 use super::{Context, ask};
 use crate::place::Reach;
@@ -55,6 +55,7 @@ fn facts_of(status: &StatusView) -> Vec<(&'static str, String)> {
     ]);
     facts.extend(status.store.as_ref().map(|store| ("store", store_fact(store))));
     facts.push(("detached jobs", detached_fact(status)));
+    facts.extend(status.objects.as_ref().map(|hosted| ("objects", hosted_fact(hosted))));
     let near = status.limits.iter().filter(|limit| limit.near);
     facts.extend(near.map(|limit| ("near limit", limit_fact(limit))));
     facts
@@ -99,6 +100,16 @@ fn store_fact(store: &StoreView) -> String {
     text
 }
 
+fn hosted_fact(hosted: &HostedView) -> String {
+    let grouped = |count: u64| number::grouped(&count.to_string());
+    let HostedView { objects, bytes, waiting } = *hosted;
+    let mut text = format!("{}, {} bytes", grouped(objects), grouped(bytes));
+    if waiting > 0 {
+        text.push_str(&format!(", {} waiting", grouped(waiting)));
+    }
+    text
+}
+
 fn limit_fact(limit: &LimitView) -> String {
     let grouped = |count: u64| number::grouped(&count.to_string());
     format!("{} {} of {}", limit.name.replace('-', " "), grouped(limit.used), grouped(limit.most))
@@ -117,6 +128,7 @@ mod tests {
             restarting: Some(1),
             store: Some(StoreView { path: "/s".into(), rows: Some(1_000), ..StoreView::default() }),
             limits: vec![LimitView::new("clients", 79, 100), LimitView::new("open-jobs", 8_000, 10_000)],
+            objects: Some(HostedView { objects: 1_200, bytes: 80_000, waiting: 3 }),
             ..StatusView::default()
         };
         let facts = facts_of(&status);
@@ -126,6 +138,7 @@ mod tests {
         assert_eq!(of("workers"), ["3 of 4 ready, 2 busy, 1 restarting"]);
         assert_eq!(of("store"), ["/s, 1,000 rows"]);
         assert_eq!(of("detached jobs"), ["end with the daemon: there is no store"]);
+        assert_eq!(of("objects"), ["1,200, 80,000 bytes, 3 waiting"]);
         assert_eq!(of("near limit"), ["open jobs 8,000 of 10,000"]);
     }
 

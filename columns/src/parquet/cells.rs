@@ -137,6 +137,10 @@ impl Cells {
         Self { pages, nature, depth, levels: Vec::new(), wanted, name }
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(super) fn wanted(&self) -> Wanted {
         self.wanted
     }

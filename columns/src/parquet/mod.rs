@@ -15,7 +15,7 @@ use ::parquet::errors::ParquetError as Broken;
 use ::parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReader};
 use bytes::Bytes;
 
-use crate::batch::{Batch, Kind};
+use crate::batch::{Batch, Kind, Valueless};
 use crate::dialect::Dialect;
 use crate::error::ReadError;
 use crate::reader::{OnBad, Wanted};
@@ -160,7 +160,8 @@ impl Parquet {
         (0..self.groups.len()).filter(|&group| within(&self.groups[group])).collect()
     }
 
-    /// A reader of the rows of a group.
+    /// A reader of the rows of a group. One that `defers` leaves cells without a value in their rows, as
+    /// [`Reader::deferring`](crate::Reader::deferring) does.
     ///
     /// # Errors
     /// If what it needs is damaged.
@@ -169,6 +170,7 @@ impl Parquet {
         group: usize,
         wanted: &[Wanted],
         on_bad: OnBad,
+        defers: bool,
     ) -> Result<ParquetRows, ParquetError> {
         let about = self.groups[group];
         contained(|| {
@@ -183,7 +185,7 @@ impl Parquet {
                 let name = self.table.names()[wanted.column].clone();
                 columns.push(Cells::new(pages, *nature, depth.max_def_level(), *wanted, name));
             }
-            Ok(ParquetRows { columns, next_row: about.first_row, left: about.rows, on_bad })
+            Ok(ParquetRows { columns, next_row: about.first_row, left: about.rows, on_bad, defers })
         })
     }
 }
@@ -194,6 +196,7 @@ pub struct ParquetRows {
     next_row: u64,
     left: u64,
     on_bad: OnBad,
+    defers: bool,
 }
 
 impl fmt::Debug for ParquetRows {
@@ -203,6 +206,18 @@ impl fmt::Debug for ParquetRows {
 }
 
 impl ParquetRows {
+    /// What is wrong with a cell that was deferred.
+    pub fn complaint(&self, batch: &Batch, cell: &Valueless) -> ReadError {
+        let row = batch.row_number(cell.row);
+        let column = self.columns.get(cell.column).map(|column| column.name().to_owned()).unwrap_or_default();
+        ReadError::Bad {
+            place: Place { offset: 0, row, line: row },
+            column,
+            cell: String::new(),
+            why: cell.why,
+        }
+    }
+
     /// Fills a batch with the next rows; false if there are none. Texts of the batch are its own.
     ///
     /// # Errors
@@ -215,15 +230,28 @@ impl ParquetRows {
             return Ok(false);
         }
         let mut bad: Vec<(usize, ReadError)> = Vec::new();
-        for (column, into) in self.columns.iter_mut().zip(&mut batch.columns) {
+        for (at, (column, into)) in self.columns.iter_mut().zip(&mut batch.columns).enumerate() {
+            let before = bad.len();
             contained(|| column.read(rows, into, self.next_row, self.on_bad, &mut bad))?;
+            let rows = bad[before..].iter().map(|(row, _)| *row);
+            match self.on_bad {
+                // Of numbers that can be NaN: integers have stopped.
+                OnBad::Nan => batch.made_nan.extend(rows.map(|row| (row, at))),
+                OnBad::Error | OnBad::Skip if self.defers => {
+                    batch.valueless.extend(rows.map(|row| Valueless::empty(row, at)));
+                }
+                OnBad::Error | OnBad::Skip => {}
+            }
         }
+        batch.made_nan.sort_unstable();
+        batch.valueless.sort_by_key(|cell| (cell.row, cell.column));
         batch.rows = rows;
         self.next_row += rows as u64;
         self.left -= rows as u64;
         bad.sort_by_key(|(row, _)| *row);
         batch.bad = bad.len() as u64;
         match self.on_bad {
+            OnBad::Error | OnBad::Skip if self.defers => {}
             OnBad::Skip => {
                 let mut rows: Vec<usize> = bad.iter().map(|(row, _)| *row).collect();
                 rows.dedup();

@@ -63,6 +63,7 @@ fn file(name: &str, bytes: u64) -> FileSource {
         format: None,
         path: None,
         changed_ns: None,
+        nameless: false,
     }
 }
 

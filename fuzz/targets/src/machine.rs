@@ -14,7 +14,7 @@ use tally_protocol::objects::{
     BarrierVerb, Creation, EventVerb, Lifetime, ObjectRequest, Operation, Others, QueueVerb, ValueVerb, Verb,
 };
 use tally_protocol::settings::ReloadView;
-use tally_protocol::work::{FromWorker, LeaseId, ToWorker};
+use tally_protocol::work::{Complaint, FromWorker, LeaseId, ToWorker};
 use tally_protocol::{Attempt, ClientId, JobId, PartitionId, WorkerId};
 use tally_reduce::{Reduction, Shape, Tally};
 
@@ -241,7 +241,7 @@ impl Story {
             3 => FromWorker::Progress { lease, done: feed.below(count.saturating_add(2).max(1)) },
             4 => {
                 let why = "go on: \u{e9}\u{2014}".repeat(usize::from(feed.byte()));
-                FromWorker::Failed { lease, why, place: None, hint: None }
+                FromWorker::Failed { lease, complaint: Box::new(Complaint::new(why)) }
             }
             5 => FromWorker::Cancelled { lease },
             6 => FromWorker::NotIntegers { lease, column: "n".to_owned() },

@@ -1,6 +1,4 @@
 //! The book as it goes to another program of the daemon, in the same process, with its connections open.
-//!
-//! What was seen of orders stays behind: it is only there to warn.
 
 use tally_protocol::ClientId;
 use tally_protocol::limits;
@@ -26,6 +24,8 @@ impl Locks {
             parties: busy.map(|(&client, party)| handed_party(client, party)).collect(),
             resources: self.resources.iter().map(|(key, one)| handed_resource(at, key, one)).collect(),
             reports: self.reports.iter().cloned().collect(),
+            orders: self.order.hand_over(),
+            inversions: self.order.inversions(),
         }
     }
 
@@ -39,6 +39,7 @@ impl Locks {
     ) {
         self.fences.skip_to(handed.next_fence);
         self.reports = handed.reports.into_iter().take(limits::DEADLOCKS_KEPT_MAX).collect();
+        self.order.take_over(handed.orders, handed.inversions);
         for one in handed.parties {
             if let Some(uid) = uid_of(one.client) {
                 self.parties.insert(one.client, taken_party(uid, one));

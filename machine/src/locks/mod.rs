@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tally_protocol::control::Reply;
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::locks::view::{DeadlockView, GrantView};
-use tally_protocol::locks::{Acquire, LockKind, LockReply, LockToken, Patience, Want};
+use tally_protocol::locks::{Acquire, LockKind, LockReply, LockToken, Patience, Want, spelt};
 use tally_protocol::{ClientId, limits};
 
 use crate::moment::{Moment, Span};
@@ -465,9 +465,4 @@ impl Locks {
 /// What could not be done to what.
 fn about(key: &Key, failure: Failure) -> Failure {
     Failure { message: format!("could not take {key}: {}", failure.message), ..failure }
-}
-
-/// A time as it would be typed.
-fn spelt(ms: u64) -> String {
-    if ms >= 1_000 && ms.is_multiple_of(1_000) { format!("{}s", ms / 1_000) } else { format!("{ms}ms") }
 }

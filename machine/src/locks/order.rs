@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tally_protocol::limits;
-use tally_protocol::locks::Want;
+use tally_protocol::locks::handover::{HandedName, HandedOrder};
 use tally_protocol::locks::view::{InversionView, ProcessView};
+use tally_protocol::locks::{Want, check_name};
 
 use super::Key;
 use super::party::{called, sees_commands_of};
@@ -171,6 +172,31 @@ impl Order {
             self.inversions.pop_front();
         }
         self.inversions.push_back(InversionView { names, first_ms: at_ms, last_ms: at_ms, count: 1 });
+    }
+
+    /// All pairs, for another program of the daemon; the oldest first.
+    pub(super) fn hand_over(&self) -> Vec<HandedOrder> {
+        let name = |key: &Key| HandedName { name: key.name.clone(), kind: key.kind };
+        let pairs = self.ages.values().filter_map(|pair| Some((pair, self.pairs.get(pair)?)));
+        let order = |((held, wanted), seen): (&Pair, &Seen)| HandedOrder {
+            held: name(held),
+            wanted: name(wanted),
+            at_ms: seen.at_ms,
+            shared: seen.shared,
+            by: seen.by.clone(),
+        };
+        pairs.map(order).collect()
+    }
+
+    /// Goes on with what another program has seen.
+    pub(super) fn take_over(&mut self, orders: Vec<HandedOrder>, inversions: Vec<InversionView>) {
+        let key = |name: HandedName| Key { kind: name.kind, name: name.name };
+        for HandedOrder { held, wanted, at_ms, shared, by } in orders {
+            if check_name(&held.name).is_ok() && check_name(&wanted.name).is_ok() {
+                self.add(&key(held), &key(wanted), shared, at_ms, &by);
+            }
+        }
+        self.inversions = inversions.into_iter().take(limits::INVERSIONS_KEPT_MAX).collect();
     }
 
     /// The contradictions, the oldest first.

@@ -337,6 +337,10 @@ impl Objects {
             Manner::Transaction => Some(0),
         };
         self.wait(scene.client, id, scene.now, timeout_ms);
+        // Who says that it is to be persistent has made it by that, whatever becomes of the wait.
+        if self.all.get(&id).is_some_and(|object| object.is_kept() && object.version == 0) {
+            self.changed(id);
+        }
         Acted::Waits
     }
 

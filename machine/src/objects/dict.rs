@@ -6,7 +6,7 @@ use std::ops::Bound;
 use tally_protocol::limits;
 use tally_protocol::objects::{CellRow, Datum, DictVerb, ObjectResult, Pairs};
 
-use super::fault::{Fault, conflict, missing, quoted};
+use super::fault::{Fault, conflict, missing, quoted, unlike};
 use super::held::Held;
 use super::pen::{Pen, Undo, cell};
 
@@ -74,12 +74,12 @@ impl Dict {
 
     fn compare(&self, key: &str, old: Option<&Datum>) -> Result<(), Fault> {
         let found = self.cells.get(key).map(|cell| &cell.held.datum);
-        let (key, is) = (quoted(key), found.map(quoted));
-        match (found, old, is) {
-            (found, old, _) if found == old => Ok(()),
-            (_, Some(old), Some(is)) => Err(conflict(format!("{key} is {is}, not {}", quoted(old)))),
-            (_, Some(_), None) => Err(conflict(format!("there is no key {key}"))),
-            (_, None, is) => Err(conflict(format!("{key} is there, and is {}", is.unwrap_or_default()))),
+        let key = quoted(key);
+        match (found, old) {
+            (found, old) if found == old => Ok(()),
+            (Some(found), Some(old)) => Err(conflict(format!("{key} is {}", unlike(found, old)))),
+            (None, _) => Err(conflict(format!("there is no key {key}"))),
+            (Some(found), None) => Err(conflict(format!("{key} is there, and is {}", quoted(found)))),
         }
     }
 

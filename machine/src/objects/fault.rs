@@ -1,6 +1,7 @@
 //! Why something could not be done to an object, before it is told with the object's name.
 
 use tally_protocol::error::ErrorCode;
+use tally_protocol::objects::Datum;
 
 /// A code, and the reason as a fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,4 +41,13 @@ pub(super) fn quoted(text: impl std::fmt::Display) -> String {
     let text = text.to_string();
     let shown: String = text.chars().take(CHARS).collect();
     if shown.len() < text.len() { format!("'{shown}...'") } else { format!("'{shown}'") }
+}
+
+/// Why something is not swapped: what is there, and what was said to be. Of two that look the same, what they are.
+pub(super) fn unlike(is: &Datum, old: &Datum) -> String {
+    let (shown, said) = (quoted(is), quoted(old));
+    if shown == said {
+        return format!("the {} {shown}, not the {} {said}", is.kind(), old.kind());
+    }
+    format!("{shown}, not {said}")
 }

@@ -66,10 +66,17 @@ impl Held {
 /// An integer, if it is one that a request, a reply and a row of the store can hold.
 fn speakable(sum: Integer) -> Result<Held, Fault> {
     let most = limits::INTEGER_TEXT_BYTES_MAX;
-    if i64::try_from(&sum).is_err() && sum.to_string().len() > most {
+    if digits(&sum) > most {
         return Err(full(format!("it would have more than {most} digits")));
     }
     Ok(Datum::Integer(sum).into())
+}
+
+/// Characters of an integer that is written down, if they are many.
+pub(super) fn digits(value: &Integer) -> usize {
+    // A digit is a little more than three bits: short ones need not be written out.
+    let most = limits::INTEGER_TEXT_BYTES_MAX;
+    if tally_reduce::byte_length(value) < most * 3 / 8 { 0 } else { value.to_string().len() }
 }
 
 /// A number as a float, if it is one.

@@ -4,12 +4,25 @@ use tally_protocol::ClientId;
 use tally_protocol::control::Reply;
 use tally_protocol::error::ErrorCode;
 use tally_protocol::objects::ObjectRequest;
+use tally_protocol::objects::handover::{HandedObjects, Writer};
+use tally_protocol::view::HostedView;
 
-use super::{Deed, ObjectAlarm, Scene};
+use super::{Deed, ObjectAlarm, Objects, Scene};
 use crate::Machine;
 use crate::clients::Pending;
 use crate::deadline::Alarm;
 use crate::permission::Who;
+
+impl Objects {
+    /// What is told of all of them together; nothing, if there are none.
+    pub(crate) fn view(&self) -> Option<HostedView> {
+        (self.count() > 0).then(|| HostedView {
+            objects: self.count() as u64,
+            bytes: self.bytes() as u64,
+            waiting: self.waiting.len() as u64,
+        })
+    }
+}
 
 impl Machine {
     /// A client asks for something about objects.
@@ -46,6 +59,18 @@ impl Machine {
     /// Nobody will be served any more.
     pub(crate) fn send_object_waiters_away(&mut self) {
         self.objects.send_away(self.now);
+        self.host();
+    }
+
+    /// Objects that are in no store, for another program that takes over.
+    #[must_use]
+    pub fn hand_over_objects(&self) -> Writer {
+        self.objects.hand_over()
+    }
+
+    /// Takes over what another program had.
+    pub(crate) fn take_over_objects(&mut self, handed: HandedObjects) {
+        self.objects.take_over(handed);
         self.host();
     }
 

@@ -35,6 +35,7 @@ use tally_protocol::objects::{Creation, Lifetime, ObjectReply, ObjectRequest, Ot
 use tally_protocol::record::Change;
 use tally_protocol::{ClientId, limits};
 
+use crate::figures::ObjectFigures;
 use crate::moment::{Moment, Span};
 use crate::permission::{Rights, Who};
 use object::{Object, State};
@@ -158,6 +159,21 @@ impl Objects {
         self.bytes
     }
 
+    /// All of it as numbers.
+    pub(crate) fn figures(&self) -> ObjectFigures {
+        let mut kinds = BTreeMap::new();
+        for object in self.all.values() {
+            *kinds.entry(object.state.kind()).or_default() += 1;
+        }
+        ObjectFigures {
+            kinds,
+            bytes: self.bytes as u64,
+            waiting: self.waiting.len() as u64,
+            watching: self.watchers.count() as u64,
+            leased: self.holding.values().map(|held| held.len() as u64).sum(),
+        }
+    }
+
     fn list(&mut self, scene: Scene) {
         let seen = self.names.values().filter_map(|id| self.all.get(id));
         let seen = seen.filter(|object| object.lets(scene.who, true));
@@ -228,19 +244,20 @@ impl Objects {
 
     /// Whether so many more bytes may be put into an object.
     fn has_room(&self, who: Who, object: &Object, more: usize) -> Result<(), String> {
-        let check = |what: &str, used: usize, most: usize| {
+        let check = |what: &dyn Fn() -> String, used: usize, most: usize| {
             if used + more <= most {
                 return Ok(());
             }
-            Err(format!("{what} {used} bytes, the most is {most}"))
+            Err(format!("{} {used} bytes, the most is {most}", what()))
         };
-        check("it takes", object.charged, limits::OBJECT_BYTES_MAX)?;
-        check("all objects take", self.bytes, limits::OBJECTS_BYTES_MAX)?;
+        check(&|| "it takes".to_owned(), object.charged, limits::OBJECT_BYTES_MAX)?;
+        check(&|| "all objects take".to_owned(), self.bytes, limits::OBJECTS_BYTES_MAX)?;
         if !is_bounded(who) {
             return Ok(());
         }
         let used = self.users.get(&object.uid).map_or(0, |user| user.bytes);
-        check(&format!("the objects of user {} take", object.uid), used, limits::OBJECTS_BYTES_PER_USER_MAX)
+        let what = || format!("the objects of user {} take", object.uid);
+        check(&what, used, limits::OBJECTS_BYTES_PER_USER_MAX)
     }
 
     fn remove_asked(&mut self, scene: Scene, name: &str) {

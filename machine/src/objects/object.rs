@@ -227,7 +227,7 @@ pub(super) fn cost(verb: &Verb) -> usize {
         )
         | Verb::Event(_)
         | Verb::Barrier(_)
-        | Verb::Stats(StatsVerb::Get)
+        | Verb::Stats(StatsVerb::Get | StatsVerb::Reset)
         | Verb::Check => 0,
     }
 }
@@ -260,7 +260,7 @@ pub(super) fn doing(verb: &Verb) -> &'static str {
         Verb::Event(EventVerb::Clear) => "clear",
         Verb::Event(EventVerb::Wait) => "wait for",
         Verb::Barrier(BarrierVerb::Wait { .. }) => "wait at",
-        Verb::Barrier(BarrierVerb::Reset) => "reset",
+        Verb::Barrier(BarrierVerb::Reset) | Verb::Stats(StatsVerb::Reset) => "reset",
         Verb::Check => "check",
     }
 }

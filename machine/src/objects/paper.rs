@@ -104,6 +104,11 @@ impl Paper {
     }
 
     fn head(&self, object: &Object) -> Change {
+        Change::Put(Table::Objects, object.id, self.head_row(object).to_bytes())
+    }
+
+    /// The head of an object as it is now.
+    pub(super) fn head_row(&self, object: &Object) -> ObjectRow {
         let mut head = HeadRow {
             id: object.id,
             name: object.name.clone(),
@@ -111,6 +116,7 @@ impl Paper {
             uid: object.uid,
             others: object.others,
             version: object.version,
+            lifetime: object.lifetime,
             ttl_ms: object.ttl.map(Span::as_ms),
             ends_at_ms: object.ends.map(|ends| self.wall(ends)),
             value: None,
@@ -137,12 +143,12 @@ impl Paper {
             State::Stats(partial) => head.stats = Some(partial.to_bytes()),
             State::Dict(_) | State::List(_) | State::Barrier(_) => {}
         }
-        Change::Put(Table::Objects, object.id, ObjectRow::Head(Box::new(head)).to_bytes())
+        ObjectRow::Head(Box::new(head))
     }
 }
 
 /// Every row of an object but its head.
-fn cells(object: &Object, mut each: impl FnMut(u64, tally_protocol::objects::CellRow)) {
+pub(super) fn cells(object: &Object, mut each: impl FnMut(u64, tally_protocol::objects::CellRow)) {
     match &object.state {
         State::Dict(dict) => {
             dict.cells.iter().for_each(|(key, cell)| each(cell.row, dict::cell_of(key, &cell.held)));

@@ -1,11 +1,16 @@
 //! How the next daemon has the persistent objects of the last one. Whoever had an item is gone, so all items are ready.
+//!
+//! One that takes over in the same process also has those that live as long as the daemon: they were handed to it, as
+//! far as there was room. What ends with a connection has ended with it.
 
-use tally_protocol::objects::{Creation, Lifetime, SavedObject};
+use tally_protocol::objects::handover::{HandedObjects, Writer};
+use tally_protocol::objects::{CellRow, Creation, Lifetime, ObjectRow, SavedObject};
 
 use super::dict::{self, Cell};
 use super::held::Held;
 use super::list::{self, Element};
 use super::object::{Object, State};
+use super::paper::cells;
 use super::queue::{self, Item};
 use super::{Deed, ObjectAlarm, Objects, stats};
 use crate::moment::Span;
@@ -16,6 +21,31 @@ impl Objects {
         self.pen.last = self.pen.last.max(last);
         for one in saved {
             self.take_up(one);
+        }
+    }
+
+    /// What is in no store and does not end, for another program that takes over.
+    pub(crate) fn hand_over(&self) -> Writer {
+        let mut writer = Writer::new(self.version);
+        let lasting = |object: &&Object| object.lifetime == Lifetime::Daemon && object.version > 0;
+        for object in self.all.values().filter(lasting) {
+            let mut rows = vec![self.paper.head_row(object)];
+            cells(object, |_, cell| rows.push(ObjectRow::Cell(Box::new(CellRow { of: object.id, ..cell }))));
+            writer.add(rows);
+        }
+        writer
+    }
+
+    /// Takes over what another program had. What is there already, from the store, goes before.
+    pub(crate) fn take_over(&mut self, handed: HandedObjects) {
+        self.version = self.version.max(handed.last_version);
+        for mut one in handed.objects {
+            if one.head.lifetime == Lifetime::Daemon && !self.names.contains_key(&one.head.name) {
+                // Another one than any in the store.
+                one.head.id = self.pen.number();
+                one.cells.iter_mut().for_each(|cell| cell.row = 0);
+                self.take_up(one);
+            }
         }
     }
 
@@ -32,7 +62,7 @@ impl Objects {
             name: head.name.clone(),
             uid: head.uid,
             others: head.others,
-            lifetime: Lifetime::Persistent,
+            lifetime: head.lifetime,
             maker: None,
             ttl: head.ttl_ms.map(Span::ms),
             ends,

@@ -2,7 +2,7 @@
 
 use tally_protocol::objects::{Datum, ObjectResult, ValueVerb};
 
-use super::fault::{Fault, conflict, quoted};
+use super::fault::{Fault, conflict, quoted, unlike};
 use super::held::Held;
 use super::pen::{Pen, Undo};
 
@@ -23,7 +23,7 @@ pub(super) fn apply(
         ValueVerb::Swap { old, new } => match old {
             None if !fresh => return Err(conflict(format!("it is there, and is {}", quoted(&held.datum)))),
             Some(old) if old != held.datum => {
-                return Err(conflict(format!("it is {}, not {}", quoted(&held.datum), quoted(&old))));
+                return Err(conflict(format!("it is {}", unlike(&held.datum, &old))));
             }
             None | Some(_) => new.into(),
         },

@@ -220,6 +220,8 @@ impl Objects {
             State::Value(_) | State::Dict(_) | State::List(_) | State::Stats(_) => "for",
         };
         let why = format!("could not wait {what} {}: timed out", object.name);
+        // It may have made the object, which is on the disk then before anybody goes on.
+        self.round.saw(id);
         self.leave(client, id, now);
         self.round.answer(client, Reply::Refused(Failure::new(ErrorCode::TimedOut, why)));
     }

@@ -55,6 +55,10 @@ impl Watchers {
         self.by_client.contains_key(&client)
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.by_client.len()
+    }
+
     pub(super) fn clients(&self) -> Vec<ClientId> {
         self.by_client.keys().copied().collect()
     }

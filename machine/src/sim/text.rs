@@ -38,6 +38,7 @@ pub fn event(event: &Event) -> String {
         },
         Event::Reload(settings) => format!("reload with {} slots", settings.slots),
         Event::HandingOver { locks } => format!("handing over the locks: {locks}"),
+        Event::TakingOverObjects(handed) => format!("taking over {} objects", handed.objects.len()),
         Event::TakingOver(handed) => format!("taking over {} locks", handed.resources.len()),
     }
 }
@@ -115,7 +116,9 @@ pub fn said(said: &FromWorker) -> String {
             format!("broke {}{}: {why}", lease(*id), if *for_good { " for good" } else { "" })
         }
         FromWorker::NotIntegers { lease: id, column } => format!("no integers {}: {column}", lease(*id)),
-        FromWorker::Failed { lease: id, why, .. } => format!("failed {}: could not {why}", lease(*id)),
+        FromWorker::Failed { lease: id, complaint } => {
+            format!("failed {}: could not {}", lease(*id), complaint.why)
+        }
         FromWorker::Cancelled { lease: id } => format!("cancelled {}", lease(*id)),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use tally_protocol::job::{KernelSpec, Transport};
-use tally_protocol::work::{FromWorker, LeaseId, ToWorker};
+use tally_protocol::work::{Complaint, FromWorker, LeaseId, ToWorker};
 use tally_protocol::{Attempt, JobId, SlotId, WorkerId};
 use tally_reduce::{Partial, Reduction};
 
@@ -317,7 +317,10 @@ impl World {
         if self.strikes(self.scenario.faults.fails) {
             self.kernel_failures += 1;
             let why = "fold it: bad luck".to_owned();
-            return self.say(worker, FromWorker::Failed { lease: lease.id, why, place: None, hint: None });
+            return self.say(
+                worker,
+                FromWorker::Failed { lease: lease.id, complaint: Box::new(Complaint::new(why)) },
+            );
         }
         let busy_ns = self.now.since(lease.began).0;
         let state = fold::partial(&kernel, lease.position, lease.count).to_bytes();
@@ -369,9 +372,7 @@ impl World {
             3 => FromWorker::Started { lease: LeaseId { job: JobId(9999), ..lease } },
             4 => FromWorker::Failed {
                 lease: LeaseId { attempt: Attempt(77), ..lease },
-                why: String::new(),
-                place: None,
-                hint: None,
+                complaint: Box::new(Complaint::new("")),
             },
             _ => FromWorker::Partial {
                 lease: LeaseId { job: JobId(u64::MAX), ..lease },

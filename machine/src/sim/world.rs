@@ -332,6 +332,7 @@ impl World {
             | Event::Reloaded { .. }
             | Event::HandingOver { .. }
             | Event::TakingOver(_)
+            | Event::TakingOverObjects(_)
             | Event::Reload(_) => {}
         }
         None

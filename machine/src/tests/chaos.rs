@@ -7,7 +7,7 @@ use tally_protocol::objects::{
     BarrierVerb, Creation, EventVerb, Lifetime, ObjectRequest, Operation, Others, QueueVerb, ValueVerb, Verb,
 };
 use tally_protocol::settings::ReloadView;
-use tally_protocol::work::{FromWorker, LeaseId};
+use tally_protocol::work::{Complaint, FromWorker, LeaseId};
 use tally_protocol::{Attempt, ClientId, JobId, PartitionId, WorkerId};
 use tally_reduce::{Integer, Partial, Reduction};
 
@@ -51,9 +51,7 @@ impl Dice {
             4 => FromWorker::Progress { lease, done: self.below(5) },
             5 => FromWorker::Failed {
                 lease,
-                why: "go on: \u{e9}\u{2014}".repeat(900),
-                place: None,
-                hint: None,
+                complaint: Box::new(Complaint::new("go on: \u{e9}\u{2014}".repeat(900))),
             },
             6 => FromWorker::Cancelled { lease },
             _ => self.partial(lease),

@@ -1,7 +1,9 @@
 //! Which partials count: exactly those of a lease that is held, once.
 
+use tally_protocol::error::ErrorCode;
 use tally_protocol::job::JobRequest;
-use tally_protocol::work::FromWorker;
+use tally_protocol::site::Site;
+use tally_protocol::work::{Complaint, FromWorker};
 use tally_reduce::{Integer, Partial, Reduction};
 
 use super::bench::lease;
@@ -126,7 +128,7 @@ fn each_word_extends_the_time_a_worker_may_be_silent() {
 }
 
 fn no_answer(partition: &str, why: &str) -> FromWorker {
-    FromWorker::Failed { lease: lease(partition), why: why.into(), place: None, hint: None }
+    FromWorker::Failed { lease: lease(partition), complaint: Box::new(Complaint::new(why)) }
 }
 
 #[test]
@@ -143,6 +145,23 @@ fn a_kernel_that_fails_ends_its_job_and_names_the_range() {
     );
     assert_eq!(bench.cancelled(2, "j1/1.1"), NOTHING);
     assert_eq!(bench.machine.next_deadline(), None);
+}
+
+/// What is wrong with the words of the job has another code; and where the place is named, the range need not be.
+#[test]
+fn a_failure_says_whose_fault_it_is_and_where() {
+    for (usage, site, code, message) in [
+        (true, None, ErrorCode::BadUsage, "could not be"),
+        (false, None, ErrorCode::KernelFailed, "could not be (range 0..5)"),
+        (false, Some(Site::of_element(&3)), ErrorCode::KernelFailed, "could not be"),
+    ] {
+        let mut bench = halves();
+        let complaint = Box::new(Complaint { usage, site: site.clone(), ..Complaint::new("be") });
+        bench.said(1, FromWorker::Failed { lease: lease("j1/0.1"), complaint });
+        let failure = bench.view(1).error.unwrap();
+        assert_eq!((failure.code, failure.message.as_str(), failure.exit), (code, message, code.exit()));
+        assert_eq!((failure.range.as_deref(), failure.site.map(|site| *site)), (Some("0..5"), site));
+    }
 }
 
 /// Something before the partition that fails may have no answer either, and the first is told.
@@ -174,7 +193,7 @@ fn words_that_make_no_sense_harm_nobody() {
         FromWorker::Started { lease: lease("j7/0.1") },
         FromWorker::Progress { lease: lease("j1/1.1"), done: u64::MAX },
         FromWorker::Progress { lease: lease("j1/0.1"), done: u64::MAX },
-        FromWorker::Failed { lease: lease("j1/1.1"), why: "be".into(), place: None, hint: None },
+        FromWorker::Failed { lease: lease("j1/1.1"), complaint: Box::new(Complaint::new("be")) },
         FromWorker::Cancelled { lease: lease("j1/1.1") },
     ] {
         assert_eq!(bench.said(1, said.clone()), NOTHING, "{said:?}");

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::view::{DeadlockView, LockMode};
+use super::view::{DeadlockView, InversionView, LockMode, ProcessView};
 use super::{LockKind, LockToken};
 use crate::ids::ClientId;
 use crate::limits;
@@ -26,6 +26,36 @@ pub struct HandedLocks {
     pub resources: Vec<HandedResource>,
     /// Deadlocks that were refused.
     pub reports: Vec<DeadlockView>,
+    /// In which orders names were taken, the oldest first.
+    #[serde(default)]
+    pub orders: Vec<HandedOrder>,
+    /// Orders that contradict each other.
+    #[serde(default)]
+    pub inversions: Vec<InversionView>,
+}
+
+/// Something was asked for while something else was held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandedOrder {
+    /// What was held.
+    pub held: HandedName,
+    /// What was asked for.
+    pub wanted: HandedName,
+    /// When it was last seen, in Unix milliseconds.
+    pub at_ms: u64,
+    /// Never but shared, the one as the other.
+    pub shared: bool,
+    /// By whom it was last seen.
+    pub by: ProcessView,
+}
+
+/// The name of a lock or a semaphore.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandedName {
+    /// The name.
+    pub name: String,
+    /// What it is.
+    pub kind: LockKind,
 }
 
 /// A connection that holds or waits.
@@ -161,6 +191,14 @@ mod tests {
                 queue: Vec::new(),
             }],
             reports: Vec::new(),
+            orders: vec![HandedOrder {
+                held: HandedName { name: "a".into(), kind: LockKind::Semaphore },
+                wanted: HandedName { name: "b".into(), kind: LockKind::Lock },
+                at_ms: 7,
+                shared: false,
+                by: ProcessView { pid: Some(4), uid: 0, command: None },
+            }],
+            inversions: Vec::new(),
         };
         assert_eq!(HandedLocks::from_bytes(&handed.to_bytes()), Ok(handed.clone()));
         let other = HandedLocks { version: 2, ..handed };

@@ -93,18 +93,30 @@ impl Datum {
         }
     }
 
-    /// What a word on a command line is most likely meant to be.
+    /// What a word is where anything may stand: a number only if it is written as that number is, so that nothing of
+    /// the word is lost. `007`, `1.50` and `12e4567` are text.
     #[must_use]
     pub fn guess(word: &str) -> Self {
-        if let Ok(integer) = integer(word) {
-            return Self::Integer(integer);
+        match Self::guess_number(word) {
+            Ok(number) if number.to_string() == word => number,
+            Ok(_) | Err(_) => Self::Text(word.to_owned()),
+        }
+    }
+
+    /// What a word is where numbers are meant: whatever reads as one is one; everything else is text.
+    ///
+    /// # Errors
+    /// With what is wrong, as a fragment, when it reads as a number that cannot be kept.
+    pub fn guess_number(word: &str) -> Result<Self, String> {
+        if is_integer(word) {
+            return integer(word).map(Self::Integer);
         }
         let is_numeric = word.bytes().any(|byte| byte.is_ascii_digit())
             && word.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
-        match word.parse() {
-            Ok(float) if is_numeric => Self::Float(float),
-            _ => Self::Text(word.to_owned()),
+        if is_numeric && word.parse::<f64>().is_ok() {
+            return float(word).map(Self::Float);
         }
+        Ok(Self::Text(word.to_owned()))
     }
 
     /// Reads what `kind` and `to_string` tell.
@@ -114,10 +126,7 @@ impl Datum {
     pub fn read(kind: &str, text: &str) -> Result<Self, String> {
         match kind {
             "integer" => integer(text).map(Self::Integer),
-            "float" => match text.parse() {
-                Ok(float) => Ok(Self::Float(float)),
-                Err(_) => Err("it is no float".to_owned()),
-            },
+            "float" => float(text).map(Self::Float),
             "text" => Ok(Self::Text(text.to_owned())),
             "bytes" => hexadecimal(text).map(Self::Bytes),
             other => Err(format!("there is no type '{other}': integer, float, text, bytes")),
@@ -125,9 +134,24 @@ impl Datum {
     }
 }
 
-fn integer(text: &str) -> Result<Integer, String> {
+fn is_integer(text: &str) -> bool {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A float; `inf` only where it is written so, and never for a number that is too large.
+fn float(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_infinite() && text.bytes().any(|byte| byte.is_ascii_digit()) => {
+            Err("it is beyond the range of floats".to_owned())
+        }
+        Ok(value) => Ok(value),
+        Err(_) => Err("it is no float".to_owned()),
+    }
+}
+
+fn integer(text: &str) -> Result<Integer, String> {
+    if !is_integer(text) {
         return Err("it is no integer".to_owned());
     }
     if text.len() > limits::INTEGER_TEXT_BYTES_MAX {
@@ -211,6 +235,14 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Datum, E> {
+        // An integer that is too long for the reader of JSON comes as a float that it may not be.
+        const BEYOND: f64 = 18_446_744_073_709_551_616.0;
+        if value >= BEYOND || value <= -BEYOND / 2.0 {
+            return Err(E::custom(concat!(
+                "could not read a JSON number beyond 64 bits exactly: ",
+                "write {\"type\": \"integer\" or \"float\", \"value\": \"...\"}"
+            )));
+        }
         Ok(Datum::Float(value))
     }
 
@@ -224,7 +256,10 @@ impl<'de> Visitor<'de> for Reader {
         }
         let kind = kind.ok_or_else(|| de::Error::missing_field("type"))?;
         let value = value.ok_or_else(|| de::Error::missing_field("value"))?;
-        Datum::read(&kind.0, &value.0).map_err(de::Error::custom)
+        Datum::read(&kind.0, &value.0).map_err(|why| {
+            let shown: String = value.0.chars().take(40).collect();
+            de::Error::custom(format!("could not read '{shown}' as {}: {why}", kind.0))
+        })
     }
 }
 
@@ -274,14 +309,64 @@ mod tests {
     }
 
     #[test]
-    fn words_are_guessed() {
-        let kinds = ["12", "-12", "1.5", "1e3", "-.5", "nan", "inf", "", "-", "e", "1_000", "0x1", "x y"]
-            .map(|word| Datum::guess(word).kind());
-        let expected = [
-            "integer", "integer", "float", "float", "float", "text", "text", "text", "text", "text", "text",
-            "text", "text",
-        ];
-        assert_eq!(kinds, expected);
+    fn json_numbers_are_exact_or_refused() {
+        assert_eq!(read("-9223372036854775808"), Ok(Datum::from(i64::MIN)));
+        assert_eq!(read("1e3"), Ok(Datum::Float(1000.0)));
+        for beyond in ["18446744073709551616", "-9223372036854775809", "1e300", "-1e300"] {
+            let why = read(beyond).unwrap_err();
+            assert!(why.starts_with("could not read a JSON number beyond 64 bits"), "{why}");
+        }
+        assert!(read("1e400").is_err());
+        let typed = read(r#"{"type":"float","value":"1e300"}"#);
+        assert_eq!(typed, Ok(Datum::Float(1e300)));
+        let why = read(r#"{"type":"float","value":"1e400"}"#).unwrap_err();
+        assert!(why.contains("'1e400' as float: it is beyond the range"), "{why}");
+        assert_eq!(read(r#"{"type":"float","value":"-inf"}"#), Ok(Datum::Float(f64::NEG_INFINITY)));
+    }
+
+    #[test]
+    fn words_are_guessed_if_nothing_of_them_is_lost() {
+        for word in ["12", "-12", "0", "1.5", "-0.5", "1000.0", "1e+100", "5e-324"] {
+            let datum = Datum::guess(word);
+            assert_ne!(datum.kind(), "text", "{word}");
+            assert_eq!(datum.to_string(), word);
+        }
+        let nines = "9".repeat(10_001);
+        for word in [
+            "007",
+            "+5",
+            "-0",
+            "1.50",
+            "1e3",
+            "-.5",
+            "12e4567",
+            "1e400",
+            "nan",
+            "inf",
+            "",
+            "-",
+            "e",
+            "1_000",
+            "0x1",
+            "x y",
+            "2026-11-28",
+            &nines,
+        ] {
+            assert_eq!(Datum::guess(word), Datum::from(word));
+        }
+    }
+
+    #[test]
+    fn where_numbers_are_meant_all_ways_to_write_them_are_read() {
+        let guessed = |word| Datum::guess_number(word);
+        assert_eq!(guessed("007"), Ok(Datum::from(7)));
+        assert_eq!(guessed("1e3"), Ok(Datum::Float(1000.0)));
+        assert_eq!(guessed("-.5"), Ok(Datum::Float(-0.5)));
+        for word in ["nan", "inf", "", "-", "e", "1_000", "0x1", "x y", "2026-11-28"] {
+            assert_eq!(guessed(word), Ok(Datum::from(word)));
+        }
+        assert_eq!(guessed("-1e400"), Err("it is beyond the range of floats".to_owned()));
+        assert_eq!(guessed(&"9".repeat(10_001)), Err("it has more than 10000 digits".to_owned()));
     }
 
     #[test]

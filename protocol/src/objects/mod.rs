@@ -4,6 +4,7 @@
 //! Nothing here decides: that is crate machine's (`machine/src/objects`).
 
 mod datum;
+pub mod handover;
 mod operation;
 mod pairs;
 mod row;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use tally_reduce::{FloatSum, Partial};
 
-use super::{Datum, ObjectKind, Others};
+use super::{Datum, Lifetime, ObjectKind, Others};
 use crate::record::{read_row, row};
 
 /// The head of an object.
@@ -26,6 +26,9 @@ pub struct HeadRow {
     pub others: Others,
     /// Its version.
     pub version: u64,
+    /// How long it lives; those of a store have no word for it, and are persistent.
+    #[serde(default = "persistent", skip_serializing_if = "is_persistent")]
+    pub lifetime: Lifetime,
     /// Milliseconds after its last change at which it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_ms: Option<u64>,
@@ -56,6 +59,15 @@ pub struct HeadRow {
     /// The number of a queue's next item: none is given twice, lest an old receipt is good for a new item.
     #[serde(default)]
     pub next: u64,
+}
+
+fn persistent() -> Lifetime {
+    Lifetime::Persistent
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_persistent(lifetime: &Lifetime) -> bool {
+    *lifetime == Lifetime::Persistent
 }
 
 /// One key, element or item.
@@ -144,6 +156,14 @@ impl HeadRow {
 
 fn is_no_sum(bytes: Option<&[u8]>) -> bool {
     bytes.is_some_and(|bytes| FloatSum::from_bytes(bytes).is_err())
+}
+
+/// The number under which a row must stand: that of its object, if it is a head.
+pub(super) fn number_of(bytes: &[u8]) -> Option<u64> {
+    match read_row::<ObjectRow>(bytes) {
+        Ok((ObjectRow::Head(head), _)) => Some(head.id),
+        Ok((ObjectRow::Cell(_), _)) | Err(_) => None,
+    }
 }
 
 /// Puts rows together; what is wrong goes to `problem`, by row.

@@ -170,6 +170,7 @@ fn rows_are_put_together_and_bad_ones_named() {
         uid: 3,
         others: Others::Write,
         version: 9,
+        lifetime: Lifetime::Persistent,
         ttl_ms: Some(5),
         ends_at_ms: None,
         value: Some(Datum::Float(0.1)),

@@ -3,6 +3,7 @@
 mod children;
 mod clients;
 mod house;
+mod input;
 mod links;
 mod scrapers;
 mod signals;
@@ -28,6 +29,7 @@ impl Supervisor {
             Token::Stderr(worker) => self.gather_stderr(worker),
             Token::Door => self.gather_scrapers(),
             Token::Trial => self.gather_trial(),
+            Token::Input => self.gather_input(),
             Token::Scraper(scraper) => self.gather_scraper(scraper),
         }
     }

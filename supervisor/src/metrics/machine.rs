@@ -1,7 +1,8 @@
 //! The machine's counters, in the words of OpenMetrics.
 
-use tally_machine::figures::Figures;
+use tally_machine::figures::{Figures, ObjectFigures};
 use tally_protocol::job::JobState;
+use tally_protocol::objects::ObjectKind;
 
 use super::text::{Kind, Text};
 
@@ -39,4 +40,21 @@ pub(super) fn machine(text: &mut Text, figures: &Figures) {
     let help = "Grants of named locks and semaphores.";
     text.one("tally_locks_granted", Kind::Counter, help, figures.locks_granted);
     text.one("tally_deadlocks", Kind::Counter, "Deadlocks that were refused.", figures.deadlocks);
+    objects(text, &figures.objects);
+}
+
+fn objects(text: &mut Text, figures: &ObjectFigures) {
+    let kinds = ObjectKind::ALL.map(|kind| {
+        let count = figures.kinds.get(&kind).copied().unwrap_or(0);
+        (kind.name(), count.to_string())
+    });
+    text.family("tally_objects", Kind::Gauge, "Hosted objects by kind.", "kind", kinds);
+    let help = "Bytes that hosted objects are counted with.";
+    text.one("tally_objects_bytes", Kind::Gauge, help, figures.bytes);
+    let help = "Clients that wait for a hosted object.";
+    text.one("tally_objects_waiting", Kind::Gauge, help, figures.waiting);
+    let help = "Clients that watch a hosted object.";
+    text.one("tally_objects_watching", Kind::Gauge, help, figures.watching);
+    let help = "Items of queues that consumers have and have not acknowledged.";
+    text.one("tally_queue_items_leased", Kind::Gauge, help, figures.leased);
 }

@@ -33,8 +33,9 @@ pub fn spawn_program(
 }
 
 /// Starts a user's command in this process's place in the world: same streams, same process group, same directory, the
-/// descriptors that are not closed on exec, and these variables besides its own. SIGPIPE has its default effect there. A
-/// file that is no program of this system is run by the shell, as `execvp(3)` has it.
+/// descriptors that are not closed on exec, and these variables besides its own; with `stdin`, another standard input.
+/// SIGPIPE has its default effect there. A file that is no program of this system is run by the shell, as `execvp(3)` has
+/// it.
 ///
 /// # Errors
 /// `NotFound`: there is no such program. Others: it is there and cannot be run.
@@ -42,11 +43,19 @@ pub fn spawn_command<'v>(
     program: &OsStr,
     arguments: &[OsString],
     variables: impl Iterator<Item = (&'v str, OsString)> + Clone,
+    stdin: Option<OwnedFd>,
 ) -> io::Result<Child> {
-    let spawned = Command::new(program).args(arguments).envs(variables.clone()).spawn();
-    let spawned = match spawned {
+    let spawn = |mut command: Command| {
+        if let Some(stdin) = &stdin {
+            command.stdin(Stdio::from(stdin.try_clone()?));
+        }
+        command.args(arguments).envs(variables.clone()).spawn()
+    };
+    let spawned = match spawn(Command::new(program)) {
         Err(why) if why.raw_os_error() == Some(libc::ENOEXEC) => {
-            Command::new("/bin/sh").arg(program).args(arguments).envs(variables).spawn()
+            let mut shell = Command::new("/bin/sh");
+            shell.arg(program);
+            spawn(shell)
         }
         other => other,
     };

@@ -12,6 +12,17 @@ const ROWS: usize = 6_000;
 /// Keys of the groups.
 const REGIONS: [&str; 5] = ["east", "north", "south", "the \"far\" west", "west, inner"];
 
+/// A kernel that answers line by line: the sum of `i * i % 11`.
+const LIVING: &str = "while read -r i end rest; do sum=0
+while [ \"$i\" -lt \"$end\" ]; do sum=$((sum + i * i % 11)); i=$((i + 1)); done
+echo $sum; done
+";
+/// The same for one partition.
+const ONCE: &str = "i=$1; sum=0
+while [ \"$i\" -lt \"$2\" ]; do sum=$((sum + i * i % 11)); i=$((i + 1)); done
+echo $sum
+";
+
 /// The numbers, and the names of the files that hold them: `t.csv` (region, n, price), `n.txt`, `n.npy`.
 #[derive(Debug)]
 pub(super) struct Data {
@@ -46,8 +57,13 @@ impl Data {
             writeln!(text, "{}", numbers[row]).expect("memory");
             array.extend(numbers[row].to_le_bytes());
         }
-        let files: [(&str, &[u8]); 3] =
-            [("t.csv", table.as_bytes()), ("n.txt", text.as_bytes()), ("n.npy", &array)];
+        let files: [(&str, &[u8]); 5] = [
+            ("t.csv", table.as_bytes()),
+            ("n.txt", text.as_bytes()),
+            ("n.npy", &array),
+            ("living.sh", LIVING.as_bytes()),
+            ("once.sh", ONCE.as_bytes()),
+        ];
         for (name, bytes) in files {
             fs::write(world.path().join(name), bytes).expect("a file in the world's own folder");
         }

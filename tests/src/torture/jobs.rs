@@ -23,7 +23,7 @@ pub(super) struct Job {
 impl Job {
     /// One that the numbers choose.
     pub(super) fn chosen(random: &mut Random, data: &Data) -> Self {
-        let mut job = match random.below(12) {
+        let mut job = match random.below(14) {
             0..=2 => range(random),
             3 => several(random),
             4 => product(random),
@@ -33,6 +33,7 @@ impl Job {
             8 => decimal(random, data),
             9 => running(random),
             10 => batch(random),
+            11 | 12 => kernel(random),
             _ => filtered(random, data),
         };
         // Running sums and batches take fewer options.
@@ -157,6 +158,17 @@ fn filtered(random: &mut Random, data: &Data) -> Job {
         _ => ("value // 3".to_owned(), filter.replace('n', "value")),
     };
     job("file with a filter", &["sum", name, "--of", &of, "--where", &filter], format!("{answer}\n"))
+}
+
+fn kernel(random: &mut Random) -> Job {
+    let from = random.below(100_000);
+    let to = from + 1 + random.below(4_000);
+    let (kind, command) = match random.below(2) {
+        0 => ("kernel that lives on", "sh living.sh"),
+        _ => ("kernel for each partition", "sh once.sh {start} {end}"),
+    };
+    let source = format!("{from}..{to}");
+    job(kind, &["sum", &source, "--command", command], format!("{}\n", squares(from, to, 11)))
 }
 
 fn running(random: &mut Random) -> Job {

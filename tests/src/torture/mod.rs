@@ -89,6 +89,7 @@ impl Torture {
                 shared.wrong(format!("{round}: the round itself ended badly; its panic is above"));
             }
             report.take(&round, &shared);
+            shared.results().1.iter().for_each(|story| (self.tell)(&format!("WRONG  {story}")));
             report.seconds = seconds();
             (self.tell)(&format!("{round}: {} kills so far, {} wrong", report.kills(), report.wrong.len()));
         }

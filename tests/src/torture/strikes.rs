@@ -18,8 +18,11 @@ use crate::{World, proc};
 /// Pairs of signals in a burst.
 const BURST: usize = 20;
 
-/// Workers that may die before one must have become ready: with ten that do not, a daemon rightly gives up the jobs.
+/// Workers that may die before one must have begun something: with ten that do not, a daemon rightly gives up the jobs.
 const IN_A_ROW: u32 = 4;
+
+/// Strikes of one round; what is left of its jobs then has the machine to itself.
+const STRIKES_MAX: u32 = 250;
 
 /// How one is struck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,41 +62,55 @@ impl Blow {
 /// Strikes until the round is quiet.
 pub(super) fn run(world: &World, round: &Round, keeper: &Keeper<'_>, shared: &Arc<Shared>) {
     let mut random = round.random(&[7]);
-    let mut in_a_row = 0;
+    let (mut struck, mut in_a_row, mut fallen) = (0_u32, 0_u32, Vec::new());
     while !shared.is_quiet() {
         pause(random.below(round.pause_ms));
         keeper.look_after();
+        if struck >= STRIKES_MAX {
+            pause(20);
+            continue;
+        }
         if in_a_row >= IN_A_ROW {
             in_a_row = 0;
-            breathe(world);
+            breathe(world, &fallen);
+            fallen.clear();
         }
         let blow = Blow::chosen(&mut random, round.fault);
         let (victim, hit) = match random.below(100) {
-            0..60 => {
-                ("worker", keeper.pid().is_some_and(|pid| child(pid, "tally-worker", blow, &mut random)))
+            0..72 => {
+                let struck = keeper.pid().and_then(|pid| child(pid, "tally-worker", blow, &mut random));
+                fallen.extend(struck);
+                ("worker", struck.is_some())
             }
-            60..67 => (
-                "forkserver",
-                keeper.pid().is_some_and(|pid| child(pid, "tally-forkserve", blow, &mut random)),
-            ),
-            67..71 => ("client", client(blow, &mut random, shared)),
-            71..95 => ("worker of a private supervisor", private(blow, &mut random, shared, false)),
-            95..98 => ("private supervisor", private(blow, &mut random, shared, true)),
+            72..79 => {
+                let struck = keeper.pid().and_then(|pid| child(pid, "tally-forkserve", blow, &mut random));
+                ("forkserver", struck.is_some())
+            }
+            79..83 => ("client", client(blow, &mut random, shared)),
+            83..93 => ("worker of a private supervisor", private(blow, &mut random, shared, false)),
+            93..96 => ("private supervisor", private(blow, &mut random, shared, true)),
             _ => ("daemon", daemon(keeper, blow, &mut random)),
         };
         in_a_row += u32::from(hit && blow.ends() && matches!(victim, "worker" | "forkserver"));
         if hit {
+            struck += 1;
             shared.count(&format!("strike: {victim}, {}", blow.name()));
         }
     }
 }
 
-/// Waits a little until a worker has become ready.
-fn breathe(world: &World) {
-    for _ in 0..200 {
+/// Waits a little until a worker that is none of these has begun something.
+fn breathe(world: &World, fallen: &[u32]) {
+    for _ in 0..60 {
         let Some(mut talk) = Talk::connect(world) else { return };
         let Ok(reply) = talk.call("io.tally.Workers", &json!({})) else { return };
-        let is_ready = |one: &Value| one["state"] == "idle" || one["state"] == "busy";
+        let fell = |one: &Value| fallen.iter().any(|pid| one["pid"] == json!(pid));
+        // One that has begun something has shown that workers can be had; with nothing to do none need.
+        let is_ready = |one: &Value| one["state"] == "busy" && !fell(one);
+        let status = talk.call("io.tally.Status", &json!({})).unwrap_or_default();
+        if status["status"]["running"] == json!(0) && status["status"]["queued"] == json!(0) {
+            return;
+        }
         if reply["workers"].as_array().is_none_or(|all| all.iter().any(is_ready)) {
             return;
         }
@@ -131,14 +148,12 @@ fn strike(pid: u32, parent: u32, name: &str, blow: Blow, random: &mut Random) ->
     }
 }
 
-fn child(parent: u32, name: &str, blow: Blow, random: &mut Random) -> bool {
+fn child(parent: u32, name: &str, blow: Blow, random: &mut Random) -> Option<u32> {
     let all: BTreeMap<u32, String> =
         children(parent).into_iter().filter_map(|pid| Some((pid, proc::look(pid)?.name))).collect();
     let found: Vec<u32> = all.into_iter().filter(|(_, found)| found == name).map(|(pid, _)| pid).collect();
-    !found.is_empty() && {
-        let pid = random.one_of(&found);
-        strike(pid, parent, name, blow, random)
-    }
+    let pid = (!found.is_empty()).then(|| random.one_of(&found))?;
+    strike(pid, parent, name, blow, random).then_some(pid)
 }
 
 fn client(blow: Blow, random: &mut Random, shared: &Shared) -> bool {
@@ -164,7 +179,7 @@ fn private(blow: Blow, random: &mut Random, shared: &Shared, supervisor: bool) -
             }
             strike(pid, client, "tally-supervise", blow, random)
         } else {
-            child(pid, "tally-worker", blow, random)
+            child(pid, "tally-worker", blow, random).is_some()
         }
     }
 }

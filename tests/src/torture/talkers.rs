@@ -88,6 +88,9 @@ fn see(
         return match view["state"].as_str() {
             Some("done") if right && whole => shared.count("detached, answered right"),
             Some("cancelled") if cancelled => shared.count("detached, cancelled"),
+            Some("failed") if view["error"]["code"] == "no-workers" => {
+                shared.count("detached, failed as workers were struck while they started");
+            }
             // Where workers cannot be had, a job may end so.
             Some("failed") if round.fault.refuses() => shared.count("detached, failed for want of resources"),
             _ => shared.wrong(format!("{round}: {job} over 0..{count}, cancelled {cancelled}: {view}")),

@@ -10,9 +10,10 @@ use super::roff::{Roff, bold, escaped, italic};
 use super::{Page, markdown};
 
 /// A page from a document: its name, its section, what it is about, the document, further text behind it.
-const DOCUMENTS: [(&str, u8, &str, &str); 3] = [
+const DOCUMENTS: [(&str, u8, &str, &str); 4] = [
     ("tally.toml", 5, "settings of tally and its daemon", "configuration.md"),
     ("tally-expressions", 7, "the language of --of and --where", "expressions.md"),
+    ("tally-kernel", 7, "a command of your own as the kernel of a job", "kernels.md"),
     ("tally-protocol", 7, "the control socket of the daemon", "protocol.md"),
 ];
 

@@ -144,7 +144,8 @@ fn exit_status(page: &mut Roff) {
 }
 
 fn see_also(page: &mut Roff, first: &[&str]) {
-    let others = ["tally.toml(5)", "tally-expressions(7)", "tally-json(7)", "tally-protocol(7)"];
+    let others =
+        ["tally.toml(5)", "tally-expressions(7)", "tally-kernel(7)", "tally-json(7)", "tally-protocol(7)"];
     let names: Vec<String> = first
         .iter()
         .chain(&others)

@@ -79,21 +79,29 @@ fn changed(lines: &mut BTreeMap<JobId, String>, template: &Template, jobs: &[Job
     text
 }
 
-/// Draws the table over the one before, which had `drawn` lines; as many rows as there is room for.
+/// Draws the table over the one before, which had `drawn` lines.
 fn redraw(context: &mut Context<'_, '_>, jobs: &[JobView], drawn: usize) -> Result<usize, Failure> {
     let (columns, rows) = context.terminal.look_at_size().unwrap_or((80, 24));
-    let room = rows.saturating_sub(2).max(2);
     let text = table(jobs).for_answer(context.terminal);
-    let mut lines: Vec<&str> = text.lines().take(room).collect();
-    let more = cut(&format!("{} more", text.lines().count().saturating_sub(lines.len())), columns);
-    if text.lines().count() > room {
-        lines.push(more.trim_end());
-    }
-    if jobs.is_empty() {
-        lines = vec!["no open jobs"];
-    }
+    let lines = picture(&text, columns, rows);
     context.terminal.answer(&format!("{}{}\n", back(drawn), lines.join("\n")))?;
     Ok(lines.len())
+}
+
+/// As much of a table as there is room for: its header and its last rows, which are the newest jobs.
+fn picture(table: &str, columns: usize, rows: usize) -> Vec<String> {
+    let mut lines: Vec<String> = table.lines().map(str::to_owned).collect();
+    if lines.len() < 2 {
+        return vec!["no jobs".to_owned()];
+    }
+    // The last line of the terminal stays free for the cursor.
+    let room = rows.saturating_sub(1).max(3);
+    if lines.len() > room {
+        let above = lines.len() - room + 1;
+        lines.drain(1..=above);
+        lines.push(cut(&format!("{above} more above"), columns).trim_end().to_owned());
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -110,6 +118,13 @@ mod tests {
         assert_eq!(changed(&mut lines, &template, &[fake::job_done("sum", "45")]), "j1 done\n");
         assert_eq!(changed(&mut lines, &template, &[]), "");
         assert!(lines.is_empty());
+    }
+
+    #[test]
+    fn the_newest_are_shown_where_there_is_no_room_for_all() {
+        assert_eq!(picture("JOB\nj1\nj2\n", 80, 24), ["JOB", "j1", "j2"]);
+        assert_eq!(picture("JOB\nj1\nj2\nj3\nj4\nj5\n", 80, 5), ["JOB", "j4", "j5", "3 more above"]);
+        assert_eq!(picture("JOB\n", 80, 24), ["no jobs"]);
     }
 
     #[test]

@@ -3,46 +3,38 @@
 //! What is here goes to the daemon before more input is waited for, so that it works at the end of a pipe that is slow,
 //! and fast where the input is. A line that cannot be read ends it, with its number; the lines before it are done.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
 
-use tally_protocol::control::{Request, part};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::limits;
-use tally_protocol::objects::{
-    Datum, DictVerb, ListVerb, ObjectRequest, ObjectResult, Operation, QueueVerb, StatsVerb, ValueVerb, Verb,
-};
+use tally_protocol::objects::{Datum, DictVerb, ListVerb, Operation, QueueVerb, StatsVerb, ValueVerb, Verb};
 
 use super::super::{Context, talk_to};
-use super::{operate, show};
-use crate::conversation::{Conversation, Heard, interrupted};
-use crate::meaning::objects::{Shown, datum, line as meaning_of};
+use super::operate;
+use crate::meaning::objects::{datum, number};
 use crate::place::{Reach, reason};
-use crate::report;
 use crate::show::json::Document;
 
 /// Lines of one piece.
-const LINES_MAX: usize = 4_096;
+pub(super) const LINES_MAX: usize = 4_096;
 /// Bytes of one piece, as far as its lines go.
 const BYTES_MAX: usize = 256 << 10;
-/// Operations that are under way at once.
-const AHEAD_MAX: usize = 512;
 
 /// Lines with their numbers, as many as are here.
-struct Lines<R> {
+pub(super) struct Lines<R> {
     input: BufReader<R>,
-    number: u64,
+    /// Of those before the next piece.
+    pub(super) number: u64,
     name: String,
 }
 
 impl<R: Read> Lines<R> {
-    fn new(input: R, name: String) -> Self {
+    pub(super) fn new(input: R, name: String) -> Self {
         Self { input: BufReader::with_capacity(BYTES_MAX, input), number: 0, name }
     }
 
     /// The next lines: at least one, more only if they need not be waited for. None at the end.
-    fn piece(&mut self, lines_max: usize) -> Result<Vec<String>, Failure> {
+    pub(super) fn piece(&mut self, lines_max: usize) -> Result<Vec<String>, Failure> {
         let (mut lines, mut bytes) = (Vec::new(), 0);
         while lines.len() < lines_max && bytes < BYTES_MAX {
             if !lines.is_empty() && !self.input.buffer().contains(&b'\n') {
@@ -124,8 +116,9 @@ pub(super) fn lines(
 
 /// A verb with the data of lines; the first line that is wrong, and why.
 fn filled(verb: &Verb, lines: &[String], kind: Option<&str>) -> Result<Verb, (usize, String)> {
+    let read = if matches!(verb, Verb::Stats(_)) { number } else { datum };
     let data = || -> Result<Vec<Datum>, (usize, String)> {
-        lines.iter().enumerate().map(|(at, line)| datum(line, kind).map_err(|why| (at, why))).collect()
+        lines.iter().enumerate().map(|(at, line)| read(line, kind).map_err(|why| (at, why))).collect()
     };
     Ok(match verb {
         Verb::Dict(_) => {
@@ -174,132 +167,5 @@ pub(super) fn slurp(
         context.terminal.answer(&document.line())?;
     }
     talk.end();
-    Ok(0)
-}
-
-/// `objects batch`.
-pub(super) fn batch(
-    context: &mut Context<'_, '_>,
-    reach: &Reach,
-    file: Option<&Path>,
-    atomic: bool,
-) -> Result<u8, Failure> {
-    match file {
-        None => work(context, reach, Lines::new(io::stdin(), "standard input".to_owned()), atomic),
-        Some(path) => {
-            let name = path.display().to_string();
-            let file = File::open(path).map_err(|why| {
-                Failure::new(ErrorCode::BadUsage, format!("could not open {name}: {}", reason(&why)))
-            })?;
-            work(context, reach, Lines::new(file, name), atomic)
-        }
-    }
-}
-
-fn work<R: Read>(
-    context: &mut Context<'_, '_>,
-    reach: &Reach,
-    mut lines: Lines<R>,
-    atomic: bool,
-) -> Result<u8, Failure> {
-    let mut talk = talk_to(reach.connect()?)?;
-    if atomic {
-        return transaction(context, &mut talk, lines);
-    }
-    loop {
-        let piece = lines.piece(AHEAD_MAX)?;
-        if piece.is_empty() {
-            break;
-        }
-        let (operations, wrong) = read(&lines, &piece);
-        let requests: Vec<Request> = operations
-            .iter()
-            .map(|(_, operation, _)| Request::Object(ObjectRequest::Operate(Box::new(operation.clone()))))
-            .collect();
-        talk.ask_all(&requests)?;
-        for (number, operation, shown) in &operations {
-            let result = next_result(&mut talk).map_err(|failure| {
-                let message = format!("{} (line {number})", failure.message);
-                Failure { message, ..failure }
-            })?;
-            print(context, operation, &result, *shown)?;
-        }
-        if let Some(failure) = wrong {
-            return Err(failure);
-        }
-        lines.number += piece.len() as u64;
-    }
-    talk.end();
-    Ok(0)
-}
-
-type Meant = (u64, Operation, Shown);
-
-/// The operations of lines, up to the first that is wrong. Empty lines and those that begin with # are passed over.
-fn read<R: Read>(lines: &Lines<R>, piece: &[String]) -> (Vec<Meant>, Option<Failure>) {
-    let mut operations = Vec::new();
-    for (at, text) in piece.iter().enumerate() {
-        if text.trim().is_empty() || text.starts_with('#') {
-            continue;
-        }
-        match meaning_of(text) {
-            Ok((operation, shown)) => operations.push((lines.number + at as u64 + 1, operation, shown)),
-            Err(failure) => {
-                let number = lines.number + at as u64 + 1;
-                let message = format!("{} (line {number})", failure.message);
-                return (operations, Some(Failure { message, ..failure }));
-            }
-        }
-    }
-    (operations, None)
-}
-
-fn next_result(talk: &mut Conversation) -> Result<ObjectResult, Failure> {
-    match talk.hear(None).map_err(|failure| report::about("do it", failure))? {
-        Heard::Reply(reply) => part(reply, "result"),
-        Heard::Signal(signal) => Err(interrupted(signal, "")),
-        Heard::Nothing => Ok(ObjectResult::default()),
-    }
-}
-
-fn print(
-    context: &mut Context<'_, '_>,
-    operation: &Operation,
-    result: &ObjectResult,
-    shown: Shown,
-) -> Result<(), Failure> {
-    if context.style.json {
-        let kind = operation.verb.kind().map_or("object", |kind| kind.name());
-        let document = Document::new(&format!("tally.{kind}/1")).value("object", &operation.object);
-        return context.terminal.answer(&document.flattened(result).line());
-    }
-    context.terminal.answer_bytes(&show::text(result, shown))
-}
-
-fn transaction<R: Read>(
-    context: &mut Context<'_, '_>,
-    talk: &mut Conversation,
-    mut lines: Lines<R>,
-) -> Result<u8, Failure> {
-    let mut all = Vec::new();
-    loop {
-        let piece = lines.piece(LINES_MAX)?;
-        if piece.is_empty() {
-            break;
-        }
-        let (operations, wrong) = read(&lines, &piece);
-        if let Some(failure) = wrong {
-            return Err(failure);
-        }
-        all.extend(operations);
-        lines.number += piece.len() as u64;
-    }
-    let operations = all.iter().map(|(_, operation, _)| operation.clone()).collect();
-    let request = Request::Object(ObjectRequest::Transact(operations));
-    let reply = super::super::answer_to(context, talk, &request, "do the transaction")?;
-    let results: Vec<ObjectResult> = part(reply, "results")?;
-    for ((_, operation, shown), result) in all.iter().zip(&results) {
-        print(context, operation, result, *shown)?;
-    }
     Ok(0)
 }

@@ -5,21 +5,21 @@
 //! at once, and none is lost.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::Write;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::process::{Command, Stdio};
 
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::objects::{Datum, ObjectResult, Operation, QueueVerb, Verb};
 use tally_sys::fd;
-use tally_sys::poll::{Interest, Poll};
-use tally_sys::process::{Child, ExitStatus, Pid};
-use tally_sys::signal::Signal;
+use tally_sys::process::ExitStatus;
 
 use super::super::{Context, talk_to};
 use super::{operate, receipt};
-use crate::conversation::{Conversation, Heard, interrupted};
-use crate::place::{Reach, reason};
+use crate::command::{Command, Woken, code_of};
+use crate::conversation::{Conversation, system};
+use crate::place::Reach;
+use crate::report;
 
 /// The longest item that is put into an argument: the system takes no longer ones.
 const ARGUMENT_BYTES_MAX: usize = 120 << 10;
@@ -42,75 +42,62 @@ pub(super) fn run(
         let code = code_of(status);
         let Some(receipt) = receipt(&item) else { return Ok(code) };
         let verb = if code == 0 { QueueVerb::Acknowledge(receipt) } else { QueueVerb::Return(receipt) };
-        operate(context, &mut talk, Operation::new(&operation.object, Verb::Queue(verb)))?;
+        match operate(context, &mut talk, Operation::new(&operation.object, Verb::Queue(verb))) {
+            // The next item comes from the next daemon.
+            Err(failure) if each && code == 0 && is_gone(&failure) => {
+                not_acknowledged(context, &operation.object, &failure);
+            }
+            told => drop(told?),
+        }
         if code != 0 || !each {
             return Ok(code);
         }
     }
 }
 
+/// Whether the daemon that delivered an item is there no more.
+fn is_gone(failure: &Failure) -> bool {
+    matches!(failure.code, ErrorCode::SupervisorGone | ErrorCode::Stopping)
+}
+
+/// Says that an item may come again.
+fn not_acknowledged(context: &mut Context<'_, '_>, name: &str, failure: &Failure) {
+    let line = format!(
+        "tally: could not acknowledge an item of queue {name}: {}; it may come again",
+        failure.message
+    );
+    context.terminal.error(&report::one_line(&line));
+    context.terminal.error("\n");
+}
+
 /// Runs the command on an item.
-fn work(talk: &mut Conversation, command: &[OsString], item: &ObjectResult) -> Result<ExitStatus, Failure> {
+fn work(talk: &mut Conversation, words: &[OsString], item: &ObjectResult) -> Result<ExitStatus, Failure> {
     let bytes = match &item.value {
         Some(Datum::Bytes(bytes)) => bytes.clone(),
         Some(other) => other.to_string().into_bytes(),
         None => Vec::new(),
     };
-    // One that came before goes to nobody: the item comes back when this process has ended.
-    if let Heard::Signal(signal) = talk.hear(Some(0))? {
-        return Err(interrupted(signal, ""));
-    }
-    fd::keep_on_exec(talk.client()).map_err(|why| system("pass the connection on", &why))?;
-    let arguments: Vec<OsString> = command.iter().map(|word| replaced(word, &bytes)).collect();
-    let Some((program, arguments)) = arguments.split_first() else {
-        return Err(Failure::new(ErrorCode::BadUsage, "could not run a command: there is none"));
-    };
+    let words: Vec<OsString> = words.iter().map(|word| replaced(word, &bytes)).collect();
     let receipt = item.receipt.clone().unwrap_or_default();
     let deliveries = item.deliveries.unwrap_or(0).to_string();
-    let variables = [("TALLY_RECEIPT", receipt), ("TALLY_DELIVERY", deliveries)];
-    let child = Command::new(program).args(arguments).envs(variables).stdin(Stdio::piped()).spawn();
-    let mut child = child.map_err(|why| not_run(program, &why))?;
-    let stdin = child.stdin.take();
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let mut child = pid
-        .ok_or_else(|| io::Error::other("its number is none"))
-        .and_then(Child::adopt)
-        .map_err(|why| system("watch the command", &why))?;
+    let variables = [("TALLY_RECEIPT", receipt.into()), ("TALLY_DELIVERY", deliveries.into())];
+    let (reader, writer) = fd::pipe().map_err(|why| system("make a pipe", &why))?;
+    let mut command = Command::start(talk, &words, &variables, Some(reader))?;
     // A command need not read it, and may read it late.
-    std::thread::scope(|scope| {
+    let status = std::thread::scope(|scope| {
         scope.spawn(move || {
-            if let Some(mut stdin) = stdin {
-                drop(stdin.write_all(&bytes).and_then(|()| stdin.write_all(b"\n")));
-            }
+            let mut stdin = File::from(writer);
+            drop(stdin.write_all(&bytes).and_then(|()| stdin.write_all(b"\n")));
         });
-        until_it_ends(talk, &mut child)
-    })
-}
-
-/// Waits for the command's end, and passes on what this process is told meanwhile.
-fn until_it_ends(talk: &mut Conversation, child: &mut Child) -> Result<ExitStatus, Failure> {
-    const CHILD: usize = 0;
-    const SIGNALS: usize = 1;
-    let poll = || -> io::Result<Poll> {
-        let poll = Poll::new()?;
-        poll.watch(&*child, CHILD, Interest::READ)?;
-        poll.watch(talk.signals(), SIGNALS, Interest::READ)?;
-        Ok(poll)
-    };
-    let mut poll = poll().map_err(|why| system("wait for the command", &why))?;
-    let mut ready = Vec::new();
-    loop {
-        if let Some(status) = child.try_reap().map_err(|why| system("wait for the command", &why))? {
-            return Ok(status);
-        }
-        poll.wait(None, &mut ready).map_err(|why| system("wait for the command", &why))?;
-        for signal in talk.pending_signals()? {
-            // The keyboard's reaches the command by itself.
-            if signal != Signal::Int {
-                drop(child.signal(signal));
+        loop {
+            if let Woken::Ended(status) = command.wait(None)? {
+                return Ok(status);
             }
         }
-    }
+    });
+    // What came meanwhile was the command's.
+    talk.pending_signals()?;
+    status
 }
 
 /// An argument with the item in the place of each `{}`.
@@ -127,24 +114,6 @@ fn replaced(word: &OsStr, item: &[u8]) -> OsString {
     }
     whole.extend_from_slice(rest);
     OsString::from_vec(whole)
-}
-
-fn code_of(status: ExitStatus) -> u8 {
-    let code = match status {
-        ExitStatus::Exited(code) => code,
-        ExitStatus::Killed { signal, .. } => 128 + signal.raw(),
-    };
-    u8::try_from(code).unwrap_or(1)
-}
-
-fn not_run(program: &OsStr, why: &io::Error) -> Failure {
-    let exit = if why.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
-    let message = format!("could not run {}: {}", program.to_string_lossy(), reason(why));
-    Failure { exit, ..Failure::new(ErrorCode::System, message) }
-}
-
-fn system(what: &str, why: &io::Error) -> Failure {
-    Failure::new(ErrorCode::System, format!("could not {what}: {}", reason(why)))
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! One operation is one call. What comes line by line goes to the daemon in large pieces (`fill`); an item for a
 //! command is leased until that ends (`hold`).
 
+mod again;
+mod batch;
 mod fill;
 mod hold;
 mod show;
@@ -10,8 +12,8 @@ mod show;
 use tally_protocol::control::{Request, part};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::objects::{
-    DictVerb, ListVerb, ObjectChange, ObjectRequest, ObjectResult, ObjectView, Operation, QueueVerb, Receipt,
-    Verb,
+    DictVerb, Happening, ListVerb, ObjectChange, ObjectRequest, ObjectResult, ObjectView, Operation,
+    QueueVerb, Receipt, Verb,
 };
 use tally_sys::clock;
 
@@ -19,11 +21,13 @@ use super::{Context, answer_to, ask, talk_to};
 use crate::conversation::{Conversation, Heard, interrupted};
 use crate::meaning::objects::{ObjectAsk, Shown};
 use crate::place::Reach;
+use crate::reconnect::{Absence, Back};
 use crate::report;
 use crate::show::json::{self, Document};
 use crate::show::number;
 use crate::show::table::{Side, Table};
 use crate::show::template::Template;
+use again::operate;
 
 pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, what: ObjectAsk) -> Result<u8, Failure> {
     match what {
@@ -33,7 +37,7 @@ pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, what: ObjectAsk)
         ObjectAsk::Hold { operation, command, each } => hold::run(context, reach, &operation, &command, each),
         ObjectAsk::List(template) => list(context, reach, template.as_ref()),
         ObjectAsk::Remove(names) => remove(context, reach, names),
-        ObjectAsk::Batch { file, atomic } => fill::batch(context, reach, file.as_deref(), atomic),
+        ObjectAsk::Batch { file, atomic } => batch::run(context, reach, file.as_deref(), atomic),
         ObjectAsk::Watch { name, count, timeout_ms } => watch(context, reach, name, count, timeout_ms),
     }
 }
@@ -41,17 +45,6 @@ pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, what: ObjectAsk)
 fn doing(operation: &Operation) -> String {
     let kind = operation.verb.kind().map_or("object", |kind| kind.name());
     format!("{} {kind} {}", operation.verb.word().name(), operation.object)
-}
-
-/// Asks one question and waits for its result.
-fn operate(
-    context: &mut Context<'_, '_>,
-    talk: &mut Conversation,
-    operation: Operation,
-) -> Result<ObjectResult, Failure> {
-    let doing = doing(&operation);
-    let request = Request::Object(ObjectRequest::Operate(Box::new(operation)));
-    part(answer_to(context, talk, &request, &doing)?, "result")
 }
 
 fn one(
@@ -209,33 +202,48 @@ fn watch(
     timeout_ms: Option<u64>,
 ) -> Result<u8, Failure> {
     let mut talk = talk_to(reach.connect()?)?;
+    let mut absence = Absence::new(&mut talk, context.style.reconnect_ms);
+    absence.over();
     let doing = format!("watch {name}");
     let request = Request::Object(ObjectRequest::Watch { object: name, since: None });
     talk.ask(&request, true).map_err(|failure| report::about(&doing, failure))?;
-    let mut told = 0;
-    // The first one says what is there, and is no change.
-    while count.is_none_or(|count| told <= count) {
+    let (mut told, mut begun) = (0, false);
+    while !begun || count.is_none_or(|count| told < count) {
         let until = timeout_ms.map(|ms| clock::monotonic_ns().saturating_add(ms.saturating_mul(1_000_000)));
-        match talk.hear(until).map_err(|failure| report::about(&doing, failure))? {
-            Heard::Reply(reply) => {
-                let change: ObjectChange = part(reply, "change")?;
-                let line = if context.style.json {
-                    Document::new("tally.watch/1").flattened(&change).line()
-                } else {
-                    show::change(&change)
-                };
-                context.terminal.answer(&line)?;
-                if context.terminal.answer_is_unread() {
-                    break;
-                }
-                told += 1;
-            }
-            Heard::Signal(signal) => return Err(interrupted(signal, "")),
-            Heard::Nothing => {
+        let heard = talk.hear(until).and_then(|heard| match heard {
+            Heard::Reply(reply) => part(reply, "change").map(Some),
+            Heard::Signal(signal) => Err(interrupted(signal, "")),
+            Heard::Nothing => Ok(None),
+        });
+        let change: ObjectChange = match heard {
+            Ok(Some(change)) => change,
+            Ok(None) => {
                 let failure = Failure::new(ErrorCode::TimedOut, "nothing has changed");
                 return Err(report::about(&doing, failure));
             }
+            // The next daemon begins with what is there: what happened in between is not told.
+            Err(failure) => match absence.outlast(&mut talk, context.terminal, failure) {
+                Ok(Back::Ask) => {
+                    absence.over();
+                    talk.ask(&request, true)?;
+                    continue;
+                }
+                Ok(Back::Signal(signal)) => return Err(interrupted(signal, "")),
+                Err(failure) => return Err(report::about(&doing, failure)),
+            },
+        };
+        let line = if context.style.json {
+            Document::new("tally.watch/1").flattened(&change).line()
+        } else {
+            show::change(&change)
+        };
+        context.terminal.answer(&line)?;
+        if context.terminal.answer_is_unread() {
+            break;
         }
+        begun = true;
+        // What says how it is when the watch begins is no change.
+        told += u32::from(matches!(change.what, Happening::Changed | Happening::Removed));
     }
     talk.end();
     Ok(0)

@@ -1,6 +1,7 @@
 //! What is printed of an answer about an object: the plain thing, and nothing around it.
 
 use tally_protocol::objects::{Datum, ObjectChange, ObjectResult};
+use tally_protocol::printable;
 
 use crate::meaning::objects::Shown;
 
@@ -44,14 +45,27 @@ pub(super) fn text(result: &ObjectResult, shown: Shown) -> Vec<u8> {
 pub(super) fn change(change: &ObjectChange) -> String {
     let version = change.version.map(|version| version.to_string());
     let operation = change.operation.map(|word| word.name().to_owned());
-    let value = change.value.as_ref().map(ToString::to_string);
-    let parts = [Some(change.what.name().to_owned()), version, operation, change.key.clone(), value];
+    let value = change.value.as_ref().map(|value| escaped(&value.to_string()));
+    let key = change.key.as_deref().map(escaped);
+    let parts = [Some(change.what.name().to_owned()), version, operation, key, value];
     let mut parts: Vec<String> = parts.into_iter().map(Option::unwrap_or_default).collect();
     while parts.last().is_some_and(String::is_empty) {
         parts.pop();
     }
-    let line = parts.join("\t").replace('\n', "\\n");
-    line + "\n"
+    parts.join("\t") + "\n"
+}
+
+/// In one line, and one of its columns: what would steer the terminal is escaped.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if printable::steers(letter) {
+            out.extend(letter.escape_default());
+        } else {
+            out.push(letter);
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -98,6 +112,8 @@ mod tests {
             length: Some(1),
         };
         assert_eq!(change(&one), "changed\t7\tset\tk\ta\\nb\n");
+        one.value = Some("\t\u{1b}[2J\u{202e}é".into());
+        assert_eq!(change(&one), "changed\t7\tset\tk\t\\t\\u{1b}[2J\\u{202e}é\n");
         one = ObjectChange {
             what: Happening::Absent,
             version: None,

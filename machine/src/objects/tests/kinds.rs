@@ -1,5 +1,6 @@
 //! Values, dicts, lists, statistics, events, barriers, transactions, watches.
 
+use tally_protocol::limits;
 use tally_protocol::objects::{BarrierVerb, EventVerb, Happening, StatsVerb, Word};
 
 use super::*;
@@ -119,6 +120,47 @@ fn statistics_are_exact() {
     assert_eq!(told, ["count=3", "sum=3.0", "min=-1e+100", "max=1e+100", "mean=1.0"]);
     assert_eq!(bench.refused("s", stats(vec![1.into(), "x".into()])).0, ErrorCode::WrongState);
     assert_eq!(bench.done("s", stats(vec![1.into()])).length, Some(4), "the refused ones count for nothing");
+    let told = |bench: &mut Bench| -> String {
+        let figures = bench.done("s", Verb::Stats(StatsVerb::Get)).results.unwrap();
+        let figures: Vec<String> =
+            figures.iter().map(|one| format!("{}={}", one.reduction, one.value)).collect();
+        figures.join(" ")
+    };
+    let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY].map(Datum::Float);
+    assert_eq!(bench.done("s", stats(odd.to_vec())).length, Some(4));
+    assert_eq!(told(&mut bench), "count=4 sum=4.0 min=-1e+100 max=1e+100 mean=1.0 skipped=3");
+    bench.done("s", Verb::Stats(StatsVerb::Reset));
+    assert_eq!(told(&mut bench), "count=0 sum=0");
+}
+
+#[test]
+fn a_sum_of_statistics_is_no_longer_than_an_integer_may_be() {
+    let mut bench = Bench::new();
+    let stats = |values: Vec<Datum>| Verb::Stats(StatsVerb::Add(values));
+    let nines: tally_reduce::Integer = "9".repeat(limits::INTEGER_TEXT_BYTES_MAX).parse().unwrap();
+    let nines = Datum::Integer(nines);
+    assert_eq!(bench.done("s", stats(vec![nines.clone()])).length, Some(1));
+    let too_long =
+        (ErrorCode::TooMany, "could not add to stats s: its sum would have more than 10000 digits".into());
+    assert_eq!(bench.refused("s", stats(vec![5.into(), nines])), too_long);
+    assert_eq!(bench.refused("s", stats(vec![1.into()])), too_long, "by one is too much, too");
+    assert_eq!(bench.done("s", stats(vec![Datum::from(-1)])).length, Some(2));
+    bench.done("s", Verb::Stats(StatsVerb::Reset));
+    assert_eq!(bench.done("s", stats(vec![1.into()])).length, Some(1));
+}
+
+#[test]
+fn what_looks_the_same_and_is_not_says_what_it_is() {
+    let mut bench = Bench::new();
+    bench.done("v", Verb::Value(ValueVerb::Set(5.into())));
+    let swap = |old: Datum| Verb::Value(ValueVerb::Swap { old: Some(old), new: 6.into() });
+    let message = "could not swap value v: it is the integer '5', not the text '5'";
+    assert_eq!(bench.refused("v", swap("5".into())).1, message);
+    assert_eq!(bench.refused("v", swap(4.into())).1, "could not swap value v: it is '5', not '4'");
+    bench.done("d", Verb::Dict(DictVerb::Set("k".into(), "5".into())));
+    let swap = Verb::Dict(DictVerb::Swap { key: "k".into(), old: Some(5.into()), new: 6.into() });
+    let message = "could not swap dict d: 'k' is the text '5', not the integer '5'";
+    assert_eq!(bench.refused("d", swap).1, message);
 }
 
 #[test]

@@ -1,0 +1,119 @@
+//! The archive itself: a tar of texts, packed by gzip, for its owner's eyes only.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tally_protocol::error::{ErrorCode, Failure};
+
+use super::Member;
+use crate::place::reason;
+
+/// Rights of the archive and of what is in it.
+const MODE: u32 = 0o600;
+
+/// An archive that is being made. One that was not filled is removed.
+#[derive(Debug)]
+pub(super) struct File {
+    file: fs::File,
+    /// Where it is made.
+    made_at: PathBuf,
+    /// Where it goes when it is whole; the same unless another is replaced.
+    path: PathBuf,
+    whole: bool,
+}
+
+impl File {
+    /// Makes it, in its place or beside the one that is to be replaced.
+    ///
+    /// # Errors
+    /// There is one already, or it cannot be made.
+    pub(super) fn make(path: &Path, force: bool) -> Result<Self, Failure> {
+        let made_at = if force {
+            let mut beside = path.as_os_str().to_owned();
+            beside.push(format!(".{}", tally_sys::process::own_pid().raw()));
+            PathBuf::from(beside)
+        } else {
+            path.to_path_buf()
+        };
+        let file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&made_at);
+        let file = file.map_err(|why| match why.kind() {
+            io::ErrorKind::AlreadyExists => {
+                let message = format!("could not write {}: it is there already", path.display());
+                Failure::new(ErrorCode::BadUsage, message)
+                    .hint("replace it with --force, or name another with --output")
+            }
+            _ => failed(path, &why),
+        })?;
+        Ok(Self { file, made_at, path: path.to_path_buf(), whole: false })
+    }
+
+    /// Writes all members and returns the archive's bytes.
+    ///
+    /// # Errors
+    /// It cannot be written; then nothing of it stays.
+    pub(super) fn fill(mut self, members: &[Member], wall_s: u64) -> Result<u64, Failure> {
+        let filled = pack(&self.file, members, wall_s)
+            .and_then(|()| self.file.sync_all())
+            .and_then(|()| fs::rename(&self.made_at, &self.path));
+        filled.map_err(|why| failed(&self.path, &why))?;
+        self.whole = true;
+        Ok(self.file.metadata().map_or(0, |found| found.len()))
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        if !self.whole {
+            drop(fs::remove_file(&self.made_at));
+        }
+    }
+}
+
+fn failed(path: &Path, why: &io::Error) -> Failure {
+    Failure::new(ErrorCode::System, format!("could not write {}: {}", path.display(), reason(why)))
+}
+
+fn pack(file: &fs::File, members: &[Member], wall_s: u64) -> io::Result<()> {
+    let mut archive = tar::Builder::new(GzEncoder::new(file, Compression::default()));
+    for member in members {
+        let bytes = member.text.as_bytes();
+        let mut header = tar::Header::new_ustar();
+        header.set_size(u64::try_from(bytes.len()).unwrap_or(0));
+        header.set_mode(MODE);
+        header.set_mtime(wall_s);
+        archive.append_data(&mut header, Path::new("tally-debug").join(member.name), bytes)?;
+    }
+    archive.into_inner()?.finish()?.flush()
+}
+
+/// A moment as it stands in a file's name: `20261128-175049`, in UTC.
+pub(super) fn stamp(wall_s: u64) -> String {
+    let (days, second) = (wall_s / 86_400, wall_s % 86_400);
+    // Days since 0000-03-01, in eras of 400 years: Howard Hinnant's civil_from_days.
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}{month:02}{day:02}-{:02}{:02}{:02}", second / 3_600, second / 60 % 60, second % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_are_dates() {
+        assert_eq!(stamp(0), "19700101-000000");
+        assert_eq!(stamp(951_782_399), "20000228-235959");
+        assert_eq!(stamp(951_782_400), "20000229-000000");
+        assert_eq!(stamp(1_795_888_323), "20261128-175203");
+    }
+}

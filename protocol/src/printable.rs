@@ -1,0 +1,23 @@
+//! Which characters of other people's texts are not shown as they are.
+
+/// Whether a character steers what shows it instead of being shown: a control character, the end of a line, or a mark
+/// that turns the direction of writing, with which a text can pass for another one.
+#[must_use]
+pub fn steers(letter: char) -> bool {
+    letter.is_control()
+        || matches!(
+            letter,
+            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_of_any_writing_are_shown() {
+        assert!("aé€שלום سلام 日本 👩\u{200d}💻".chars().all(|letter| !steers(letter)));
+        assert!("\0\n\u{1b}\u{7f}\u{85}\u{202e}\u{2066}\u{200f}\u{2028}".chars().all(steers));
+    }
+}

@@ -1,0 +1,108 @@
+"""Kernels in Python: a function from a range to a partial, run by the daemon's workers.
+
+The persistent protocol: a line ``start end partition attempt`` in, a line with the partial out, until the input ends.
+Nothing but partials may be on standard output, so what else the program prints goes to standard error. An exception ends
+the program with its traceback and status 1, and the daemon blames the range it had.
+"""
+
+from __future__ import annotations
+
+import json
+import numbers
+import os
+import sys
+import traceback
+from typing import IO, Any, Callable, Optional
+
+from ._numbers import line_of, text_of
+
+#: Of a function's code: it takes any number of positional arguments.
+VARIADIC = 0x04
+
+_registered: Optional[Callable[..., Any]] = None
+
+
+def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Marks the function that folds one partition: ``f(start, end)``, the range half-open.
+
+    It may also take ``partition`` and ``attempt``. It returns an integer of any size, a float (``nan`` included), or for
+    ``tally reduce`` a dict with a number for each reduction. ``tally.main()`` runs it.
+    """
+    global _registered
+    _registered = function
+    return function
+
+
+def main() -> None:
+    """Runs the kernel of this program, if it is the one that was started; where it is imported it does nothing.
+
+    With arguments, ``START END``, it folds one range and prints the partial: ``--command 'python k.py {start} {end}'``.
+    """
+    if sys._getframe(1).f_globals.get("__name__") != "__main__":
+        return
+    if _registered is None:
+        raise RuntimeError("there is no kernel: mark a function with @tally.kernel")
+    sys.exit(_run(_registered, sys.argv[1:]))
+
+
+def _run(function: Callable[..., Any], arguments: list) -> int:
+    call = _with_what_it_takes(function)
+    # The descriptor itself, for what extensions and children write.
+    sys.stdout.flush()
+    out = os.fdopen(os.dup(1), "w", encoding="ascii", newline="\n")
+    os.dup2(2, 1)
+    if sys.stderr is not None:
+        sys.stdout = sys.stderr
+    lines = [" ".join(arguments)] if arguments else _lines(sys.stdin)
+    for line in lines:
+        try:
+            partial = _line_of_partial(call(*map(int, line.split())))
+        except Exception:
+            traceback.print_exc()
+            return 1
+        try:
+            out.write(partial + "\n")
+            out.flush()
+        except BrokenPipeError:
+            # Nobody wants the answer any more.
+            return 1
+    return 0
+
+
+def _lines(source: IO[str]):
+    """Line by line as they come: iterating would read ahead."""
+    while True:
+        line = source.readline()
+        if not line:
+            return
+        yield line
+
+
+def _with_what_it_takes(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Leaves out what the function does not ask for."""
+    code = getattr(function, "__code__", None)
+    # Anything else that can be called is given the range.
+    count = 2 if code is None else 4 if code.co_flags & VARIADIC else code.co_argcount
+
+    def call(start: int, end: int, partition: int = 0, attempt: int = 1) -> Any:
+        return function(*(start, end, partition, attempt)[:count])
+
+    return call
+
+
+def _line_of_partial(partial: Any) -> str:
+    if isinstance(partial, dict):
+        return "{" + ",".join(f"{json.dumps(str(key))}:{_member(one)}" for key, one in partial.items()) + "}"
+    if isinstance(partial, numbers.Integral):
+        return text_of(int(partial))
+    if isinstance(partial, numbers.Real):
+        return float.__repr__(float(partial))
+    raise TypeError(f"a partial is an int, a float or a dict of these, not {type(partial).__name__}: {partial!r}")
+
+
+def _member(value: Any) -> str:
+    """A number in an object; as text where JSON has no word for it. ``None`` is that there is none."""
+    if value is None:
+        return "null"
+    text = line_of(value)
+    return text if text[-1].isdigit() else f'"{text}"'

@@ -1,0 +1,128 @@
+"""What is folded: ranges as text, files as descriptors that this process has opened, numbers from memory.
+
+Files are opened here, with the rights of this process, and passed on; the daemon opens nothing by name.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+from typing import Any, Dict, Iterable, List
+
+from ._errors import BadUsage
+from ._numbers import line_of
+
+#: Formats of memory by the letters of ``struct``.
+_FORMATS = {"d": "f64le", "f": "f32le", "b": "i8", "B": "u8"}
+_SIZES = {1: "8", 2: "16le", 4: "32le", 8: "64le"}
+
+
+class Sources:
+    """The sources of one job, open until ``close``."""
+
+    def __init__(self, sources: Iterable[Any], request: Dict[str, Any]) -> None:
+        self.fds: List[int] = []
+        self._names: List[str] = []
+        self._request = request
+        try:
+            for source in sources:
+                self._add(source)
+            if not self._names:
+                raise BadUsage("could not begin: there is no source")
+            if self.fds and len(self.fds) != len(self._names):
+                raise BadUsage("could not begin: a job folds ranges or files, not both")
+        except BaseException:
+            self.close()
+            raise
+        request["sources"] = self._names
+        if self.fds:
+            request["files"] = True
+
+    def close(self) -> None:
+        """Closes what was opened."""
+        while self.fds:
+            os.close(self.fds.pop())
+
+    def __enter__(self) -> "Sources":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def _add(self, source: Any) -> None:
+        if isinstance(source, range):
+            self._range(source)
+        elif isinstance(source, str) and _is_range(source):
+            self._names.append(source)
+        elif isinstance(source, (str, os.PathLike)):
+            self._files(os.fspath(source))
+        elif hasattr(source, "fileno"):
+            self._open_file(source)
+        else:
+            self._memory(source)
+
+    def _range(self, source: range) -> None:
+        step = str(source.step)
+        if self._request.get("step", step) != step:
+            raise BadUsage("could not begin: all ranges of a job have one step")
+        if source.step != 1:
+            self._request["step"] = step
+        self._names.append(f"{source.start}..{source.stop}")
+
+    def _files(self, name: str) -> None:
+        names = [name]
+        if any(mark in name for mark in "*?[") and not os.path.lexists(name):
+            names = sorted(path for path in glob.glob(name) if os.path.isfile(path))
+            if not names:
+                raise BadUsage(f"could not find files for {name}: none matches")
+        for name in names:
+            try:
+                opened = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError as why:
+                hint = None if "/" in name else "a range looks like 0..100 or 1..=100"
+                raise BadUsage(f"could not open {name}: no such file or directory", hint=hint) from why
+            self._take(opened, name)
+
+    def _open_file(self, source: Any) -> None:
+        name = source.name if isinstance(getattr(source, "name", None), str) else "-"
+        self._take(os.dup(source.fileno()), name)
+
+    def _take(self, opened: int, name: str) -> None:
+        """A regular file is passed as it is; what a pipe holds is read to its end first."""
+        if os.path.isfile(f"/proc/self/fd/{opened}"):
+            self.fds.append(opened)
+        else:
+            with os.fdopen(opened, "rb") as pipe, os.fdopen(self._in_memory(name), "wb") as spool:
+                shutil.copyfileobj(pipe, spool)
+        self._names.append(name)
+
+    def _in_memory(self, name: str) -> int:
+        """A file without a name, which stays open when this number of it is closed."""
+        made = os.memfd_create(name.rpartition("/")[2][:200])
+        self.fds.append(os.dup(made))
+        return made
+
+    def _memory(self, source: Any) -> None:
+        """Numbers: those of a buffer (``array``, NumPy) as they lie there, others as text, so that none is rounded."""
+        try:
+            view = memoryview(source)
+        except TypeError:
+            with os.fdopen(self._in_memory("numbers.txt"), "w") as lines:
+                lines.writelines(line_of(value) + "\n" for value in source)
+            self._names.append("numbers.txt")
+            return
+        letter = view.format.lstrip("@=<")
+        format = _FORMATS.get(letter)
+        if format is None and len(letter) == 1 and letter in "hiqlHIQLnN":
+            format = ("u" if letter.isupper() else "i") + _SIZES[view.itemsize]
+        if format is None or self._request.get("format", format) != format:
+            raise BadUsage(f"could not read the numbers in {type(source).__name__}: format {view.format!r}")
+        self._request["format"] = format
+        with os.fdopen(self._in_memory("numbers"), "wb") as raw:
+            raw.write(view.tobytes())
+        self._names.append("numbers")
+
+
+def _is_range(source: str) -> bool:
+    return ".." in source and source[:1] in "+-0123456789" and source[:1] != ""

@@ -1,0 +1,117 @@
+"""A worker process as the executor sees it, and how one is reached."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import threading
+from multiprocessing import context, reduction, spawn
+from typing import Callable, List, Optional, Tuple
+
+from . import _frames
+from ._calls import Call
+from ._serve import PassedFd
+
+
+class Worker:
+    """A process, from when it was asked for until it is known to have ended. It can be used as one of multiprocessing's."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.connection: Optional[socket.socket] = None
+        self.splitter = _frames.Splitter()
+        self.ready = False
+        self.call: Optional[Call] = None
+        #: The call was sent: if the process dies now, it dies of it.
+        self.sent = False
+        #: Why it could not begin, in its own words.
+        self.reason: Optional[str] = None
+        self.calls = 0
+        self.unsent: List[memoryview] = []
+        self.tracked = False
+        self.leaving = False
+        self._pid: Optional[int] = None
+        self.known = threading.Event()
+        self.gone = threading.Event()
+
+    @property
+    def pid(self) -> Optional[int]:
+        """Its process; waits until that has started."""
+        self.known.wait()
+        return self._pid
+
+    def is_alive(self) -> bool:
+        """Whether it is not known to have ended."""
+        return not self.gone.is_set()
+
+    def join(self, timeout: Optional[float] = None) -> None:
+        """Waits until it has ended."""
+        self.gone.wait(timeout)
+
+    def terminate(self) -> None:
+        """Sends it SIGTERM."""
+        self._signal(15)
+
+    def kill(self) -> None:
+        """Sends it SIGKILL."""
+        self._signal(9)
+
+    def _signal(self, signal: int) -> None:
+        pid = self.pid
+        if pid is not None and self.is_alive():
+            os.kill(pid, signal)
+
+
+def setup(initialize: Tuple[Optional[Callable], tuple], fds: List[int]) -> bytes:
+    """What a worker needs to begin; descriptors that belong to it are added to ``fds``.
+
+    Raises where the main module is not done with starting.
+    """
+    preparation = spawn.get_preparation_data("tally-worker")
+    context.set_spawning_popen(_Carrier(fds))  # type: ignore[arg-type]
+    try:
+        # Two in one: what the second is made of can be imported when the first has been unpacked.
+        pickled = bytes(reduction.ForkingPickler.dumps(initialize))
+        return bytes(reduction.ForkingPickler.dumps((preparation, pickled)))
+    finally:
+        context.set_spawning_popen(None)
+
+
+class _Carrier:
+    """Stands for a process that is being started: what travels only with one (locks, queues, pipes) travels beside it."""
+
+    def __init__(self, fds: List[int]) -> None:
+        self._fds = fds
+
+    def duplicate_for_child(self, fd: int) -> int:
+        self._fds.append(os.dup(fd))
+        return len(self._fds) - 1
+
+    DupFd = PassedFd
+
+
+def after(pieces: List[memoryview], count: int) -> List[memoryview]:
+    """What is left of pieces of which so many bytes were sent."""
+    rest = []
+    for piece in pieces:
+        if count >= len(piece):
+            count -= len(piece)
+        else:
+            rest.append(piece[count:])
+            count = 0
+    return rest
+
+
+def listener() -> Tuple[socket.socket, str]:
+    """A socket at an abstract address of the system's choice: there is no file to leave behind."""
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind("")
+    listening.listen(128)
+    return listening, listening.getsockname()[1:].decode()
+
+
+def peer(connection: socket.socket) -> Tuple[int, int]:
+    """Process and user at the other end, as the system tells."""
+    pid, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return pid, uid

@@ -1,0 +1,147 @@
+"""``@tally.kernel``: the protocol by hand, then kernels that a daemon runs."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from support import HERE, WithDaemon, tally
+
+KERNEL = """
+import tally
+
+@tally.kernel
+def f({takes}):
+    {body}
+
+tally.main()
+"""
+
+
+def write(directory, body, takes="start, end", name="kernel.py"):
+    path = os.path.join(directory, name)
+    with open(path, "w") as out:
+        out.write(KERNEL.format(takes=takes, body=body))
+    return path
+
+
+class Kernels(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = directory.name
+
+    def run_kernel(self, lines, body, takes="start, end", arguments=()):
+        command = [sys.executable, write(self.directory, body, takes), *arguments]
+        environment = {**os.environ, "PYTHONPATH": os.path.dirname(HERE)}
+        return subprocess.run(command, input=lines, capture_output=True, text=True, env=environment)
+
+    def test_a_line_in_a_line_out(self):
+        said = self.run_kernel("0 10 0 1\n10 20 1 1\n", "return sum(range(start, end))")
+        self.assertEqual((said.returncode, said.stdout, said.stderr), (0, "45\n145\n", ""))
+
+    def test_partials_are_exact(self):
+        for body, partial in [
+            ("return 10 ** 5000", "1" + "0" * 5000),
+            ("return -(2 ** 64)", "-18446744073709551616"),
+            ("return 0.1", "0.1"),
+            ("return float('nan')", "nan"),
+            ("return True", "1"),
+            ("return {'sum': 10 ** 20, 'max': 0.5}", '{"sum":100000000000000000000,"max":0.5}'),
+            ("return {'min': None, 'count': 0}", '{"min":null,"count":0}'),
+            ("return {'sum': float('inf'), 'max': 10 ** 400}", '{"sum":"inf","max":1' + "0" * 400 + "}"),
+        ]:
+            said = self.run_kernel("0 1 0 1\n", body)
+            self.assertEqual((said.stdout, said.stderr), (partial + "\n", ""), body)
+
+    def test_what_a_function_takes_it_gets(self):
+        said = self.run_kernel("0 1 7 2\n", "return 10 * partition + attempt", "start, end, partition, attempt=0")
+        self.assertEqual(said.stdout, "72\n")
+        said = self.run_kernel("3 4 7 2\n", "return sum(all)", "*all")
+        self.assertEqual(said.stdout, "16\n")
+
+    def test_prints_do_not_spoil_it(self):
+        said = self.run_kernel("0 1 0 1\n", "import os; print('hello'); os.system('echo child'); return 5")
+        self.assertEqual((said.stdout, sorted(said.stderr.split())), ("5\n", ["child", "hello"]))
+
+    def test_what_it_raises_is_told(self):
+        for body, last in [
+            ("return 1 / (start - 3)", "ZeroDivisionError: division by zero"),
+            ("return 'text'", "TypeError: a partial is an int, a float or a dict of these, not str: 'text'"),
+            ("return None", "TypeError: a partial is an int, a float or a dict of these, not NoneType: None"),
+        ]:
+            said = self.run_kernel("3 4 0 1\n4 5 0 1\n", body)
+            self.assertEqual((said.returncode, said.stdout), (1, ""))
+            self.assertEqual(said.stderr.splitlines()[-1], last)
+
+    def test_one_range_from_arguments(self):
+        said = self.run_kernel("", "return end - start", arguments=["5", "12"])
+        self.assertEqual((said.returncode, said.stdout), (0, "7\n"))
+
+    def test_where_it_is_imported_nothing_runs(self):
+        write(self.directory, "return 1", name="imported.py")
+        paths = os.pathsep.join([os.path.dirname(HERE), self.directory])
+        said = subprocess.run(
+            [sys.executable, "-c", "import imported; print(imported.f(1, 2))"],
+            env={**os.environ, "PYTHONPATH": paths},
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+        self.assertEqual((said.stdout, said.stderr), ("1\n", ""))
+
+    def test_without_a_kernel_it_says_so(self):
+        said = subprocess.run(
+            [sys.executable, "-c", "import tally; tally.main()"],
+            env={**os.environ, "PYTHONPATH": os.path.dirname(HERE)},
+            capture_output=True,
+            text=True,
+        )
+        self.assertIn("there is no kernel", said.stderr)
+
+
+class Run(WithDaemon):
+    """By the daemon's workers, with the package found by the environment that is sent along."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.before = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = os.path.dirname(HERE)
+        super().setUpClass()
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        if cls.before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = cls.before
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = directory.name
+
+    def test_processes_that_live_on(self):
+        path = write(self.directory, "return sum(n * n for n in range(start, end))")
+        expected = sum(n * n for n in range(100_000))
+        self.assertEqual(self.client.sum(range(100_000), command=[sys.executable, path], partitions=20), expected)
+        path = write(self.directory, "return {'sum': sum(range(start, end)), 'max': end - 1}")
+        answers = self.client.reduce("sum,max", range(1000), command=[sys.executable, path], partitions=7)
+        self.assertEqual(answers, {"sum": 499500, "max": 999})
+
+    def test_a_process_for_each(self):
+        path = write(self.directory, "return float(end - start)")
+        line = f"{sys.executable} {path} {{start}} {{end}}"
+        self.assertEqual(self.client.sum(range(50), command=line, partitions=5), 50.0)
+
+    def test_what_it_raises_is_in_the_error(self):
+        path = write(self.directory, "return 1 // (start - start)")
+        with self.assertRaises(tally.JobFailed) as caught:
+            self.client.sum(range(10), command=[sys.executable, path], partitions=2, retries=0)
+        self.assertIn("ZeroDivisionError", str(caught.exception))
+
+
+if __name__ == "__main__":
+    unittest.main()

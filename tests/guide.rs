@@ -1,0 +1,98 @@
+//! The first page and the guide: every command runs and prints what is shown, the picture holds, every link leads somewhere.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tally_tests::{World, picture, shown};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_tally");
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
+}
+
+/// Markdown files of a folder.
+fn pages(folder: &str) -> Vec<PathBuf> {
+    let mut pages: Vec<PathBuf> =
+        fs::read_dir(root().join(folder)).expect("a folder").flatten().map(|entry| entry.path()).collect();
+    pages.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    pages.sort();
+    pages
+}
+
+fn check(path: &Path, least: usize) {
+    let world = World::new(BINARY);
+    let count = shown::check_file(path, &world);
+    assert!(count >= least, "{} has lost its commands", path.display());
+    world.finish();
+}
+
+#[test]
+fn the_first_page_shows_what_happens() {
+    check(&root().join("README.md"), 15);
+}
+
+#[test]
+fn the_guide_shows_what_happens() {
+    for path in pages("docs/guide") {
+        let least = match path.file_stem().and_then(|name| name.to_str()) {
+            Some("recipes") => 35,
+            Some("getting-started") => 15,
+            _ => 0,
+        };
+        check(&path, least);
+    }
+}
+
+#[test]
+fn the_picture_of_the_first_page_still_holds() {
+    let world = World::new(BINARY);
+    let (path, story) = (root().join("docs/picture.svg"), picture::story(&world));
+    world.finish();
+    if shown::renews() {
+        fs::write(&path, picture::svg(&story)).expect("a picture can be written");
+    }
+    let shown = picture::lines_of(&read(&path));
+    assert_eq!(picture::gist(&shown), picture::gist(&story), "'cargo xtask docgen' makes it anew");
+    assert!(shown.iter().any(|line| line.contains(" retries=1 ")), "{shown:?}");
+}
+
+/// What the links of a page lead to; addresses elsewhere and places in the page itself are left out.
+fn links(path: &Path) -> Vec<PathBuf> {
+    let text = read(path);
+    let targets = text.match_indices("](").map(|(at, open)| &text[at + open.len()..]);
+    let targets = targets.filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
+    let targets = targets.filter(|target| !target.contains("://") && !target.starts_with('#'));
+    let folder = path.parent().expect("it is in a folder");
+    targets.map(|target| folder.join(target.split('#').next().unwrap_or_default())).collect()
+}
+
+#[test]
+fn every_page_is_in_the_table_of_contents_and_every_link_leads_somewhere() {
+    let folders = ["docs", "docs/guide", "docs/book", "docs/adr"];
+    let all: Vec<PathBuf> = folders.iter().flat_map(|folder| pages(folder)).collect();
+    let listed: BTreeSet<PathBuf> = links(&root().join("docs/SUMMARY.md"))
+        .into_iter()
+        .map(|path| path.canonicalize().unwrap_or_else(|why| panic!("{}: {why}", path.display())))
+        .collect();
+    for page in all.iter().filter(|page| !page.ends_with("SUMMARY.md")) {
+        assert!(
+            listed.contains(&page.canonicalize().expect("it is there")),
+            "{} is in no list",
+            page.display()
+        );
+    }
+    let more =
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "contrib/README.md"].map(|name| root().join(name));
+    for page in all.iter().chain(&more) {
+        for link in links(page) {
+            assert!(link.exists(), "{} leads to {}, which is not there", page.display(), link.display());
+        }
+    }
+}
