@@ -5,9 +5,9 @@ use std::time::Duration;
 use tally_cli::{
     ColumnsOf, DaemonOptions, Drawing, FoldMode, FoldOutcome, Inputs, PrivateOptions, PrivateSupervisor,
     ProgressFn, Roles, SettingsOptions, SettingsReading, Share, StoreReading, Studies, StudyOptions,
-    StudyReport, Words,
+    StudyReport, TimeBar, TimeBarKind, TimeDrawing, Words,
 };
-use tally_lab::{Chart, LockKind, Shape, Study};
+use tally_lab::{BarKind, Chart, LockKind, Shape, Study, Timeline};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::{JobSpec, StartMethod, Transport};
 use tally_protocol::source::Source;
@@ -25,7 +25,7 @@ pub(crate) fn roles() -> Roles<'static> {
         fold: &fold,
         check: &check,
         daemon: &daemon,
-        studies: Studies { run: &study, draw: &draw },
+        studies: Studies { run: &study, draw: &draw, draw_time: &draw_time },
         settings: &settings,
         store: &store,
         built_in_settings: tally_supervisor::config::BUILT_IN,
@@ -158,6 +158,35 @@ fn study(options: &StudyOptions) -> Result<StudyReport, Failure> {
 fn draw(drawing: Drawing) -> String {
     let Drawing { title, unit, labels, series } = drawing;
     Chart { title, unit, labels, series, shape: Shape::Bars }.svg()
+}
+
+fn draw_time(drawing: TimeDrawing) -> String {
+    let bar = |bar: TimeBar| tally_lab::TimeBar {
+        row: bar.row,
+        from_ms: bar.from_ms,
+        to_ms: bar.to_ms,
+        kind: match bar.kind {
+            TimeBarKind::Done => BarKind::Done,
+            TimeBarKind::Again => BarKind::Again,
+            TimeBarKind::Lost => BarKind::Lost,
+            TimeBarKind::Failed => BarKind::Failed,
+            TimeBarKind::Running => BarKind::Running,
+        },
+        tip: bar.tip,
+    };
+    let timeline = Timeline {
+        title: drawing.title,
+        about: drawing.about,
+        row_name: drawing.row_name,
+        from_ms: drawing.from_ms,
+        to_ms: drawing.to_ms,
+        bars: drawing.bars.into_iter().map(bar).collect(),
+        rates_from_ms: drawing.rates_from_ms,
+        rates: drawing.rates,
+        rate_ms: drawing.rate_ms,
+        unit: drawing.unit,
+    };
+    timeline.svg()
 }
 
 fn settings(options: &SettingsOptions) -> SettingsReading {

@@ -16,6 +16,7 @@ const TERMINAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/terminal
 const LINES: &[&str] = &[
     "status",
     "workers",
+    "top --once",
     "ping",
     "jobs --all",
     "show j1",

@@ -31,6 +31,7 @@ const BESIDE_A_DAEMON: &[(&str, &[&str])] = &[
     ("tally mean table.csv --of price", &["result"]),
     ("tally variance 0..1", &["result"]),
     ("tally wait j1; tally wait j2", &["jobs"]),
+    ("tally show j1 --history", &["job"]),
     ("tally jobs --all", &["jobs"]),
     ("tally show j1; tally show table.csv; tally show j999", &["error", "job"]),
     ("tally result j1", &["result"]),
@@ -58,6 +59,7 @@ const BESIDE_A_DAEMON: &[(&str, &[&str])] = &[
     ("tally watch hits --count 0", &["watch"]),
     ("tally objects; tally objects rm hits", &["objects"]),
     ("printf 'value a add 1\\n' | tally objects batch - --atomic", &["value"]),
+    ("tally lock door -- tally top --all", &["top"]),
     (
         "printf 'value a add 1\\nvalue none get\\n' | tally objects batch -; tally status",
         &["error", "status", "value"],

@@ -25,6 +25,7 @@ mod peers;
 mod pool;
 mod scale;
 mod start;
+mod top;
 mod words;
 
 use std::path::PathBuf;
@@ -49,6 +50,7 @@ const ALL: &[Bench] = &[
     ("csv", csv::columns),
     ("aside", aside::pings),
     ("objects", objects::shared_things),
+    ("top", top::a_busy_daemon),
     ("decisions", decisions::decisions),
     ("ranges", folds::ranges),
     ("float-folds", float_folds::columns),

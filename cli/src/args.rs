@@ -13,6 +13,7 @@ mod marks;
 pub(crate) mod objects;
 mod refusal;
 pub(crate) mod studies;
+pub(crate) mod top;
 mod topics;
 pub(crate) mod values;
 
@@ -150,7 +151,7 @@ pub(crate) enum Command {
     Jobs(lists::JobsArgs),
     /// Show one job with all that happened to it
     #[command(before_long_help = help::SHOW)]
-    Show(OneJob),
+    Show(top::ShowArgs),
     /// Tell why a job waits
     #[command(before_long_help = help::EXPLAIN)]
     Explain(OneJob),
@@ -213,6 +214,9 @@ pub(crate) enum Command {
     /// List the daemon's workers
     #[command(before_long_help = help::WORKERS)]
     Workers(lists::ListOptions),
+    /// Watch the daemon: jobs, workers, locks, objects; keys change what is shown
+    #[command(before_long_help = help::TOP)]
+    Top(Box<top::TopArgs>),
     /// Ask the daemon for a sign of life
     #[command(before_long_help = help::PING)]
     Ping {

@@ -66,6 +66,7 @@ pub(crate) fn job_running() -> JobView {
         uid: None,
         stored: None,
         note: None,
+        history: None,
         command: None,
     }
 }
@@ -154,6 +155,7 @@ pub(crate) fn roles() -> Roles<'static> {
         studies: Studies {
             run: &|_| panic!("nobody asked for a study"),
             draw: &|_| panic!("nobody asked for a drawing"),
+            draw_time: &|_| panic!("nobody asked for a drawing"),
         },
         built_in_settings: "workers = 1\n",
         words: Words { columns: |_| Vec::new(), functions: Vec::new },

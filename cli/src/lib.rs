@@ -28,6 +28,7 @@ mod studies;
 mod suggest;
 mod surroundings;
 mod terminal;
+mod top;
 mod verbs;
 
 #[cfg(test)]
@@ -43,7 +44,7 @@ pub use roles::{
     ColumnsOf, DaemonOptions, FoldFn, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn,
     Roles, SettingsOptions, SettingsReading, Share, StoreReading, Words,
 };
-pub use studies::{Drawing, Studies, StudyOptions, StudyReport};
+pub use studies::{Drawing, Studies, StudyOptions, StudyReport, TimeBar, TimeBarKind, TimeDrawing};
 
 use surroundings::Surroundings;
 use terminal::Terminal;

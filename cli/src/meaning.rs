@@ -8,11 +8,13 @@ use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::ids::JobId;
 use tally_protocol::job::{JobRequest, JobSpec};
 use tally_protocol::range::parse_integer;
+use tally_protocol::top::TopQuery;
 use tally_reduce::Reduction;
 use tally_sys::limits::cpu_count;
 
 use self::objects::ObjectAsk;
 use crate::args::care::{DebugArgs, DebugWhat};
+use crate::args::top::TopArgs;
 use crate::args::values::{ConfigWhat, Mode, Partitions, ProgressWhen, When};
 use crate::args::{
     Command, Common, ConfigArgs, DaemonArgs, FactorialArgs, Line, ReduceArgs, ReductionArgs, ReductionOptions,
@@ -27,12 +29,15 @@ use crate::suggest;
 use crate::surroundings::Surroundings;
 use crate::verbs::compare::Comparison;
 use crate::verbs::running::Running;
+use crate::verbs::top::Look;
 use batch::Batch;
 
 pub(crate) use locks::{Holding, TOKEN};
 
 /// How long a sign of life may take.
 const PING_MS: u64 = 5_000;
+/// Between two looks of `top`.
+const TOP_MS: u64 = 1_000;
 
 /// How the command speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,7 +124,7 @@ pub(crate) enum Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
     Jobs(lists::Jobs),
-    Show(JobId),
+    Show { job: JobId, history: bool, plot: Option<PathBuf> },
     Explain(JobId),
     Wait(Vec<JobId>),
     Result(JobId),
@@ -130,6 +135,7 @@ pub(crate) enum Ask {
     Retry(JobId),
     Status,
     Workers(Option<Template>),
+    Top(Box<Look>),
     Ping { timeout_ms: u64 },
     Reload,
     Metrics,
@@ -207,7 +213,7 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         Some(Command::Objects(args)) => return shared(objects::of_objects(args, common.json)),
         Some(Command::Watch(args)) => return shared(objects::of_watch(args)),
         Some(Command::Jobs(args)) => Ask::Jobs(lists::jobs(args, common.json)?),
-        Some(Command::Show(one)) => Ask::Show(one.job),
+        Some(Command::Show(args)) => Ask::Show { job: args.one.job, history: args.history, plot: args.plot },
         Some(Command::Explain(one)) => Ask::Explain(one.job),
         Some(Command::Wait { jobs }) => Ask::Wait(jobs),
         Some(Command::Result(one)) => Ask::Result(one.job),
@@ -218,6 +224,7 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
         Some(Command::Retry(one)) => Ask::Retry(one.job),
         Some(Command::Status) => Ask::Status,
         Some(Command::Workers(options)) => Ask::Workers(lists::template(options, "workers", common.json)?),
+        Some(Command::Top(args)) => Ask::Top(Box::new(look(*args, around))),
         Some(Command::Ping { timeout }) => Ask::Ping { timeout_ms: timeout.unwrap_or(PING_MS) },
         Some(Command::Reload) => Ask::Reload,
         Some(Command::Metrics) => Ask::Metrics,
@@ -250,6 +257,28 @@ fn daemon(args: DaemonArgs, socket: Option<PathBuf>, around: &Surroundings) -> D
 }
 
 /// `config show [--config FILE]`, `config check [FILE]`, `config default`.
+/// What `top` looks at, and what the terminal can show.
+fn look(args: TopArgs, around: &Surroundings) -> Look {
+    let TopArgs { once, watch, interval, sort, reverse, filter, all, own } = args;
+    let query = TopQuery {
+        sort: sort.unwrap_or_default(),
+        reverse,
+        filter: filter.unwrap_or_default(),
+        all,
+        own,
+        ..TopQuery::default()
+    };
+    Look {
+        query,
+        interval_ms: interval.unwrap_or(TOP_MS),
+        once,
+        watch,
+        columns: around.get("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok()),
+        ascii: !around.is_utf8(),
+        dumb: around.get("TERM").is_none_or(|term| term == "dumb"),
+    }
+}
+
 fn settings_ask(args: ConfigArgs) -> Result<ConfigAsk, Failure> {
     let ConfigArgs { what, file, config } = args;
     let file = match (file, config) {

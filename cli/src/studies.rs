@@ -11,6 +11,8 @@ pub struct Studies<'a> {
     pub run: &'a dyn Fn(&StudyOptions) -> Result<StudyReport, Failure>,
     /// Draws a chart as SVG that stands alone.
     pub draw: &'a dyn Fn(Drawing) -> String,
+    /// Draws what workers did over time, in the same way.
+    pub draw_time: &'a dyn Fn(TimeDrawing) -> String,
 }
 
 impl fmt::Debug for Studies<'_> {
@@ -58,4 +60,59 @@ pub struct Drawing {
     pub labels: Vec<String>,
     /// Names and values; a value for each label.
     pub series: Vec<(String, Vec<f64>)>,
+}
+
+/// What workers did over time. Times are milliseconds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TimeDrawing {
+    /// One sentence over it.
+    pub title: String,
+    /// More about it, under that.
+    pub about: String,
+    /// What a row is: its number comes after it.
+    pub row_name: String,
+    /// The time that is shown.
+    pub from_ms: u64,
+    /// Its end.
+    pub to_ms: u64,
+    /// The bars, in any order.
+    pub bars: Vec<TimeBar>,
+    /// When the first of `rates` begins.
+    pub rates_from_ms: u64,
+    /// Values in a row, each over so many milliseconds.
+    pub rates: Vec<f64>,
+    /// Milliseconds of each.
+    pub rate_ms: u64,
+    /// What the values are, with their unit.
+    pub unit: String,
+}
+
+/// One bar of a drawing over time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimeBar {
+    /// The row it is in.
+    pub row: u32,
+    /// Its begin.
+    pub from_ms: u64,
+    /// Its end.
+    pub to_ms: u64,
+    /// What it means.
+    pub kind: TimeBarKind,
+    /// More about it, for who points at it.
+    pub tip: String,
+}
+
+/// What a bar means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeBarKind {
+    /// Done at the first try.
+    Done,
+    /// Done, after it had been tried before.
+    Again,
+    /// Lost with its worker.
+    Lost,
+    /// It has no answer.
+    Failed,
+    /// It goes on.
+    Running,
 }

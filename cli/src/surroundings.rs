@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use tally_sys::process::own_uid;
 
 /// The variables that matter to the command line. `tally help environment` explains each.
-pub(crate) const VARIABLES: [&str; 12] = [
+pub(crate) const VARIABLES: [&str; 19] = [
     "TALLY_SOCKET",
     "TALLY_COMPLETE",
     "TALLY_LOCK_TOKEN",
@@ -22,6 +22,13 @@ pub(crate) const VARIABLES: [&str; 12] = [
     "LANG",
     "COLUMNS",
     "LINES",
+    "TMUX",
+    "TERM_PROGRAM",
+    "TERM_FEATURES",
+    "VTE_VERSION",
+    "XTERM_VERSION",
+    "WT_SESSION",
+    "ConEmuANSI",
 ];
 
 /// Variables by name, and whether the user is root.

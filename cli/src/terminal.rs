@@ -10,6 +10,7 @@ use tally_protocol::error::{ErrorCode, Failure};
 use crate::args::values::When;
 use crate::meaning::Style;
 use crate::place;
+use crate::show::beacon::Understood;
 use crate::surroundings::Surroundings;
 
 /// The two streams, and how to write on them.
@@ -19,6 +20,8 @@ pub(crate) struct Terminal<'a> {
     quiet: bool,
     dumb: bool,
     bar: Bar,
+    /// Where progress is shown besides.
+    understood: Understood,
     /// Columns and rows of the terminal that standard output is, if it is one and they are known.
     size: Option<(usize, usize)>,
     /// The journal takes standard error.
@@ -63,6 +66,7 @@ impl Terminal<'static> {
             quiet: false,
             dumb: false,
             bar: Bar::None,
+            understood: Understood::default(),
             size: out_is_terminal.then(size_of_output).flatten(),
             journalled: tally_sys::journal::takes_standard_error(),
         }
@@ -73,7 +77,16 @@ impl<'a> Terminal<'a> {
     /// Two writers that are no terminals.
     pub(crate) fn to(out: impl Write + 'a, err: impl Write + 'a) -> Self {
         let (out, err) = (Stream::new(Box::new(out), false), Stream::new(Box::new(err), false));
-        Self { out, err, quiet: false, dumb: false, bar: Bar::None, size: None, journalled: false }
+        Self {
+            out,
+            err,
+            quiet: false,
+            dumb: false,
+            bar: Bar::None,
+            understood: Understood::default(),
+            size: None,
+            journalled: false,
+        }
     }
 
     /// `--color` beats NO_COLOR beats CLICOLOR_FORCE beats "a terminal that is not dumb".
@@ -95,11 +108,19 @@ impl<'a> Terminal<'a> {
             (true, false) => Bar::Plain,
             (true, true) => Bar::Blocks,
         };
+        if self.bar != Bar::None {
+            self.understood = Understood::of(around);
+        }
     }
 
     /// What a progress bar can be drawn with on standard error.
     pub(crate) fn bar(&self) -> Bar {
         self.bar
+    }
+
+    /// Where progress can be shown besides the bar.
+    pub(crate) fn understood(&self) -> Understood {
+        self.understood
     }
 
     /// Columns and rows of the terminal that standard output is; `None` where it is none.
@@ -130,6 +151,11 @@ impl<'a> Terminal<'a> {
         self.out.write_bytes(bytes).map_err(|why| {
             Failure::new(ErrorCode::System, format!("could not write the answer: {}", place::reason(&why)))
         })
+    }
+
+    /// Whether colours are wanted on standard output.
+    pub(crate) fn is_coloured(&self) -> bool {
+        self.out.colour
     }
 
     /// Whether the reader of standard output has gone, so that no more needs to be computed for it.

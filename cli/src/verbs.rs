@@ -29,12 +29,12 @@ mod self_test;
 mod show;
 mod status;
 mod stop;
+pub(crate) mod top;
 mod upgrade;
 mod wait;
 mod workers;
 
 pub(crate) use jobs::what;
-
 use tally_protocol::control::Request;
 use tally_protocol::error::Failure;
 use tally_protocol::objects::ObjectRequest;
@@ -85,7 +85,7 @@ pub(crate) fn run(
             let context = &mut context;
             match ask {
                 Ask::Jobs(jobs) => jobs::run(context, &reach, &jobs),
-                Ask::Show(job) => show::run(context, &reach, job),
+                Ask::Show { job, history, plot } => show::run(context, &reach, job, history, plot.as_deref()),
                 Ask::Explain(job) => explain::run(context, &reach, job),
                 Ask::Wait(jobs) => wait::run(context, &reach, jobs),
                 Ask::Result(job) => result::run(context, &reach, job),
@@ -96,6 +96,7 @@ pub(crate) fn run(
                 Ask::Retry(job) => change::run(context, &reach, change::Change::Retry, job),
                 Ask::Status => status::run(context, &reach),
                 Ask::Workers(template) => workers::run(context, &reach, template.as_ref()),
+                Ask::Top(look) => top::run(context, &reach, &look),
                 Ask::Ping { timeout_ms } => ping::run(context, &reach, timeout_ms),
                 Ask::Reload => reload::run(context, &reach),
                 Ask::Metrics => metrics::run(context, &reach),

@@ -2,7 +2,7 @@
 //!
 //! One chart has a label for each place on the x axis and some series of values over them, drawn as bars or lines.
 
-use std::fmt::Write as _;
+use crate::svg::{COLOURS, ceiling, escaped, number, opened, put};
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 420.0;
@@ -12,14 +12,6 @@ const TOP: f64 = 104.0;
 const BOTTOM: f64 = 330.0;
 /// Lines across the drawing, and so the numbers at the y axis.
 const GRID: u32 = 4;
-
-/// Colours that differ in lightness, too, so that they can be told apart without seeing colours.
-const COLOURS: usize = 6;
-/// Classes and no variables, which many viewers other than browsers do not know.
-const STYLE: &str = "\
-text{font:12px sans-serif}.t{font-size:16px;font-weight:bold}polyline{fill:none;stroke-width:2}.k{stroke-width:4}\
-text{fill:#1f2430}.p{fill:#fff}.f{stroke:#d9dde5}.c0{fill:#2563a8}.l0{stroke:#2563a8}.c1{fill:#d9822b}.l1{stroke:#d9822b}.c2{fill:#2f8f5b}.l2{stroke:#2f8f5b}.c3{fill:#a83254}.l3{stroke:#a83254}.c4{fill:#6d5bb8}.l4{stroke:#6d5bb8}.c5{fill:#7a8290}.l5{stroke:#7a8290}\
-@media(prefers-color-scheme:dark){text{fill:#e6e9ef}.p{fill:#14171d}.f{stroke:#333945}.c0{fill:#7ab4f0}.l0{stroke:#7ab4f0}.c1{fill:#f0ae6b}.l1{stroke:#f0ae6b}.c2{fill:#74cf9d}.l2{stroke:#74cf9d}.c3{fill:#ee86a6}.l3{stroke:#ee86a6}.c4{fill:#b3a5f2}.l4{stroke:#b3a5f2}.c5{fill:#a7afbd}.l5{stroke:#a7afbd}}";
 
 /// How the values are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,14 +41,7 @@ impl Chart {
     /// The drawing.
     #[must_use]
     pub fn svg(&self) -> String {
-        let mut out = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">\n\
-             <title>{title}</title>\n<style>{STYLE}</style>\n\
-             <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" class=\"p\"/>\n\
-             <text class=\"t\" x=\"16\" y=\"26\">{title}</text>\n<text x=\"16\" y=\"46\">{unit}</text>\n",
-            title = escaped(&self.title),
-            unit = escaped(&self.unit),
-        );
+        let mut out = opened(WIDTH, HEIGHT, &self.title, &self.unit);
         let top = ceiling(self.series.iter().flat_map(|(_, values)| values).copied().fold(0.0, f64::max));
         self.grid(&mut out, top);
         match self.shape {
@@ -171,45 +156,9 @@ impl Chart {
     }
 }
 
-fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
-    // Writing to a text cannot fail.
-    out.write_fmt(text).ok();
-}
-
 fn height(value: f64, top: f64) -> f64 {
     let value = if value.is_finite() { value } else { 0.0 };
     BOTTOM - (BOTTOM - TOP) * (value / top).clamp(0.0, 1.0)
-}
-
-/// The next round number: 1, 2, 4, 5 or 8 times a power of ten.
-fn ceiling(most: f64) -> f64 {
-    if !most.is_finite() || most <= 0.0 {
-        return 1.0;
-    }
-    let power = 10_f64.powf(most.log10().floor());
-    let step = [1.0, 2.0, 4.0, 5.0, 8.0, 10.0].into_iter().find(|step| most <= step * power * 1.000_001);
-    step.unwrap_or(10.0) * power
-}
-
-/// A number for people: as many digits as say something.
-fn number(value: f64) -> String {
-    let (scaled, unit) = match value.abs() {
-        large if large >= 1e9 => (value / 1e9, " G"),
-        large if large >= 1e6 => (value / 1e6, " M"),
-        large if large >= 1e4 => (value / 1e3, " k"),
-        _ => (value, ""),
-    };
-    let text = match scaled.abs() {
-        large if large >= 100.0 => format!("{scaled:.0}"),
-        large if large >= 1.0 => format!("{scaled:.2}"),
-        _ => format!("{scaled:.4}"),
-    };
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    format!("{text}{unit}")
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -26,9 +26,12 @@ mod referee;
 mod report;
 mod spin;
 mod study;
+mod svg;
+mod timeline;
 
 pub use chart::{Chart, Shape};
 pub use error::Error;
 pub use kind::LockKind;
 pub use report::Report;
 pub use study::{Options, Study, run};
+pub use timeline::{BarKind, TimeBar, Timeline};

@@ -10,6 +10,7 @@
 //! fails. When no worker of a kind lives to begin anything, the jobs that need that kind fail rather than wait for ever.
 
 use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::history::SpanEnd;
 use tally_protocol::view::Incident;
 use tally_protocol::{SlotId, WorkerId};
 
@@ -91,6 +92,7 @@ impl Machine {
         let Some(job) = self.jobs.get_mut(id).filter(|job| job.is_open()) else { return };
         let incident = death.incident(job, self.now, Some(held));
         job.remember(incident);
+        job.note_end(self.now, (death.slot, death.pid), held, SpanEnd::Lost);
         job.in_flight -= held.done;
         job.hand_in(death.slot);
         let verdict = job.work.charge(held.lease.partition, job.retries_max);

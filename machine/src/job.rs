@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tally_protocol::answers::Answers;
 use tally_protocol::command::Form;
 use tally_protocol::error::Failure;
+use tally_protocol::history::SpanEnd;
 use tally_protocol::job::{JobSpec, JobState, Transport};
 use tally_protocol::view::{Incident, JobView};
 use tally_protocol::{ClientId, JobId, SlotId, WorkerId, limits};
@@ -23,6 +24,7 @@ use tally_reduce::Tally;
 
 use crate::action::Profile;
 use crate::coverage::Coverage;
+use crate::history::{History, Span};
 use crate::jobs::Standing;
 use crate::ledger::Paper;
 use crate::moment::Moment;
@@ -30,6 +32,7 @@ use crate::pace::{Meter, Pace};
 use crate::partition::Work;
 use crate::schedule::Key;
 use crate::settings::Settings;
+use crate::worker::Held;
 
 /// Incidents remembered of one job.
 const INCIDENTS_MAX: usize = 100;
@@ -69,6 +72,8 @@ pub(crate) struct Job {
     pub(crate) meter: Meter,
     pub(crate) retries: u64,
     pub(crate) late: u64,
+    /// What happened to its partitions, for pictures; from the first one on that was accepted or lost.
+    pub(crate) history: Option<Box<History>>,
     pub(crate) incidents: VecDeque<Incident>,
     pub(crate) shares: BTreeMap<(SlotId, WorkerId), Share>,
     /// Elements that workers say they have folded of partitions that are still leased.
@@ -225,6 +230,7 @@ impl Job {
             meter: Meter::new(now),
             retries: 0,
             late: 0,
+            history: None,
             incidents: VecDeque::new(),
             shares: BTreeMap::new(),
             in_flight: 0,
@@ -331,6 +337,25 @@ impl Job {
             self.incidents.pop_front();
         }
         self.incidents.push_back(incident);
+    }
+
+    /// What a worker, by slot and process, did with a lease, for its history.
+    pub(crate) fn note_end(&mut self, now: Moment, who: (SlotId, u32), held: &Held, how: SpanEnd) {
+        let (slot, pid) = who;
+        let span = Span {
+            slot,
+            pid,
+            from: held.granted,
+            to: now,
+            partitions: 1,
+            attempt: held.lease.attempt.0,
+            how,
+        };
+        let history = self.history.get_or_insert_with(|| Box::new(History::new(held.granted)));
+        history.note(span);
+        if how == SpanEnd::Done {
+            history.count(now, held.count);
+        }
     }
 
     /// Counts an accepted partial for its worker. Whether the partial fits has been found out before.

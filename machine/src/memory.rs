@@ -130,7 +130,8 @@ impl Job {
             State::Ended { outcome: Outcome::Done(answers), .. } => answers.memory_bytes() as u64,
             State::Ended { .. } => 0,
         };
-        words(&self.spec).saturating_add(state).saturating_add(end)
+        let history = self.history.as_ref().map_or(0, |history| history.bytes());
+        words(&self.spec).saturating_add(history).saturating_add(state).saturating_add(end)
     }
 }
 

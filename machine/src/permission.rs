@@ -2,7 +2,7 @@
 //!
 //! | request                                          | own rights    | read          | operate |
 //! |--------------------------------------------------|---------------|---------------|---------|
-//! | Hello, Ping, Status, Workers, Config, Metrics    | yes           | yes           | yes     |
+//! | Hello, Ping, Status, Workers, Top, Config, Metrics | yes           | yes           | yes     |
 //! | Next                                             | its own       | its own       | its own |
 //! | Submit, Start (***)                              | within limits | within limits | yes     |
 //! | Acquire                                          | within limits | within limits | yes     |
@@ -94,6 +94,7 @@ impl Machine {
             | Request::Ping
             | Request::Status
             | Request::Workers
+            | Request::Top(_)
             | Request::Config
             | Request::Metrics
             | Request::Lock(_)
@@ -105,9 +106,11 @@ impl Machine {
                 self.may_run(who, spec)?;
                 self.has_room_for(who)
             }
-            Request::Show(job) | Request::Explain(job) | Request::Result(job) | Request::Follow(job) => {
-                self.may_see(who, *job)
-            }
+            Request::Show(job)
+            | Request::ShowHistory(job)
+            | Request::Explain(job)
+            | Request::Result(job)
+            | Request::Follow(job) => self.may_see(who, *job),
             Request::Wait(jobs) => jobs.iter().try_for_each(|&job| self.may_see(who, job)),
             Request::Cancel { jobs, all: false } => {
                 jobs.iter().try_for_each(|&job| self.may_change(who, job))

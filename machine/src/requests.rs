@@ -24,6 +24,7 @@ use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::{JobSpec, JobState};
 use tally_protocol::settings::ReloadView;
 use tally_protocol::version::{CONTROL, Spoken};
+use tally_protocol::view::JobView;
 use tally_protocol::{ClientId, JobId, limits};
 
 use crate::Machine;
@@ -63,6 +64,7 @@ impl Machine {
             Request::Next => self.next_ended(client),
             Request::Jobs { all, after } => self.list(client, who, all, after),
             Request::Show(job) => self.show(client, job),
+            Request::ShowHistory(job) => self.show_history(client, job),
             Request::Explain(job) => self.explain(client, job),
             Request::Wait(jobs) => self.wait(client, jobs),
             Request::Result(job) => self.result(client, job),
@@ -72,7 +74,11 @@ impl Machine {
             Request::Resume(job) => self.resume(client, job),
             Request::Retry(job) => self.retry(client, job),
             Request::Status => self.answer(client, Reply::Status(Box::new(self.status()))),
-            Request::Workers => self.answer(client, Reply::Workers(self.workers_for(who))),
+            Request::Workers => self.answer(client, Reply::Workers(self.workers_for(who, 0, u64::MAX))),
+            Request::Top(query) => {
+                let top = self.top(who, &query);
+                self.answer(client, Reply::Top(Box::new(top)));
+            }
             Request::Ping => self.answer(client, Reply::Done),
             Request::Drain => {
                 self.answer(client, Reply::Done);
@@ -190,6 +196,15 @@ impl Machine {
         if self.exists(client, id) {
             self.tell(client, id, false);
         }
+    }
+
+    fn show_history(&mut self, client: ClientId, id: JobId) {
+        if !self.exists(client, id) {
+            return;
+        }
+        let Some(job) = self.jobs.get(id) else { return };
+        let view = JobView { history: self.history_of(job), ..self.view(job) };
+        self.answer(client, Reply::Job(Box::new(view)));
     }
 
     fn wait(&mut self, client: ClientId, jobs: Vec<JobId>) {

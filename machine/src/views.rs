@@ -97,11 +97,12 @@ impl Machine {
             uid: Some(job.uid),
             stored,
             note: job.note(),
+            history: None,
             command: command.map(|command| command.shown()),
         }
     }
 
-    fn rate(&self, job: &Job) -> Option<u64> {
+    pub(crate) fn rate(&self, job: &Job) -> Option<u64> {
         match job.state {
             State::Running => job.meter.rate(self.now),
             State::Queued | State::Paused | State::Ended { .. } => None,
@@ -147,9 +148,11 @@ impl Machine {
         self.crew.slots().iter().map(|slot| self.worker_view(slot)).collect()
     }
 
-    /// The same for somebody who may not know of all jobs.
-    pub(crate) fn workers_for(&self, who: Who) -> Vec<WorkerView> {
-        let mut views = self.workers();
+    /// Some of them, for somebody who may not know of all jobs.
+    pub(crate) fn workers_for(&self, who: Who, offset: u64, limit: u64) -> Vec<WorkerView> {
+        let [offset, limit] = [offset, limit].map(|count| usize::try_from(count).unwrap_or(usize::MAX));
+        let slots = self.crew.slots().iter().skip(offset).take(limit);
+        let mut views: Vec<WorkerView> = slots.map(|slot| self.worker_view(slot)).collect();
         for view in &mut views {
             if view.job.and_then(|id| self.jobs.get(id)).is_some_and(|job| !who.sees(job)) {
                 (view.job, view.range) = (None, None);
@@ -183,8 +186,11 @@ impl Machine {
             backoff_ms: backoff,
             transport: worker.and_then(|worker| worker.transport).unwrap_or(profile.transport),
             start: profile.start,
-            // What confines a process is the shell's to tell.
+            // What confines a process, and what it uses, is the shell's to tell.
             confined: None,
+            cpu_ms: None,
+            age_ms: None,
+            rss_bytes: None,
         }
     }
 }

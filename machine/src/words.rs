@@ -2,6 +2,7 @@
 //! at. Nothing a worker says can panic; what comes too late is counted and dropped; what cannot be costs it its life.
 
 use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::history::SpanEnd;
 use tally_protocol::limits;
 use tally_protocol::work::{Complaint, FromWorker, LeaseId, shortened};
 use tally_protocol::{JobId, SlotId, WorkerId};
@@ -182,6 +183,7 @@ impl Machine {
             who,
             Accepted { position: held.position, count: held.count, folded, busy_ns, partial: copy },
         );
+        job.note_end(self.now, (slot, who.2), held, SpanEnd::Done);
         job.links.insert(worker.transport.unwrap_or(worker.profile.transport));
         job.in_flight -= held.done;
         job.hand_in(slot);
@@ -233,6 +235,7 @@ impl Machine {
         let Some(job) = self.jobs.get_mut(lease.job) else { return };
         let range = job.spec.kernel.describe(held.position, held.count);
         let what = format!("could not {}", shortened(&complaint.why));
+        job.note_end(self.now, (slot, pid), &held, SpanEnd::Failed);
         let code = if complaint.usage { ErrorCode::BadUsage } else { ErrorCode::KernelFailed };
         // Where a row or an element is named, the part that it was found in says nothing more.
         let named = complaint.usage || complaint.site.is_some();
@@ -319,6 +322,7 @@ impl Machine {
         job.conclusion = None;
         job.partial = job.spec.kernel.identity();
         job.shares.clear();
+        job.history = None;
         job.meter = Meter::new(now);
         self.jobs.weigh(id);
         self.refile(id);

@@ -10,10 +10,12 @@ use serde_json::{Map, Value, json};
 use crate::error::{ErrorCode, Failure};
 use crate::ids::JobId;
 use crate::job::{JobRequest, JobSpec};
+use crate::limits;
 use crate::locks::{LockReply, LockRequest};
 use crate::objects::{self, ObjectReply, ObjectRequest};
 use crate::settings::{ConfigView, ReloadView};
 use crate::source::FileSource;
+use crate::top::{TopQuery, TopView};
 use crate::varlink::{Call, ReplyMessage};
 use crate::version::Spoken;
 use crate::view::{JobView, StatusView, WorkerView};
@@ -44,6 +46,8 @@ pub enum Request {
     },
     /// One job.
     Show(JobId),
+    /// The same with what happened to its partitions: `Show` with `history`.
+    ShowHistory(JobId),
     /// Why a job waits.
     Explain(JobId),
     /// Replies when all of them have ended.
@@ -69,6 +73,8 @@ pub enum Request {
     Status,
     /// Its slots.
     Workers,
+    /// One page of a live view.
+    Top(TopQuery),
     /// Whether the loop turns.
     Ping,
     /// Take no new jobs, finish the open ones, then end.
@@ -133,6 +139,8 @@ pub enum Reply {
     Status(Box<StatusView>),
     /// To `Workers`.
     Workers(Vec<WorkerView>),
+    /// To `Top`.
+    Top(Box<TopView>),
     /// To `Dump`.
     Dump(String),
     /// To `Reload`: what has changed.
@@ -172,6 +180,14 @@ struct NoParameters {}
 #[serde(deny_unknown_fields)]
 struct OneJob {
     job: JobId,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShownJob {
+    job: JobId,
+    #[serde(default)]
+    history: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -275,7 +291,9 @@ impl Request {
             }
             "Next" => none(Self::Next, parameters),
             "Jobs" => read::<AllJobs>(parameters).map(|jobs| Self::Jobs { all: jobs.all, after: jobs.after }),
-            "Show" => one(Self::Show, parameters),
+            "Show" => read::<ShownJob>(parameters).map(|shown| {
+                if shown.history { Self::ShowHistory(shown.job) } else { Self::Show(shown.job) }
+            }),
             "Explain" => one(Self::Explain, parameters),
             "Wait" => read::<SomeJobs>(parameters).map(|some| Self::Wait(some.jobs)),
             "Result" => one(Self::Result, parameters),
@@ -287,6 +305,10 @@ impl Request {
             "Retry" => one(Self::Retry, parameters),
             "Status" => none(Self::Status, parameters),
             "Workers" => none(Self::Workers, parameters),
+            "Top" => match read::<TopQuery>(parameters)? {
+                query if query.filter.len() <= limits::TOP_FILTER_BYTES_MAX => Ok(Self::Top(query)),
+                _ => Err(BadCall::Parameter("filter".to_owned())),
+            },
             "Ping" => none(Self::Ping, parameters),
             "Drain" => none(Self::Drain, parameters),
             "Stop" => read::<StopHow>(parameters).map(|how| Self::Stop { now: how.now }),
@@ -319,6 +341,7 @@ impl Request {
             Self::Jobs { all, after: None } => ("Jobs", json!({ "all": all })),
             Self::Jobs { all, after: Some(after) } => ("Jobs", json!({ "all": all, "after": after })),
             Self::Show(job) => ("Show", one(job)),
+            Self::ShowHistory(job) => ("Show", json!({ "job": job, "history": true })),
             Self::Explain(job) => ("Explain", one(job)),
             Self::Wait(jobs) => ("Wait", json!({ "jobs": jobs })),
             Self::Result(job) => ("Result", one(job)),
@@ -329,6 +352,7 @@ impl Request {
             Self::Retry(job) => ("Retry", one(job)),
             Self::Status => ("Status", json!({})),
             Self::Workers => ("Workers", json!({})),
+            Self::Top(query) => ("Top", json!(query)),
             Self::Ping => ("Ping", json!({})),
             Self::Drain => ("Drain", json!({})),
             Self::Stop { now } => ("Stop", json!({ "now": now })),
@@ -403,6 +427,7 @@ impl Reply {
             Self::Explanation { job, reasons } => (None, json!({ "job": job, "reasons": reasons })),
             Self::Status(status) => (None, json!({ "status": status })),
             Self::Workers(workers) => (None, json!({ "workers": workers })),
+            Self::Top(top) => (None, json!({ "top": top })),
             Self::Dump(state) => (None, json!({ "state": state })),
             Self::Reloaded(reload) => (None, json!({ "reload": reload })),
             Self::Config(config) => (None, json!({ "config": config })),
@@ -462,6 +487,8 @@ mod tests {
             Request::Jobs { all: true, after: None },
             Request::Jobs { all: false, after: Some(JobId(7)) },
             Request::Show(JobId(1)),
+            Request::ShowHistory(JobId(1)),
+            Request::Top(TopQuery { filter: "x".to_owned(), ..TopQuery::default() }),
             Request::Explain(JobId(1)),
             Request::Wait(vec![JobId(1), JobId(2)]),
             Request::Result(JobId(1)),
@@ -517,6 +544,7 @@ mod tests {
         assert_eq!(call("io.tally.Show", json!({"job": "x"})), parameter("job"));
         assert_eq!(call("io.tally.Show", json!({})), parameter("job"));
         assert_eq!(call("io.tally.Ping", json!({"x": 1})), parameter("x"));
+        assert_eq!(call("io.tally.Top", json!({"filter": "x".repeat(1_000)})), parameter("filter"));
         let submit = json!({"request": {"reductions": ["sum"], "sources": ["0..x"]}});
         assert!(matches!(call("io.tally.Submit", submit), Err(BadCall::Meaning(_))));
     }

@@ -32,6 +32,20 @@ pub const NEXT_JOBS_MAX: usize = 64;
 pub const JOBS_ENDED_MAX: usize = 1_000;
 /// Jobs in one reply of a list; the next ones are asked for after these, so that others get their turn.
 pub const JOBS_LISTED_MAX: usize = 2_000;
+/// Jobs in one answer to a live view.
+pub const TOP_JOBS_MAX: usize = 256;
+/// Slots in one answer to a live view.
+pub const TOP_WORKERS_MAX: usize = 256;
+/// Jobs that are looked at for one answer to a live view.
+pub const TOP_LOOKED_AT_MAX: usize = 20_000;
+/// Bytes of what a live view looks for.
+pub const TOP_FILTER_BYTES_MAX: usize = 256;
+/// Bytes of what a job is called in a live view.
+pub const TOP_WHAT_BYTES_MAX: usize = 200;
+/// Spans kept of what happened to the partitions of one job.
+pub const HISTORY_SPANS_MAX: usize = 512;
+/// Buckets in which the elements of one job are counted over time.
+pub const HISTORY_BUCKETS_MAX: usize = 120;
 /// Worker processes.
 pub const WORKERS_MAX: u16 = 1_024;
 /// Partitions a job may ask for.

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Failure;
+use crate::history::HistoryView;
 use crate::ids::{JobId, SlotId};
 use crate::job::{JobState, StartMethod, Transport};
 
@@ -92,6 +93,9 @@ pub struct JobView {
     /// What is odd about it without being wrong: that its workers have had several kinds of links.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// What happened to its partitions and when, where that was asked for and is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<Box<HistoryView>>,
     /// The command that answers for its partitions, perhaps cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
@@ -228,6 +232,15 @@ pub struct WorkerView {
     /// What confines its process: of `seccomp`, `landlock` and `rlimits` those in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confined: Option<Vec<String>>,
+    /// Milliseconds of processor time that its process and the children it waited for have used; in a live view only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_ms: Option<u64>,
+    /// Milliseconds since its process started; in a live view only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_ms: Option<u64>,
+    /// Bytes of memory that its process holds in RAM; in a live view only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rss_bytes: Option<u64>,
 }
 
 /// The supervisor as a whole.

@@ -1,10 +1,11 @@
-//! What confines each worker: heard once at its start, told to whoever asks.
+//! What confines each worker, heard once at its start, and what it uses: told to whoever asks.
 //!
 //! A worker that is confined less than was wanted works all the same; the log says so once.
 
 use tally_protocol::WorkerId;
 use tally_protocol::view::WorkerView;
 use tally_sys::confine::Confined;
+use tally_sys::usage;
 
 use crate::turn::Supervisor;
 
@@ -31,5 +32,16 @@ impl Supervisor {
             let confined = worker.and_then(|worker| worker.confined);
             view.confined = confined.map(|confined| confined.names().map(str::to_owned).collect());
         }
+    }
+}
+
+/// Fills in what workers use, which is looked up now: nobody who does not ask pays for it.
+pub(crate) fn tell_usage(views: &mut [WorkerView]) {
+    for view in views {
+        // Gone meanwhile, it uses nothing; its pid is nobody else's as long as it has not been waited for.
+        let Some(process) = view.pid.and_then(usage::of_process) else { continue };
+        view.cpu_ms = Some(process.processor_ms);
+        view.age_ms = Some(process.age_ms);
+        view.rss_bytes = Some(process.resident_bytes);
     }
 }

@@ -13,6 +13,7 @@ use tally_sys::signal::Signal;
 
 use crate::aside::Conclusion;
 use crate::chronicle::one_line;
+use crate::confined::tell_usage;
 use crate::turn::Supervisor;
 
 impl Supervisor {
@@ -26,6 +27,10 @@ impl Supervisor {
                     Reply::Object(reply) => return self.reply_quickly(client, reply, continues),
                     Reply::Status(status) => self.complete_status(status),
                     Reply::Workers(workers) => self.tell_confinement(workers),
+                    Reply::Top(top) => {
+                        self.complete_status(&mut top.status);
+                        tell_usage(&mut top.workers);
+                    }
                     Reply::Refused(failure) if failure.code == ErrorCode::Deadlock => {
                         tracing::warn!("{}", one_line(&failure.message));
                     }

@@ -35,4 +35,5 @@ pub mod shm_named;
 pub mod signal;
 pub mod socket;
 pub mod streams;
+pub mod tty;
 pub mod usage;

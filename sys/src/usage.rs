@@ -23,6 +23,47 @@ pub fn name(pid: u32) -> Option<String> {
     Some(String::from_utf8_lossy(&name).trim_end().to_owned()).filter(|name| !name.is_empty())
 }
 
+/// What one process uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Milliseconds of processor time, with those of its children that have ended and were waited for.
+    pub processor_ms: u64,
+    /// Milliseconds since it started.
+    pub age_ms: u64,
+    /// Bytes of memory that it holds in RAM.
+    pub resident_bytes: u64,
+}
+
+/// What a process uses now; `None` when there is none of this number.
+pub fn of_process(pid: u32) -> Option<Process> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let since_boot_ms = u64::try_from(boot.tv_sec).ok()?.saturating_mul(1_000)
+        + u64::try_from(boot.tv_nsec).ok()? / 1_000_000;
+    parse_stat(
+        &stat,
+        rustix::param::clock_ticks_per_second(),
+        since_boot_ms,
+        rustix::param::page_size() as u64,
+    )
+}
+
+/// Reads `/proc/PID/stat`. The name of the program, which may hold anything, ends with the last parenthesis.
+fn parse_stat(stat: &str, ticks_per_s: u64, since_boot_ms: u64, page_bytes: u64) -> Option<Process> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
+    // proc(5) counts from 1, and the third is the first here.
+    let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
+    let ms = |ticks: u64| ticks.saturating_mul(1_000).checked_div(ticks_per_s);
+    let busy =
+        [14, 15, 16, 17].into_iter().try_fold(0_u64, |sum, at| Some(sum.saturating_add(field(at)?)))?;
+    Some(Process {
+        processor_ms: ms(busy)?,
+        age_ms: since_boot_ms.saturating_sub(ms(field(22)?)?),
+        resident_bytes: field(24)?.saturating_mul(page_bytes),
+    })
+}
+
 fn status_bytes(pid: u32, name: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
@@ -73,6 +114,17 @@ pub fn page_faults() -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_programs_name_cannot_confuse() {
+        let stat = "7 (a) b (1) S 1 7 7 0 -1 4194560 104 0 0 0 250 50 7 3 20 0 1 0 3000 2621440 425 18446744073709551615 1 1";
+        let read = parse_stat(stat, 100, 40_000, 4_096);
+        assert_eq!(read, Some(Process { processor_ms: 3_100, age_ms: 10_000, resident_bytes: 425 * 4_096 }));
+        assert_eq!(parse_stat("7 (a) S 1", 100, 40_000, 4_096), None);
+        let own = of_process(std::process::id()).unwrap();
+        assert!(own.resident_bytes > 1 << 16 && own.age_ms < 86_400_000, "{own:?}");
+        assert_eq!(of_process(u32::MAX), None);
+    }
 
     #[test]
     fn this_process_uses_something() {

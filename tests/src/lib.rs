@@ -14,6 +14,7 @@ pub mod races;
 pub mod run;
 pub mod schema;
 pub mod shown;
+pub mod terminal;
 pub mod torture;
 pub mod world;
 
@@ -21,6 +22,7 @@ pub use booted::Booted;
 pub use client::Client;
 pub use run::{Daemon, Finished, Running};
 pub use schema::Schemas;
+pub use terminal::Terminal;
 pub use world::World;
 
 /// Nanoseconds after which a wait is given up: only a broken program comes near it.

@@ -23,7 +23,7 @@ Compute   sum product min max count mean variance stddev   reduce factorial
 Share     value dict list queue event barrier stats objects watch
           lock semaphore locks deadlocks
 Jobs      jobs show explain wait result follow cancel pause resume retry
-Daemon    daemon status workers ping metrics reload config drain stop
+Daemon    daemon status workers top ping metrics reload config drain stop
           upgrade dump self-test debug     Learn   lab help completion
 
 Often used
@@ -79,6 +79,7 @@ The daemon
   daemon                run it               drain          finish jobs, end
   status                does it run?         stop [--now]   end
   workers               list its workers     dump           its whole state
+  top                   watch it work
   ping                  a sign of life       config         settings
   metrics               counters, figures    reload         new settings
   upgrade               to a new binary      completion     for a shell
@@ -186,6 +187,7 @@ a reduction as on the command line, quoted as in a shell; '#' begins a comment."
   tally jobs --watch --json         a line for each change
   tally jobs --format '{job}\\t{state}'";
     SHOW = "  tally show j17
+  tally show j17 --plot j17.svg     what each worker did when
   tally show j17 --json";
     EXPLAIN = "  tally explain j17";
     WAIT = "  tally wait j17 && tally result j17
@@ -207,6 +209,11 @@ a reduction as on the command line, quoted as in a shell; '#' begins a comment."
     WORKERS = "  tally workers
   tally workers --json
   tally workers --format '{slot} {pid}'";
+    TOP = "  tally top                         q ends it, ? tells the keys
+  tally top --once --sort rate      one look as text
+  tally top --json --watch -n 5s    a line of JSON every five seconds
+
+Where standard output is no terminal it takes one look, as with --once.";
     PING = "  tally ping                        pong
   tally ping --timeout 500ms        exit 5 when there is no answer in time";
     RELOAD = "  tally reload                      what has changed, and what needs a restart";

@@ -88,7 +88,7 @@ fn commands_are_read() {
     for (line, expected) in [
         ("jobs", Command::Jobs(lists::JobsArgs::default())),
         ("jobs --all", Command::Jobs(lists::JobsArgs { all: true, ..lists::JobsArgs::default() })),
-        ("show j17", Command::Show(one)),
+        ("show j17", Command::Show(top::ShowArgs { one, plot: None, history: false })),
         ("explain 17", Command::Explain(one)),
         ("wait j1 j2", Command::Wait { jobs: vec![JobId(1), JobId(2)] }),
         ("result j17", Command::Result(one)),

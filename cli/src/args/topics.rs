@@ -148,6 +148,9 @@ pub(super) fn environment() -> String {
   LC_ALL, LC_CTYPE, LANG
                     the bar is drawn in ASCII when they name no UTF-8 locale
   COLUMNS, LINES    size of the terminal, where it does not say so itself
+  TMUX, TERM_PROGRAM, TERM_FEATURES, VTE_VERSION, XTERM_VERSION, WT_SESSION,
+  ConEmuANSI        by these terminals are known that show progress in their
+                    title or at their tab
 "
     .to_owned()
 }
@@ -163,6 +166,7 @@ JSON schema itself, such as that of jobs.
   tally.jobs/1      jobs, wait, cancel
   tally.explain/1   explain
   tally.status/1    status                tally.workers/1   workers
+  tally.top/1       top; with --watch one a line
   tally.ping/1      ping                  tally.dump/1      dump
   tally.drain/1     drain                 tally.stop/1      stop
   tally.config/1    config show           tally.config-check/1  config check

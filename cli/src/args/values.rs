@@ -71,7 +71,7 @@ pub(crate) fn config_what(text: &str) -> Result<ConfigWhat, String> {
     one_of(text, &known)
 }
 
-fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
+pub(super) fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
     let text = plain(text);
     if let Some((_, value)) = known.iter().find(|(word, _)| *word == text) {
         return Ok(*value);

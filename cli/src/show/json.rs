@@ -106,6 +106,7 @@ by_protocol!(
     tally_protocol::job::Transport,
     tally_protocol::settings::ConfigView,
     tally_protocol::settings::ReloadView,
+    tally_protocol::top::TopView,
     tally_protocol::view::JobView,
     tally_protocol::view::StatusView,
     [tally_protocol::locks::view::DeadlockView],

@@ -52,24 +52,55 @@ pub(crate) fn byte_rate(per_s: u64) -> String {
     rate_of(per_s, "B")
 }
 
+/// A count with three digits that mean something: `812`, `8.12 k`, `812 M`.
+pub(crate) fn amount(count: u64) -> String {
+    amount_of(count, "").trim_end().to_owned()
+}
+
+/// The same of bytes in decimal units, as rates are: `8.12 MB`.
+pub(crate) fn byte_amount(count: u64) -> String {
+    amount_of(count, "B")
+}
+
 fn rate_of(per_s: u64, what: &str) -> String {
+    format!("{}/s", amount_of(per_s, what))
+}
+
+fn amount_of(count: u64, what: &str) -> String {
     let mut unit = 1_u64;
     let mut name = "";
     for next in ["k", "M", "G", "T", "P"] {
-        if per_s / unit < 1_000 {
+        if count / unit < 1_000 {
             break;
         }
         unit *= 1_000;
         name = next;
     }
     if unit == 1 {
-        return format!("{per_s} {what}/s");
+        return format!("{count} {what}");
     }
-    let (whole, hundredths) = (per_s / unit, per_s % unit / (unit / 100));
+    let (whole, hundredths) = (count / unit, count % unit / (unit / 100));
     match whole {
-        0..10 => format!("{whole}.{hundredths:02} {name}{what}/s"),
-        10..100 => format!("{whole}.{} {name}{what}/s", hundredths / 10),
-        _ => format!("{whole} {name}{what}/s"),
+        0..10 => format!("{whole}.{hundredths:02} {name}{what}"),
+        10..100 => format!("{whole}.{} {name}{what}", hundredths / 10),
+        _ => format!("{whole} {name}{what}"),
+    }
+}
+
+/// Bytes of memory: `412 MiB`, `9.3 MiB`, `800 KiB`.
+pub(crate) fn bytes(count: u64) -> String {
+    let mut unit = 1_u64;
+    let mut name = "B";
+    for next in ["KiB", "MiB", "GiB", "TiB", "PiB"] {
+        if count / unit < 1_024 {
+            break;
+        }
+        unit *= 1_024;
+        name = next;
+    }
+    match (count / unit, count % unit * 10 / unit) {
+        (whole @ 0..10, tenths) if unit > 1 => format!("{whole}.{tenths} {name}"),
+        (whole, _) => format!("{whole} {name}"),
     }
 }
 
@@ -133,6 +164,19 @@ mod tests {
             (u64::MAX, "18446 P/s"),
         ] {
             assert_eq!(rate(per_s), shown);
+        }
+    }
+
+    #[test]
+    fn bytes_have_binary_units() {
+        for (count, shown) in [
+            (0, "0 B"),
+            (1_023, "1023 B"),
+            (9_750_000, "9.2 MiB"),
+            (432_013_312, "412 MiB"),
+            (u64::MAX, "16383 PiB"),
+        ] {
+            assert_eq!(bytes(count), shown);
         }
     }
 

@@ -3,13 +3,16 @@
 //! A bar comes after half a second, changes at most ten times a second and is erased at the end. Lines come on a
 //! widening schedule, so that a log is not flooded. Standard output is never touched.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io;
+
 use tally_protocol::ids::JobId;
 use tally_protocol::job::JobState;
 use tally_protocol::view::JobView;
+use tally_sys::tty;
 
+use super::beacon::{Beacon, write_beside};
 use super::json::Document;
-use super::number;
+use super::{glyphs, number};
 use crate::args::values::ProgressWhen;
 use crate::terminal::{Bar, Terminal};
 
@@ -18,8 +21,14 @@ const BAR_AFTER_NS: u64 = 500_000_000;
 /// JSON lines are at least this far apart while the state stays the same. Just under the tenth of a second at
 /// which a supervisor reports, so that none of its reports is left out.
 const JSON_EVERY_NS: u64 = 90_000_000;
-/// Redraws a second.
-const BAR_HZ: u8 = 10;
+/// Columns of the bar itself.
+const BAR_COLUMNS: usize = 24;
+/// Columns left free at the end: what the terminal echoes, `^C`, must not wrap, or the bar could not be erased.
+const FREE_COLUMNS: usize = 4;
+/// At least so long between two redraws.
+const BAR_EVERY_NS: u64 = 100_000_000;
+/// To the begin of the line, and nothing in it.
+const ERASE: &str = "\r\x1b[2K";
 /// When plain lines come, in seconds; after the last, as far apart as the last two.
 const LINES_AT_S: [u64; 6] = [5, 10, 30, 60, 120, 300];
 /// The distance of later lines.
@@ -34,6 +43,8 @@ pub(crate) struct Step {
     pub(crate) done: u64,
     /// In all: elements of ranges, bytes of files.
     pub(crate) elements: u64,
+    /// Elements of files, as far as they are folded.
+    pub(crate) folded: Option<u64>,
     /// Whether it is bytes that are counted.
     pub(crate) bytes: bool,
     pub(crate) rate_per_s: Option<u64>,
@@ -51,6 +62,7 @@ impl Step {
             state: job.state,
             done: job.bytes_done.as_ref().unwrap_or(&job.elements_done).parse().unwrap_or(0),
             elements: job.bytes.as_ref().unwrap_or(&job.elements).parse().unwrap_or(0),
+            folded: job.bytes.as_ref().and_then(|_| job.elements_done.parse().ok()),
             bytes: job.bytes.is_some(),
             rate_per_s: job.rate_per_s,
             eta_ms: job.eta_ms,
@@ -77,7 +89,12 @@ impl Step {
     }
 
     fn beside_bar(&self) -> String {
-        let mut text = format!("{:>3}% {}", self.percent(), self.pace());
+        let amount = if self.bytes { number::byte_amount } else { number::amount };
+        let mut text = format!("{:>3}% {} of {}", self.percent(), amount(self.done), amount(self.elements));
+        if let Some(folded) = self.folded {
+            text.push_str(&format!(", {} elements", number::amount(folded)));
+        }
+        text.push_str(&format!("  {}", self.pace()));
         if self.workers > 0 {
             text.push_str(&format!("  {}", number::counted(self.workers, "worker")));
         }
@@ -119,19 +136,19 @@ enum How {
     Silent,
     Json { next_ns: u64 },
     Lines { shown: usize },
-    Bar { blocks: bool, bar: Option<ProgressBar> },
+    Bar { ascii: bool, drawn_ns: Option<u64>, beacon: Beacon },
 }
 
 impl Progress {
     pub(crate) fn new(when: ProgressWhen, quiet: bool, terminal: &Terminal<'_>, now_ns: u64) -> Self {
-        let bar = |blocks| How::Bar { blocks, bar: None };
+        let bar = |ascii| How::Bar { ascii, drawn_ns: None, beacon: Beacon::new(terminal.understood()) };
         let how = match (when, terminal.bar()) {
             (ProgressWhen::Json, _) => How::Json { next_ns: 0 },
             (ProgressWhen::Never, _) | (ProgressWhen::Auto, Bar::None) => How::Silent,
             (ProgressWhen::Auto, _) if quiet => How::Silent,
             (ProgressWhen::Always, Bar::None) => How::Lines { shown: 0 },
-            (ProgressWhen::Auto | ProgressWhen::Always, Bar::Plain) => bar(false),
-            (ProgressWhen::Auto | ProgressWhen::Always, Bar::Blocks) => bar(true),
+            (ProgressWhen::Auto | ProgressWhen::Always, Bar::Plain) => bar(true),
+            (ProgressWhen::Auto | ProgressWhen::Always, Bar::Blocks) => bar(false),
         };
         Self { how, begun_ns: now_ns, last: None }
     }
@@ -163,12 +180,13 @@ impl Progress {
                     }
                 }
             }
-            How::Bar { blocks, bar } => {
-                if elapsed_ns >= BAR_AFTER_NS {
-                    let bar = bar.get_or_insert_with(|| new_bar(*blocks));
-                    bar.set_length(step.elements);
-                    bar.set_position(step.done);
-                    bar.set_message(step.beside_bar());
+            How::Bar { ascii, drawn_ns, beacon } => {
+                let due = drawn_ns.map_or(BAR_AFTER_NS, |drawn| drawn.saturating_add(BAR_EVERY_NS));
+                if elapsed_ns >= due {
+                    let columns = tty::size(io::stderr()).map(|size| size.columns);
+                    write_beside(&format!("{ERASE}{}", bar_line(&step, columns, *ascii)));
+                    beacon.show(&step);
+                    *drawn_ns = Some(elapsed_ns);
                 }
             }
         }
@@ -178,7 +196,7 @@ impl Progress {
     pub(crate) fn due_ns(&self) -> Option<u64> {
         match (&self.how, self.last) {
             (How::Lines { shown }, Some(_)) => Some(self.begun_ns.saturating_add(line_at_ns(*shown))),
-            (How::Bar { bar: None, .. }, Some(_)) => Some(self.begun_ns.saturating_add(BAR_AFTER_NS)),
+            (How::Bar { drawn_ns: None, .. }, Some(_)) => Some(self.begun_ns.saturating_add(BAR_AFTER_NS)),
             (How::Silent | How::Json { .. } | How::Lines { .. } | How::Bar { .. }, _) => None,
         }
     }
@@ -190,10 +208,11 @@ impl Progress {
 
     /// Erases the bar.
     pub(crate) fn clear(&mut self) {
-        if let How::Bar { bar, .. } = &mut self.how
-            && let Some(bar) = bar.take()
-        {
-            bar.finish_and_clear();
+        if let How::Bar { drawn_ns, beacon, .. } = &mut self.how {
+            if drawn_ns.take().is_some() {
+                write_beside(ERASE);
+            }
+            beacon.clear();
         }
     }
 }
@@ -204,14 +223,17 @@ impl Drop for Progress {
     }
 }
 
-fn new_bar(blocks: bool) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(BAR_HZ));
-    let characters = if blocks { "█▉▊▋▌▍▎▏░" } else { "=>." };
-    // The template is a constant; were it wrong, the crate's own look would do.
-    if let Ok(style) = ProgressStyle::with_template("{bar:24} {wide_msg}") {
-        bar.set_style(style.progress_chars(characters));
-    }
-    bar
+/// The bar and what is beside it, no wider than the terminal.
+fn bar_line(step: &Step, columns: Option<u16>, ascii: bool) -> String {
+    let all = step.elements.max(1);
+    let per_mille = u64::try_from(u128::from(step.done.min(all)) * 1_000 / u128::from(all)).unwrap_or(1_000);
+    format!("{} {}", glyphs::bar(per_mille, BAR_COLUMNS, ascii), fitting(&step.beside_bar(), columns))
+}
+
+/// As much of the text beside the bar as one line of a terminal has room for. It is ASCII.
+fn fitting(text: &str, columns: Option<u16>) -> String {
+    let room = usize::from(columns.unwrap_or(80)).saturating_sub(BAR_COLUMNS + 1 + FREE_COLUMNS);
+    text.chars().take(room).collect::<String>().trim_end().to_owned()
 }
 
 /// After how long the n-th line comes.
@@ -226,7 +248,6 @@ fn line_at_ns(n: usize) -> u64 {
 mod tests {
     use super::*;
     use crate::fake;
-    use std::io;
 
     const S: u64 = 1_000_000_000;
 
@@ -268,6 +289,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_beside_the_bar_leaves_room_for_an_echo() {
+        assert_eq!(fitting(" 50% 5 of 10  running", Some(40)), " 50% 5 of 1");
+        assert_eq!(fitting(&"x".repeat(100), None).len(), 51);
+        assert_eq!(fitting("x", Some(3)), "");
+        assert_eq!(
+            bar_line(&step(), Some(80), true),
+            "############............  50% 5 of 10  812 M/s eta 31s  2 workers"
+        );
+        for columns in 29..200 {
+            assert!(bar_line(&step(), Some(columns), false).chars().count() + 4 <= usize::from(columns));
+        }
+    }
+
+    #[test]
     fn the_next_line_is_known_beforehand() {
         let mut terminal = Terminal::to(io::sink(), io::sink());
         let mut progress = Progress::new(ProgressWhen::Always, false, &terminal, 7 * S);
@@ -298,7 +333,9 @@ mod tests {
         let step = Step { rate_per_s: None, eta_ms: None, ..step() };
         assert_eq!(step.line(), "tally: 50%\n");
         let paused = Step { state: JobState::Paused, retries: 1, ..step };
-        assert_eq!(paused.beside_bar(), " 50% paused  2 workers  1 retry");
+        assert_eq!(paused.beside_bar(), " 50% 5 of 10  paused  2 workers  1 retry");
+        let file = Step { bytes: true, done: 1_500_000, elements: 3_000_000, folded: Some(70_123), ..paused };
+        assert_eq!(file.beside_bar(), " 50% 1.50 MB of 3.00 MB, 70.1 k elements  paused  2 workers  1 retry");
         assert_eq!(paused.line(), "tally: 50% paused\n");
     }
 }

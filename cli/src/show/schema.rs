@@ -48,6 +48,7 @@ schemas!(
     "stats",
     "status",
     "stop",
+    "top",
     "upgrade",
     "value",
     "version",

@@ -97,6 +97,7 @@ fn step(done: u64, elements: u64, bytes: bool, elapsed_ns: u64, threads: u16) ->
         state: JobState::Running,
         done,
         elements,
+        folded: None,
         bytes,
         rate_per_s,
         eta_ms,
@@ -146,6 +147,7 @@ fn blank(plan: &Plan, mode: FoldMode) -> JobView {
         uid: None,
         stored: None,
         note: plan.spec.pieces_note(),
+        history: None,
         command: None,
     }
 }

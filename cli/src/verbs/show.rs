@@ -1,20 +1,36 @@
 //! `show JOB`: all about one job, with what happened to its workers.
 
+use std::path::Path;
+
 use tally_protocol::control::{Request, part};
 use tally_protocol::error::Failure;
 use tally_protocol::ids::JobId;
 use tally_protocol::job::JobState;
 use tally_protocol::view::JobView;
 
-use super::{Context, ask, jobs};
+use super::{Context, ask, jobs, lab};
 use crate::place::Reach;
 use crate::show::answer::failure_of;
 use crate::show::progress::Step;
 use crate::show::table::{Side, Table, facts};
-use crate::show::{json, number};
+use crate::show::{json, number, timeline};
 
-pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, job: JobId) -> Result<u8, Failure> {
-    let job: JobView = part(ask(context, reach, &Request::Show(job), &format!("show {job}"))?, "job")?;
+pub(super) fn run(
+    context: &mut Context<'_, '_>,
+    reach: &Reach,
+    job: JobId,
+    history: bool,
+    plot: Option<&Path>,
+) -> Result<u8, Failure> {
+    let request = if history || plot.is_some() { Request::ShowHistory(job) } else { Request::Show(job) };
+    let mut job: JobView = part(ask(context, reach, &request, &format!("show {job}"))?, "job")?;
+    if let Some(path) = plot {
+        let drawing = timeline::drawing(&job, &jobs::what(&job))?;
+        lab::save(path, &(context.roles.studies.draw_time)(drawing))?;
+    }
+    if !history {
+        job.history = None;
+    }
     let text = if context.style.json { json::job(&job) } else { text(&job) };
     context.terminal.answer(&text)?;
     Ok(0)

@@ -85,6 +85,9 @@ mod tests {
             transport: Transport::Shm,
             start: StartMethod::Forkserver,
             confined: None,
+            cpu_ms: None,
+            age_ms: None,
+            rss_bytes: None,
         };
         let gone = WorkerView {
             slot: SlotId(1),

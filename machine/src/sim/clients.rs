@@ -6,6 +6,7 @@ use tally_protocol::objects::{
     Creation, Datum, DictVerb, EventVerb, Lifetime, ObjectRequest, Operation, Others, QueueVerb, ValueVerb,
     Verb,
 };
+use tally_protocol::top::TopQuery;
 use tally_protocol::version::Spoken;
 use tally_protocol::{ClientId, JobId};
 
@@ -133,9 +134,13 @@ impl World {
             14 => Request::Wait(vec![job, job]),
             15 => Request::Explain(job),
             16 => Request::Result(job),
+            17 if self.now.0.is_multiple_of(2) => Request::ShowHistory(job),
             17 => Request::Show(job),
             18 => Request::Jobs { all: true, after: None },
-            19 => self.rng.pick(&[&Request::Status, &Request::Workers, &Request::Ping]).clone(),
+            19 => self
+                .rng
+                .pick(&[&Request::Status, &Request::Workers, &Request::Top(TopQuery::default())])
+                .clone(),
             20 => Request::Dump,
             _ => self.rare(),
         };

@@ -161,6 +161,7 @@ impl World {
             (Request::Follow(_) | Request::Result(_), Reply::Job(view)) => over(view),
             (
                 Request::Show(_)
+                | Request::ShowHistory(_)
                 | Request::Pause(_)
                 | Request::Resume(_)
                 | Request::Retry(_)
@@ -173,6 +174,9 @@ impl World {
             (Request::Explain(_), Reply::Explanation { reasons, .. }) => !reasons.is_empty(),
             (Request::Hello(_), Reply::Hello(_)) => true,
             (Request::Status, Reply::Status(_)) | (Request::Workers, Reply::Workers(_)) => true,
+            (Request::Top(query), Reply::Top(top)) => {
+                top.jobs.len() as u64 <= query.limit && top.jobs.len() as u64 <= top.matched
+            }
             (Request::Dump, Reply::Dump(_)) => true,
             (
                 Request::Ping | Request::Drain | Request::Stop { .. } | Request::Upgrade { .. },
@@ -202,7 +206,11 @@ impl World {
         let looks = listed
             || matches!(
                 request,
-                Request::Show(_) | Request::Explain(_) | Request::Follow(_) | Request::Result(_)
+                Request::Show(_)
+                    | Request::ShowHistory(_)
+                    | Request::Explain(_)
+                    | Request::Follow(_)
+                    | Request::Result(_)
             );
         let may = match who.rights {
             Rights::Operate => true,
@@ -234,6 +242,7 @@ impl World {
             Reply::Hello(_)
             | Reply::Status(_)
             | Reply::Workers(_)
+            | Reply::Top(_)
             | Reply::Dump(_)
             | Reply::Reloaded(_)
             | Reply::Config(_)

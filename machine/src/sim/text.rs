@@ -51,6 +51,8 @@ fn request(request: &Request) -> String {
         Request::Hello(_) => "hello".to_owned(),
         Request::Jobs { all, .. } => format!("jobs{}", if *all { " --all" } else { "" }),
         Request::Show(job) => format!("show {job}"),
+        Request::ShowHistory(job) => format!("show {job} with history"),
+        Request::Top(_) => "top".to_owned(),
         Request::Explain(job) => format!("explain {job}"),
         Request::Wait(jobs) => format!("wait {jobs:?}"),
         Request::Result(job) => format!("result {job}"),
@@ -180,6 +182,7 @@ fn reply(reply: &Reply) -> String {
         Reply::Workers(workers) => {
             workers.iter().map(|worker| worker.state.clone()).collect::<Vec<_>>().join(", ")
         }
+        Reply::Top(top) => format!("top of {}", top.matched),
         Reply::Dump(_) => "dump".to_owned(),
         Reply::Reloaded(view) => format!("reloaded: {}", view.summary()),
         Reply::Config(_) => "config".to_owned(),

@@ -89,7 +89,7 @@ impl Dice {
             9 => Request::Wait(vec![job, JobId(1)]),
             10 => Request::Explain(job),
             11 => Request::Jobs { all: true, after: None },
-            12 => Request::Workers,
+            12 => Request::Top(tally_protocol::top::TopQuery::default()),
             _ => Request::Dump,
         }
     }

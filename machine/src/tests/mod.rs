@@ -16,6 +16,7 @@ mod restarts;
 mod sharing;
 mod started;
 mod stopping;
+mod top;
 mod views;
 
 pub(crate) use bench::{Bench, request, settings};

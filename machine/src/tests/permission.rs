@@ -102,7 +102,7 @@ fn what_workers_do_for_others_is_not_shown() {
     assert!(
         bench
             .machine
-            .workers_for(stranger)
+            .workers_for(stranger, 0, u64::MAX)
             .iter()
             .all(|worker| worker.job.is_none() && worker.range.is_none())
     );

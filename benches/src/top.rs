@@ -1,0 +1,66 @@
+//! What `tally top` costs over 64 workers and 10,000 jobs: processor time of the view and, beside what it has to do
+//! anyway, of the daemon.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tally_sys::poll::Poll;
+use tally_sys::usage;
+use tally_tests::{Terminal, World};
+
+const JOBS: usize = 10_000;
+const WORKERS: &str = "64";
+/// Seconds of each measurement; a look a second.
+const SECONDS: u64 = 20;
+
+pub(crate) fn a_busy_daemon(binary: &str) {
+    let world = World::new(binary).with("LANG", "C.UTF-8");
+    let daemon = world.daemon(&["--workers", WORKERS]);
+    let mut client = daemon.client();
+    for job in 0..JOBS {
+        let request = json!({ "reductions": ["sum"], "sources": [format!("0..{}", 1_000_000_000_000_000_u64 + job as u64)],
+            "of": "i * i % 7", "detach": true });
+        client.call("io.tally.Submit", &json!({ "request": request }));
+    }
+    drop(client);
+    let mut pause = Poll::new().expect("a poll can be made");
+    let mut wait =
+        |seconds| pause.wait(Some(Duration::from_secs(seconds)), &mut Vec::new()).expect("a poll can wait");
+    let used = |pid| usage::of_process(pid).map_or(0, |process| process.processor_ms);
+    wait(2);
+    let alone = used(daemon.pid());
+    wait(SECONDS);
+    let alone = used(daemon.pid()) - alone;
+    println!("the daemon alone: {:.2} % of a core", percent(alone));
+    for (columns, rows) in [(80, 24), (200, 60)] {
+        let Some(terminal) = Terminal::open(&world, columns, rows) else { break };
+        terminal.line("exec \"$TALLY\" top");
+        terminal.await_text("the jobs", |text| {
+            text.contains(">j1") && text.contains("10,000") || text.contains(">j1") && columns < 100
+        });
+        let Some(view) = world.processes().into_iter().find(|process| is_view(process.pid)) else { break };
+        wait(2);
+        let before = (used(view.pid), used(daemon.pid()));
+        wait(SECONDS);
+        let (view_ms, daemon_ms) = (used(view.pid) - before.0, used(daemon.pid()) - before.1);
+        println!(
+            "{columns}x{rows}: the view {:.2} % of a core (goal under 2), {:.2} ms for each look (goal under 16); the daemon {:.2} %",
+            percent(view_ms),
+            view_ms as f64 / SECONDS as f64,
+            percent(daemon_ms)
+        );
+        drop(terminal);
+    }
+    drop(world.ask(["cancel", "--all", "-q"]));
+    daemon.stop();
+    world.finish();
+}
+
+fn percent(ms: u64) -> f64 {
+    ms as f64 / (SECONDS as f64 * 10.0)
+}
+
+fn is_view(pid: u32) -> bool {
+    let args = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    args.split(|&byte| byte == 0).nth(1) == Some(b"top")
+}
