@@ -71,8 +71,8 @@ pub(crate) fn write(
     // Before anything is collected: a minute's work for a file that cannot be written helps nobody.
     let file = archive::File::make(&path, wanted.force)?;
     let mut collection = Collection::new();
-    collection.from_here(context, reach)?;
-    collection.from_the_daemon(context, reach)?;
+    collection.add_what_is_here(context, reach)?;
+    collection.add_what_the_daemon_knows(context, reach)?;
     collection.add_manifest();
     let bytes = file.fill(&collection.members, wall_s)?;
     Ok(Written { path, bytes, members: collection.members, missing: collection.missing })
@@ -95,7 +95,7 @@ impl Collection {
     }
 
     /// What can be had without a daemon.
-    fn from_here(&mut self, context: &mut Context<'_, '_>, reach: &Reach) -> Result<(), Failure> {
+    fn add_what_is_here(&mut self, context: &mut Context<'_, '_>, reach: &Reach) -> Result<(), Failure> {
         self.add("version.txt", "the program, the system, its variables", &facts::version(&self.redaction));
         self.add("kernel.txt", "the kernel, memory, processors, limits of the system", &facts::kernel());
         let report = self_test::look(context, reach)?;
@@ -125,17 +125,22 @@ impl Collection {
     }
 
     /// What only a daemon can tell, and what the system tells of it.
-    fn from_the_daemon(&mut self, context: &Context<'_, '_>, reach: &Reach) -> Result<(), Failure> {
+    fn add_what_the_daemon_knows(&mut self, context: &Context<'_, '_>, reach: &Reach) -> Result<(), Failure> {
         let client = match reach.connect_if_there() {
             Ok(Some(client)) => client,
-            Ok(None) => return Ok(self.without_a_daemon(context, "nobody listens at the socket")),
-            Err(failure) => return Ok(self.without_a_daemon(context, &failure.message)),
+            Ok(None) => {
+                self.without_a_daemon(context, "nobody listens at the socket");
+                return Ok(());
+            }
+            Err(failure) => {
+                self.without_a_daemon(context, &failure.message);
+                return Ok(());
+            }
         };
         let mut talk = Conversation::new(client, None, interrupts()?)?;
         let asked = self.ask_everything(&mut talk);
         talk.end();
-        let status = asked?;
-        let (pid, log_file) = status.unwrap_or_default();
+        let (pid, log_file) = asked?;
         self.add(
             "process.txt",
             "limits and control groups of the daemon and of this command",
@@ -163,12 +168,10 @@ impl Collection {
         }
     }
 
-    fn ask_everything(
-        &mut self,
-        talk: &mut Conversation,
-    ) -> Result<Option<(Option<u32>, Option<PathBuf>)>, Failure> {
+    /// Its pid and the path of its log, as far as it told them.
+    fn ask_everything(&mut self, talk: &mut Conversation) -> Result<(Option<u32>, Option<PathBuf>), Failure> {
         let Some(status) = self.ask(talk, &Request::Status, "status", part::<StatusView>)? else {
-            return Ok(None);
+            return Ok((None, None));
         };
         let text = self.redaction.json(&Document::new("tally.status/1").flattened(&status).line());
         self.add("status.json", "'tally status --json'", &text);
@@ -185,7 +188,7 @@ impl Collection {
         if let Some(text) = self.ask(talk, &Request::Metrics, "text", part::<String>)? {
             self.add("metrics.txt", "'tally metrics'", &text);
         }
-        Ok(Some((Some(status.pid), log)))
+        Ok((Some(status.pid), log))
     }
 
     /// One answer; what is refused, or does not come in time, is missing.
