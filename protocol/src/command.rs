@@ -16,6 +16,9 @@ use crate::source::Source;
 /// What stands for a partition in a command: `{start}` and so on, and `TALLY_START` and so on.
 pub const PLACEHOLDERS: [&str; 6] = ["start", "end", "partition", "attempt", "job", "slot"];
 
+/// What stands for the path of a file, where each file is a partition; `TALLY_FILE` has it, too.
+pub const FILE: &str = "{file}";
+
 /// A command as a client asks for it. It goes to workers, too, in frames that leave no field out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,6 +66,19 @@ pub struct CommandRequest {
     /// Processors it may use; all, when empty.
     #[serde(default)]
     pub cpus: Vec<u16>,
+    /// What of files a partition is, and its standard input; the sources are ranges when absent.
+    #[serde(default)]
+    pub feed: Option<Feed>,
+}
+
+/// What of files is the standard input of the process of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Feed {
+    /// The lines that begin in a range of bytes.
+    Lines,
+    /// One whole file.
+    Files,
 }
 
 /// How a command is run.
@@ -135,8 +151,12 @@ impl CommandRequest {
             return Err(bad(format!("its directory '{directory}' is not an absolute path")));
         }
         self.check_numbers()?;
-        let each = words.iter().any(|word| names_partition(word));
+        self.check_file_words(&words)?;
+        let each = self.feed.is_some() || words.iter().any(|word| names_partition(word));
         let form = self.form.unwrap_or(if each { Form::Each } else { Form::Persistent });
+        if form == Form::Persistent && self.feed.is_some() {
+            return Err(bad("a persistent process reads its partitions from standard input, and no lines"));
+        }
         if form == Form::Persistent && each {
             return Err(bad(
                 "a persistent process reads its partitions from standard input, not from {start}",
@@ -153,6 +173,21 @@ impl CommandRequest {
             nice: 0,
             run_as: None,
         })
+    }
+
+    /// Where the name of a file may stand: a shell would take a name apart, or run what is in it.
+    fn check_file_words(&self, words: &[String]) -> Result<(), Failure> {
+        if !words.iter().any(|word| word.contains(FILE)) {
+            return Ok(());
+        }
+        if self.feed != Some(Feed::Files) {
+            return Err(bad("it names {file}, and no partition is a file").hint("--files makes each one"));
+        }
+        if self.line.as_deref().is_some_and(needs_shell) {
+            return Err(bad("it needs a shell, which would take the names of files apart")
+                .hint("write \"$TALLY_FILE\" for {file}, or read standard input"));
+        }
+        Ok(())
     }
 
     fn check_numbers(&self) -> Result<(), Failure> {
@@ -250,6 +285,10 @@ pub(crate) fn of(
         return Err(Failure::new(ErrorCode::BadUsage, why));
     }
     match source {
+        Source::Ranges(_) if asked.feed.is_some() => {
+            return Err(bad("it is to read files, and the source is a range")
+                .hint("--lines and --files are for files and standard input"));
+        }
         Source::Ranges(ranges) if ranges.len() > 1 => {
             return Err(bad("it is told of one range, and there are several").hint("run one job for each"));
         }
@@ -259,12 +298,33 @@ pub(crate) fn of(
             ));
         }
         Source::Ranges(_) => {}
-        Source::Files(_) => return Err(bad("it is told of ranges, and the source is a file")),
+        Source::Files(_) if asked.feed.is_none() => {
+            return Err(bad("it is told of ranges, and the source is a file")
+                .hint("--lines gives it the lines of files, --files each file whole"));
+        }
+        Source::Files(_) => of_files(request, asked)?,
     }
     let mut command = asked.check()?;
     command.memory_limit_bytes = request.memory_limit_bytes;
     command.nice = request.nice.unwrap_or(0);
     Ok(Some(Box::new(command)))
+}
+
+/// What makes no sense of files that a command reads.
+fn of_files(request: &JobRequest, asked: &CommandRequest) -> Result<(), Failure> {
+    let others = [
+        ("--format", request.format.is_some()),
+        ("--delimiter", request.delimiter.is_some()),
+        ("--no-header", request.no_header),
+    ];
+    if let Some((option, _)) = others.iter().find(|(_, given)| *given) {
+        let why = format!("could not use {option} with a command: it reads the bytes of files as they are");
+        return Err(Failure::new(ErrorCode::BadUsage, why));
+    }
+    if asked.feed == Some(Feed::Files) && request.partitions.is_some() {
+        return Err(bad("each file is a partition, so --partitions has nothing to say"));
+    }
+    Ok(())
 }
 
 /// Whether a word names something of a partition: `{start}`.
@@ -386,7 +446,12 @@ mod tests {
         assert!(why(CommandRequest { directory: Some("x".into()), ..of("k") }).contains("absolute"));
         assert!(why(CommandRequest { umask: Some(512), ..of("k") }).contains("umask is 512"));
         assert!(why(CommandRequest { recycle_after: Some(2), ..of("k {start}") }).contains("recycled"));
+        let of_files = |text: &str| CommandRequest { feed: Some(Feed::Files), ..of(text) };
+        assert!(why(of("grep x {file}")).contains("no partition is a file"));
+        assert!(why(of_files("grep x {file} | wc -l")).contains("it needs a shell"));
+        assert!(Arc::new(of_files("grep x {file}")).check().is_ok());
         let form = Some(Form::Persistent);
+        assert!(why(CommandRequest { form, ..of_files("wc") }).contains("no lines"));
         assert!(why(CommandRequest { form, ..of("k {start}") }).contains("standard input"));
         assert!(why(CommandRequest { arguments: vec!["k".into()], ..of("k") }).contains("both"));
         let long = "x".repeat(limits::COMMAND_BYTES_MAX);

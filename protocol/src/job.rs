@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tally_reduce::{Integer, Reduction, Shape, Tally};
 
-use crate::command::{self, Command, CommandRequest, RunAs};
+use crate::command::{self, Command, CommandRequest, Feed, RunAs};
 use crate::error::{ErrorCode, Failure};
 use crate::limits;
 use crate::range::{Progression, parse_integer, parse_range};
@@ -366,6 +366,9 @@ impl JobSpec {
     #[must_use]
     pub fn pieces(&self) -> Option<u64> {
         let most = match self.kernel.command {
+            Some(_) if matches!(&self.kernel.source, Source::Files(files) if files.whole) => {
+                return Some(self.elements);
+            }
             Some(_) => self.elements.max(1),
             None => self.kernel.source.pieces_max(),
         };
@@ -497,7 +500,9 @@ impl JobRequest {
         if files.iter().try_fold(0_u64, |sum, file| sum.checked_add(file.bytes)).is_none() {
             return Err(bad("could not read the job: it has more than 2^64-1 bytes"));
         }
-        Ok(Source::Files(Files { set, files, grain: limits::FILE_GRAIN_BYTES }))
+        let whole = self.command.as_ref().is_some_and(|command| command.feed == Some(Feed::Files));
+        let grain = if whole { 1 } else { limits::FILE_GRAIN_BYTES };
+        Ok(Source::Files(Files { set, files, grain, whole }))
     }
 
     /// What groups and decimals cannot be.

@@ -19,7 +19,7 @@ const _: () = assert!(limits::FILES_MAX < 1 << (64 - ROW_BITS));
 pub enum Source {
     /// Integers. Positions count their elements, through all of them in order.
     Ranges(Vec<Progression>),
-    /// Files. Positions count their bytes, through all of them in order.
+    /// Files. Positions count their bytes, through all of them in order, or the files.
     Files(Files),
 }
 
@@ -30,8 +30,11 @@ pub struct Files {
     pub set: u64,
     /// The files, in the order of the descriptors.
     pub files: Vec<FileSource>,
-    /// Bytes of a partition below which a cut costs more than it brings.
+    /// Positions of a partition below which a cut costs more than it brings.
     pub grain: u64,
+    /// Positions count whole files, and not their bytes.
+    #[serde(default)]
+    pub whole: bool,
 }
 
 /// One file.
@@ -76,7 +79,7 @@ impl Source {
     pub fn positions(&self) -> u64 {
         match self {
             Self::Ranges(ranges) => ranges.iter().map(|one| one.count).sum(),
-            Self::Files(files) => files.files.iter().map(|one| one.bytes).sum(),
+            Self::Files(files) => files.files.iter().map(|one| files.positions_of(one)).sum(),
         }
     }
 
@@ -127,6 +130,9 @@ impl Source {
     pub fn describe(&self, position: u64, count: u64) -> String {
         let texts: Vec<String> = match self {
             Self::Ranges(ranges) => runs(ranges, position, count).map(|run| describe_run(&run)).collect(),
+            Self::Files(files) if files.whole => {
+                parts(files, position, count).map(|part| files.files[part.file].name.clone()).collect()
+            }
             Self::Files(files) => parts(files, position, count)
                 .map(|part| format!("bytes {}..{} of {}", part.from, part.to, files.files[part.file].name))
                 .collect(),
@@ -154,7 +160,13 @@ pub fn place_in_file(file: usize, row: u64) -> Option<u64> {
 
 /// The parts of files that `count` positions from `position` on cover.
 pub fn parts(files: &Files, position: u64, count: u64) -> impl Iterator<Item = Part> + '_ {
-    touched(files.files.iter().map(|file| file.bytes), position, count)
+    touched(files.files.iter().map(|file| files.positions_of(file)), position, count)
+}
+
+impl Files {
+    fn positions_of(&self, file: &FileSource) -> u64 {
+        if self.whole { 1 } else { file.bytes }
+    }
 }
 
 /// A part of one of several things that lie one after the other.
@@ -210,10 +222,13 @@ mod tests {
     #[test]
     fn positions_of_files_are_their_bytes() {
         let files = vec![file("a.csv", 100), file("empty.csv", 0), file("b.csv", 50)];
-        let source = Source::Files(Files { set: 1, files, grain: 10 });
+        let source = Source::Files(Files { set: 1, files, grain: 10, whole: false });
         assert_eq!(source.positions(), 150);
         assert_eq!(source.describe(90, 20), "bytes 90..100 of a.csv, bytes 0..10 of b.csv");
         assert_eq!(source.describe(150, 1), "nothing");
+        let Source::Files(files) = &source else { panic!("they are files") };
+        let whole = Source::Files(Files { whole: true, ..files.clone() });
+        assert_eq!((whole.positions(), whole.describe(1, 2)), (3, "empty.csv, b.csv".to_owned()));
         let place = place_in_file(2, 41).unwrap();
         assert!(place > place_in_file(1, 1 << 53).unwrap());
         assert_eq!(source.locate(place), Some(Site::of_file("b.csv").row(42)));
@@ -236,7 +251,9 @@ mod tests {
     #[test]
     fn nobody_cuts_finer_than_it_is_worth() {
         let range = |count| Source::Ranges(vec![Progression { first: 0.into(), step: 1.into(), count }]);
-        let of = |bytes| Source::Files(Files { set: 1, files: vec![file("a.csv", bytes)], grain: 1 });
+        let of = |bytes| {
+            Source::Files(Files { set: 1, files: vec![file("a.csv", bytes)], grain: 1, whole: false })
+        };
         assert_eq!([0, 1, 10, 1 << 40].map(|count| range(count).pieces_max()), [1, 1, 10, 1 << 24]);
         assert_eq!([0, 100, 2 << 20, 1 << 40].map(|bytes| of(bytes).pieces_max()), [1, 100, 4_096, 1 << 24]);
     }

@@ -117,23 +117,9 @@ impl Running {
         }
     }
 
-    /// Takes the descriptors of a job's files, which were sent before the job was told of, in packets.
+    /// Takes the descriptors of a job's files.
     fn take_files(&mut self, job: JobId, count: usize) -> Result<(), End> {
-        let mut files = Vec::new();
-        while files.len() < count {
-            let mut mark = [0; 1];
-            let packet = socket::receive_packet(&self.lifeline, &mut mark)
-                .map_err(|why| End::Because(format!("take the files of {job}: {why}")))?;
-            if packet.length == 0 {
-                return Err(End::Quietly);
-            }
-            // More than this process may have open: the job will say so.
-            let short = packet.truncated || packet.fds.is_empty();
-            files.extend(packet.fds);
-            if short {
-                break;
-            }
-        }
+        let files = receive_files(&self.lifeline, job, count)?;
         self.leases.take_files(job, files);
         Ok(())
     }
@@ -225,6 +211,26 @@ impl Running {
             Ok(())
         })
     }
+}
+
+/// Takes the descriptors of a job's files, which were sent before the job was told of, in packets. They may be too few:
+/// more than this process may have open, and the job will say so.
+pub(crate) fn receive_files(lifeline: &OwnedFd, job: JobId, count: usize) -> Result<Vec<OwnedFd>, End> {
+    let mut files = Vec::new();
+    while files.len() < count {
+        let mut mark = [0; 1];
+        let packet = socket::receive_packet(lifeline, &mut mark)
+            .map_err(|why| End::Because(format!("take the files of {job}: {why}")))?;
+        if packet.length == 0 {
+            return Err(End::Quietly);
+        }
+        let short = packet.truncated || packet.fds.is_empty();
+        files.extend(packet.fds);
+        if short {
+            break;
+        }
+    }
+    Ok(files)
 }
 
 /// Makes a kernel ready, once for all partitions of a job.

@@ -13,6 +13,12 @@ pub(crate) struct KernelArgs {
     /// Have a command answer: ./k or './k {start} {end}'
     #[arg(long, value_name = "CMD", help_heading = "Options", value_parser = values::text)]
     pub(crate) command: Option<String>,
+    /// Give it lines of files or of -: a block is the standard input of a process
+    #[arg(long, requires = "command", conflicts_with = "files", hide_short_help = true)]
+    pub(crate) lines: bool,
+    /// Give it each file whole: as {file}, and as the standard input of a process
+    #[arg(long, requires = "command", hide_short_help = true)]
+    pub(crate) files: bool,
     /// Exit statuses that are no failure [default: 0]
     #[arg(long, value_name = "N,N", value_delimiter = ',', requires = "command", hide_short_help = true)]
     pub(crate) accept_status: Vec<u8>,

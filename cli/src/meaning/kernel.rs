@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tally_protocol::command::CommandRequest;
+use tally_protocol::command::{CommandRequest, Feed};
 use tally_protocol::error::Failure;
 
 use super::bad;
@@ -15,6 +15,7 @@ pub(super) fn command(args: KernelArgs) -> Result<Option<Arc<CommandRequest>>, F
     let cpu_limit_s = args.cpu_limit.map(|ms| ms.div_ceil(1_000));
     Ok(Some(Arc::new(CommandRequest {
         line: Some(line),
+        feed: feed(args.lines, args.files),
         directory: Some(directory(args.chdir)?),
         environment: environment(args.env),
         umask: args.umask.or_else(own_umask),
@@ -28,6 +29,14 @@ pub(super) fn command(args: KernelArgs) -> Result<Option<Arc<CommandRequest>>, F
         cpus: args.cpus.map(|cpus| cpus.0).unwrap_or_default(),
         ..CommandRequest::default()
     })))
+}
+
+fn feed(lines: bool, files: bool) -> Option<Feed> {
+    match (lines, files) {
+        (true, _) => Some(Feed::Lines),
+        (false, true) => Some(Feed::Files),
+        (false, false) => None,
+    }
 }
 
 fn directory(chosen: Option<std::path::PathBuf>) -> Result<String, Failure> {

@@ -8,6 +8,7 @@
 //! It never decides whether an attempt is repeated: it says that one broke, and how.
 
 mod answer;
+mod feed;
 mod outcome;
 mod prepare;
 mod running;
@@ -15,6 +16,7 @@ mod text;
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tally_protocol::command::Form;
@@ -31,10 +33,11 @@ use tally_sys::{clock, crash};
 use tally_transport::{Received, Wait, WorkerLink};
 
 use crate::leases::Lease;
-use crate::run::End;
+use crate::run::{End, receive_files};
 use crate::setup::Worker;
 
 use answer::quoted;
+use feed::OpenFiles;
 use outcome::{Outcome, is_blank};
 use prepare::{Prepared, Refused, Told, Unfit};
 use running::{Running, end_tree};
@@ -80,6 +83,8 @@ struct Job {
     id: JobId,
     reductions: Vec<Reduction>,
     source: Source,
+    /// Its files, where it has some.
+    files: Option<Arc<OpenFiles>>,
     /// The command, or why it cannot be run.
     prepared: Result<Box<Prepared>, Unfit>,
 }
@@ -164,6 +169,8 @@ impl Warden {
     }
 
     fn take_job(&mut self, id: JobId, kernel: KernelSpec) -> Result<(), End> {
+        // They come each time that it is told of the job, and before it is.
+        let fds = receive_files(&self.lifeline, id, kernel.source.files().len())?;
         if self.job.as_ref().is_some_and(|job| job.id != id) {
             return Err(End::Because(format!("serve {id}: it has served another job")));
         }
@@ -173,8 +180,16 @@ impl Warden {
         let Some(command) = kernel.command else {
             return Err(End::Because(format!("serve {id}: it has no command")));
         };
+        let files = match &kernel.source {
+            Source::Ranges(_) => Ok(None),
+            Source::Files(files) => OpenFiles::new(files.clone(), fds).map(Some),
+        };
         let prepared = Prepared::new(command, id, self.slot.0).map(Box::new);
-        self.job = Some(Job { id, reductions: kernel.reductions, source: kernel.source, prepared });
+        let (files, prepared) = match files {
+            Ok(files) => (files, prepared),
+            Err(why) => (None, Err(unfit(&why))),
+        };
+        self.job = Some(Job { id, reductions: kernel.reductions, source: kernel.source, files, prepared });
         Ok(())
     }
 
@@ -230,7 +245,15 @@ impl Warden {
                     job.id.to_string(),
                     self.slot.0.to_string(),
                 ];
-                self.running = Some(Running::new(prepared.start(Some(&Told { values }))?));
+                let files = job.files.as_ref();
+                let feed = files.map(|files| files.feed(lease.position, lease.count)).transpose();
+                let feed = match feed.map_err(|why| Refused::ForGood(unfit(&why)))? {
+                    Some(None) => return Err(Refused::Nothing),
+                    feed => feed.flatten(),
+                };
+                let file = files.and_then(|files| files.path(lease.position)).map(str::to_owned);
+                let started = prepared.start(Some(&Told { values, file }))?;
+                self.running = Some(Running::new(started, feed));
             }
             Form::Persistent => {
                 // One that has ended, or said something unasked, since it answered: another takes its place.
@@ -247,7 +270,7 @@ impl Warden {
                 }
                 let running = match &mut self.running {
                     Some(running) => running,
-                    none => none.insert(Running::new(prepared.start(None)?)),
+                    none => none.insert(Running::new(prepared.start(None)?, None)),
                 };
                 running.forget_errors(&mut self.buffer);
                 running.tell(&format!("{start} {end} {partition} {number}\n"));
@@ -286,6 +309,7 @@ impl Warden {
                 running.send();
             }
         }
+        self.note_unread()?;
         if is_ready(3) {
             self.hear()?;
         }
@@ -349,14 +373,15 @@ fn unfit(why: &str) -> Unfit {
     Unfit { why: why.to_owned(), hint: None }
 }
 
-/// The first number of some positions of a range, and the one after the last.
+/// The first number of some positions of a range, and the one after the last; of files the positions themselves.
 fn ends(source: &Source, position: u64, count: u64) -> (Integer, Integer) {
-    let ranges = match source {
-        Source::Ranges(ranges) => ranges.as_slice(),
-        Source::Files(_) => &[],
-    };
-    let run = runs(ranges, position, count).next();
-    run.map_or_else(|| (Integer::ZERO, Integer::ZERO), |run| (run.at(0), run.at(run.count)))
+    match source {
+        Source::Ranges(ranges) => {
+            let run = runs(ranges, position, count).next();
+            run.map_or_else(|| (Integer::ZERO, Integer::ZERO), |run| (run.at(0), run.at(run.count)))
+        }
+        Source::Files(_) => (position.into(), position.saturating_add(count).into()),
+    }
 }
 
 fn bytes(line: &Line) -> &[u8] {

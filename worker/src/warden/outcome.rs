@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use tally_protocol::command::{Command, CommandRequest, Form};
 use tally_protocol::work::FromWorker;
-use tally_reduce::Tally;
+use tally_reduce::{Partial, Tally};
 use tally_sys::process::{self, ExitStatus};
 use tally_sys::signal::Signal;
 use tally_sys::{clock, crash};
@@ -36,6 +36,8 @@ const NO_MEMORY: [&str; 6] = [
 pub(super) enum Outcome {
     /// With this line.
     Said(Line),
+    /// With nothing, as there was nothing to be asked.
+    Nothing,
     /// Without an answer, in words.
     Broke(String),
     /// It never will have one.
@@ -99,6 +101,7 @@ impl Warden {
         match set_off {
             Ok(()) => Ok(()),
             Err(Refused::ForGood(unfit)) => self.finish(Outcome::Unfit(unfit)),
+            Err(Refused::Nothing) => self.finish(Outcome::Nothing),
             Err(Refused::Now(why)) => {
                 self.finish(Outcome::Broke(format!("it could not be started: {}", prepare::reason(&why))))
             }
@@ -209,20 +212,17 @@ impl Warden {
     pub(super) fn finish(&mut self, outcome: Outcome) -> Result<(), End> {
         let Some(attempt) = self.attempt.take() else { return Ok(()) };
         let lease = attempt.lease;
-        let outcome = match outcome {
-            Outcome::Said(line) => match self.partial(&line, lease) {
-                Ok(state) => {
-                    let busy_ns = clock::monotonic_ns().saturating_sub(attempt.begun_ns);
-                    self.retire();
-                    crash::point("before-partial");
-                    let elements = lease.count;
-                    self.say(&FromWorker::Partial { lease: lease.id, elements, busy_ns, state })?;
-                    crash::point("after-partial");
-                    return Ok(());
-                }
-                Err(why) => Outcome::Broke(why),
-            },
-            other => other,
+        let outcome = match self.state(outcome, lease) {
+            Ok(state) => {
+                let busy_ns = clock::monotonic_ns().saturating_sub(attempt.begun_ns);
+                self.retire();
+                crash::point("before-partial");
+                let elements = lease.count;
+                self.say(&FromWorker::Partial { lease: lease.id, elements, busy_ns, state })?;
+                crash::point("after-partial");
+                return Ok(());
+            }
+            Err(other) => other,
         };
         let mut stderr = self.kill();
         if stderr.is_empty() {
@@ -232,9 +232,37 @@ impl Warden {
         let (why, hint, for_good) = match outcome {
             Outcome::Broke(why) => (why, None, false),
             Outcome::Unfit(Unfit { why, hint }) => (why, hint, true),
-            Outcome::Said(_) => return Ok(()),
+            Outcome::Said(_) | Outcome::Nothing => return Ok(()),
         };
         self.say(&FromWorker::Broke { lease: lease.id, why, stderr, hint, for_good })
+    }
+
+    /// The answer as it is told; or what it is instead. What was read of a file that has changed is no answer.
+    fn state(&self, outcome: Outcome, lease: Lease) -> Result<Vec<u8>, Outcome> {
+        let line = match outcome {
+            Outcome::Said(line) => Some(line),
+            Outcome::Nothing => None,
+            other => return Err(other),
+        };
+        let Some(job) = &self.job else {
+            return Err(Outcome::Broke("it answered for no job".to_owned()));
+        };
+        if let Some(files) = &job.files {
+            let unread = |why| Outcome::Unfit(Unfit { why, hint: None });
+            files.unchanged(lease.position, lease.count).map_err(unread)?;
+        }
+        match line {
+            Some(line) => self.partial(&line, lease).map_err(Outcome::Broke),
+            None => Ok(Tally::from(Partial::identity(&job.reductions)).to_bytes()),
+        }
+    }
+
+    /// A file of the job could not be read while the process was fed.
+    pub(super) fn note_unread(&mut self) -> Result<(), End> {
+        match self.running.as_mut().and_then(|running| running.unread.take()) {
+            Some(why) => self.finish(Outcome::Unfit(Unfit { why, hint: None })),
+            None => Ok(()),
+        }
     }
 
     fn partial(&self, line: &Line, lease: Lease) -> Result<Vec<u8>, String> {

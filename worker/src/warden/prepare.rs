@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use tally_protocol::JobId;
-use tally_protocol::command::{Command, Form, PLACEHOLDERS};
+use tally_protocol::command::{Command, FILE, Form, PLACEHOLDERS};
 use tally_protocol::limits;
 use tally_sys::process::{self, Child, Constraints, Launcher};
 use tally_sys::{fd, privileges};
@@ -31,6 +31,8 @@ pub(crate) struct Unfit {
 pub(crate) struct Told {
     /// In the order of `PLACEHOLDERS`.
     pub(crate) values: [String; 6],
+    /// The file that is the partition, if it has a name.
+    pub(crate) file: Option<String>,
 }
 
 /// A command that can be started.
@@ -91,13 +93,21 @@ impl Prepared {
 
     /// Starts it: for a partition, where each has a process of its own.
     pub(crate) fn start(&mut self, told: Option<&Told>) -> Result<Started, Refused> {
-        let (stdin, stdin_end) = match self.command.form {
-            Form::Persistent => {
+        if told.is_some_and(|told| told.file.is_none())
+            && self.command.words.iter().any(|word| word.contains(FILE))
+        {
+            return Err(Refused::ForGood(Unfit {
+                why: "put a file for {file}: it has no name by now".to_owned(),
+                hint: Some("the command can read it from standard input".to_owned()),
+            }));
+        }
+        let (stdin, stdin_end) = match (self.command.form, self.command.request.feed) {
+            (Form::Persistent, _) | (Form::Each, Some(_)) => {
                 let (theirs, ours) = fd::pipe()?;
                 fd::set_nonblocking(&ours, true)?;
                 (Some(ours), Some(theirs))
             }
-            Form::Each => (None, None),
+            (Form::Each, None) => (None, None),
         };
         let (stdout, stdout_end) = fd::pipe()?;
         let (stderr, stderr_end) = fd::pipe()?;
@@ -142,6 +152,8 @@ pub(crate) enum Refused {
     ForGood(Unfit),
     /// The system had no room for it.
     Now(io::Error),
+    /// It needs not: there is nothing for it.
+    Nothing,
 }
 
 impl From<io::Error> for Refused {
@@ -153,7 +165,8 @@ impl From<io::Error> for Refused {
 impl Told {
     /// `TALLY_START=...` and so on, of what is not the same for all partitions.
     fn variables(&self) -> Vec<CString> {
-        let all = PLACEHOLDERS.iter().zip(&self.values).take(4);
+        let file = self.file.iter().map(|file| (&"file", file));
+        let all = PLACEHOLDERS.iter().zip(&self.values).take(4).chain(file);
         all.filter_map(|(name, value)| {
             CString::new(format!("TALLY_{}={value}", name.to_ascii_uppercase())).ok()
         })
@@ -168,7 +181,11 @@ fn filled(word: &str, told: Option<&Told>) -> String {
     for (name, value) in PLACEHOLDERS.iter().zip(&told.values) {
         text = text.replace(&format!("{{{name}}}"), value);
     }
-    text
+    // Last, so that nothing is put into the name of a file.
+    match &told.file {
+        Some(file) => text.replace(FILE, file),
+        None => text,
+    }
 }
 
 /// Whether a variable is one that tells of a partition, of a kernel that has submitted this job perhaps.
@@ -177,6 +194,7 @@ fn is_ours(variable: &str) -> bool {
     name.strip_prefix("TALLY_").is_some_and(|name| {
         PLACEHOLDERS
             .iter()
+            .chain(&["file"])
             .any(|one| one.eq_ignore_ascii_case(name) && name.bytes().all(|b| b.is_ascii_uppercase()))
     })
 }
@@ -209,10 +227,12 @@ mod tests {
 
     #[test]
     fn words_are_filled_with_what_they_name() {
-        let told = Told { values: ["5", "9", "2", "1", "j7", "0"].map(str::to_owned) };
+        let told = Told { values: ["5", "9", "2", "1", "j7", "0"].map(str::to_owned), file: None };
         assert_eq!(filled("--from={start} {end}{slot}", Some(&told)), "--from=5 90");
         assert_eq!(filled("{x} {partition}.{attempt} {job}", Some(&told)), "{x} 2.1 j7");
         assert_eq!(filled("{start}", None), "{start}");
+        let odd = Told { file: Some("/a b/{start};x".to_owned()), ..told.clone() };
+        assert_eq!(filled("-f{file}:{start}", Some(&odd)), "-f/a b/{start};x:5");
         let variables: Vec<_> =
             told.variables().iter().map(|one| one.to_string_lossy().into_owned()).collect();
         assert_eq!(variables, ["TALLY_START=5", "TALLY_END=9", "TALLY_PARTITION=2", "TALLY_ATTEMPT=1"]);

@@ -9,11 +9,14 @@ use tally_sys::fd::write_some;
 use tally_sys::poll::{Interest, look};
 use tally_sys::process::{self, Child, ExitStatus};
 
+use super::feed::Feed;
 use super::prepare::Started;
 use super::text::{Flow, Line, Lines, Tail, pour};
 
 /// How long what was killed may take to be gone before it is left to the supervisor.
 const END_MAX: Duration = Duration::from_secs(2);
+/// Writes of one look, so that who reads without end is not all that is listened to.
+const WRITES_PER_LOOK: u32 = 16;
 /// How long a command may take to end after its input has ended.
 const PARTING_NS: u64 = 500_000_000;
 
@@ -28,6 +31,10 @@ pub(crate) struct Running {
     tail: Tail,
     /// What it has not yet taken of its input.
     unsent: Vec<u8>,
+    /// What it is given after that; then its input ends.
+    feed: Option<Feed>,
+    /// Why that could not be read; after "could not".
+    pub(crate) unread: Option<String>,
     /// It takes no input any more.
     pub(crate) deaf: bool,
     /// Partitions it has answered.
@@ -35,7 +42,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) fn new(started: Started) -> Self {
+    pub(crate) fn new(started: Started, feed: Option<Feed>) -> Self {
         Self {
             child: started.child,
             stdin: started.stdin,
@@ -44,6 +51,8 @@ impl Running {
             lines: Lines::default(),
             tail: Tail::default(),
             unsent: Vec::new(),
+            feed,
+            unread: None,
             deaf: false,
             served: 0,
         }
@@ -51,7 +60,7 @@ impl Running {
 
     /// What to wait for: output, errors, room for input, the end.
     pub(crate) fn watched(&self) -> [Option<(BorrowedFd<'_>, Interest)>; 4] {
-        let write = self.stdin.as_ref().filter(|_| !self.unsent.is_empty());
+        let write = self.stdin.as_ref().filter(|_| self.feed.is_some() || !self.unsent.is_empty());
         [
             self.stdout.as_ref().map(|pipe| (pipe.as_fd(), Interest::READ)),
             self.stderr.as_ref().map(|pipe| (pipe.as_fd(), Interest::READ)),
@@ -72,19 +81,41 @@ impl Running {
         self.send();
     }
 
-    /// Gives it as much as it takes.
+    /// Gives it as much as it takes, up to a look's bound.
     pub(crate) fn send(&mut self) {
-        let Some(stdin) = &self.stdin else { return };
-        while !self.unsent.is_empty() {
+        for _ in 0..WRITES_PER_LOOK {
+            if self.unsent.is_empty() && !self.refill() {
+                return;
+            }
+            let Some(stdin) = &self.stdin else { return };
             match write_some(stdin, &self.unsent) {
                 Ok(Some(count)) => drop(self.unsent.drain(..count)),
                 Ok(None) => return,
                 Err(_) => {
                     self.deaf = true;
                     self.unsent.clear();
+                    // It has enough of its input, which is for it to know.
+                    if self.feed.take().is_some() {
+                        self.stdin = None;
+                    }
+                    return;
                 }
             }
         }
+    }
+
+    /// Whether there is more to send; else its input ends, if it is fed.
+    fn refill(&mut self) -> bool {
+        let Some(feed) = &mut self.feed else { return false };
+        let filled = feed.fill(&mut self.unsent);
+        if filled == Ok(true) {
+            return true;
+        }
+        self.unread = filled.err();
+        self.unsent.clear();
+        self.feed = None;
+        self.stdin = None;
+        false
     }
 
     /// Reads its output; each whole line is told.
