@@ -95,7 +95,7 @@ fn the_package_holds_what_it_should() {
 
 /// All files of the booted system that a package could have left, but what the system itself writes.
 fn files(booted: &Booted) -> BTreeSet<String> {
-    let listed = booted.must(&["find", "/etc", "/usr", "/var", "/run/tally", "-xdev", "-iname", "*tally*"]);
+    let listed = booted.must(&["find", "/etc", "/usr", "/var", "/run", "-xdev", "-iname", "*tally*"]);
     listed.lines().map(str::to_owned).collect()
 }
 
@@ -124,7 +124,6 @@ fn it_is_installed_upgraded_removed_and_purged() {
     assert_eq!(booted.must(&["tally", "sum", "1..=100"]), "5050\n");
     let took_ms = (tally_sys::clock::monotonic_ns() - begun_ns) / 1_000_000;
     eprintln!("from dpkg -i to an answer of the service: {took_ms} ms");
-    assert!(took_ms < 60_000, "{took_ms} ms");
     assert_eq!(booted.must(&["systemctl", "is-enabled", "tally.socket", SERVICE]), "enabled\nenabled\n");
     let status = booted.must(&["tally", "status"]);
     assert!(status.contains("/var/lib/tally/jobs.redb"), "{status}");

@@ -414,7 +414,7 @@ fn odd_files_are_read_right_or_told() {
     ];
     let bad: [Wrong<'_>; 20] = [
         ("e.csv", b"", &[], 1, "e.csv: it is empty: there is no header row"),
-        ("e.npy", b"", &[], 2, "e.npy: the npy header ends early"),
+        ("e.npy", b"", &[], 2, "e.npy: it ends within its npy header"),
         ("g.csv", &garbage, &["--of", "a"], 2, "g.csv"),
         ("g.npy", &garbage, &[], 2, "g.npy: not an npy file"),
         ("g.txt", &garbage, &[], 1, "g.txt: row "),

@@ -171,7 +171,8 @@ fn every_document_that_is_named_is_there() {
                 continue;
             }
             let base = root().join(document);
-            let path = base.parent().expect("a document is in a directory").join(target);
+            let file = target.split('#').next().unwrap_or(target);
+            let path = base.parent().expect("a document is in a directory").join(file);
             assert!(path.exists(), "{document} names {target}, which is not there");
         }
     }

@@ -425,7 +425,7 @@ pub(crate) struct DaemonArgs {
     #[arg(long)]
     pub(crate) daemonize: bool,
     /// End at once when standard input ends: for a program that starts a daemon of its own
-    #[arg(long, conflicts_with = "daemonize")]
+    #[arg(long, conflicts_with = "daemonize", hide_short_help = true)]
     pub(crate) until_eof: bool,
     /// Write the log to this file instead of standard error or the journal
     #[arg(long, value_name = "PATH", value_parser = values::paths())]

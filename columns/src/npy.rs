@@ -52,7 +52,9 @@ pub enum NpyError {
 impl fmt::Display for NpyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Need(bytes) => write!(f, "the npy header ends early: it has {bytes} bytes"),
+            Self::Need(bytes) => {
+                write!(f, "it ends within its npy header, which has {bytes} bytes at the least")
+            }
             Self::NotNpy => f.write_str("not an npy file: it does not begin with \\x93NUMPY"),
             Self::Version(major, minor) => {
                 write!(f, "npy version {major}.{minor} is not known (1.0 to 3.0 are)")

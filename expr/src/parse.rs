@@ -471,6 +471,13 @@ mod tests {
             ("sqrt(2, 3)", 4, 10, "`sqrt` takes one argument, not 2", None),
             ("min(1)", 3, 6, "`min` takes 2 or more arguments, not 1", None),
             ("3x", 1, 2, "`3` runs into `x`", Some("write `3 * x`, or a space before a word")),
+            (
+                "1e400",
+                0,
+                5,
+                "a number beyond the range of floats",
+                Some("the greatest is about 1.8e308; integers have no bound: write 10 ** 400"),
+            ),
             ("007", 0, 3, "a number does not begin with zeros", Some("write `7`, or `0o7` for base 8")),
             ("1__0", 0, 4, "an underscore stands between two digits", None),
             (

@@ -178,8 +178,14 @@ impl<'a> Lexer<'a> {
                 .at(name_at));
         }
         if float {
-            let parsed = text.parse::<f64>();
-            return parsed.map(Token::Float).map_err(|_| Fault::new(span, "not a number"));
+            let value = text.parse::<f64>().map_err(|_| Fault::new(span, "not a number"))?;
+            if value.is_infinite() {
+                let fault = Fault::new(span, "a number beyond the range of floats");
+                return Err(
+                    fault.hint("the greatest is about 1.8e308; integers have no bound: write 10 ** 400")
+                );
+            }
+            return Ok(Token::Float(value));
         }
         if text.len() > 1 && text.starts_with('0') && text.bytes().any(|c| c != b'0') {
             let plain = text.trim_start_matches('0');

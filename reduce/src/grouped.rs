@@ -445,7 +445,7 @@ mod tests {
         assert_eq!(Grouped::from_bytes(&one.to_bytes(), bytes_max), Ok(one));
         assert_eq!(
             Mismatch::Groups { groups: 4, bytes_max: 10 }.to_string(),
-            "hold 4 groups: they need more than the 10 bytes that groups may take"
+            "hold all groups: 4 of them need more than the 10 bytes that groups may take"
         );
     }
 }

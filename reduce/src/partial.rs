@@ -52,7 +52,7 @@ impl fmt::Display for Mismatch {
             Self::Groups { groups, bytes_max } => {
                 write!(
                     f,
-                    "hold {groups} groups: they need more than the {bytes_max} bytes that groups may take"
+                    "hold all groups: {groups} of them need more than the {bytes_max} bytes that groups may take"
                 )
             }
         }

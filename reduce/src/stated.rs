@@ -71,6 +71,7 @@ impl Partial {
     }
 
     fn take_floats(&mut self, stated: &Stated) {
+        self.of_floats = true;
         let floats = self.basis.floats(1);
         if let Some(sum) = &mut floats.sum {
             sum.add(float(&stated.sum).unwrap_or(0.0));

@@ -25,6 +25,7 @@ use crate::config::{Access, Configuration, Reading, Sources};
 use crate::doorway;
 use crate::files::FileSets;
 use crate::forkserver::Forkserver;
+use crate::gather::input;
 use crate::inherit::Inheritance;
 use crate::metrics::scrapers::Door;
 use crate::reload::{Reloader, daemon_settings, failure_of};
@@ -96,6 +97,9 @@ fn live(
     let reloader = Reloader::new(sources, reading, set_level, configuration.log_file.clone());
     let mut inherited = Inheritance::take()?;
     signal::ignore(Signal::Pipe).map_err(|why| failed("ignore SIGPIPE", &why))?;
+    if options.until_eof {
+        input::check().map_err(|why| failed("run the daemon", &why))?;
+    }
     if let Err(why) = limits::raise_open_files() {
         tracing::warn!("could not raise the limit of open files: {why}");
     }

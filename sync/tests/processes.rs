@@ -50,11 +50,11 @@ fn main() {
     println!("test result: ok. {} passed", checks.len());
 }
 
-/// How often each process goes in: as often as is asked for, else a million times; a twentieth of that where the one who
+/// How often each process goes in: as often as is asked for, else a million times; a hundredth of that where the one who
 /// leaves names the next, so that an entry may cost a switch between processes.
 fn entries(switches: bool) -> u32 {
     let asked = env::var("TALLY_ENTRIES").ok().and_then(|text| text.parse().ok());
-    asked.unwrap_or(if switches { 50_000 } else { 1_000_000 })
+    asked.unwrap_or(if switches { 10_000 } else { 1_000_000 })
 }
 
 /// Starts a child that sees the segment.

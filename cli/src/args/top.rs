@@ -48,7 +48,7 @@ pub(crate) struct ShowArgs {
     #[arg(long, value_name = "FILE.svg", value_parser = values::paths())]
     pub(crate) plot: Option<PathBuf>,
     /// With --json, what happened to its partitions and when, too
-    #[arg(long, requires = "json")]
+    #[arg(long)]
     pub(crate) history: bool,
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tally_protocol::control::{Request, part};
-use tally_protocol::error::Failure;
+use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::ids::JobId;
 use tally_protocol::job::JobState;
 use tally_protocol::view::JobView;
@@ -22,6 +22,10 @@ pub(super) fn run(
     history: bool,
     plot: Option<&Path>,
 ) -> Result<u8, Failure> {
+    if history && !context.style.json {
+        let failure = Failure::new(ErrorCode::BadUsage, "could not show a history as text");
+        return Err(failure.hint("--json tells it, --plot FILE.svg draws it"));
+    }
     let request = if history || plot.is_some() { Request::ShowHistory(job) } else { Request::Show(job) };
     let mut job: JobView = part(ask(context, reach, &request, &format!("show {job}"))?, "job")?;
     if let Some(path) = plot {

@@ -6,19 +6,27 @@
 use std::io;
 
 use tally_machine::Event;
-use tally_sys::poll::Interest;
+use tally_sys::poll::{Interest, Poll};
 
 use crate::token::Token;
 use crate::turn::Supervisor;
 
+/// Refuses what has no end to wait for, before there is anything to take down again.
+pub(crate) fn check() -> io::Result<()> {
+    watch(&mut Poll::new()?)
+}
+
+fn watch(poll: &mut Poll) -> io::Result<()> {
+    poll.watch(io::stdin(), Token::Input.key(), Interest::NONE).map_err(|why| {
+        let what = "standard input has no end to wait for: it must be a pipe, a socket or a terminal";
+        io::Error::new(io::ErrorKind::InvalidInput, format!("{what} ({why})"))
+    })
+}
+
 impl Supervisor {
     /// From now on the end of standard input is a request to stop at once.
     pub(crate) fn live_by_input(&mut self) -> io::Result<()> {
-        let watched = self.poll.watch(io::stdin(), Token::Input.key(), Interest::NONE);
-        watched.map_err(|why| {
-            let what = "standard input has no end to wait for: it must be a pipe, a socket or a terminal";
-            io::Error::new(io::ErrorKind::InvalidInput, format!("{what} ({why})"))
-        })
+        watch(&mut self.poll)
     }
 
     /// Nobody holds the other end any more.

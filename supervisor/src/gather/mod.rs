@@ -3,7 +3,7 @@
 mod children;
 mod clients;
 mod house;
-mod input;
+pub(crate) mod input;
 mod links;
 mod scrapers;
 mod signals;
