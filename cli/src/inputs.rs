@@ -128,7 +128,7 @@ pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
                     modified_ns: state.modified_ns,
                 },
                 format: None,
-                path: None,
+                path: path_of(&name, &state),
                 changed_ns: None,
                 nameless: !state.named,
             });
@@ -138,6 +138,12 @@ pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
         }
     }
     Ok(Opened { inputs: Inputs { fds: Arc::new(fds), found: Arc::new(found) }, names, facts })
+}
+
+/// The absolute path of a file, for a command that opens it by its name.
+fn path_of(name: &str, state: &FileState) -> Option<String> {
+    let path = std::path::absolute(name).ok().filter(|_| name != "-" && state.named)?;
+    path.into_os_string().into_string().ok()
 }
 
 /// `1-100`, `10`: digits and what people put between two of them.

@@ -6,14 +6,18 @@ use tally_protocol::control::{Request, part};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::ids::JobId;
 use tally_protocol::job::JobState;
-use tally_protocol::view::JobView;
+use tally_protocol::view::{Incident, JobView};
 
 use super::{Context, ask, jobs, lab};
 use crate::place::Reach;
+use crate::report;
 use crate::show::answer::failure_of;
 use crate::show::progress::Step;
 use crate::show::table::{Side, Table, facts};
 use crate::show::{json, number, timeline};
+
+/// Lines of standard error that are shown of each failed attempt.
+const SAID_LINES_MAX: usize = 5;
 
 pub(super) fn run(
     context: &mut Context<'_, '_>,
@@ -50,7 +54,21 @@ fn text(job: &JobView) -> String {
         text.push('\n');
         text.push_str(&incidents(job).text("", str::to_owned));
     }
+    job.incidents.iter().filter_map(said).for_each(|said| text.push_str(&said));
     text
+}
+
+/// The last lines that a failed attempt wrote to its standard error.
+fn said(incident: &Incident) -> Option<String> {
+    let stderr = incident.stderr.as_deref()?;
+    let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+    let last = &lines[lines.len().saturating_sub(SAID_LINES_MAX)..];
+    let whose = match (&incident.range, incident.attempt) {
+        (Some(range), Some(attempt)) => format!("attempt {attempt} at {range}"),
+        _ => format!("worker-{}", incident.slot),
+    };
+    let lines: String = last.iter().map(|line| format!("  {}\n", report::one_line(line))).collect();
+    (!last.is_empty()).then(|| format!("\nstderr of {whose}:\n{lines}"))
 }
 
 fn facts_of(job: &JobView) -> Vec<(&'static str, String)> {
@@ -146,7 +164,6 @@ mod tests {
     use crate::fake;
     use tally_protocol::error::ErrorCode;
     use tally_protocol::ids::SlotId;
-    use tally_protocol::view::Incident;
 
     #[test]
     fn a_job_with_an_incident() {
@@ -161,7 +178,7 @@ mod tests {
             range: Some("5..6".into()),
             attempt: Some(2),
             what: "killed by SIGKILL".into(),
-            stderr: None,
+            stderr: Some("one\n\ntwo \u{1b}[2J\nthree\nfour\nfive\nsix\n".into()),
         }];
         assert_eq!(
             text(&job),
@@ -183,6 +200,13 @@ worker-0  100           1     5,000  0.2s
 
 AFTER  WORKER    PID  RANGE  ATTEMPT  WHAT
  0.0s  worker-1   77  5..6         2  killed by SIGKILL
+
+stderr of attempt 2 at 5..6:
+  two  [2J
+  three
+  four
+  five
+  six
 "
         );
     }

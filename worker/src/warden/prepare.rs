@@ -97,7 +97,7 @@ impl Prepared {
             && self.command.words.iter().any(|word| word.contains(FILE))
         {
             return Err(Refused::ForGood(Unfit {
-                why: "put a file for {file}: it has no name by now".to_owned(),
+                why: "put the path of a file for {file}: it has no name".to_owned(),
                 hint: Some("the command can read it from standard input".to_owned()),
             }));
         }
