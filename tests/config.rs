@@ -199,15 +199,16 @@ fn a_value_is_shown_with_where_it_came_from() {
 #[test]
 fn a_check_tells_every_fault() {
     let world = World::new(BINARY);
+    let could_not = "tally: could not read the configuration";
     let path = file(&world, "bad.toml", "workers = 0\nretires = 1\nmetrics_listen = \"0.0.0.0:80\"\n");
     let finished = world.run(["config", "check", &path]);
     assert_eq!((finished.code(), finished.stdout.as_str()), (2, ""));
     assert_eq!(
         finished.stderr,
         format!(
-            "{path}:1:1: workers is 0; it can be auto, or 1 to 1024\n\
-             {path}:2:1: unknown setting 'retires'; did you mean 'retries'?\n\
-             {path}:3:1: metrics_listen is '0.0.0.0:80': it is not an address of this machine alone\n"
+            "{could_not}: {path}:1:1: workers is 0; it can be auto, or 1 to 1024\n\
+             {could_not}: {path}:2:1: unknown setting 'retires'; did you mean 'retries'?\n\
+             {could_not}: {path}:3:1: metrics_listen is '0.0.0.0:80': it is not an address of this machine alone\n"
         )
     );
     let finished = world.run(["config", "check", "--json", &path]);
@@ -215,7 +216,7 @@ fn a_check_tells_every_fault() {
     assert_eq!(told["faults"].as_array().map(Vec::len), Some(3), "{told}");
     let absent = world.path().join("absent.toml");
     let finished = world.run(["config", "check", absent.to_str().expect("text")]);
-    assert_eq!(finished.stderr, format!("{}: there is no such file\n", absent.display()));
+    assert_eq!(finished.stderr, format!("{could_not}: {}: there is no such file\n", absent.display()));
     let good = file(&world, "good.toml", "workers = 2\n");
     world.run(["config", "check", &good]).answered("");
     world.run(["daemon", "--check", "--config", &good]).answered("");

@@ -265,6 +265,14 @@ fn the_same_job_in_every_way() {
     let text = world.run(["compare", "0..1000", "--of", "i * i", "--workers", "1", "--reduce", "max,count"]);
     assert!(text.stdout.contains("answer: max 998,001, count 1,000, the same each time"), "{}", text.stdout);
     assert_eq!(world.run(["compare", "0..10", "--mode", "threads"]).code(), 2);
+    let failed = world.run(["compare", "0..10", "--of", "1 // (i - 5)", "--workers", "1"]);
+    assert_eq!((failed.code(), failed.stdout.as_str()), (1, ""));
+    assert!(
+        failed.stderr.starts_with("tally: could not ") && failed.stderr.contains("division by zero at i = 5"),
+        "{}",
+        failed.stderr
+    );
+    assert_eq!(failed.stderr.matches("tally: ").count(), 1, "{}", failed.stderr);
     let squares =
         ["compare", "5..1000", "--of", "i * i % 7", "--workers", "1", "--python", "always", "--json"];
     assert_eq!(object(&world.run(squares).stdout)["same"], true);

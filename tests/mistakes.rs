@@ -142,9 +142,7 @@ fn fits_the_form(command: &str, told: &str) {
         return;
     }
     assert!(lines.len() <= 4, "{command} is answered at length: {told}");
-    // A fault of a configuration is told as compilers do: file, line, column.
-    let begins = if command.starts_with("tally config check") { "" } else { "tally: could not " };
-    assert!(lines.first().is_some_and(|line| line.starts_with(begins)), "{command}: {told}");
+    assert!(lines.first().is_some_and(|line| line.starts_with("tally: could not ")), "{command}: {told}");
     assert!(lines.iter().skip(1).all(|line| line.starts_with("         ")), "{command}: {told}");
     let plain = told.chars().all(|c| c == '\n' || (c.is_ascii() && !c.is_control()));
     assert!(plain || !command.is_ascii(), "{command}: {told}");

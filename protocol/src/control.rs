@@ -523,6 +523,31 @@ mod tests {
     }
 
     #[test]
+    fn every_field_of_a_job_is_described() {
+        fn fields<T: serde::de::DeserializeOwned>() -> Vec<String> {
+            // What knows no other fields names those that it knows.
+            let Err(why) = serde_json::from_value::<T>(json!({ "no field of ours": 1 })) else {
+                return Vec::new();
+            };
+            why.to_string().split('`').skip(3).step_by(2).map(str::to_owned).collect()
+        }
+        for (name, fields) in
+            [("JobRequest", fields::<JobRequest>()), ("Command", fields::<crate::command::CommandRequest>())]
+        {
+            let described =
+                INTERFACE.split_once(&format!("type {name} (")).and_then(|(_, rest)| rest.split_once("\n)"));
+            let (described, _) = described.expect("the type is described");
+            assert!(fields.len() > 10, "{fields:?}");
+            for field in fields {
+                assert!(
+                    described.contains(&format!("\n  {field}: ")),
+                    "{name} has {field}, which is not described"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn every_error_is_described() {
         for code in ErrorCode::ALL {
             assert!(INTERFACE.contains(&format!("error {code:?} (")), "{code:?}");

@@ -59,8 +59,10 @@ impl<'w> Terminal<'w> {
         run(command);
     }
 
-    /// Types a line into the shell.
+    /// Types a line into the shell once it asks for one: what is typed before, the program that still runs may read.
     pub fn line(&self, text: &str) {
+        let asks = |text: &str| text.trim_end().ends_with(['#', '$']);
+        self.await_text("the prompt of the shell", asks);
         let mut command = self.command();
         command.args(["send-keys", "-l", text]);
         run(command);

@@ -241,13 +241,23 @@ fn measure(
     };
     let status = child.reap().map_err(|why| system("wait for a process", &why))?;
     cost(&said).ok_or_else(|| {
+        if let Some(failure) = told(&said) {
+            return failure;
+        }
         let message = format!("could not measure the job: its process {status}");
         let mut failure = Failure::new(ErrorCode::Internal, message);
         if let process::ExitStatus::Exited(code) = status {
             failure.exit = u8::try_from(code).ok().filter(|code| *code != 0).unwrap_or(failure.exit);
         }
-        // A job that failed has said why on standard error.
         failure
+    })
+}
+
+/// Why the job failed, as the measured process said it.
+fn told(said: &str) -> Option<Failure> {
+    said.lines().rev().find_map(|line| {
+        let document: serde_json::Value = serde_json::from_str(line).ok()?;
+        serde_json::from_value(document.get("error")?.clone()).ok()
     })
 }
 
@@ -276,16 +286,16 @@ fn hear(reader: &OwnedFd, signals: &mut SignalStream) -> Result<String, Failure>
 
 /// In the measured process: the job's JSON, then what it cost.
 fn tell(context: &Context<'_, '_>, plan: &Plan, writer: &OwnedFd) -> u8 {
-    let Ok(out) = writer.try_clone() else { return exit_code::FAILED };
+    let (Ok(out), Ok(err)) = (writer.try_clone(), writer.try_clone()) else { return exit_code::FAILED };
     let style = Style { json: true, quiet: true, ..Style::default() };
-    let mut terminal = Terminal::to(File::from(out), std::io::stderr());
+    let mut terminal = Terminal::to(File::from(out), File::from(err));
     let begun = clock::monotonic_ns();
     let mut inner = Context { style, roles: context.roles, terminal: &mut terminal };
     let code = match reduce::run(&mut inner, plan.clone()) {
         Ok(0) => 0,
         Ok(code) => return code,
         Err(failure) => {
-            crate::report::failure(&mut terminal, &failure, false);
+            crate::report::failure(&mut terminal, &failure, true);
             return failure.exit;
         }
     };

@@ -120,7 +120,8 @@ pub(super) fn check(context: &mut Context<'_, '_>, reading: &SettingsReading) ->
         context.terminal.answer(&document.line())?;
     } else {
         for fault in &reading.faults {
-            context.terminal.error(&one_line(&format!("{}: {}", fault.place, fault.message)));
+            let line = format!("tally: could not read the configuration: {}: {}", fault.place, fault.message);
+            context.terminal.error(&one_line(&line));
             context.terminal.error("\n");
         }
         warn(context, &reading.view);

@@ -181,6 +181,14 @@ impl Supervisor {
 
     /// The service interface describes the daemon; it has no part in any decision.
     fn answer_here(&self, call: &Call) -> Option<ReplyMessage> {
+        let takes: &[&str] = match call.method.as_str() {
+            "org.varlink.service.GetInterfaceDescription" => &["interface"],
+            _ => &[],
+        };
+        let strange = call.parameters.keys().find(|name| !takes.contains(&name.as_str()));
+        if let (Some(name), true) = (strange, call.method.starts_with("org.varlink.service.Get")) {
+            return Some(BadCall::Parameter(name.clone()).to_message());
+        }
         let parameters = match call.method.as_str() {
             "org.varlink.service.GetInfo" => serde_json::json!({
                 "vendor": "tally",
