@@ -197,7 +197,12 @@ fn opened(name: &str) -> io::Result<File> {
         return Err(io::Error::other("it is a directory"));
     }
     // A pipe or a device has no parts: what it holds now is the source.
-    spool(&file, limits::SPOOL_MEMORY_BYTES, &room()).map(File::from)
+    let spooled = spool(&file, limits::SPOOL_MEMORY_BYTES, &room()).map(File::from)?;
+    // An empty file is itself, with its name.
+    if state.regular && state.bytes == 0 && name != "-" && spooled.metadata()?.len() == 0 {
+        return Ok(file);
+    }
+    Ok(spooled)
 }
 
 /// Where there is room for what is too large for memory.
