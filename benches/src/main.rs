@@ -17,6 +17,7 @@ mod float_sum;
 mod floor;
 mod folds;
 mod idle;
+mod kernels;
 mod kill;
 mod locks;
 mod measure;
@@ -42,6 +43,7 @@ const ALL: &[Bench] = &[
     ("words", words::texts),
     ("scale", scale::two_workers),
     ("kill", kill::replacement),
+    ("kernels", kernels::a_process_for_each),
     ("locks", locks::named_locks),
     ("add-job", add::add_job),
     ("batch", batch::small_jobs),
