@@ -98,7 +98,7 @@ impl Schemas {
                     return Err(format!("{at}: {value} is none of {wanted}"));
                 }
                 "enum" => {}
-                "minimum" if value.as_i64() < wanted.as_i64() => {
+                "minimum" if value.as_i64().is_some_and(|number| Some(number) < wanted.as_i64()) => {
                     return Err(format!("{at}: {value} is less than {wanted}"));
                 }
                 "minimum" => {}
