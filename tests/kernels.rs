@@ -176,6 +176,8 @@ fn every_failure_is_named_as_what_it_is() {
     };
     let told = fails(&[], &reader("echo some words >&2; exit 3"), "exited with status 3");
     assert!(told.stderr.contains("some words"), "{}", told.stderr);
+    let unread = fails(&[], "sh -c 'echo last words >&2; exit 3'", "exited with status 3");
+    assert!(unread.stderr.contains("last words"), "{}", unread.stderr);
     fails(&[], "sh -c 'kill -SEGV $$; : {start}'", "killed by SIGSEGV");
     fails(&[], "sh -c 'kill -KILL $$; : {start}'", "killed by SIGKILL");
     fails(&[], &reader("echo tea"), "it answered 'tea', which is no number");

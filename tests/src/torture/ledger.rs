@@ -242,16 +242,23 @@ fn is_none(reply: &Value) -> bool {
 
 /// Takes all that is in the queue; an item whose answer was cut off may be gone.
 fn empty(world: &World, talk: &mut Option<Talk>, ledger: &mut Ledger) -> Result<(), String> {
+    let mut refused = String::new();
     for _ in 0..TRIES {
         let size = asked(world, talk, "line", "queue", "size", &json!({}))?;
         if size.is_none_or(|size| size["length"] == json!(0)) {
             return Ok(());
         }
-        if let Err(Trouble::Wrong(why)) = take(world, talk, ledger) {
-            return Err(why);
+        match take(world, talk, ledger) {
+            Ok(()) | Err(Trouble::Cut) => {}
+            // The disk may be full still, for a moment.
+            Err(Trouble::Refused(why)) => {
+                super::talk::pause(20);
+                refused = why;
+            }
+            Err(Trouble::Wrong(why)) => return Err(why),
         }
     }
-    Err("the queue is not emptied".to_owned())
+    Err(format!("the queue is not emptied: {refused}"))
 }
 
 fn remove(world: &World, talk: &mut Option<Talk>, object: &str) -> Result<(), String> {

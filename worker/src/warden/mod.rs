@@ -269,10 +269,13 @@ impl Warden {
                     running.end(&mut self.buffer);
                 }
                 let running = match &mut self.running {
-                    Some(running) => running,
+                    Some(running) => {
+                        running.forget_errors(&mut self.buffer);
+                        running
+                    }
+                    // What a fresh one has said already is of this attempt: it may end before it reads.
                     none => none.insert(Running::new(prepared.start(None)?, None)),
                 };
-                running.forget_errors(&mut self.buffer);
                 running.tell(&format!("{start} {end} {partition} {number}\n"));
             }
         }
