@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use nix::sys::signal::{SigSet, SigmaskHow};
@@ -204,15 +205,25 @@ fn register(signal: Signal, writer: Arc<OwnedFd>, senders: Senders) -> io::Resul
 /// for a process that does the work of others and has nobody who tells of its death. Children forked from it die of
 /// the signal.
 pub fn end_on_lost_memory(text: &'static str, code: i32) -> io::Result<()> {
+    static TELLING: AtomicBool = AtomicBool::new(false);
     let owner = rustix::process::getpid();
     let action = move || {
-        if rustix::process::getpid() == owner {
-            rustix::io::write(rustix::stdio::stderr(), text.as_bytes()).ok();
-            low_level::exit(code);
+        if rustix::process::getpid() != owner {
+            handler::set(Signal::Bus, libc::SIG_DFL).ok();
+            return;
         }
+        // Of several threads that lost it one tells, and ends them all.
+        while TELLING.swap(true, Ordering::Relaxed) {
+            rustix::event::pause();
+        }
+        rustix::io::write(rustix::stdio::stderr(), text.as_bytes()).ok();
+        low_level::exit(code);
     };
-    // SAFETY: the action makes three system calls at the most, and neither allocates, locks nor panics. In a child it does
-    // nothing, and the standard library's handler, which has run before it, has let the signal have its default effect.
+    // Else the standard library's handler ran first, and gave the signal its default effect: a second thread would die of it
+    // before the first has told.
+    restore_default(Signal::Bus)?;
+    // SAFETY: the action makes a few system calls, and none of them allocates, locks or panics. In a child it lets the signal
+    // have its default effect when what raised it is tried again.
     unsafe { low_level::register(Signal::Bus.raw(), action) }.map(drop)
 }
 
