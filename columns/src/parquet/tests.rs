@@ -109,7 +109,7 @@ fn cells(bytes: &[u8], name: &str, kind: Kind, on_bad: OnBad) -> Result<Vec<Stri
     }
     let mut all = Vec::new();
     for group in parquet.groups(0, bytes.len() as u64) {
-        let mut rows = parquet.rows_of(group, &[wanted], on_bad).map_err(|why| why.to_string())?;
+        let mut rows = parquet.rows_of(group, &[wanted], on_bad, false).map_err(|why| why.to_string())?;
         let mut batch = Batch::default();
         while rows.read(&mut batch).map_err(|why| why.to_string())? {
             all.extend((0..batch.rows()).map(|row| cell(&batch.columns()[0], row)));
