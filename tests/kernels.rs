@@ -308,7 +308,7 @@ fn memory_and_processes_have_limits() {
     assert_eq!(finished.code(), 1);
     assert!(finished.stderr.contains("likely out of memory (limit 64 MiB)"), "{}", finished.stderr);
     // Below the limit of each, above it together.
-    let many = "for i in 1 2 3 4; do python3 -c 'import time; x = bytearray(40 << 20); time.sleep(1000)' & done; wait; : {start}";
+    let many = "for i in 1 2 3 4; do python3 -c 'import signal; x = bytearray(40 << 20); signal.pause()' & done; wait; : {start}";
     let finished = run(&world, &["sum", "0..2", "--retries", "0", "--memory-limit", "64M"], many);
     assert!(finished.stderr.contains("it ran out of memory (limit 64 MiB)"), "{}", finished.stderr);
     let forks = reader("for i in $(seq 100); do sleep 1000 & done; wait");

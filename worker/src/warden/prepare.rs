@@ -26,7 +26,7 @@ pub(crate) struct Unfit {
     pub(crate) hint: Option<String>,
 }
 
-/// What stands for the placeholders.
+/// The values of what stands in braces in a command.
 #[derive(Clone, Debug)]
 pub(crate) struct Told {
     /// In the order of `PLACEHOLDERS`.
