@@ -205,6 +205,11 @@ fn real_shells_complete() {
         typed(&scene, shell, "tally facto", "factorial");
         typed(&scene, shell, "tally sum sales.csv --of pri", "price");
         typed(&scene, shell, "tally sum sales.csv --of 'price * qua", "quantity");
+        // Others draw colours between the letters.
+        if shell == "bash" {
+            typed(&scene, shell, "tally sum sales.csv --of \"price * qua", "price * quantity\"");
+            typed(&scene, shell, "tally sum 0..10 --of 'sq", "'sqrt('");
+        }
         typed(&scene, shell, "tally result j", "j1");
     }
     daemon.stop();

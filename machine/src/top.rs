@@ -39,7 +39,10 @@ impl Machine {
         let id = |&(_, number): &Key| JobId(if query.reverse { !number } else { number });
         let jobs = page.iter().filter_map(|key| self.jobs.get(id(key)));
         let (mut rate_per_s, mut byte_rate_per_s) = (0_u64, 0_u64);
-        for job in busy.iter().filter_map(|&id| self.jobs.get(id)) {
+        // All that are shown with a rate are in the sum: what waits behind another job's lease, too.
+        let leases = self.crew.slots().iter().filter_map(|slot| slot.worker()).flat_map(|worker| &worker.leases);
+        let leased: BTreeSet<JobId> = leases.map(|held| held.lease.job).collect();
+        for job in leased.iter().filter_map(|&id| self.jobs.get(id)) {
             let total = if is_bytes(job) { &mut byte_rate_per_s } else { &mut rate_per_s };
             *total = total.saturating_add(self.rate(job).unwrap_or(0));
         }

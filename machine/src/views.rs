@@ -102,8 +102,10 @@ impl Machine {
         }
     }
 
+    /// Elements a second; none while no worker has anything of it, however fast it was before.
     pub(crate) fn rate(&self, job: &Job) -> Option<u64> {
         match job.state {
+            State::Running if job.holders == 0 => Some(0),
             State::Running => job.meter.rate(self.now),
             State::Queued | State::Paused | State::Ended { .. } => None,
         }

@@ -36,6 +36,11 @@ impl Line {
         }
         // zsh leaves an empty word out.
         words.resize(words.len().max(index + 1), OsString::new());
+        // Quotes that are open come off, so that every place sees what is meant; the shell puts them back.
+        let typed = words[index].to_string_lossy();
+        if typed.starts_with(['\'', '"']) {
+            words[index] = plain(&typed).into();
+        }
         let before = words.iter().take(index).map(|word| plain(&word.to_string_lossy())).collect();
         Self { words, index, before, around: around.clone() }
     }

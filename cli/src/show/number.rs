@@ -104,6 +104,12 @@ pub(crate) fn bytes(count: u64) -> String {
     }
 }
 
+/// When something should end: as a duration, and beyond 99 days, which nobody can know, only that.
+pub(crate) fn eta(ms: u64) -> String {
+    const DAYS_MAX: u64 = 99;
+    if ms / 86_400_000 > DAYS_MAX { format!(">{DAYS_MAX}d") } else { duration(ms) }
+}
+
 /// `0.4s`, `31s`, `1m 12s`, `3h 04m`, `2d 05h`.
 pub(crate) fn duration(ms: u64) -> String {
     let s = ms / 1_000;
@@ -194,6 +200,11 @@ mod tests {
         ] {
             assert_eq!(duration(ms), shown);
         }
+    }
+
+    #[test]
+    fn an_end_that_nobody_will_see_has_no_date() {
+        assert_eq!([72_000, 99 * 86_400_000, 100 * 86_400_000, u64::MAX].map(eta), ["1m 12s", "99d 00h", ">99d", ">99d"]);
     }
 
     #[test]

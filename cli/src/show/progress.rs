@@ -52,6 +52,13 @@ pub(crate) struct Step {
     pub(crate) workers: u64,
     pub(crate) retries: u64,
     pub(crate) elapsed_ms: u64,
+    /// It has begun, and no worker has anything of it now.
+    pub(crate) waits: bool,
+}
+
+/// Whether a job that runs waits for a worker: others have them all, or there is none.
+pub(crate) fn waits(job: &JobView) -> bool {
+    job.state == JobState::Running && job.rate_per_s == Some(0) && job.partitions.leased == 0
 }
 
 impl Step {
@@ -69,6 +76,7 @@ impl Step {
             workers: u64::try_from(job.workers.len()).unwrap_or(u64::MAX),
             retries: job.retries,
             elapsed_ms: job.elapsed_ms,
+            waits: waits(job),
         }
     }
 
@@ -78,9 +86,13 @@ impl Step {
 
     /// `812 M/s eta 31s`, as far as it is known.
     fn pace(&self) -> String {
-        let rate = self.rate_per_s.map(if self.bytes { number::byte_rate } else { number::rate });
-        let eta = self.eta_ms.map(|ms| format!("eta {}", number::duration(ms)));
-        let state = (self.state != JobState::Running).then(|| self.state.to_string());
+        let rate = self.rate_per_s.filter(|_| !self.waits);
+        let rate = rate.map(if self.bytes { number::byte_rate } else { number::rate });
+        let eta = self.eta_ms.map(|ms| format!("eta {}", number::eta(ms)));
+        let state = match self.state {
+            JobState::Running => self.waits.then(|| "waiting".to_owned()),
+            other => Some(other.to_string()),
+        };
         [state, rate, eta].into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 
@@ -337,5 +349,7 @@ mod tests {
         let file = Step { bytes: true, done: 1_500_000, elements: 3_000_000, folded: Some(70_123), ..paused };
         assert_eq!(file.beside_bar(), " 50% 1.50 MB of 3.00 MB, 70.1 k elements  paused  2 workers  1 retry");
         assert_eq!(paused.line(), "tally: 50% paused\n");
+        let waiting = Step { waits: true, rate_per_s: Some(0), ..step };
+        assert_eq!(waiting.line(), "tally: 50% waiting\n");
     }
 }

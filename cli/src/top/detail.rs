@@ -80,15 +80,16 @@ fn standing(job: &JobView, width: usize, ascii: bool) -> Vec<Line> {
         number::grouped(&step.done.to_string()),
         number::grouped(&step.elements.to_string())
     );
-    let mut pace = format!("{} for {}", job.state, number::duration(job.elapsed_ms));
-    if let Some(rate) = job.rate_per_s {
+    let state = if step.waits { "waiting".to_owned() } else { job.state.to_string() };
+    let mut pace = format!("{state} for {}", number::duration(job.elapsed_ms));
+    if let Some(rate) = job.rate_per_s.filter(|_| !step.waits) {
         pace.push_str(&format!(
             "  {}",
             if step.bytes { number::byte_rate(rate) } else { number::rate(rate) }
         ));
     }
     if let Some(eta) = job.eta_ms {
-        pace.push_str(&format!("  eta {}", number::duration(eta)));
+        pace.push_str(&format!("  eta {}", number::eta(eta)));
     }
     let counts = job.partitions;
     let total = counts.total.map(|total| format!(" of {total}")).unwrap_or_default();

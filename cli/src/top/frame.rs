@@ -147,15 +147,18 @@ pub(super) fn jobs(frame: &mut Frame, model: &Model, ui: &Ui, row: usize, lines:
         let row = row + 1 + at;
         let done = permille(job);
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-        let rate = job.rate_per_s.map(if job.bytes { number::byte_rate } else { number::rate });
+        // One that runs with nobody's hands on it.
+        let waits = job.state == JobState::Running && job.workers == 0 && job.rate_per_s == Some(0);
+        let state = if waits { "waiting".to_owned() } else { job.state.to_string() };
+        let rate = job.rate_per_s.filter(|_| !waits).map(if job.bytes { number::byte_rate } else { number::rate });
         let cells = [
             ("JOB", Look::Plain, job.job.to_string()),
             ("USER", Look::Plain, model.user(job.uid)),
-            ("STATE", look_of(job.state), job.state.to_string()),
+            ("STATE", look_of(job.state), state),
             ("", Look::Plain, glyphs::bar(done, bar, ascii)),
             ("DONE", Look::Plain, format!("{}%", done / 10)),
             ("RATE", Look::Plain, or_none(rate)),
-            ("ETA", Look::Plain, or_none(job.eta_ms.map(number::duration))),
+            ("ETA", Look::Plain, or_none(job.eta_ms.map(number::eta))),
             ("AGE", Look::Plain, number::duration(job.elapsed_ms)),
             ("WRK", Look::Plain, job.workers.to_string()),
             ("PRI", Look::Plain, job.priority.to_string()),

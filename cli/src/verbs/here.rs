@@ -104,6 +104,7 @@ fn step(done: u64, elements: u64, bytes: bool, elapsed_ns: u64, threads: u16) ->
         workers: u64::from(threads),
         retries: 0,
         elapsed_ms: elapsed_ns / 1_000_000,
+        waits: false,
     }
 }
 

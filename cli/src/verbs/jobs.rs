@@ -14,7 +14,7 @@ use super::{Context, answer_to, talk_to};
 use crate::conversation::Conversation;
 use crate::meaning::lists::Jobs;
 use crate::place::Reach;
-use crate::show::progress::Step;
+use crate::show::progress::{Step, waits};
 use crate::show::table::{Side, Table};
 use crate::show::{json, number};
 
@@ -79,10 +79,10 @@ fn table(jobs: &[JobView]) -> Table {
     for job in jobs {
         let mut row = vec![
             job.job.to_string(),
-            job.state.to_string(),
+            if waits(job) { "waiting".to_owned() } else { job.state.to_string() },
             format!("{}%", Step::of(job).percent()),
-            or_dash(job.rate_per_s.map(number::rate)),
-            or_dash(job.eta_ms.map(number::duration)),
+            or_dash(job.rate_per_s.filter(|_| !waits(job)).map(number::rate)),
+            or_dash(job.eta_ms.map(number::eta)),
             number::grouped(&job.retries.to_string()),
             what(job),
         ];
@@ -113,6 +113,7 @@ pub(crate) fn what(job: &JobView) -> String {
 pub(super) fn state_of(job: &JobView) -> String {
     match job.state {
         JobState::TimedOut => "timed out".to_owned(),
+        JobState::Running if waits(job) => "waiting".to_owned(),
         JobState::Queued
         | JobState::Running
         | JobState::Paused
@@ -138,6 +139,15 @@ mod tests {
         let lines: Vec<Vec<&str>> =
             text.lines().map(|line| line.split_whitespace().take(3).collect()).collect();
         assert_eq!(lines, [["JOB", "USER", "STATE"], ["j1", "root", "done"], ["j1", "4294967290", "done"]]);
+    }
+
+    #[test]
+    fn a_job_without_workers_waits() {
+        let mut job = fake::job_running();
+        (job.rate_per_s, job.eta_ms, job.partitions.leased) = (Some(0), None, 0);
+        let text = table(&[job.clone()]).text("", str::to_owned);
+        assert!(text.ends_with("j1   waiting   50%     -    -        0  sum 0..10\n"), "{text}");
+        assert_eq!(state_of(&job), "waiting");
     }
 
     #[test]

@@ -80,11 +80,11 @@ fn facts_of(job: &JobView) -> Vec<(&'static str, String)> {
     };
     let done = format!("{} of {} {what}", number::grouped(count), number::grouped(all));
     facts.push(("done", format!("{}%, {done}", step.percent())));
-    if let Some(rate) = job.rate_per_s {
+    if let Some(rate) = job.rate_per_s.filter(|_| !step.waits) {
         facts.push(("rate", if step.bytes { number::byte_rate(rate) } else { number::rate(rate) }));
     }
     if let Some(eta) = job.eta_ms {
-        facts.push(("eta", number::duration(eta)));
+        facts.push(("eta", number::eta(eta)));
     }
     facts.extend(
         job.results.iter().map(|result| ("answer", format!("{} {}", result.reduction, result.value))),

@@ -2,7 +2,7 @@
 
 use tally_protocol::JobId;
 use tally_protocol::control::Request;
-use tally_protocol::job::JobRequest;
+use tally_protocol::job::{JobRequest, JobState};
 
 use super::{Bench, request, settings};
 use crate::event::Event;
@@ -73,6 +73,24 @@ fn a_job_is_shown_with_its_times_and_counts() {
     assert_eq!(view.partitions.total, Some(10));
     assert_eq!(view.partitions.done + view.partitions.leased + view.partitions.queued, 10);
     assert_eq!(view.mode, "processes");
+}
+
+#[test]
+fn a_job_whose_workers_went_to_another_has_no_pace() {
+    let mut bench = Bench::new(settings(1));
+    bench.submit(1, request("0..100", 10));
+    bench.ready(1);
+    bench.later(1_000);
+    bench.submit(2, JobRequest { priority: Some(9), ..request("0..100", 10) });
+    bench.partial(1, "j1/0.1");
+    while bench.view(1).partitions.leased > 0 {
+        let lease = bench.first_lease(1).unwrap();
+        bench.later(100);
+        bench.partial(1, &lease);
+    }
+    let (starved, other) = (bench.view(1), bench.view(2));
+    assert_eq!((starved.state, starved.rate_per_s, starved.eta_ms), (JobState::Running, Some(0), None));
+    assert!(other.partitions.leased > 0, "{other:?}");
 }
 
 #[test]
