@@ -5,7 +5,7 @@ use std::time::Duration;
 use tally_cli::{
     ColumnsOf, DaemonOptions, Drawing, FoldMode, FoldOutcome, Inputs, PrivateOptions, PrivateSupervisor,
     ProgressFn, Roles, SettingsOptions, SettingsReading, Share, StoreReading, Studies, StudyOptions,
-    StudyReport, TimeBar, TimeBarKind, TimeDrawing, Words,
+    StudyReport, TimeBar, TimeBarKind, TimeDrawing, TimeMark, Words,
 };
 use tally_lab::{BarKind, Chart, LockKind, Shape, Study, Timeline};
 use tally_protocol::error::{ErrorCode, Failure};
@@ -178,6 +178,7 @@ fn draw_time(drawing: TimeDrawing) -> String {
         },
         tip: bar.tip,
     };
+    let mark = |mark: TimeMark| tally_lab::TimeMark { row: mark.row, at_ms: mark.at_ms, tip: mark.tip };
     let timeline = Timeline {
         title: drawing.title,
         about: drawing.about,
@@ -185,6 +186,7 @@ fn draw_time(drawing: TimeDrawing) -> String {
         from_ms: drawing.from_ms,
         to_ms: drawing.to_ms,
         bars: drawing.bars.into_iter().map(bar).collect(),
+        marks: drawing.marks.into_iter().map(mark).collect(),
         rates_from_ms: drawing.rates_from_ms,
         rates: drawing.rates,
         rate_ms: drawing.rate_ms,

@@ -639,7 +639,9 @@ fn first_word<'a>(args: impl Iterator<Item = &'a OsStr>) -> Option<&'a OsStr> {
 pub(crate) fn table() -> clap::Command {
     let template = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
     Line::command().args_override_self(true).mut_subcommands(|command| {
-        command.help_template(template).args_override_self(true).max_term_width(80)
+        let command = command.help_template(template).args_override_self(true).max_term_width(80);
+        // What has no name is no option, wherever it is declared.
+        command.mut_args(|one| if one.is_positional() { one.help_heading("Arguments") } else { one })
     })
 }
 
@@ -648,6 +650,14 @@ pub(crate) fn help_of(command: &str) -> Option<String> {
     let mut table = table();
     table.build();
     let found = table.find_subcommand_mut(command)?;
+    Some(found.render_long_help().to_string())
+}
+
+/// The help of a part of a command, such as `debug bundle`.
+pub(crate) fn help_of_part(command: &str, part: &str) -> Option<String> {
+    let mut table = table();
+    table.build();
+    let found = table.find_subcommand_mut(command)?.find_subcommand_mut(part)?;
     Some(found.render_long_help().to_string())
 }
 

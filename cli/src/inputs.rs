@@ -12,6 +12,7 @@ use std::sync::Arc;
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::limits;
 use tally_protocol::near;
+use tally_protocol::range::looks_like_range;
 use tally_protocol::source::{FileIdentity, FileSource};
 use tally_sys::map::{FileState, file_state, spool};
 
@@ -91,6 +92,12 @@ pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
                 match why.kind() {
                     _ if Path::new(&name).is_dir() => {
                         failure.hint(format!("name the files in it: '{}/*.csv'", name.trim_end_matches('/')))
+                    }
+                    io::ErrorKind::NotFound if name.starts_with("--") => {
+                        failure.hint("options go before '--': what follows it are sources")
+                    }
+                    io::ErrorKind::NotFound if name.starts_with("..") && looks_like_range(&name) => {
+                        failure.hint(format!("a range has both ends: 0{name}"))
                     }
                     io::ErrorKind::NotFound if looks_like_numbers(&name) => {
                         failure.hint("a range looks like 0..100 or 1..=100")
@@ -173,7 +180,12 @@ fn matches(source: &str) -> Result<Vec<String>, Failure> {
     }
     let bad =
         |why: String| Failure::new(ErrorCode::BadUsage, format!("could not find files for {source}: {why}"));
-    let found = glob::glob(source).map_err(|why| bad(why.msg.to_owned()))?;
+    let found = glob::glob(source).map_err(|why| match source.contains('[') {
+        true => {
+            bad("a '[' in it is not closed".to_owned()).hint("'[[]' in a pattern is the character itself")
+        }
+        false => bad(why.msg.to_owned()),
+    })?;
     let paths = found.map(|path| path.map_err(|why| bad(why.to_string()))).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<String> =
         paths.into_iter().filter(|path| path.is_file()).map(|path| path.display().to_string()).collect();

@@ -18,6 +18,7 @@ mod inputs;
 mod keeper;
 mod meaning;
 pub mod pages;
+mod picture;
 mod place;
 mod reconnect;
 mod report;
@@ -44,7 +45,7 @@ pub use roles::{
     ColumnsOf, DaemonOptions, FoldFn, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn,
     Roles, SettingsOptions, SettingsReading, Share, StoreReading, Words,
 };
-pub use studies::{Drawing, Studies, StudyOptions, StudyReport, TimeBar, TimeBarKind, TimeDrawing};
+pub use studies::{Drawing, Studies, StudyOptions, StudyReport, TimeBar, TimeBarKind, TimeDrawing, TimeMark};
 
 use surroundings::Surroundings;
 use terminal::Terminal;

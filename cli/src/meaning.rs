@@ -343,9 +343,17 @@ fn plan(
     check_company(&options, &socket)?;
     let place = place_of(&options, socket.reach)?;
     let progress = options.progress.unwrap_or_default();
+    let named = sources.clone();
     let request = request(reductions, sources, options, opened.as_ref(), verbose)?;
     let (inputs, facts) = opened.map(|opened| (opened.inputs, opened.facts)).unwrap_or_default();
-    Ok(Verb::Reduce(Box::new(Plan { spec: request.check_with(0, facts)?, place, progress, names, inputs })))
+    let spec = request.check_with(0, facts);
+    Ok(Verb::Reduce(Box::new(Plan {
+        spec: spec.map_err(|failure| range_hint(&named, failure))?,
+        place,
+        progress,
+        names,
+        inputs,
+    })))
 }
 
 /// The files that sources name; none if they are ranges.
@@ -353,8 +361,41 @@ fn open(sources: &[String]) -> Result<Option<inputs::Opened>, Failure> {
     match sources.iter().filter(|source| inputs::is_range(source)).count() {
         0 => inputs::open(sources).map(Some),
         ranges if ranges == sources.len() => Ok(None),
-        _ => Err(bad("could not fold ranges and files in one job").hint("run one command for each")),
+        _ => Err(mixed(sources)),
     }
+}
+
+/// Why a range and something else are no sources of one job: mostly the other is a slip.
+fn mixed(sources: &[String]) -> Failure {
+    let others = || sources.iter().filter(|source| !inputs::is_range(source));
+    // An option behind `--`, else what is no file.
+    let slip = others().find(|other| other.starts_with("--")).or_else(|| others().next());
+    match slip.map(|other| (other, inputs::open(std::slice::from_ref(other)))) {
+        Some((other, Err(failure))) if parse_integer(other).is_ok() => {
+            failure.hint(format!("'--step {other}' leaves out what lies between; a range looks like 0..100"))
+        }
+        Some((_, Err(failure))) => failure,
+        _ => bad("could not fold ranges and files in one job").hint("run one command for each"),
+    }
+}
+
+/// What a range that cannot be read was meant as.
+fn range_hint(sources: &[String], failure: Failure) -> Failure {
+    let bad_range = sources.iter().find(|source| {
+        failure.message.starts_with(&format!("could not read the range '{source}'")) && failure.hint.is_none()
+    });
+    let Some(range) = bad_range else { return failure };
+    let parts: Vec<&str> = range.split("..").collect();
+    let hint = match parts.as_slice() {
+        [from, to, step] if [from, to, step].iter().all(|part| parse_integer(part).is_ok()) => {
+            format!("a step has its own option: {from}..{to} --step {step}")
+        }
+        [from, ""] | [from, "="] if parse_integer(from).is_ok() => {
+            format!("a range has both ends: {from}..100, or {from}..=100 with the last")
+        }
+        _ => return failure,
+    };
+    failure.hint(hint)
 }
 
 fn request(

@@ -4,6 +4,7 @@
 //! here starts anything.
 
 use std::io;
+use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -71,7 +72,9 @@ impl Reach {
 /// Why nobody answers at a socket.
 pub(crate) fn unreachable(socket: &Path, why: &io::Error, named: bool) -> Failure {
     let at = socket.display();
+    let is_other = std::fs::metadata(socket).is_ok_and(|there| !there.file_type().is_socket());
     let (code, reason) = match why.kind() {
+        io::ErrorKind::ConnectionRefused if is_other => (ErrorCode::NoDaemon, "it is no socket".to_owned()),
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::NotADirectory => {
             (ErrorCode::NoDaemon, "nobody listens".to_owned())
         }
@@ -84,6 +87,9 @@ pub(crate) fn unreachable(socket: &Path, why: &io::Error, named: bool) -> Failur
     };
     let failure = Failure::new(code, format!("could not reach the daemon at {at}: {reason}"));
     match code {
+        ErrorCode::NoDaemon if is_other => {
+            failure.hint("'tally daemon --socket PATH' makes one at a path that is free")
+        }
         ErrorCode::NoDaemon if named => {
             failure.hint("start one there with 'tally daemon', or leave out the socket to run without")
         }
@@ -133,6 +139,11 @@ mod tests {
         let failure = named.connect_if_there().unwrap_err();
         assert_eq!(failure.message, "could not reach the daemon at /nowhere/tally.sock: nobody listens");
         assert_eq!((failure.code, failure.exit), (ErrorCode::NoDaemon, 3));
+        let directory = Reach { socket: Some("/".into()), named: true };
+        assert_eq!(
+            directory.connect().unwrap_err().message,
+            "could not reach the daemon at /: it is no socket"
+        );
         let default = Reach { named: false, ..named };
         assert!(default.connect_if_there().unwrap().is_none());
         assert_eq!(default.connect().unwrap_err().hint.as_deref(), Some("start one with 'tally daemon'"));

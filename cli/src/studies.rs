@@ -77,6 +77,8 @@ pub struct TimeDrawing {
     pub to_ms: u64,
     /// The bars, in any order.
     pub bars: Vec<TimeBar>,
+    /// Moments that are marked: deaths of workers.
+    pub marks: Vec<TimeMark>,
     /// When the first of `rates` begins.
     pub rates_from_ms: u64,
     /// Values in a row, each over so many milliseconds.
@@ -98,6 +100,17 @@ pub struct TimeBar {
     pub to_ms: u64,
     /// What it means.
     pub kind: TimeBarKind,
+    /// More about it, for who points at it.
+    pub tip: String,
+}
+
+/// A moment that is marked in a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeMark {
+    /// The row it is in.
+    pub row: u32,
+    /// When.
+    pub at_ms: u64,
     /// More about it, for who points at it.
     pub tip: String,
 }

@@ -62,6 +62,15 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("--background", "--detach"),
     ("-d", "--detach"),
     ("--by", "--step"),
+    ("--group-by", "--by"),
+    ("--groupby", "--by"),
+    ("--column", "--of"),
+    ("--columns", "--of"),
+    ("--field", "--of"),
+    ("--expr", "--of"),
+    ("--filter", "--where"),
+    ("--output", "--json"),
+    ("version", "--version"),
     ("--chunks", "--partitions"),
     ("--ddof", "--population"),
     ("--memory", "--memory-limit"),
@@ -79,9 +88,20 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("named", "shm-named"),
 ];
 
+/// What other tools compute and tally does not: a near word would be another number.
+const NOT_HERE: &[&str] = &["median", "mode", "quantile", "quantiles", "percentile", "percentiles", "iqr"];
+
+/// Whether a word means something that there is not, so that no other is meant.
+pub(crate) fn is_elsewhere_only(word: &str) -> bool {
+    NOT_HERE.contains(&word.to_lowercase().as_str())
+}
+
 /// At most two of `known` that `word` may have been meant as, the nearest first.
 pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Vec<&'k str> {
     let lower = word.to_lowercase();
+    if NOT_HERE.contains(&lower.as_str()) && !known.contains(&lower.as_str()) {
+        return Vec::new();
+    }
     let elsewhere = ELSEWHERE.iter().filter(|(other, _)| *other == lower).map(|(_, ours)| *ours);
     let mut found: Vec<(usize, &str)> = Vec::new();
     for ours in elsewhere {
@@ -140,6 +160,8 @@ mod tests {
         assert_eq!(nearest("kill", COMMANDS), ["cancel"]);
         assert_eq!(nearest("ls", COMMANDS), ["jobs"]);
         assert_eq!(nearest("ps", COMMANDS), ["jobs"]);
+        assert!(nearest("median", COMMANDS).is_empty(), "the mean is another number");
+        assert_eq!(nearest("--group-by", &["--of", "--by"]), ["--by"]);
         assert_eq!(nearest("logs", COMMANDS), ["show"]);
         assert!(nearest("watch", COMMANDS).is_empty(), "what is not listed is not suggested");
     }

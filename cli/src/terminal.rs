@@ -136,6 +136,11 @@ impl<'a> Terminal<'a> {
         self.size
     }
 
+    /// Whether a person reads standard error.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.err.is_terminal
+    }
+
     /// Whether standard output is a terminal that can move its cursor.
     pub(crate) fn can_redraw(&self) -> bool {
         self.out.is_terminal && !self.dumb

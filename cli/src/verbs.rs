@@ -36,7 +36,7 @@ mod workers;
 
 pub(crate) use jobs::what;
 use tally_protocol::control::Request;
-use tally_protocol::error::Failure;
+use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::objects::ObjectRequest;
 use tally_protocol::varlink::ReplyMessage;
 use tally_sys::clock;
@@ -51,6 +51,9 @@ use crate::terminal::Terminal;
 
 /// How long a daemon may take to answer a plain question before that is told.
 const SLOW_NS: u64 = 3_000_000_000;
+
+/// How long it may take over what a monitor asks, so that the monitor learns that it does not answer.
+const GIVE_UP_NS: u64 = 7_000_000_000;
 
 /// What every verb has at hand.
 pub(crate) struct Context<'a, 't> {
@@ -146,6 +149,7 @@ fn answer_to(
 ) -> Result<ReplyMessage, Failure> {
     let soon = !may_wait(request);
     let mut slow = soon.then(|| clock::monotonic_ns().saturating_add(SLOW_NS));
+    let mut given_up = false;
     let asked = talk.ask(request, false);
     asked.map_err(|failure| report::about(doing, failure))?;
     loop {
@@ -156,8 +160,17 @@ fn answer_to(
                 let meanwhile = if jobs { "the jobs go on without us" } else { "" };
                 return Err(interrupted(signal, meanwhile));
             }
+            Heard::Nothing if given_up => {
+                let who = talk.client().peer_pid();
+                let who = who.map_or_else(|| "it".to_owned(), |pid| format!("the daemon, process {pid},"));
+                let message = format!("could not {doing}: {who} did not answer within 10s");
+                return Err(Failure::new(ErrorCode::TimedOut, message)
+                    .hint("somebody listens, but does not get to answer: it may be stopped, or very busy"));
+            }
             Heard::Nothing => {
-                slow = None;
+                let bounded = matches!(request, Request::Status | Request::Jobs { .. });
+                slow = bounded.then(|| clock::monotonic_ns().saturating_add(GIVE_UP_NS));
+                given_up = true;
                 context.terminal.note("tally: the daemon is slow to answer; still waiting\n");
             }
         }

@@ -88,22 +88,31 @@ fn numbered<'a>(names: &[&'a str]) -> Option<&'a str> {
 }
 
 /// What the names of all columns betray: another delimiter, or that the first row is no header.
-fn misread(names: &[&str]) -> Option<String> {
+pub(crate) fn misread(names: &[&str]) -> Option<String> {
     if let [only] = names
         && let Some(delimiter) = [';', '\t', '|', ','].into_iter().find(|&one| only.contains(one))
     {
-        let shown = delimiter.escape_default();
-        return Some(format!("its only column is {}: --delimiter '{shown}' may be meant", quoted(only)));
+        let how = match delimiter {
+            '\t' => "--format tsv".to_owned(),
+            other => format!("--delimiter '{other}'"),
+        };
+        return Some(format!("its only column is {}: {how} may be meant", quoted(only)));
     }
     let numbers = !names.is_empty() && names.iter().all(|name| name.trim().parse::<f64>().is_ok());
     numbers.then(|| "its first row is one of numbers: --no-header calls its columns c1, c2, ...".to_owned())
 }
 
-/// The lines that show a name in `--of` or else in `--where`; `--by` shows itself.
+/// The lines that show a name in `--of`, else in `--where`, else in `--by`.
 fn place(spec: &KernelSpec, name: &str) -> Option<String> {
-    [&spec.of, &spec.filter].into_iter().flatten().find_map(|text| {
+    let mut expressions = [&spec.of, &spec.filter].into_iter().flatten();
+    let place = |text: &String| {
         let span: Span = Ast::parse(text).ok()?.first_place(name)?;
         Some(span.place(text))
+    };
+    expressions.find_map(place).or_else(|| {
+        let at = spec.by.iter().position(|one| one == name)?;
+        let start = spec.by[..at].iter().map(|before| before.len() + 1).sum::<usize>();
+        Some(Span { start, end: start + name.len() }.place(&spec.by.join(",")))
     })
 }
 

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use tally_columns::{
-    Batch, Compression, Format, Kind as CellKind, NoColumn, OnBad, ROW_BYTES_MAX, ReadError, Reader, Table,
-    TableError, Wanted, has_decimal_comma,
+    BadCell, Batch, Compression, Format, Kind as CellKind, NoColumn, OnBad, ROW_BYTES_MAX, ReadError, Reader,
+    Table, TableError, Wanted, has_decimal_comma,
 };
 use tally_expr::{Kind, Schema, Use};
 use tally_protocol::job::{self, KernelSpec};
@@ -19,7 +19,7 @@ use tally_reduce::{NanPolicy, Tally};
 use crate::chunk::policy;
 use crate::decimal::DecimalPlan;
 use crate::files::{Bytes, FileBytes};
-use crate::names::{Why, listed, no_column, only_counts, quoted, used};
+use crate::names::{Why, listed, misread, no_column, only_counts, quoted, used};
 use crate::place::{Start, Starts};
 use crate::plan::compile;
 use crate::rows::{Fold, Taker, Texts, Trouble};
@@ -205,16 +205,7 @@ impl Tables {
             (None, None, [_]) if kinds[0] == CellKind::Text && lines => {
                 Fold::Column(if spec.decimal { CellKind::Decimal } else { CellKind::Integer })
             }
-            (None, None, [name]) => {
-                if kinds[0] == CellKind::Text {
-                    let all = files.files.iter().map(|file| file.name.as_str());
-                    let whose = all.collect::<Vec<_>>().join(", ");
-                    return Err(Fault::usage(format!(
-                        "fold column '{name}' of {whose}: it has text, no numbers"
-                    )));
-                }
-                Fold::Column(kinds[0])
-            }
+            (None, None, [name]) => Fold::Column(text_column(spec, files, &tables, name, kinds[0])?),
             (of, filter, _) => {
                 let of = of.clone().unwrap_or_else(|| match names.first() {
                     Some(name) if !only_counts(spec) => quoted(name),
@@ -459,6 +450,13 @@ impl Run<'_> {
                 Fault { floats: table.names().get(*column).cloned(), ..fault }
             }
             ReadError::Bad { cell, .. } if has_decimal_comma(cell.as_bytes()) => fault.hint(COMMA),
+            ReadError::Bad { cell, .. } if cell.chars().any(is_no_text) => fault
+                .hint("it is no text: --format says what the numbers of a binary file are, such as f64le"),
+            ReadError::Bad { place, why: BadCell::NotNumber, cell, .. }
+                if place.row == 1 && table.names() == ["value"] && begins_like_name(cell) =>
+            {
+                fault.hint("it looks like the header of a table: --format csv reads it as one")
+            }
             ReadError::Bad { .. } | ReadError::Ragged { .. } => {
                 fault.hint("--on-bad skip leaves such rows out, --on-bad nan takes them for NaN")
             }
@@ -517,6 +515,15 @@ impl Window {
     }
 }
 
+/// What stands in no file of text.
+fn is_no_text(letter: char) -> bool {
+    letter == char::REPLACEMENT_CHARACTER || (letter.is_control() && !letter.is_whitespace())
+}
+
+fn begins_like_name(cell: &str) -> bool {
+    cell.trim_start_matches('"').starts_with(|letter: char| letter.is_alphabetic() || letter == '_')
+}
+
 /// What the first rows of a column suggest.
 #[derive(Clone, Copy)]
 struct Sampled {
@@ -538,6 +545,13 @@ fn head(
     let mut size = SAMPLE_BYTES;
     loop {
         let (head, last) = stream::head(at, &file.name, file.bytes, size, compression, bytes)?;
+        if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+            let fault =
+                Fault::new(format!("read {}: it is UTF-16 text, as its first two bytes say", file.name));
+            return Err(fault
+                .at(Site::of_file(&file.name))
+                .hint("iconv -f UTF-16 -t UTF-8 makes UTF-8 of it"));
+        }
         let table = match format {
             Format::Csv { dialect, header } => Table::read(&head, *dialect, *header, last),
             _ => Ok(Table::lines(&head)),
@@ -602,6 +616,31 @@ fn number_kind(spec: &KernelSpec, name: &String) -> CellKind {
         () if spec.on_bad == job::OnBad::Nan || spec.floats.contains(name) => CellKind::Float,
         () => CellKind::Integer,
     }
+}
+
+/// As what the only column is read. Of one without numbers the fold will say which cell is none, unless it is clear that the
+/// file is read wrong.
+fn text_column(
+    spec: &KernelSpec,
+    files: &Files,
+    tables: &[OneTable],
+    name: &str,
+    kind: CellKind,
+) -> Result<CellKind, Fault> {
+    if kind != CellKind::Text {
+        return Ok(kind);
+    }
+    let hint = tables.iter().find_map(|table| {
+        let names: Vec<&str> = table.table.names().iter().map(String::as_str).collect();
+        misread(&names)
+    });
+    if let Some(hint) = hint {
+        let whose = files.files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(
+            Fault::usage(format!("fold column '{name}' of {whose}: it has text, no numbers")).hint(hint)
+        );
+    }
+    Ok(if spec.decimal { CellKind::Decimal } else { CellKind::Integer })
 }
 
 /// The one column of numbers.

@@ -2,7 +2,7 @@
 //!
 //! One chart has a label for each place on the x axis and some series of values over them, drawn as bars or lines.
 
-use crate::svg::{COLOURS, ceiling, escaped, number, opened, put};
+use crate::svg::{COLOURS, axis_end, escaped, number, opened, put};
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 420.0;
@@ -12,6 +12,10 @@ const TOP: f64 = 104.0;
 const BOTTOM: f64 = 330.0;
 /// Lines across the drawing, and so the numbers at the y axis.
 const GRID: u32 = 4;
+/// Bars that differ by more than this many times stand on a logarithmic axis: on another the small ones could not be seen.
+const LINEAR_MOST: f64 = 20.0;
+/// The narrowest bar that has its value written above it, and the narrowest on which that need not be turned.
+const LABEL: (f64, f64) = (8.0, 40.0);
 
 /// How the values are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,15 +46,27 @@ impl Chart {
     #[must_use]
     pub fn svg(&self) -> String {
         let mut out = opened(WIDTH, HEIGHT, &self.title, &self.unit);
-        let top = ceiling(self.series.iter().flat_map(|(_, values)| values).copied().fold(0.0, f64::max));
-        self.grid(&mut out, top);
+        let axis = self.axis();
+        self.grid(&mut out, axis);
         match self.shape {
-            Shape::Bars => self.bars(&mut out, top),
-            Shape::Lines => self.lines(&mut out, top),
+            Shape::Bars => self.bars(&mut out, axis),
+            Shape::Lines => self.lines(&mut out, axis),
         }
         self.names(&mut out);
         out.push_str("</svg>\n");
         out
+    }
+
+    fn axis(&self) -> Axis {
+        let values = || self.series.iter().flat_map(|(_, values)| values).copied();
+        let most = values().fold(0.0, f64::max);
+        let least = values().filter(|value| *value > 0.0).fold(f64::INFINITY, f64::min);
+        if self.shape == Shape::Bars && most.is_finite() && most > least * LINEAR_MOST {
+            // A whole power below the least, so that its bar can be seen.
+            let bottom = (least.log10() - 0.1).floor();
+            return Axis::Powers { bottom, top: most.log10() + 0.05 };
+        }
+        Axis::Linear { top: axis_end(most) }
     }
 
     /// The width of one place on the x axis.
@@ -58,10 +74,9 @@ impl Chart {
         (RIGHT - LEFT) / (self.labels.len().max(1) as f64)
     }
 
-    fn grid(&self, out: &mut String, top: f64) {
-        for line in 0..=GRID {
-            let value = top * f64::from(line) / f64::from(GRID);
-            let y = height(value, top);
+    fn grid(&self, out: &mut String, axis: Axis) {
+        for value in axis.lines() {
+            let y = axis.height(value);
             put(
                 out,
                 format_args!(
@@ -71,6 +86,12 @@ impl Chart {
                     y + 4.0,
                     number(value)
                 ),
+            );
+        }
+        if matches!(axis, Axis::Powers { .. }) {
+            put(
+                out,
+                format_args!("<text x=\"{RIGHT}\" y=\"46\" text-anchor=\"end\">logarithmic axis</text>\n"),
             );
         }
         let turned = self.labels.iter().any(|label| label.len() > 8) && self.labels.len() > 5;
@@ -85,12 +106,12 @@ impl Chart {
         }
     }
 
-    fn bars(&self, out: &mut String, top: f64) {
+    fn bars(&self, out: &mut String, axis: Axis) {
         let width = self.step() * 0.8 / (self.series.len().max(1) as f64);
         for (number_of, (name, values)) in self.series.iter().enumerate() {
             for (at, value) in values.iter().enumerate() {
                 let x = LEFT + self.step() * (at as f64 + 0.1) + width * (number_of as f64);
-                let y = height(*value, top);
+                let y = axis.height(*value);
                 let tip = format!(
                     "{} {}: {}",
                     self.labels.get(at).map_or("", String::as_str),
@@ -108,14 +129,17 @@ impl Chart {
                         escaped(&tip)
                     ),
                 );
+                if width >= LABEL.0 && value.is_finite() {
+                    put(out, format_args!("{}\n", label(x + width / 2.0, y - 3.0, width, *value)));
+                }
             }
         }
     }
 
-    fn lines(&self, out: &mut String, top: f64) {
+    fn lines(&self, out: &mut String, axis: Axis) {
         for (number_of, (_, values)) in self.series.iter().enumerate() {
             let point = |(at, value): (usize, &f64)| {
-                format!("{:.1},{:.1}", LEFT + self.step() * (at as f64 + 0.5), height(*value, top))
+                format!("{:.1},{:.1}", LEFT + self.step() * (at as f64 + 0.5), axis.height(*value))
             };
             let points: Vec<String> = values.iter().enumerate().map(point).collect();
             // Lines beyond the number of colours are dashed.
@@ -156,9 +180,57 @@ impl Chart {
     }
 }
 
-fn height(value: f64, top: f64) -> f64 {
-    let value = if value.is_finite() { value } else { 0.0 };
-    BOTTOM - (BOTTOM - TOP) * (value / top).clamp(0.0, 1.0)
+/// A value over its bar, turned where the bar is narrow.
+fn label(x: f64, y: f64, width: f64, value: f64) -> String {
+    let text = number(rounded(value));
+    if width >= LABEL.1 {
+        return format!("<text x=\"{x:.1}\" y=\"{y:.1}\" class=\"s\" text-anchor=\"middle\">{text}</text>");
+    }
+    let x = x + 3.5;
+    format!(
+        "<text x=\"{x:.1}\" y=\"{y:.1}\" class=\"s\" transform=\"rotate(-90 {x:.1} {y:.1})\">{text}</text>"
+    )
+}
+
+/// Three digits say enough.
+fn rounded(value: f64) -> f64 {
+    if value == 0.0 {
+        return 0.0;
+    }
+    let unit = 10_f64.powf(value.abs().log10().floor() - 2.0);
+    (value / unit).round() * unit
+}
+
+/// From values to places.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Axis {
+    /// From 0 on.
+    Linear { top: f64 },
+    /// Its ends are powers of ten.
+    Powers { bottom: f64, top: f64 },
+}
+
+impl Axis {
+    /// The values at which a line crosses the drawing.
+    fn lines(self) -> Vec<f64> {
+        match self {
+            Self::Linear { top } => (0..=GRID).map(|line| top * f64::from(line) / f64::from(GRID)).collect(),
+            Self::Powers { bottom, top } => {
+                let powers = std::iter::successors(Some(bottom), |power| Some(power + 1.0));
+                powers.take_while(|power| *power <= top).map(|power| 10_f64.powf(power)).collect()
+            }
+        }
+    }
+
+    fn height(self, value: f64) -> f64 {
+        let part = match self {
+            _ if !value.is_finite() => 0.0,
+            Self::Linear { top } => value / top,
+            Self::Powers { .. } if value <= 0.0 => 0.0,
+            Self::Powers { bottom, top } => (value.log10() - bottom) / (top - bottom),
+        };
+        BOTTOM - (BOTTOM - TOP) * part.clamp(0.0, 1.0)
+    }
 }
 
 #[cfg(test)]
@@ -194,11 +266,37 @@ mod tests {
     }
 
     #[test]
+    fn small_bars_beside_large_ones_are_seen_and_every_bar_has_its_value() {
+        let mut chart = chart(Shape::Bars);
+        chart.series = vec![("wall".into(), vec![2.0, 1_190.0])];
+        let svg = chart.svg();
+        let heights: Vec<f64> = svg
+            .split("<rect x=")
+            .skip(1)
+            .filter_map(|rest| rest.split("height=\"").nth(1)?.split('"').next()?.parse().ok())
+            .collect();
+        assert!(heights.len() == 2 && heights[0] > 10.0 && heights[1] <= BOTTOM - TOP, "{heights:?}");
+        assert!(
+            svg.contains("logarithmic axis") && svg.contains(">1190</text>") && svg.contains(">2</text>"),
+            "{svg}"
+        );
+        assert!(!chart_of(&[10.0, 30.0]).contains("logarithmic"));
+    }
+
+    fn chart_of(values: &[f64]) -> String {
+        let mut chart = chart(Shape::Bars);
+        chart.series = vec![("wall".into(), values.to_vec())];
+        chart.svg()
+    }
+
+    #[test]
     fn axes_end_at_round_numbers() {
-        for (most, top) in [(0.0, 1.0), (1.0, 1.0), (1.1, 2.0), (37.0, 40.0), (0.07, 0.08), (900.0, 1_000.0)]
+        for (most, top) in
+            [(0.0, 1.0), (1.0, 1.0), (1.1, 1.2), (37.0, 40.0), (0.07, 0.08), (1_190.0, 1_200.0)]
         {
-            assert!((ceiling(most) - top).abs() < top * 1e-9, "{most} {}", ceiling(most));
+            assert!((axis_end(most) - top).abs() < top * 1e-9, "{most} {}", axis_end(most));
         }
+        assert_eq!([0.0, 1_190.4, 0.012_345].map(rounded).map(number), ["0", "1190", "0.0123"]);
         assert_eq!(
             [0.0, 0.5, 2.0, 250.0, 12_500.0, 4e6].map(number),
             ["0", "0.5", "2", "250", "12.5 k", "4 M"]

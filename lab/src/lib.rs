@@ -34,4 +34,4 @@ pub use error::Error;
 pub use kind::LockKind;
 pub use report::Report;
 pub use study::{Options, Study, run};
-pub use timeline::{BarKind, TimeBar, Timeline};
+pub use timeline::{BarKind, TimeBar, TimeMark, Timeline};

@@ -7,7 +7,7 @@ use std::fmt::{Arguments, Write as _};
 pub(crate) const COLOURS: usize = 6;
 /// Classes and no variables, which many viewers other than browsers do not know.
 const STYLE: &str = "\
-text{font:12px sans-serif}.t{font-size:16px;font-weight:bold}polyline{fill:none;stroke-width:2}.k{stroke-width:4}\
+text{font:12px sans-serif}.t{font-size:16px;font-weight:bold}.s{font-size:10px}polyline{fill:none;stroke-width:2}.k{stroke-width:4}\
 text{fill:#1f2430}.p{fill:#fff}.f{stroke:#d9dde5}.c0{fill:#2563a8}.l0{stroke:#2563a8}.c1{fill:#d9822b}.l1{stroke:#d9822b}.c2{fill:#2f8f5b}.l2{stroke:#2f8f5b}.c3{fill:#a83254}.l3{stroke:#a83254}.c4{fill:#6d5bb8}.l4{stroke:#6d5bb8}.c5{fill:#7a8290}.l5{stroke:#7a8290}\
 @media(prefers-color-scheme:dark){text{fill:#e6e9ef}.p{fill:#14171d}.f{stroke:#333945}.c0{fill:#7ab4f0}.l0{stroke:#7ab4f0}.c1{fill:#f0ae6b}.l1{stroke:#f0ae6b}.c2{fill:#74cf9d}.l2{stroke:#74cf9d}.c3{fill:#ee86a6}.l3{stroke:#ee86a6}.c4{fill:#b3a5f2}.l4{stroke:#b3a5f2}.c5{fill:#a7afbd}.l5{stroke:#a7afbd}}";
 
@@ -36,6 +36,16 @@ pub(crate) fn ceiling(most: f64) -> f64 {
     let power = 10_f64.powf(most.log10().floor());
     let step = [1.0, 2.0, 4.0, 5.0, 8.0, 10.0].into_iter().find(|step| most <= step * power * 1.000_001);
     step.unwrap_or(10.0) * power
+}
+
+/// The same for the end of an axis, closer: 1190 ends at 1200.
+pub(crate) fn axis_end(most: f64) -> f64 {
+    if !most.is_finite() || most <= 0.0 {
+        return 1.0;
+    }
+    let power = 10_f64.powf(most.log10().floor());
+    let steps = [1.0, 1.2, 1.6, 2.0, 2.4, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0];
+    steps.into_iter().find(|step| most <= step * power * 1.000_001).unwrap_or(10.0) * power
 }
 
 /// A number for people: as many digits as say something.

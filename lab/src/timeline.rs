@@ -20,6 +20,8 @@ const ROWS_HEIGHT: f64 = 640.0;
 const NAME: f64 = 13.0;
 /// Bars are never narrower than this: a death is to be seen.
 const BAR: f64 = 0.8;
+/// A bar that tells of trouble and is narrower than this is pointed out.
+const SLIVER: f64 = 4.0;
 
 /// What a bar means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +77,17 @@ pub struct TimeBar {
     pub tip: String,
 }
 
+/// A moment that is marked in a row: a worker died.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimeMark {
+    /// The row it is in.
+    pub row: u32,
+    /// When.
+    pub at_ms: u64,
+    /// More about it, for who points at it.
+    pub tip: String,
+}
+
 /// What is drawn.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timeline {
@@ -90,6 +103,8 @@ pub struct Timeline {
     pub to_ms: u64,
     /// The bars, in any order.
     pub bars: Vec<TimeBar>,
+    /// Deaths, drawn as crosses over the bars.
+    pub marks: Vec<TimeMark>,
     /// When the first of `rates` begins.
     pub rates_from_ms: u64,
     /// Values in a row, each over so many milliseconds.
@@ -104,7 +119,8 @@ impl Timeline {
     /// The drawing.
     #[must_use]
     pub fn svg(&self) -> String {
-        let mut rows: Vec<u32> = self.bars.iter().map(|bar| bar.row).collect();
+        let bars = self.bars.iter().map(|bar| bar.row);
+        let mut rows: Vec<u32> = bars.chain(self.marks.iter().map(|mark| mark.row)).collect();
         rows.sort_unstable();
         rows.dedup();
         let row_height = (ROWS_HEIGHT / (rows.len().max(1) as f64)).clamp(ROW.0, ROW.1);
@@ -115,6 +131,7 @@ impl Timeline {
         self.rate(&mut out);
         self.rows(&mut out, &rows, row_height);
         self.draw_bars(&mut out, &rows, row_height);
+        self.draw_marks(&mut out, &rows, row_height);
         out.push_str("</svg>\n");
         out
     }
@@ -140,6 +157,13 @@ impl Timeline {
                 ),
             );
             x += 40.0 + 7.0 * (kind.name().len() as f64);
+        }
+        if !self.marks.is_empty() {
+            let deaths = self.marks.len();
+            let plural =
+                if deaths == 1 { "a worker died".to_owned() } else { format!("{deaths} workers died") };
+            let cross = cross(x + 6.0, 64.0, 4.5);
+            put(out, format_args!("{cross}/><text x=\"{:.1}\" y=\"69\">{plural}</text>\n", x + 17.0));
         }
     }
 
@@ -216,6 +240,15 @@ impl Timeline {
         }
     }
 
+    fn draw_marks(&self, out: &mut String, rows: &[u32], height: f64) {
+        let size = (height * 0.3).clamp(2.5, 5.0);
+        for mark in &self.marks {
+            let row = rows.binary_search(&mark.row).unwrap_or(0) as f64;
+            let cross = cross(self.x(mark.at_ms), ROWS_TOP + height * (row + 0.5), size);
+            put(out, format_args!("{cross}><title>{}</title></path>\n", escaped(&mark.tip)));
+        }
+    }
+
     fn draw_bars(&self, out: &mut String, rows: &[u32], height: f64) {
         let gap = if height > 8.0 { 3.0 } else { 0.5 };
         // What went wrong is drawn over what did not.
@@ -239,9 +272,31 @@ impl Timeline {
                         escaped(&bar.tip)
                     ),
                 );
+                // A sliver is easily overlooked: a wedge over it points it out.
+                if bar.kind != BarKind::Done && bar.kind != BarKind::Running && width < SLIVER {
+                    let (x, y) = (from + width / 2.0, ROWS_TOP + height * row + gap / 2.0);
+                    put(
+                        out,
+                        format_args!(
+                            "<path d=\"M{:.1} {:.1}h6l-3 4z\" class=\"{}\"/>\n",
+                            x - 3.0,
+                            y - 2.0,
+                            bar.kind.class()
+                        ),
+                    );
+                }
             }
         }
     }
+}
+
+/// A cross, its element left open.
+fn cross(x: f64, y: f64, size: f64) -> String {
+    let (left, top, both) = (x - size, y - size, size * 2.0);
+    format!(
+        "<path d=\"M{left:.1} {top:.1}l{both:.1} {both:.1}m0 -{both:.1}l-{both:.1} {both:.1}\" class=\"l3\" \
+         stroke-width=\"2.4\" fill=\"none\""
+    )
 }
 
 #[cfg(test)]
@@ -259,6 +314,7 @@ mod tests {
             from_ms: 0,
             to_ms: 2_000,
             bars,
+            marks: Vec::new(),
             rates_from_ms: 0,
             rates: vec![1.0, f64::NAN, 3.0],
             rate_ms: 700,
@@ -275,6 +331,18 @@ mod tests {
         for x in svg.split("x=\"").skip(1).filter_map(|rest| rest.split('"').next()?.parse::<f64>().ok()) {
             assert!((0.0..=WIDTH).contains(&x), "{x}");
         }
+    }
+
+    #[test]
+    fn deaths_are_crosses_and_slivers_are_pointed_out() {
+        let mut drawing = timeline(2);
+        assert!(!drawing.svg().contains(" died"));
+        drawing.marks = vec![TimeMark { row: 7, at_ms: 950, tip: "worker 7 (77): killed & gone".into() }];
+        drawing.bars.push(TimeBar { row: 1, from_ms: 10, to_ms: 11, kind: BarKind::Lost, tip: "b".into() });
+        let svg = drawing.svg();
+        assert!(svg.contains("a worker died") && svg.contains("killed &amp; gone"), "{svg}");
+        assert!(svg.contains("worker 7</text>"), "a row that has only a death: {svg}");
+        assert_eq!(svg.matches("h6l-3 4z").count(), 1);
     }
 
     #[test]

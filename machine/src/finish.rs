@@ -4,6 +4,8 @@
 use tally_protocol::JobId;
 use tally_protocol::answers::Answers;
 use tally_protocol::error::{ErrorCode, Failure, STOPPING};
+use tally_protocol::source::Source;
+use tally_protocol::spoken;
 
 use crate::Machine;
 use crate::action::Action;
@@ -106,7 +108,14 @@ fn outcome(answers: Result<Answers, Failure>, job: &Job) -> Outcome {
 fn timed_out(job: &Job) -> Failure {
     let ms = job.spec.request.timeout_ms.unwrap_or(0);
     let (done, all) = (job.work.covered(), job.spec.elements);
-    let message = format!("{} passed its deadline of {ms} ms with {done} of {all} elements done", job.id);
+    let what = if matches!(job.spec.kernel.source, Source::Files(_)) { "bytes" } else { "elements" };
+    let message = format!(
+        "{} passed its deadline of {} with {} of {} {what} done",
+        job.id,
+        spoken::time(ms),
+        spoken::count(done),
+        spoken::count(all)
+    );
     Failure::new(ErrorCode::TimedOut, message)
 }
 

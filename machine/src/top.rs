@@ -40,7 +40,8 @@ impl Machine {
         let jobs = page.iter().filter_map(|key| self.jobs.get(id(key)));
         let (mut rate_per_s, mut byte_rate_per_s) = (0_u64, 0_u64);
         // All that are shown with a rate are in the sum: what waits behind another job's lease, too.
-        let leases = self.crew.slots().iter().filter_map(|slot| slot.worker()).flat_map(|worker| &worker.leases);
+        let leases =
+            self.crew.slots().iter().filter_map(|slot| slot.worker()).flat_map(|worker| &worker.leases);
         let leased: BTreeSet<JobId> = leases.map(|held| held.lease.job).collect();
         for job in leased.iter().filter_map(|&id| self.jobs.get(id)) {
             let total = if is_bytes(job) { &mut byte_rate_per_s } else { &mut rate_per_s };

@@ -23,6 +23,7 @@ pub mod record;
 pub mod settings;
 pub mod site;
 pub mod source;
+pub mod spoken;
 pub mod top;
 pub mod varlink;
 pub mod version;

@@ -241,6 +241,9 @@ pub(crate) fn failed(what: &str, why: &io::Error) -> Failure {
     };
     let why = why.to_string();
     let why = why.split(" (os error").next().unwrap_or("");
+    let mut letters = why.chars();
+    let why: String =
+        letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect());
     Failure::new(code, format!("could not {what}: {why}"))
 }
 

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::range::looks_like_range;
+use tally_reduce::Reduction;
 
 use super::{Stop, help, marks, table};
 use crate::suggest;
@@ -31,7 +32,8 @@ fn refusal(kind: ErrorKind, why: &clap::Error, args: &[OsString]) -> Failure {
     let run = command.as_ref().map_or("tally".to_owned(), |name| format!("tally {name}"));
     match kind {
         ErrorKind::InvalidSubcommand => {
-            unknown_command(&marks::plain(&first(why, ContextKind::InvalidSubcommand)))
+            let word = marks::plain(&first(why, ContextKind::InvalidSubcommand));
+            command.map_or_else(|| unknown_command(&word), |command| unknown_part(&command, &word))
         }
         ErrorKind::UnknownArgument => unknown_argument(&first(why, ContextKind::InvalidArg), command, &run),
         ErrorKind::ValueValidation | ErrorKind::InvalidValue => bad_value(why, &run),
@@ -65,12 +67,24 @@ fn refusal(kind: ErrorKind, why: &clap::Error, args: &[OsString]) -> Failure {
     }
 }
 
+/// `debug bundel`.
+fn unknown_part(command: &str, word: &str) -> Failure {
+    let table = table();
+    let parts = table.find_subcommand(command).into_iter().flat_map(clap::Command::get_subcommands);
+    let known: Vec<&str> = parts.map(clap::Command::get_name).collect();
+    let question = suggest::question(word, &known);
+    let failure = bad(format!("could not run 'tally {command} {word}': no such command{question}"));
+    if question.is_empty() { failure.hint(format!("there is {}", known.join(", "))) } else { failure }
+}
+
 fn unknown_command(word: &str) -> Failure {
     let known = super::commands();
-    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).chain(["--version"]).collect();
     let question = suggest::question(word, &known);
     let failure = bad(format!("could not run '{word}': no such command{question}"));
-    if looks_like_range(word) {
+    if suggest::is_elsewhere_only(word) {
+        failure.hint(format!("there are {}", Reduction::ALL.map(Reduction::name).join(", ")))
+    } else if looks_like_range(word) {
         failure.hint(format!("a command comes first: tally sum {word}"))
     } else if question.is_empty() {
         failure.hint("'tally help' lists them")
@@ -95,9 +109,12 @@ fn unknown_argument(word: &str, command: Option<String>, run: &str) -> Failure {
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let question = suggest::question(word, &known);
     let failure = bad(format!("could not read '{word}': no such option{question}"));
-    match command {
+    match command.as_deref() {
         None if options_of(Some("sum")).iter().any(|option| option == word) => {
             failure.hint(format!("it goes after the command: tally sum 0..100 {word}"))
+        }
+        Some("lock") if word == "--permits" => {
+            failure.hint("a lock has one; 'tally semaphore NAME --permits N' has more")
         }
         Some(name) if question.is_empty() => failure.hint(format!("'tally {name} --help' lists them")),
         Some(_) | None => failure,
@@ -127,7 +144,8 @@ fn options_of(command: Option<&str>) -> Vec<String> {
     let own = command.and_then(|name| table.find_subcommand(name));
     let arguments = table.get_arguments().chain(own.into_iter().flat_map(clap::Command::get_arguments));
     let longs = arguments.filter(|one| !one.is_hide_set()).filter_map(clap::Arg::get_long);
-    longs.chain(["help"]).map(|long| format!("--{long}")).collect()
+    let version = command.is_none().then_some("version");
+    longs.chain(["help"]).chain(version).map(|long| format!("--{long}")).collect()
 }
 
 /// What a context says, its first text when there are several.

@@ -45,8 +45,8 @@ pub(crate) struct LabArgs {
     /// The most time for each row of a table: 500ms, 10s
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub(crate) timeout: Option<u64>,
-    /// Draw the figures
-    #[arg(long, value_name = "FILE.svg", value_parser = values::paths())]
+    /// Draw the figures; - is standard output
+    #[arg(long, value_name = "FILE.svg", value_parser = values::pictures())]
     pub(crate) plot: Option<PathBuf>,
 }
 
@@ -77,6 +77,7 @@ pub(crate) struct RunningArgs {
 /// `tally compare SOURCE...`
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 #[command(
+    next_help_heading = "Options",
     mut_arg("mode", |one| one.hide(true)),
     mut_arg("detach", |one| one.hide(true)),
     mut_arg("command", |one| one.hide(true))
@@ -94,8 +95,8 @@ pub(crate) struct CompareArgs {
     /// The same sum by the usual programs in Python: auto, always, never
     #[arg(long, value_name = "WHEN", hide_short_help = true, value_parser = values::when)]
     pub(crate) python: Option<When>,
-    /// Draw the times
-    #[arg(long, value_name = "FILE.svg", value_parser = values::paths())]
+    /// Draw the times; - is standard output
+    #[arg(long, value_name = "FILE.svg", value_parser = values::pictures())]
     pub(crate) plot: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) options: ReductionOptions,

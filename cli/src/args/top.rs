@@ -44,8 +44,8 @@ pub(crate) struct TopArgs {
 pub(crate) struct ShowArgs {
     #[command(flatten)]
     pub(crate) one: OneJob,
-    /// Draw what each worker did when, what was lost, and the rate
-    #[arg(long, value_name = "FILE.svg", value_parser = values::paths())]
+    /// Draw what each worker did when, what was lost, and the rate; - is standard output
+    #[arg(long, value_name = "FILE.svg", value_parser = values::pictures())]
     pub(crate) plot: Option<PathBuf>,
     /// With --json, what happened to its partitions and when, too
     #[arg(long)]

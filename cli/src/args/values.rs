@@ -155,6 +155,11 @@ pub(crate) fn paths() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(|path| PathBuf::from(plain_bytes(path)))
 }
 
+/// Where a drawing goes.
+pub(crate) fn pictures() -> impl TypedValueParser<Value = PathBuf> {
+    paths().try_map(crate::picture::check)
+}
+
 /// What users may do who do not own an object.
 pub(crate) fn others(text: &str) -> Result<Others, String> {
     let all = [Others::None, Others::Read, Others::Write];

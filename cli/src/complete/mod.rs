@@ -166,8 +166,11 @@ mod tests {
 
     #[test]
     fn bash_lists_several_with_a_word_about_each() {
-        let one = |value: &str| CompletionCandidate::new(value.to_owned()).help(Some("done sum 0..10".into()));
-        let text = |candidates: &[CompletionCandidate]| String::from_utf8(written("bash", candidates, None, true)).unwrap();
+        let one =
+            |value: &str| CompletionCandidate::new(value.to_owned()).help(Some("done sum 0..10".into()));
+        let text = |candidates: &[CompletionCandidate]| {
+            String::from_utf8(written("bash", candidates, None, true)).unwrap()
+        };
         assert_eq!(text(&[one("j1"), one("j12")]), "j1   (done sum 0..10)\nj12  (done sum 0..10)");
         assert_eq!(text(&[one("j1")]), "j1", "what is inserted has no more than its name");
     }

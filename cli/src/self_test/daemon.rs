@@ -11,7 +11,7 @@ use super::{Finding, system};
 use crate::client::Client;
 use crate::conversation::{Conversation, Heard, interrupted, interrupts};
 use crate::place::plain;
-use crate::show::number::{self, grouped};
+use crate::show::number::{self, counted, grouped};
 use crate::verbs::Context;
 
 const DAEMON: &str = "daemon";
@@ -109,7 +109,7 @@ fn store(status: &StatusView) -> Finding {
         return Finding::fail(STORE, why.clone(), hint);
     }
     let Some(store) = status.store.as_ref().filter(|_| status.durable) else { return nowhere() };
-    let rows = store.rows.map(|rows| format!(", {} records", grouped(&rows.to_string()))).unwrap_or_default();
+    let rows = store.rows.map(|rows| format!(", {}", counted(rows, "record"))).unwrap_or_default();
     let text = format!("the daemon keeps jobs in {}{rows}", store.path);
     // Its directory may be closed to others; the file system is the same.
     let path = std::path::Path::new(&store.path);
@@ -156,10 +156,9 @@ pub(super) fn store_without(context: &Context<'_, '_>) -> Finding {
         return Finding::warn(STORE, note.clone(), "the next daemon goes on with what can be read");
     }
     let text = match reading.rows {
-        Some(rows) => format!(
-            "{directory}: {} records, all whole; a new one could be written",
-            grouped(&rows.to_string())
-        ),
+        Some(rows) => {
+            format!("{directory}: {}, all whole; a new one could be written", counted(rows, "record"))
+        }
         None => format!("{directory} can be written; nothing is in it yet"),
     };
     with_room(text, reading.free_bytes)

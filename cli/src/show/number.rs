@@ -204,7 +204,10 @@ mod tests {
 
     #[test]
     fn an_end_that_nobody_will_see_has_no_date() {
-        assert_eq!([72_000, 99 * 86_400_000, 100 * 86_400_000, u64::MAX].map(eta), ["1m 12s", "99d 00h", ">99d", ">99d"]);
+        assert_eq!(
+            [72_000, 99 * 86_400_000, 100 * 86_400_000, u64::MAX].map(eta),
+            ["1m 12s", "99d 00h", ">99d", ">99d"]
+        );
     }
 
     #[test]

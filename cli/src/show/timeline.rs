@@ -2,10 +2,10 @@
 
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::history::{HistoryView, SpanEnd, SpanView};
-use tally_protocol::view::JobView;
+use tally_protocol::view::{Incident, JobView};
 
 use super::number;
-use crate::studies::{TimeBar, TimeBarKind, TimeDrawing};
+use crate::studies::{TimeBar, TimeBarKind, TimeDrawing, TimeMark};
 
 /// Steps of the rate at the most.
 const STEPS_MAX: usize = 40;
@@ -32,6 +32,7 @@ pub(crate) fn drawing(job: &JobView, what: &str) -> Result<TimeDrawing, Failure>
         from_ms: 0,
         to_ms: history.to_ms,
         bars: history.spans.iter().map(bar).collect(),
+        marks: job.incidents.iter().map(mark).collect(),
         rates_from_ms: history.from_ms,
         rates: history.done.chunks(together).map(per_s).collect(),
         rate_ms,
@@ -50,6 +51,10 @@ fn about(job: &JobView, history: &HistoryView) -> String {
         count(job.partitions.done, "partition", "partitions"),
         count(job.retries, "retry", "retries")
     );
+    if !job.incidents.is_empty() {
+        let deaths = u64::try_from(job.incidents.len()).unwrap_or(u64::MAX);
+        text.push_str(&format!(", {}", count(deaths, "death", "deaths")));
+    }
     if history.grain_ms > 0 {
         text.push_str("; partitions that follow each other are drawn as one");
     }
@@ -75,6 +80,23 @@ fn bar(span: &SpanView) -> TimeBar {
         span.slot, span.pid, span.from_ms, span.to_ms
     );
     TimeBar { row: u32::from(span.slot.0), from_ms: span.from_ms, to_ms: span.to_ms, kind, tip }
+}
+
+/// A death, between two leases, too.
+fn mark(incident: &Incident) -> TimeMark {
+    let at = match (&incident.range, incident.attempt) {
+        (Some(range), Some(attempt)) => format!(" at {range}, attempt {attempt}"),
+        (Some(range), None) => format!(" at {range}"),
+        (None, _) => String::new(),
+    };
+    let tip = format!(
+        "worker {} ({}) after {}: {}{at}",
+        incident.slot,
+        incident.pid,
+        number::duration(incident.after_ms),
+        incident.what
+    );
+    TimeMark { row: u32::from(incident.slot.0), at_ms: incident.after_ms, tip }
 }
 
 #[cfg(test)]
@@ -114,6 +136,23 @@ mod tests {
         assert_eq!(drawing.rates, [200.0, 0.0]);
         let kinds: Vec<TimeBarKind> = drawing.bars.iter().map(|bar| bar.kind).collect();
         assert_eq!(kinds, [TimeBarKind::Done, TimeBarKind::Again, TimeBarKind::Lost]);
+        job.incidents = vec![Incident {
+            after_ms: 40,
+            slot: SlotId(4),
+            pid: 77,
+            range: None,
+            attempt: None,
+            what: "killed by SIGKILL".into(),
+            stderr: None,
+        }];
+        let with_death = super::drawing(&job, "sum 0..10").unwrap();
+        assert!(
+            with_death.about.starts_with("running, 0.2s, 1 partition, 0 retries, 1 death;"),
+            "{}",
+            with_death.about
+        );
+        assert_eq!((with_death.marks[0].row, with_death.marks[0].at_ms), (4, 40));
+        assert_eq!(with_death.marks[0].tip, "worker 4 (77) after 0.0s: killed by SIGKILL");
         assert_eq!(drawing.bars[0].tip, "worker 3 (9): done 7 partitions, 10 to 20 ms");
     }
 }

@@ -150,7 +150,8 @@ pub(super) fn jobs(frame: &mut Frame, model: &Model, ui: &Ui, row: usize, lines:
         // One that runs with nobody's hands on it.
         let waits = job.state == JobState::Running && job.workers == 0 && job.rate_per_s == Some(0);
         let state = if waits { "waiting".to_owned() } else { job.state.to_string() };
-        let rate = job.rate_per_s.filter(|_| !waits).map(if job.bytes { number::byte_rate } else { number::rate });
+        let rate =
+            job.rate_per_s.filter(|_| !waits).map(if job.bytes { number::byte_rate } else { number::rate });
         let cells = [
             ("JOB", Look::Plain, job.job.to_string()),
             ("USER", Look::Plain, model.user(job.uid)),

@@ -32,6 +32,18 @@ pub(crate) fn draw(frame: &mut Frame, model: &Model, ui: &Ui, row: usize, count:
     }
 }
 
+/// The title alone, where no key changes what is shown.
+pub(crate) fn only_title(frame: &mut Frame, pane: Pane, row: usize) {
+    let name = match pane {
+        Pane::Workers => "workers",
+        Pane::Locks => "locks",
+        Pane::Objects => "objects",
+    };
+    let width = frame.columns();
+    frame.put(row, 0, width, Look::Plain, &" ".repeat(width));
+    frame.put(row, 0, width, Look::Bold, &format!("{name}:"));
+}
+
 fn title(frame: &mut Frame, model: &Model, ui: &Ui, row: usize, skip: usize, count: usize) {
     let width = frame.columns();
     let rule = if frame.is_ascii() { "-" } else { "\u{2500}" };

@@ -27,6 +27,7 @@ pub(crate) fn text(model: &Model, ui: &Ui, columns: u16, ascii: bool) -> String 
     for (pane, lines) in panes {
         nowhere.pane = pane;
         panes::draw(&mut picture, model, &nowhere, row, lines);
+        panes::only_title(&mut picture, pane, row);
         row += lines + 2;
     }
     picture.text()

@@ -21,6 +21,7 @@ use crate::args::values::{ProgressWhen, When};
 use crate::conversation::{interrupted, interrupts};
 use crate::exit_code;
 use crate::meaning::{Place, Plan, Style};
+use crate::picture;
 use crate::place;
 use crate::roles::{FoldMode, PrivateOptions};
 use crate::show::json::{Document, Raw};
@@ -133,6 +134,11 @@ fn ways(comparison: &Comparison) -> Vec<Way> {
 }
 
 pub(super) fn run(context: &mut Context<'_, '_>, comparison: &Comparison) -> Result<u8, Failure> {
+    let is_answer = picture::is_answer(comparison.plot.as_deref());
+    if is_answer && context.style.json {
+        return Err(lab::two_answers());
+    }
+    picture::try_place(comparison.plot.as_deref())?;
     let mut signals = interrupts()?;
     let mut costs = Vec::new();
     for way in ways(comparison) {
@@ -148,12 +154,17 @@ pub(super) fn run(context: &mut Context<'_, '_>, comparison: &Comparison) -> Res
     } else {
         table(context, &costs, &first) + &conclusion(&first, same)
     };
-    context.terminal.answer(&text)?;
+    if is_answer {
+        context.terminal.note(&text);
+    } else {
+        context.terminal.answer(&text)?;
+    }
     for note in notes {
         context.terminal.note(&format!("tally: note: {note}\n"));
     }
     if let Some(path) = &comparison.plot {
-        lab::save(path, &(context.roles.studies.draw)(drawing(comparison, &costs)))?;
+        let svg = (context.roles.studies.draw)(drawing(comparison, &costs));
+        picture::save(path, &svg, context.terminal)?;
     }
     Ok(if same { exit_code::ANSWERED } else { exit_code::FAILED })
 }

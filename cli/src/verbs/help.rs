@@ -22,10 +22,13 @@ pub(super) fn run(
         (None, _) => help::LONG.to_owned(),
         (Some("json"), Some(name)) => schema_called(name)?,
         (Some(about), None) => text_about(about)?,
-        (Some(about), Some(word)) => {
-            let message = format!("could not help with '{about} {word}': only json has parts");
-            return Err(Failure::new(ErrorCode::BadUsage, message).hint(format!("tally help {about}")));
-        }
+        (Some(about), Some(word)) => match args::help_of_part(about, word) {
+            Some(text) => text,
+            None => {
+                let message = format!("could not help with '{about} {word}': '{about}' has no part '{word}'");
+                return Err(Failure::new(ErrorCode::BadUsage, message).hint(format!("tally help {about}")));
+            }
+        },
     };
     show(context.terminal, "help", &text, context.style.json)
 }

@@ -7,6 +7,7 @@ use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::ids::{JobId, SlotId};
 use tally_protocol::job::{JobState, StartMethod, Transport};
 use tally_protocol::source::Source;
+use tally_protocol::spoken;
 use tally_protocol::view::{JobView, PartitionCounts, WorkerShare};
 use tally_sys::clock;
 use tally_sys::signal::Signal;
@@ -65,7 +66,7 @@ pub(super) fn run(
         }
         (Err(_), Some(Stopped::Deadline)) => {
             let ms = plan.spec.request.timeout_ms.unwrap_or(0);
-            let message = format!("it passed its deadline of {ms} ms with {percent}% done");
+            let message = format!("it passed its deadline of {} with {percent}% done", spoken::time(ms));
             job.state = JobState::TimedOut;
             job.error = Some(Failure::new(ErrorCode::TimedOut, message));
         }

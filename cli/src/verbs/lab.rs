@@ -6,7 +6,7 @@ use tally_protocol::error::{ErrorCode, Failure};
 
 use super::Context;
 use crate::exit_code;
-use crate::place;
+use crate::picture;
 use crate::studies::StudyOptions;
 
 /// A study that did not show what it claims ends with code 1: a lock that lost an update is a defect.
@@ -15,11 +15,20 @@ pub(super) fn run(
     options: &StudyOptions,
     plot: Option<&Path>,
 ) -> Result<u8, Failure> {
+    let is_answer = picture::is_answer(plot);
+    if is_answer && context.style.json {
+        return Err(two_answers());
+    }
+    picture::try_place(plot)?;
     let report = (context.roles.studies.run)(options)?;
-    context.terminal.answer(if context.style.json { &report.json } else { &report.text })?;
+    match (is_answer, context.style.json) {
+        (true, _) => context.terminal.note(&report.text),
+        (false, true) => context.terminal.answer(&report.json)?,
+        (false, false) => context.terminal.answer(&report.text)?,
+    }
     if let Some(path) = plot {
         match &report.svg {
-            Some(svg) => save(path, svg)?,
+            Some(svg) => picture::save(path, svg, context.terminal)?,
             None => {
                 let message = format!("could not draw '{}': it has no figures to draw", options.study);
                 return Err(Failure::new(ErrorCode::BadUsage, message));
@@ -29,10 +38,8 @@ pub(super) fn run(
     Ok(if report.holds { exit_code::ANSWERED } else { exit_code::FAILED })
 }
 
-/// Writes a drawing.
-pub(super) fn save(path: &Path, svg: &str) -> Result<(), Failure> {
-    std::fs::write(path, svg).map_err(|why| {
-        let message = format!("could not write {}: {}", path.display(), place::reason(&why));
-        Failure::new(ErrorCode::System, message)
-    })
+/// `--plot -` beside `--json`.
+pub(super) fn two_answers() -> Failure {
+    let message = "could not write two answers to standard output: --json and --plot - exclude each other";
+    Failure::new(ErrorCode::BadUsage, message).hint("--plot FILE.svg draws into a file")
 }

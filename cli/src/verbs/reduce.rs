@@ -4,8 +4,10 @@
 
 use tally_protocol::control::{Request, part};
 use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::range::{parse_integer, parse_range};
 use tally_protocol::varlink::ReplyMessage;
 use tally_protocol::view::JobView;
+use tally_reduce::Integer;
 use tally_sys::clock;
 
 use super::{Context, answer_to, here, talk_to};
@@ -15,7 +17,7 @@ use crate::conversation::{Conversation, Heard, interrupted, interrupts};
 use crate::meaning::{Place, Plan};
 use crate::reconnect::{Absence, Back};
 use crate::report;
-use crate::roles::PrivateOptions;
+use crate::roles::{FoldMode, PrivateOptions};
 use crate::show::progress::{Progress, Step};
 use crate::show::{answer, json};
 
@@ -23,6 +25,7 @@ pub(super) fn run(context: &mut Context<'_, '_>, mut plan: Plan) -> Result<u8, F
     let begun_ns = clock::monotonic_ns();
     (context.roles.check)(&mut plan.spec, &plan.inputs)?;
     let plan = &plan;
+    remark(context, plan);
     let mut talk = match &plan.place {
         Place::Here(mode) => return here::run(context, plan, *mode, begun_ns),
         place => talk_at(context, place)?,
@@ -35,6 +38,35 @@ pub(super) fn run(context: &mut Context<'_, '_>, mut plan: Plan) -> Result<u8, F
     };
     talk.end();
     code
+}
+
+/// What was typed and changes nothing, and what somebody may have meant otherwise.
+fn remark(context: &mut Context<'_, '_>, plan: &Plan) {
+    let request = &plan.spec.request;
+    if plan.place == Place::Here(FoldMode::Inline) && request.workers.is_some_and(|workers| workers > 1) {
+        context
+            .terminal
+            .note("tally: note: --mode inline computes on one thread: --workers changes nothing\n");
+    }
+    // Scripts have ranges that are empty; at a terminal it is a slip.
+    let one = Integer::from(1_u64);
+    let backwards = |source: &&String| {
+        let (from, to) = source.split_once("..").unwrap_or_default();
+        let to = to.strip_prefix('=').unwrap_or(to);
+        request.step.is_none()
+            && parse_range(source, &one).is_ok_and(|range| range.count == 0)
+            && matches!((parse_integer(from), parse_integer(to)), (Ok(from), Ok(to)) if from > to)
+    };
+    if context.terminal.is_watched()
+        && !request.files
+        && let Some(source) = request.sources.iter().find(backwards)
+    {
+        let (from, to) = source.split_once("..").unwrap_or_default();
+        let turned = format!("{}..{from}", to.strip_prefix('=').unwrap_or(to));
+        context
+            .terminal
+            .note(&format!("tally: note: {source} is empty: {turned} goes up, and --step -1 walks down\n"));
+    }
 }
 
 /// A conversation with the supervisor at a place that is not this process.

@@ -9,6 +9,7 @@ use tally_protocol::job::JobState;
 use tally_protocol::view::{Incident, JobView};
 
 use super::{Context, ask, jobs, lab};
+use crate::picture;
 use crate::place::Reach;
 use crate::report;
 use crate::show::answer::failure_of;
@@ -30,11 +31,18 @@ pub(super) fn run(
         let failure = Failure::new(ErrorCode::BadUsage, "could not show a history as text");
         return Err(failure.hint("--json tells it, --plot FILE.svg draws it"));
     }
+    if picture::is_answer(plot) && context.style.json {
+        return Err(lab::two_answers());
+    }
+    picture::try_place(plot)?;
     let request = if history || plot.is_some() { Request::ShowHistory(job) } else { Request::Show(job) };
     let mut job: JobView = part(ask(context, reach, &request, &format!("show {job}"))?, "job")?;
     if let Some(path) = plot {
         let drawing = timeline::drawing(&job, &jobs::what(&job))?;
-        lab::save(path, &(context.roles.studies.draw_time)(drawing))?;
+        picture::save(path, &(context.roles.studies.draw_time)(drawing), context.terminal)?;
+        if picture::is_answer(plot) {
+            return Ok(0);
+        }
     }
     if !history {
         job.history = None;

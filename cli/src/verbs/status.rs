@@ -87,9 +87,9 @@ fn detached_fact(status: &StatusView) -> String {
 
 fn store_fact(store: &StoreView) -> String {
     let mut text = store.path.clone();
-    for (count, unit) in [(store.rows, "rows"), (store.bytes, "bytes")] {
+    for (count, unit) in [(store.rows, "row"), (store.bytes, "byte")] {
         if let Some(count) = count {
-            text.push_str(&format!(", {} {unit}", number::grouped(&count.to_string())));
+            text.push_str(&format!(", {}", number::counted(count, unit)));
         }
     }
     if let Some(why) = &store.last_failure {

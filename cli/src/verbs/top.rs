@@ -48,13 +48,14 @@ pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, look: &Look) -> 
         let style = Style { colour: context.terminal.is_coloured(), ascii: look.ascii };
         return screen::show(reach, ui, style);
     }
-    if !look.once {
-        context.terminal.note("tally: nothing can be drawn here: this is one look\n");
-    }
     let mut talk = talk_to(reach.connect()?)?;
     let seen = ask(context, &mut talk, &query);
     talk.end();
     let (top, locks, objects) = seen?;
+    // Behind all that can fail: the first line of an error stands alone.
+    if !look.once {
+        context.terminal.note("tally: nothing can be drawn here: this is one look\n");
+    }
     let mut model = Model::default();
     model.take(top, jobs::user);
     (model.locks, model.objects) = (locks, objects);

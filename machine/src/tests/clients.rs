@@ -159,7 +159,7 @@ fn a_deadline_ends_a_job_with_what_it_has() {
         [
             "to w1: cancel j1/1.1",
             "to w1: forget j1",
-            "c1 <- j1 timed-out: j1 passed its deadline of 200 ms with 5 of 10 elements done"
+            "c1 <- j1 timed-out: j1 passed its deadline of 200ms with 5 of 10 elements done"
         ]
     );
     bench.cancelled(1, "j1/1.1");
