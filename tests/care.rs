@@ -115,12 +115,18 @@ fn a_daemon_is_asked_and_never_disturbed() {
     daemon.signal(Signal::Stop);
     let told = world.ask(["self-test", "--json"]);
     checks(&told, "daemon", "fail", "does not answer: it may be stopped, or very busy", "its log");
+    // What a monitor asks has an end.
+    for line in ["status", "jobs"] {
+        let told = world.ask([line]);
+        assert_eq!(told.code(), 5, "{line}: {told:?}");
+        assert!(told.stderr.contains("did not answer within 10s"), "{line}: {}", told.stderr);
+    }
     daemon.signal(Signal::Cont);
     client.call("io.tally.Stop", &json!({ "now": true }));
     assert_eq!(daemon.finish().code(), 0);
     // The store has the job; a copy of it was read.
     let told = world.run(["self-test", "--json"]);
-    checks(&told, "store", "ok", "records, all whole", "");
+    checks(&told, "store", "ok", "all whole", "");
     world.finish();
 }
 

@@ -278,6 +278,11 @@ fn the_same_job_in_every_way() {
     assert_eq!(object(&world.run(squares).stdout)["same"], true);
     let never = world.run(["compare", "0..10", "--workers", "1", "--python", "never"]);
     assert!(never.code() == 0 && !never.stdout.contains("python"), "{}", never.stdout);
+    let drawn = world.run(["compare", "0..10", "--workers", "1", "--python", "never", "--plot", "-"]);
+    assert!(drawn.stdout.starts_with("<svg") && drawn.stderr.contains("the same each time"), "{drawn:?}");
+    // A place where nothing can be written is found before anything is measured.
+    let begun = world.run(["compare", "0..1e15", "--of", "sqrt(i)", "--plot", "nowhere/x.svg"]);
+    begun.failed(1, "tally: could not write nowhere/x.svg: no such file or directory");
     let none = world.run(["compare", "0..10", "--workers", "1", "--reduce", "max", "--python", "always"]);
     assert_eq!(
         none.stderr,

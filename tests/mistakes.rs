@@ -53,6 +53,12 @@ fn world() -> World {
     write("german.csv", b"region;price\nnorth;19,99\n");
     write("bare.csv", b"1,2\n3,4\n");
     write("numbers.f64", &[0; 16]);
+    write("semi.csv", b"a;b\n1;2\n");
+    write("tabs.csv", b"a\tb\n1\t2\n");
+    write("money.csv", b"price\n$12.50\n$3.10\n");
+    write("wide.csv", b"\xff\xfea\x00\n\x001\x00\n\x00");
+    write("headed.txt", b"price\n1\n2\n");
+    write("picture.txt", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\n");
     write("half.toml", b"[workers]\nretires = 1\n");
     write("bad.toml", b"retires = 1\n");
     write("secret.csv", b"a\n1\n");

@@ -269,6 +269,9 @@ fn a_job_is_drawn_with_what_was_lost() {
         svg.starts_with("<svg") && svg.contains("lost with its worker") && svg.contains("worker 0"),
         "{svg}"
     );
+    assert!(svg.contains(" died") && svg.contains("killed by SIGKILL"), "each death has its cause: {svg}");
+    let out = world.ask(["show", "j1", "--plot", "-"]);
+    assert!(out.stdout.starts_with("<svg") && out.stdout.ends_with("</svg>\n"), "{}", out.stdout);
     drop(client);
     daemon.stop();
     world.finish();

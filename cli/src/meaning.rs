@@ -372,7 +372,7 @@ fn mixed(sources: &[String]) -> Failure {
     let slip = others().find(|other| other.starts_with("--")).or_else(|| others().next());
     match slip.map(|other| (other, inputs::open(std::slice::from_ref(other)))) {
         Some((other, Err(failure))) if parse_integer(other).is_ok() => {
-            failure.hint(format!("'--step {other}' leaves out what lies between; a range looks like 0..100"))
+            failure.hint(format!("a range looks like 0..100; every N-th number of it: --step {other}"))
         }
         Some((_, Err(failure))) => failure,
         _ => bad("could not fold ranges and files in one job").hint("run one command for each"),

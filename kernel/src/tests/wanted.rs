@@ -139,3 +139,24 @@ fn a_file_that_is_read_wrong_is_recognised() {
     );
     assert_eq!(hint(b"a,bb\n1,2\n"), "did you mean 'bb'?");
 }
+
+#[test]
+fn a_column_without_numbers_names_its_first_cell_or_the_delimiter() {
+    let sum = |name: &str, bytes: &[u8]| Case::of(&["sum"], &[(name, bytes)], |_| ());
+    let money = sum("m.csv", b"price\n$12.50\n$3\n");
+    assert_eq!(money.fault(), "read m.csv: row 2, column price: '$12.50' is not a number");
+    let misread = |bytes: &[u8]| sum("t.csv", bytes).kernel().unwrap_err().hint.unwrap();
+    assert_eq!(misread(b"a;b\n1;2\n"), "its only column is col(\"a;b\"): --delimiter ';' may be meant");
+    assert_eq!(misread(b"a\tb\n1\t2\n"), "its only column is col(\"a\\tb\"): --format tsv may be meant");
+    let wide = sum("w.csv", b"\xff\xfea\x00\n\x00").kernel().unwrap_err();
+    assert_eq!(wide.message, "read w.csv: it is UTF-16 text, as its first two bytes say");
+}
+
+#[test]
+fn a_wrong_column_of_groups_is_shown() {
+    let case = Case::of(&["sum"], &[("t.csv", b"a,b\n1,2\n")], |r| {
+        r.of = Some("b".into());
+        r.by = vec!["a".into(), "c".into()];
+    });
+    assert_eq!(case.kernel().unwrap_err().place.as_deref(), Some("    a,c\n      ^"));
+}
