@@ -641,7 +641,7 @@ pub(crate) fn table() -> clap::Command {
     Line::command().args_override_self(true).mut_subcommands(|command| {
         let command = command.help_template(template).args_override_self(true).max_term_width(80);
         // What has no name is no option, wherever it is declared.
-        command.mut_args(|one| if one.is_positional() { one.help_heading("Arguments") } else { one })
+        command.mut_args(|one| if one.is_positional() { one.help_heading(None::<clap::builder::Str>) } else { one })
     })
 }
 

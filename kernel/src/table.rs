@@ -437,6 +437,15 @@ impl Run<'_> {
         Ok(true)
     }
 
+    /// Whether the file begins with what no text has. Of one that is packed its own bytes say nothing.
+    fn is_binary(&self) -> bool {
+        const LOOKED_AT: u64 = 512;
+        const PACKED: [&[u8]; 2] = [b"\x1f\x8b", b"\x28\xb5\x2f\xfd"];
+        self.bytes
+            .part(self.part.file, 0, self.length.min(LOOKED_AT))
+            .is_ok_and(|head| head.contains(&0) && !PACKED.iter().any(|magic| head.starts_with(magic)))
+    }
+
     /// Why rows could not be read. A column that is of floats after all is named, so that the job starts over.
     fn stop(&self, table: &Table, error: &ReadError) -> Fault {
         let site = Site::of_file(self.name).row(error.place().row);
@@ -515,11 +524,7 @@ impl Window {
     }
 }
 
-/// What stands in no file of text.
-fn is_no_text(letter: char) -> bool {
-    letter == char::REPLACEMENT_CHARACTER || (letter.is_control() && !letter.is_whitespace())
-}
-
+/// Whether a line is more likely the name of a column than a number that is misspelt.
 fn begins_like_name(cell: &str) -> bool {
     cell.trim_start_matches('"').starts_with(|letter: char| letter.is_alphabetic() || letter == '_')
 }
