@@ -20,6 +20,7 @@ pub(crate) mod values;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use clap::builder::Resettable;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tally_protocol::error::Failure;
 use tally_protocol::ids::JobId;
@@ -641,7 +642,7 @@ pub(crate) fn table() -> clap::Command {
     Line::command().args_override_self(true).mut_subcommands(|command| {
         let command = command.help_template(template).args_override_self(true).max_term_width(80);
         // What has no name is no option, wherever it is declared.
-        command.mut_args(|one| if one.is_positional() { one.help_heading(None::<clap::builder::Str>) } else { one })
+        command.mut_args(|one| if one.is_positional() { one.help_heading(Resettable::Reset) } else { one })
     })
 }
 

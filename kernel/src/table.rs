@@ -459,7 +459,7 @@ impl Run<'_> {
                 Fault { floats: table.names().get(*column).cloned(), ..fault }
             }
             ReadError::Bad { cell, .. } if has_decimal_comma(cell.as_bytes()) => fault.hint(COMMA),
-            ReadError::Bad { cell, .. } if cell.chars().any(is_no_text) => fault
+            ReadError::Bad { .. } if table.names() == ["value"] && self.is_binary() => fault
                 .hint("it is no text: --format says what the numbers of a binary file are, such as f64le"),
             ReadError::Bad { place, why: BadCell::NotNumber, cell, .. }
                 if place.row == 1 && table.names() == ["value"] && begins_like_name(cell) =>
