@@ -72,6 +72,10 @@ fn unknown_part(command: &str, word: &str) -> Failure {
     let table = table();
     let parts = table.find_subcommand(command).into_iter().flat_map(clap::Command::get_subcommands);
     let known: Vec<&str> = parts.map(clap::Command::get_name).collect();
+    // A line of a batch is read by another table, which does not have every command.
+    if known.is_empty() {
+        return unknown_command(word);
+    }
     let question = suggest::question(word, &known);
     let failure = bad(format!("could not run 'tally {command} {word}': no such command{question}"));
     if question.is_empty() { failure.hint(format!("there is {}", known.join(", "))) } else { failure }
