@@ -6,6 +6,7 @@ use std::process::Stdio;
 
 use tally_sys::clock;
 use tally_sys::signal::Signal;
+use tally_tests::booted::processes_in;
 use tally_tests::{Booted, proc, run, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
@@ -139,6 +140,62 @@ fn it_starts_tells_how_it_is_reloads_and_stops() {
     assert_eq!(booted.property(SERVICE, "Result"), "success");
     assert_eq!(booted.processes_of(SERVICE), [0_u32; 0]);
     assert_eq!(booted.run(&["tally", "status"]).code, Some(3));
+}
+
+#[test]
+fn a_command_has_a_control_group_of_its_own_and_ends_with_it() {
+    let Some(booted) = Booted::new(BINARY) else { return };
+    booted.drop_in(SMALL);
+    booted.must(&["systemctl", "start", "tally.socket", SERVICE]);
+    let status = booted.must(&["tally", "status", "--json"]);
+    assert!(status.contains("control groups in /sys/fs/cgroup/system.slice/tally.service, "), "{status}");
+    report(&status);
+    let breeder = "sh -c 'while read -r line; do setsid env -i sleep 7001 & sleep 7002; done'";
+    let submit = || {
+        booted
+            .must(&[
+                "runuser",
+                "-u",
+                "tally",
+                "--",
+                "tally",
+                "sum",
+                "0..1000",
+                "--detach",
+                "--command",
+                breeder,
+            ])
+            .trim()
+            .to_owned()
+    };
+    let is_sleep = |pid: &u32| proc::look(*pid).is_some_and(|one| one.name == "sleep");
+    // Two workers, each with a group in which its two sleeps are.
+    let await_brood = || {
+        until("the brood", || {
+            let groups = booted.groups_of(SERVICE);
+            let with_brood: Vec<_> = groups
+                .into_iter()
+                .filter(|group| processes_in(group).iter().filter(|pid| is_sleep(pid)).count() == 2)
+                .collect();
+            (with_brood.len() == 2).then_some(with_brood)
+        })
+    };
+    let job = submit();
+    let groups = await_brood();
+    booted.must(&["tally", "cancel", &job]);
+    until("the end of the groups", || groups.iter().all(|group| !group.exists()).then_some(()));
+    assert_eq!(booted.processes_of(SERVICE).iter().filter(|pid| is_sleep(pid)).count(), 0);
+    sum(&booted);
+    // Another program in the same process finds its place again.
+    booted.must(&["tally", "upgrade"]);
+    let status = booted.must(&["tally", "status", "--json"]);
+    assert!(status.contains("control groups in /sys/fs/cgroup/system.slice/tally.service, "), "{status}");
+    submit();
+    let groups = await_brood();
+    booted.must(&["systemctl", "kill", "--kill-who=main", "-s", "KILL", SERVICE]);
+    until("the end of the groups", || groups.iter().all(|group| !group.exists()).then_some(()));
+    booted.must(&["systemctl", "stop", "tally.socket", SERVICE]);
+    assert_eq!(booted.processes_of(SERVICE), [0_u32; 0]);
 }
 
 /// The daemon's user can open none of them, and the service sees no home: systemd keeps them open meanwhile.

@@ -234,3 +234,42 @@ fn a_signal_to_end_is_stronger_than_an_upgrade() {
     assert_ne!(long.finish().code(), 0);
     world.finish();
 }
+
+#[test]
+fn a_job_with_a_command_goes_on_over_an_upgrade() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "2", "--drain-ms", "100"]);
+    // It writes down what it answers, and stands still in the second half until it may go on.
+    let command = "sh -c 'while read -r s e p a; do \
+                   while [ $s -ge 500 ] && ! [ -e go ]; do sleep 0.1; done; \
+                   echo $s >> log; echo $((e - s)); done'";
+    let asked = ["sum", "0..1000", "--detach", "--partitions", "10", "--command", command];
+    let job = world.ask(asked).stdout.trim().to_owned();
+    let mut client = daemon.client();
+    let done = until("the first half", || {
+        let shown = client.call("io.tally.Show", &json!({ "job": job }));
+        (shown["job"]["partitions"]["done"] == 5).then_some(shown)
+    });
+    assert_eq!(done["job"]["retries"], 0);
+    drop(client);
+    let of_commands =
+        |name: &str| name == "sh" || name == "sleep" || name == "tally-warden" || name == "tally-guard";
+    let before: Vec<u32> =
+        world.processes().into_iter().filter(|one| of_commands(&one.name)).map(|one| one.pid).collect();
+    assert!(before.len() >= 6, "two guards, two wardens, two commands: {before:?}");
+    assert_eq!(world.ask(["upgrade"]).code(), 0);
+    until("the end of the old tree", || before.iter().all(|&pid| proc::look(pid).is_none()).then_some(()));
+    fs::write(world.path().join("go"), "").expect("a file can be written");
+    assert_eq!(world.ask(["wait", &job]).code(), 0);
+    world.ask(["result", &job]).answered("1000\n");
+    let log = fs::read_to_string(world.path().join("log")).expect("it was written");
+    let mut begun: Vec<u32> = log.lines().map(|line| line.parse().expect("a number")).collect();
+    begun.sort_unstable();
+    let all: Vec<u32> = (0..10).map(|at| at * 100).collect();
+    assert_eq!(begun, all, "each was answered once");
+    until("the end of all commands", || {
+        world.processes().iter().all(|one| !of_commands(&one.name)).then_some(())
+    });
+    daemon.stop();
+    world.finish();
+}

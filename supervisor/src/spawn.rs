@@ -16,6 +16,7 @@ use tally_sys::{fd, socket};
 use tally_transport::{CreateError, SupervisorLink};
 
 use crate::forkserver::{Forkserver, begin_worker};
+use crate::groups::Groups;
 use crate::worker::Worker;
 use crate::{WORKER_ROLE, WorkerMain};
 
@@ -27,6 +28,8 @@ pub(crate) struct Nursery {
     pub(crate) forkserver: Option<Forkserver>,
     /// Workers give up what they do not need.
     pub(crate) confine: bool,
+    /// Control groups for commands, where there may be some.
+    pub(crate) groups: Option<Groups>,
 }
 
 /// A worker on its way.
@@ -72,6 +75,7 @@ impl Nursery {
             nice: profile.nice,
             memory_limit_bytes: profile.memory_limit_bytes,
             warden: profile.job.is_some(),
+            group: self.groups.as_ref().filter(|_| profile.job.is_some()).map(|groups| groups.of(id)),
             confine: self.confine,
             link: offer.text,
         };

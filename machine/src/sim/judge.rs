@@ -393,7 +393,7 @@ impl World {
 
 /// How often a range is said to have killed a worker, or broken its command.
 fn times(message: &str) -> Option<u32> {
-    let (_, rest) = message.split_once(" killed ").or_else(|| message.split_once("command failed "))?;
+    let (_, rest) = message.split_once("command failed ").or_else(|| message.split_once(" killed "))?;
     match rest.split(' ').next()? {
         "once" => Some(1),
         count => count.parse().ok(),

@@ -107,7 +107,10 @@ impl World {
             id
         });
         let workers = workers.collect();
-        self.plan(at, Happening::ToMachine(Event::StarterLost { workers, why: "killed by SIGKILL".to_owned() }));
+        self.plan(
+            at,
+            Happening::ToMachine(Event::StarterLost { workers, why: "killed by SIGKILL".to_owned() }),
+        );
     }
 
     /// The process begins to be, unless it was given up.

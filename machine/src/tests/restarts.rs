@@ -184,7 +184,11 @@ fn what_a_lost_forkserver_did_not_make_counts_against_no_worker() {
     bench.submit(1, request("0..8", 2));
     for round in 0..50 {
         let next = [format!("spawn w{} in 0", 2 * round + 3), format!("spawn w{} in 1", 2 * round + 4)];
-        assert_eq!(starter_lost(&mut bench, &[2 * round + 1, 2 * round + 2]), next, "at once, and nobody fails");
+        assert_eq!(
+            starter_lost(&mut bench, &[2 * round + 1, 2 * round + 2]),
+            next,
+            "at once, and nobody fails"
+        );
     }
     bench.ready(101);
     bench.partial(101, "j1/0.1");

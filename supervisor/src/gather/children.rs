@@ -36,6 +36,7 @@ impl Supervisor {
         let before = self.last_seen(pid);
         self.feed(Event::WorkerExited { worker: id, how: how.clone(), stderr: stderr.clone() });
         self.tell_death(&worker, id, before.as_ref(), &how, &stderr);
+        self.leave_group(id);
         // What its command had started is this process's by now, if it did not end that itself.
         self.strays |= self.orphans.is_some();
         self.reap_strays();
