@@ -89,8 +89,9 @@ impl Machine {
             self.worker_gone(id, "lost with its forkserver", String::new());
             return false;
         }
+        let profile = worker.profile;
         self.crew.change(slot, Slot::vacate);
-        self.crew.dismiss(id);
+        self.crew.dismiss(id, profile);
         self.alarms.clear(Alarm::Slot(slot));
         true
     }

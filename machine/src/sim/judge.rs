@@ -23,7 +23,9 @@ impl World {
         if self.occupied(slot) {
             self.fail(format!("slot {slot} gets w{worker} while another one is in it"));
         }
-        if slot.0 >= self.scenario.settings.slots {
+        // Beside commands that take long there may be as many again of theirs, and as many of others.
+        let places = if self.scenario.commands > 0 { 3 } else { 1 };
+        if slot.0 >= self.scenario.settings.slots.saturating_mul(places) {
             self.fail(format!("w{worker} is started in slot {slot}, which there is not"));
         }
     }
