@@ -161,7 +161,11 @@ pub(super) fn watch(
                 Failure::new(ErrorCode::SupervisorGone, why)
             }
             Err(failure) => failure,
-            ended => return ended,
+            Ok(Watched::Ended(job)) => {
+                progress.end(Step::of(&job), context.terminal);
+                return Ok(Watched::Ended(job));
+            }
+            Ok(interrupted) => return Ok(interrupted),
         };
         match absence.outlast(talk, context.terminal, failure)? {
             Back::Ask => {}
