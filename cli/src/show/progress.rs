@@ -176,6 +176,14 @@ impl Progress {
         }
     }
 
+    /// The job ends because somebody interrupts whoever watches it.
+    pub(crate) fn cut(&mut self, terminal: &mut Terminal<'_>) {
+        match self.last {
+            Some(last) => self.end(Step { state: JobState::Cancelled, ..last }, terminal),
+            None => self.clear(),
+        }
+    }
+
     /// Shows what is due.
     pub(crate) fn tick(&mut self, now_ns: u64, terminal: &mut Terminal<'_>) {
         let Some(step) = self.last else { return };
@@ -355,6 +363,16 @@ mod tests {
         let last = lines.lines().last().unwrap();
         assert!(last.contains("\"state\":\"failed\"") && !last.contains("rate_per_s"), "{lines}");
         assert_eq!(told(ProgressWhen::Always), "");
+        let mut err = Vec::new();
+        let mut terminal = Terminal::to(io::sink(), &mut err);
+        let mut progress = Progress::new(ProgressWhen::Json, false, &terminal, 0);
+        progress.cut(&mut terminal);
+        progress.step(0, step(), &mut terminal);
+        progress.cut(&mut terminal);
+        drop(progress);
+        drop(terminal);
+        let lines = String::from_utf8(err).unwrap();
+        assert!(lines.lines().count() == 2 && lines.contains("\"state\":\"cancelled\""), "{lines}");
     }
 
     #[test]

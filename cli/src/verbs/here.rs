@@ -62,7 +62,7 @@ pub(super) fn run(
     match (outcome, stopped) {
         (Ok(outcome), _) => fill(&mut job, plan, outcome),
         (Err(_), Some(Stopped::Signal(signal))) => {
-            progress.clear();
+            progress.cut(context.terminal);
             let what = plan.spec.request.sources.join(", ");
             return Err(interrupted(signal, &format!("{percent}% of {what} was done")));
         }
