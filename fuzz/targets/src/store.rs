@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use tally_store::{Change, FILE_NAME, OpenErrorKind, Row, Table};
@@ -45,6 +46,11 @@ fn directory() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory")
 }
 
+thread_local! {
+    /// Where all runs of this thread have their file: each writes it anew, as a whole.
+    static PLACE: TempDir = directory();
+}
+
 /// What is done to a good file: a byte that says which, then changes of single bytes, of runs, and cuts. Of a first byte of
 /// 255 the rest is the file.
 pub fn run(bytes: &[u8]) {
@@ -58,17 +64,21 @@ pub fn run(bytes: &[u8]) {
     while !feed.is_empty() {
         damage(&mut file, &mut feed);
     }
-    let place = directory();
-    let path = place.path().join(FILE_NAME);
-    fs::write(&path, &file).expect("there is room");
-    match tally_store::open(place.path()) {
+    PLACE.with(|place| judge(place.path(), &file, foreign));
+}
+
+fn judge(place: &Path, file: &[u8], foreign: bool) {
+    let specimen = specimen();
+    let path = place.join(FILE_NAME);
+    fs::write(&path, file).expect("there is room");
+    match tally_store::open(place) {
         Ok((mut store, opened)) => {
             let known = |row: &Row| foreign || specimen.rows.contains(row);
             assert!(opened.rows.iter().all(known), "a row that nobody wrote");
             let row = Change::Put(Table::Jobs, 1_000_000, b"new".to_vec());
             store.commit(&[row]).expect("what was opened is a store to go on with");
             drop(store);
-            let again = tally_store::open(place.path()).expect("it opens again").1;
+            let again = tally_store::open(place).expect("it opens again").1;
             assert_eq!(again.rows.len(), opened.rows.iter().filter(|row| row.key != 1_000_000).count() + 1);
         }
         Err(error) => {
