@@ -25,7 +25,9 @@ pub(crate) fn many(binary: &str) {
     for count in CLIENTS {
         connected(binary, count);
     }
-    println!("\n| jobs that wait | handed in a second | daemon, MiB | for each, bytes | ping p50, p99, ms | `jobs`, s | `jobs --all`, s | `cancel --all`, s |");
+    println!(
+        "\n| jobs that wait | handed in a second | daemon, MiB | for each, bytes | ping p50, p99, ms | `jobs`, s | `jobs --all`, s | `cancel --all`, s |"
+    );
     println!("|---|---|---|---|---|---|---|---|");
     for count in QUEUED {
         queued(binary, count);
@@ -74,8 +76,7 @@ fn connected(binary: &str, count: usize) {
             }
             pings
         });
-        let small =
-            |number| json!({ "request": { "reductions": ["sum"], "sources": [format!("0..{}", number + 1)] } });
+        let small = |number| json!({ "request": { "reductions": ["sum"], "sources": [format!("0..{}", number + 1)] } });
         let took = seconds(|| in_turns(&mut clients, JOBS, "io.tally.Submit", small));
         over.store(true, Ordering::Relaxed);
         (took, pings.join().expect("pings do not panic"))

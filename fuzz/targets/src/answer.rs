@@ -10,14 +10,8 @@ use crate::feed::Feed;
 /// Characters of a sentence about an answer: what it quotes, and the rest.
 const SENTENCE_CHARS_MAX: usize = 1_500;
 
-const ALL: [Reduction; 6] = [
-    Reduction::Sum,
-    Reduction::Product,
-    Reduction::Min,
-    Reduction::Max,
-    Reduction::Count,
-    Reduction::Mean,
-];
+const ALL: [Reduction; 6] =
+    [Reduction::Sum, Reduction::Product, Reduction::Min, Reduction::Max, Reduction::Count, Reduction::Mean];
 
 /// What was asked: a set of reductions in a byte, elements and cut in one each; the rest is what was written.
 pub fn run(bytes: &[u8]) {

@@ -97,7 +97,10 @@ pub(super) fn run(world: &World, round: &Round, keeper: &Keeper<'_>, shared: &Ar
                 ("forkserver", struck.is_some())
             }
             79..83 => ("client", client(blow, &mut random, shared)),
-            83..93 => ("worker, warden or kernel of a private supervisor", private(blow, &mut random, shared, false)),
+            83..93 => (
+                "worker, warden or kernel of a private supervisor",
+                private(blow, &mut random, shared, false),
+            ),
             93..96 => ("private supervisor", private(blow, &mut random, shared, true)),
             _ => ("daemon", daemon(keeper, blow, &mut random)),
         };
