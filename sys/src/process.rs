@@ -50,7 +50,7 @@ impl Pid {
         self.0.get()
     }
 
-    fn to_rustix(self) -> rustix::process::Pid {
+    pub(crate) fn to_rustix(self) -> rustix::process::Pid {
         // A positive number is a pid to both; the fallback is never taken.
         rustix::process::Pid::from_raw(self.raw()).unwrap_or(rustix::process::Pid::INIT)
     }
