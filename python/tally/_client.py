@@ -313,6 +313,7 @@ def umask() -> int:
 
 def _command(command: Union[str, Sequence[str]], options: Dict[str, Any]) -> Dict[str, Any]:
     """A command, with where this process is and what it has around it."""
+    words: Dict[str, Any]
     words = {"line": command} if isinstance(command, str) else {"arguments": [os.fspath(word) for word in command]}
     for name in _OF_COMMAND & options.keys():
         words[name] = options.pop(name)
