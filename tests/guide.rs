@@ -119,6 +119,11 @@ fn every_page_is_in_the_table_of_contents_and_every_link_leads_somewhere() {
         .into_iter()
         .map(|(path, _)| path.canonicalize().unwrap_or_else(|why| panic!("{}: {why}", path.display())))
         .collect();
+    // mdbook would write such a page beside its book.
+    let docs = root().join("docs").canonicalize().expect("it is there");
+    for page in &listed {
+        assert!(page.starts_with(&docs), "{} is no page of the book", page.display());
+    }
     for page in all.iter().filter(|page| !page.ends_with("SUMMARY.md")) {
         assert!(
             listed.contains(&page.canonicalize().expect("it is there")),
