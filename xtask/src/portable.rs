@@ -145,6 +145,8 @@ fn try_out(binary: &Path) -> Result<(), String> {
         let mut command = Command::new(binary);
         command.args(arguments).current_dir(place.path()).env_clear().env("PATH", "/usr/bin:/bin");
         command.env("HOME", place.path()).env("XDG_RUNTIME_DIR", place.path());
+        // Not the store of a daemon that this machine may have.
+        command.env("TALLY_STATE_DIR", place.path().join("state"));
         let told = command.output().map_err(|why| format!("could not run {}: {why}", binary.display()))?;
         let (out, err) = (String::from_utf8_lossy(&told.stdout), String::from_utf8_lossy(&told.stderr));
         if told.status.success() && out.contains(answer) {
