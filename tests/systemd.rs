@@ -343,12 +343,12 @@ fn with_the_drop_in_users_have_commands_of_their_own() {
         let user = ["setpriv", "--reuid", "65534", "--regid", "tally", "--clear-groups", "tally"];
         booted.run(&[&user[..], words].concat())
     };
-    let status = "grep -E '^(Uid|CapPrm|CapBnd|NoNewPrivs):' /proc/self/status >&2";
-    let told = as_nobody(&["sum", "0..4", "--command", &format!("sh -c \"{status}; exit 3\" {{start}}")]);
-    for part in ["65534\t65534\t65534\t65534", "CapPrm:\t0000000000000000", "NoNewPrivs:\t1"] {
-        assert!(told.code == Some(1) && told.stderr.contains(part), "no '{part}': {told:?}");
-    }
-    // Of a group that nobody reads: the store and the settings of others.
+    let status =
+        r#"echo $(id -u) $(grep -E '^(CapPrm|NoNewPrivs)' /proc/self/status) >&2; exit 3; : {start}"#;
+    let told = as_nobody(&["sum", "0..4", "--command", status, "--retries", "0"]);
+    let is = "stderr: 65534 CapPrm: 0000000000000000 NoNewPrivs: 1";
+    assert!(told.code == Some(1) && told.stderr.contains(is), "{told:?}");
+    // The store stays the daemon's.
     let told = as_nobody(&[
         "sum",
         "0..4",
