@@ -74,6 +74,10 @@ impl Word for LoomWord {
     fn doze(&self, _: u32, _: &mut Spin) {
         thread::yield_now();
     }
+
+    fn doze_as(&self, expected: u32, group: u32, _: &mut Spin) {
+        self.wait_as(expected, group);
+    }
 }
 
 fn words<const N: usize>() -> Arc<[LoomWord; N]> {

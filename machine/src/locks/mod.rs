@@ -412,6 +412,11 @@ impl Locks {
         self.due.first().map(|&(at, _)| at)
     }
 
+    /// Connections that are known.
+    pub(crate) fn parties(&self) -> usize {
+        self.parties.len()
+    }
+
     /// Whether a connection holds or waits for something, so that it must not be closed for want of room.
     pub(crate) fn is_busy(&self, client: ClientId) -> bool {
         self.parties.get(&client).is_some_and(Party::is_busy)
