@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use tally_sys::{clock, futex};
 
-/// How long one sleeps at a time who may have been overlooked.
-const DOZE: Duration = Duration::from_millis(1);
 /// Looks at a word before the processor is given away.
 const SPINS: u32 = 100;
 
@@ -43,15 +41,6 @@ pub trait Word {
     }
     /// Gives others a moment, in a loop that looks at a word again and again.
     fn relax(&self, spin: &mut Spin);
-    /// The same where somebody wakes those who sleep on it, in most cases: once that has lasted, sleeps while it holds
-    /// `expected`, and never for long.
-    fn doze(&self, expected: u32, spin: &mut Spin) {
-        if spin.is_long() {
-            self.wait(expected, Some(DOZE));
-        } else {
-            std::hint::spin_loop();
-        }
-    }
     /// Once looking has lasted, sleeps as one of a group; whoever changes the word must wake that group.
     fn doze_as(&self, expected: u32, group: u32, spin: &mut Spin) {
         if spin.is_long() {

@@ -22,7 +22,7 @@ pub fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) -> bool 
 /// The same for one of a group, a number from 0 to 31, who is woken with that group only.
 pub fn wait_as(word: &AtomicU32, expected: u32, group: u32) {
     // Whatever it returns, the caller looks at the word again.
-    drop(futex::wait_bitset(word, Flags::empty(), expected, None, bit(group)));
+    futex::wait_bitset(word, Flags::empty(), expected, None, bit(group)).ok();
 }
 
 /// Wakes all of a group who sleep on `word`.
