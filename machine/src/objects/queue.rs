@@ -307,6 +307,7 @@ impl Queue {
     /// Why somebody who did not want to wait has got nothing.
     pub(super) fn not_now(&self, puts: bool) -> Fault {
         match (puts, self.ready.len()) {
+            (true, 1) => late("it is full, with 1 item"),
             (true, ready) => late(format!("it is full, with {ready} items")),
             (false, 0) => late("it is empty"),
             (false, _) => late("others were here before"),

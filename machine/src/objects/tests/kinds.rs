@@ -25,7 +25,7 @@ fn a_value_is_set_added_to_and_swapped() {
     assert_eq!(value_of(&bench.done("x", swap(Some("text".into()), 2))), "2");
     assert_eq!(bench.refused("x", swap(None, 3)).0, ErrorCode::Conflict);
     assert_eq!(value_of(&bench.done("new", swap(None, 3))), "3");
-    assert_eq!(bench.refused("other", swap(Some(1.into()), 3)).0, ErrorCode::NoSuchObject);
+    assert_eq!(bench.refused("other", swap(Some(1.into()), 3)).0, ErrorCode::Conflict);
 }
 
 #[test]
