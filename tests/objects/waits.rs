@@ -113,11 +113,13 @@ fn what_nobody_knows_of_is_told_with_the_name_of_the_object() {
     scene.says("queue q put 1 --capacity 1", "");
     let producer = scene.begin("queue q put 2");
     scene.await_waiting("q", 1);
-    scene.daemon.signal(Signal::Kill);
-    drop(scene.daemon.finish());
+    let Scene { world, daemon } = scene;
+    daemon.signal(Signal::Kill);
+    drop(daemon.finish());
     let finished = producer.finish();
     let line = finished.stderr.lines().next().unwrap_or_default();
     assert_eq!(finished.code(), 1, "{line}");
     assert!(line.starts_with("tally: could not put into queue q: the daemon at "), "{line}");
-    scene.world.finish();
+    let scene = Scene { daemon: world.daemon(&["--workers", "1"]), world };
+    scene.end();
 }

@@ -8,7 +8,6 @@ use std::process::Command;
 use crate::World;
 
 /// A file in the world's directory that holds up whoever reads it until somebody writes.
-#[must_use]
 pub fn make_gate(world: &World, name: &str) -> PathBuf {
     let path = world.path().join(name);
     assert!(Command::new("mkfifo").arg(&path).status().expect("mkfifo runs").success());
