@@ -87,7 +87,7 @@ fn a_batch_says_what_it_takes_and_has_nothing_but_json_with_json() {
     assert_eq!(told[1], format!("tally: could not read '--help': {takes} (line 3)"));
     assert_eq!(told[2], "tally: 2 of 4 lines failed");
     let finished = scene.fed("objects batch - --json", lines.as_bytes());
-    assert_eq!((finished.code(), finished.stderr.as_str()), (1, ""));
+    assert_eq!((finished.code(), finished.stderr.as_str()), (1, "tally: 2 of 4 lines failed\n"));
     for line in finished.stdout.lines() {
         let document: Value = serde_json::from_str(line).expect("JSON");
         assert!(document["schema"].is_string(), "{line}");

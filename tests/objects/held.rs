@@ -118,22 +118,21 @@ fn a_held_command_has_what_its_starter_has() {
     command.env("TALLY_SOCKET", scene.world.socket()).env("TALLY", BINARY);
     Running::start(command).finish().answered("alive\none\n");
     // A signal is the command's, and its end is that of the one who waits for it.
-    let text = "trap 'exit 7' TERM; echo ready >&2; while :; do read line < gate; done";
-    let _gate = make_gate(&scene.world, "gate");
-    let wrapper = scene.begin_words(&["queue", "q", "get", "--each", "--", "bash", "-c", text]);
+    let text = "trap 'kill $!; exit 7' TERM; sleep 1000 & echo ready >&2; wait";
+    let wrapper = scene.begin_words(&["queue", "q", "get", "--each", "--", "sh", "-c", text]);
     wrapper.await_line("ready");
     wrapper.signal(Signal::Term);
     assert_eq!(wrapper.finish().code(), 7);
     scene.says("queue q get", "two\n");
     // Without its keeper the item stays with the command, and comes back then.
+    let gate = make_gate(&scene.world, "gate");
     let wrapper = hold(&scene, "q", "gate", 0);
     let keeper = scene.world.await_named("tally-keeper", 1)[0].pid;
     send(keeper, Signal::Kill);
-    let finished = wrapper.finish();
-    let line = format!("tally: could not learn how the command ended from its keeper, process {keeper}");
-    assert!(finished.code() == 1 && finished.stderr.contains(&line), "{finished:?}");
+    wrapper.await_line(&format!("could not learn how the command ended from its keeper, process {keeper}"));
     scene.fails("queue q get --nonblock", 5, "tally: could not get from queue q: it is empty");
-    let _open = open_gate(&scene.world.path().join("gate"));
+    let _open = open_gate(&gate);
     scene.says("queue q get", "three\n");
+    assert_eq!(wrapper.finish().code(), 1);
     scene.end();
 }

@@ -86,8 +86,7 @@ pub(super) fn run(context: &mut Context<'_, '_>, plan: &Batch) -> Result<u8, Fai
     let Output { told, failed, .. } = run.output;
     run.talk.end();
     ended.and(flushed)?;
-    // A program has been told of each; whoever reads both streams as one finds nothing but objects there.
-    if failed > 0 && !context.style.json {
+    if failed > 0 {
         let of = number::counted(told, "line");
         context.terminal.note(&format!("tally: {} of {of} failed\n", number::grouped(&failed.to_string())));
     }

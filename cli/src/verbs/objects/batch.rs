@@ -119,10 +119,6 @@ fn one_by_one<R: Read>(
     if told.failed == 0 {
         return Ok(exit_code::ANSWERED);
     }
-    if context.style.json {
-        // Each failure has been told; whoever reads both streams as one finds nothing but objects there.
-        return Ok(exit_code::FAILED);
-    }
     let of = counted(told.done + told.failed, "line");
     context.terminal.note(&format!("tally: {} of {of} failed\n", grouped(&told.failed.to_string())));
     Ok(exit_code::FAILED)
