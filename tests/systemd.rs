@@ -388,6 +388,40 @@ fn a_daemon_that_stands_still_is_started_anew() {
     assert_ne!(after, before.to_string());
 }
 
+/// The drop-in that comes with the package: each command runs as its user, and nothing of it stays.
+#[test]
+fn with_the_drop_in_users_have_commands_of_their_own() {
+    let Some(booted) = Booted::new(BINARY) else { return };
+    booted.drop_in(include_str!("../systemd/commands.conf"));
+    let told = booted.run(&["systemd-analyze", "verify", "/usr/lib/systemd/system/tally.service"]);
+    assert_eq!((told.stdout.as_str(), told.stderr.as_str()), ("", ""));
+    booted.must(&["systemctl", "start", "tally.socket", SERVICE]);
+    let as_nobody = |words: &[&str]| {
+        let user = ["setpriv", "--reuid", "65534", "--regid", "tally", "--clear-groups", "tally"];
+        booted.run(&[&user[..], words].concat())
+    };
+    let status =
+        r#"echo $(id -u) $(grep -E '^(CapPrm|NoNewPrivs)' /proc/self/status) >&2; exit 3; : {start}"#;
+    let told = as_nobody(&["sum", "0..4", "--command", status, "--retries", "0"]);
+    let is = "stderr: 65534 CapPrm: 0000000000000000 NoNewPrivs: 1";
+    assert!(told.code == Some(1) && told.stderr.contains(is), "{told:?}");
+    // The store stays the daemon's.
+    let told = as_nobody(&[
+        "sum",
+        "0..4",
+        "--command",
+        "sh -c 'cat /var/lib/tally/jobs.redb' {start}",
+        "--retries",
+        "0",
+    ]);
+    assert!(told.stderr.contains("Permission denied"), "{told:?}");
+    let left = "sh -c 'setsid sleep 1000 & echo 1' {start}";
+    assert_eq!(as_nobody(&["sum", "0..4", "--partitions", "4", "--command", left]).stdout, "4\n");
+    let is_there = || booted.run(&["pgrep", "-x", "sleep"]).code == Some(0);
+    until("the end of what the commands had started", || (!is_there()).then_some(()));
+    sum(&booted);
+}
+
 #[expect(clippy::print_stderr, reason = "a figure for whoever reads")]
 fn report(text: &str) {
     eprintln!("{text}");

@@ -82,14 +82,17 @@ fn objects_that_are_in_no_store_live_as_long_as_the_process() {
     for line in set_up {
         assert_eq!(ask(line).code(), 0, "{line}");
     }
-    // One that ends with its connection, and an item that a consumer has.
+    // One that ends with its connection, and an item that a consumer has: its connection stays.
     let mut client = daemon.client();
     let operation = json!({ "object": "tied", "kind": "value", "operation": "set", "value": 1, "lifetime": "connection" });
     client.call("io.tally.Operate", &json!({ "operation": operation }));
-    client.call(
-        "io.tally.Operate",
-        &json!({ "operation": { "object": "q", "kind": "queue", "operation": "get" } }),
-    );
+    let of_queue = |rest: serde_json::Value| {
+        let mut operation = json!({ "object": "q", "kind": "queue" });
+        let fields = operation.as_object_mut().expect("an object");
+        fields.extend(rest.as_object().expect("an object").clone());
+        json!({ "operation": operation })
+    };
+    client.call("io.tally.Operate", &of_queue(json!({ "operation": "get" })));
     let listed = || ask("objects --json").stdout;
     let versions = |text: &str| -> Vec<(String, u64)> {
         let all: serde_json::Value = serde_json::from_str(text).expect("JSON");
@@ -119,8 +122,8 @@ fn objects_that_are_in_no_store_live_as_long_as_the_process() {
         ("value f add -1e100", "0.1\n"),
         ("dict d items", "k\ttext\n"),
         ("list l all", "a\nb\nc\n"),
-        ("queue q size", "2\n"),
-        ("queue q get", "one\n"),
+        ("queue q size", "1\n"),
+        ("queue q get", "two\n"),
         ("event e get", "true\n"),
         ("stats s get", "count\t2\nsum\t3\nmin\t1\nmax\t2\nmean\t1.5\n"),
         ("value kept get", "1\n"),
@@ -128,6 +131,8 @@ fn objects_that_are_in_no_store_live_as_long_as_the_process() {
         ask(line).answered(text);
     }
     assert_eq!(ask("queue q put three").code(), 7, "it is closed");
+    client.call("io.tally.Operate", &of_queue(json!({ "operation": "ack", "receipt": "1.1" })));
+    assert_eq!(ask("queue q get").code(), 7, "the last item is acknowledged");
     assert!(listed().contains("\"others\":\"read\""));
     daemon.signal(Signal::Kill);
     drop(daemon.finish());

@@ -53,7 +53,7 @@ impl Machine {
             self.figures.count_death(worker.fault.as_deref(), how);
             self.count_death(&worker, &death);
         }
-        self.crew.shrink(self.settings.slots);
+        self.drop_surplus_slots();
         self.feed = true;
     }
 

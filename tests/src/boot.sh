@@ -17,8 +17,8 @@ mount -t tmpfs tmpfs "$place"
 mkdir "$place"/{upper,work,root}
 mount -t overlay overlay -o "lowerdir=${LOWER:-/},upperdir=$place/upper,workdir=$place/work" "$place/root"
 root=$place/root
-# Jobs of a daemon of this machine's own are none of the test's.
-rm -rf "$root/var/lib/tally"
+# A tally of this machine's own has no say here: neither its settings nor its jobs.
+rm -rf "$root"/{etc,var/lib}/tally
 "$install" "$binary" --destdir "$root" > /dev/null
 
 mount -t proc proc "$root/proc"

@@ -18,6 +18,7 @@ mod windows;
 pub use local::{OpenFiles, Share, fold_here};
 pub use maps::{Maps, identity};
 pub use tally_kernel::{Beginning, Bytes, Fault, FileBytes, Kernel, column_names, function_names};
+pub use warden::{Asked, Line, Lines, read_answer};
 
 use std::io::Write as _;
 use std::os::fd::OwnedFd;

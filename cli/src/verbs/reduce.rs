@@ -165,7 +165,17 @@ pub(super) fn watch(
                 Failure::new(ErrorCode::SupervisorGone, why)
             }
             Err(failure) => failure,
-            ended => return ended,
+            Ok(Watched::Ended(job)) => {
+                progress.end(Step::of(&job), context.terminal);
+                return Ok(Watched::Ended(job));
+            }
+            Ok(Watched::Interrupted(signal, percent)) => {
+                // What was submitted here ends with this command; what is followed goes on.
+                if matches!(request, Request::Submit(_)) {
+                    progress.cut(context.terminal);
+                }
+                return Ok(Watched::Interrupted(signal, percent));
+            }
         };
         match absence.outlast(talk, context.terminal, failure)? {
             Back::Ask => {}

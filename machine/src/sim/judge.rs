@@ -455,6 +455,7 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
         | ErrorCode::BarrierBroken => matches!(request, Request::Object(_)),
         ErrorCode::WorkerKilled
         | ErrorCode::KernelFailed
+        | ErrorCode::BadData
         | ErrorCode::NoAnswer
         | ErrorCode::NoWorkers
         | ErrorCode::SupervisorGone

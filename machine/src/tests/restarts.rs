@@ -59,6 +59,21 @@ fn five_early_deaths_are_borne_then_the_slot_backs_off() {
 }
 
 #[test]
+fn a_slot_that_backs_off_goes_with_its_alarm() {
+    let mut bench = eager(2);
+    for worker in 2..=7 {
+        bench.exited(worker, "exited with status 1");
+    }
+    assert_eq!(bench.workers(), ["starting", "backing-off"]);
+    // One slot less, and one more: the second is another one than before, and has nothing to wait for.
+    for slots in [1, 2] {
+        bench.event(Event::Reload(Box::new(settings(slots))));
+    }
+    assert_eq!(bench.workers().len(), 2);
+    assert_eq!(bench.later(200), NOTHING);
+}
+
+#[test]
 fn a_healthy_worker_resets_the_delay() {
     let mut bench = eager(1);
     for worker in 1..=6 {

@@ -14,6 +14,9 @@ mod prepare;
 mod running;
 mod text;
 
+pub use answer::{Asked, read as read_answer};
+pub use text::{Line, Lines};
+
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -42,7 +45,6 @@ use feed::{Feed, OpenFiles, Search};
 use outcome::{Outcome, is_blank};
 use prepare::{Prepared, Refused, Told, Unfit};
 use running::{Running, end_tree};
-use text::Line;
 
 /// Between two signs of life of an attempt, and two looks at what it takes.
 const TICK_NS: u64 = 100_000_000;

@@ -31,7 +31,7 @@ pub(crate) fn pour(pipe: &OwnedFd, buffer: &mut [u8], mut take: impl FnMut(&[u8]
 
 /// The output of a command, line by line.
 #[derive(Debug, Default)]
-pub(crate) struct Lines {
+pub struct Lines {
     bytes: Vec<u8>,
     /// Of the line that is being read, more than is kept has come.
     cut: bool,
@@ -39,7 +39,8 @@ pub(crate) struct Lines {
 
 /// A line, without its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Line {
+pub enum Line {
+    /// All of it.
     Whole(Vec<u8>),
     /// It is longer than a line may be; this is how it begins.
     TooLong(Vec<u8>),
@@ -47,7 +48,7 @@ pub(crate) enum Line {
 
 impl Lines {
     /// Takes more, and tells of each line that is whole now.
-    pub(crate) fn feed(&mut self, mut bytes: &[u8], mut whole: impl FnMut(Line)) {
+    pub fn feed(&mut self, mut bytes: &[u8], mut whole: impl FnMut(Line)) {
         while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
             self.push(&bytes[..end]);
             whole(self.take());
@@ -57,12 +58,12 @@ impl Lines {
     }
 
     /// What has come of a line without an end; `None`: nothing.
-    pub(crate) fn rest(&mut self) -> Option<Line> {
+    pub fn rest(&mut self) -> Option<Line> {
         (!self.bytes.is_empty()).then(|| self.take())
     }
 
     /// Whether a line has begun.
-    pub(crate) fn has_begun(&self) -> bool {
+    pub fn has_begun(&self) -> bool {
         !self.bytes.is_empty()
     }
 
