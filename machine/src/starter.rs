@@ -65,7 +65,7 @@ impl Machine {
         for &id in workers {
             asked |= self.unborn(id);
         }
-        self.crew.shrink(self.settings.slots);
+        self.drop_surplus_slots();
         if !asked || !self.phase.works() {
             return;
         }
