@@ -59,6 +59,8 @@ fn world() -> World {
     write("wide.csv", b"\xff\xfea\x00\n\x001\x00\n\x00");
     write("headed.txt", b"price\n1\n2\n");
     write("picture.txt", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\n");
+    write("torn.npy", b"\x93NUMPY\x01");
+    write("torn.csv.gz", b"\x1f\x8b\x08 torn");
     write("half.toml", b"[workers]\nretires = 1\n");
     write("bad.toml", b"retires = 1\n");
     write("secret.csv", b"a\n1\n");
