@@ -305,6 +305,9 @@ pub struct StatusView {
     /// Ended jobs that are remembered, those of earlier daemons too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remembered: Option<u64>,
+    /// How commands of users are held together and limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commands: Option<String>,
     /// What is bounded, and how much of it is used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<LimitView>,

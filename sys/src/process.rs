@@ -21,7 +21,7 @@ use std::num::NonZeroI32;
 
 pub use background::{Announcer, Start, start_in_background};
 pub use child::Child;
-pub use fork::{clone_sibling, clone_sibling_with, fork_child, fork_child_with};
+pub use fork::{clone_sibling, clone_sibling_with, fork_child, fork_child_with, fork_twin};
 pub use kinship::{
     Orphaned, arm_parent_death, become_group_leader, hear_parent_death, reap_strays, set_child_subreaper,
     set_name, set_nice, single_threaded,

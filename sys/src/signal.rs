@@ -298,6 +298,22 @@ pub(crate) fn restore_defaults_in_child() {
     }
 }
 
+/// Gives every signal that is caught its default effect; what is ignored stays so.
+///
+/// For a child just forked, with all signals blocked.
+pub(crate) fn restore_caught_in_child() {
+    for number in 1..=libc::SIGRTMAX() {
+        if matches!(number, libc::SIGKILL | libc::SIGSTOP | libc::SIGSEGV | libc::SIGBUS) {
+            continue;
+        }
+        let signal = Signal::Other(number);
+        if !handler::is_ignored(signal).unwrap_or(false) {
+            // The C library keeps two numbers for itself and refuses them: they have no handler of ours.
+            drop(handler::set(signal, libc::SIG_DFL));
+        }
+    }
+}
+
 /// Dispositions, asked and set.
 mod handler {
     use super::{OnceLock, Signal, io};

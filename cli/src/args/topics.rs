@@ -79,8 +79,8 @@ A command of your own can answer for each part of a range, in any language:
       a process for each part; the last line of its output is the partial
 
 start is the first number of the part, end the one behind its last. Both find
-TALLY_JOB and TALLY_SLOT in their environment; one for each part also
-TALLY_START, TALLY_END, TALLY_PARTITION and TALLY_ATTEMPT.
+TALLY_START, TALLY_END, TALLY_PARTITION, TALLY_ATTEMPT, TALLY_JOB and TALLY_SLOT
+in their environment; the first four tell one that lives on of its first part.
 
 A partial of sum, product, min, max or count is a number. Of mean, variance and
 stddev, and of several reductions, it is a line of JSON:

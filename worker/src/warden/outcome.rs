@@ -120,6 +120,7 @@ impl Warden {
     fn failed(&mut self, status: ExitStatus) -> Outcome {
         let stderr = self.kill();
         let bare = status.to_string();
+        let starved = self.starved();
         let Some(command) = self.command() else {
             return Outcome::Broke(bare);
         };
@@ -140,6 +141,10 @@ impl Warden {
                 None => Outcome::Broke(bare),
             },
             _ => match command.memory_limit_bytes {
+                Some(most) if starved => {
+                    Outcome::Broke(format!("it ran out of memory (limit {})", size(most)))
+                }
+                None if starved => Outcome::Broke(format!("{bare}: by the system, which was out of memory")),
                 Some(most) if NO_MEMORY.iter().any(|words| stderr.contains(words)) => {
                     Outcome::Broke(format!("{bare}: likely out of memory (limit {})", size(most)))
                 }
@@ -148,6 +153,12 @@ impl Warden {
         };
         self.last_errors = stderr;
         outcome
+    }
+
+    /// Whether the system has killed one of this attempt's processes for want of memory.
+    fn starved(&self) -> bool {
+        let before = self.attempt.as_ref().map(|attempt| attempt.before.memory_kills);
+        before.is_some_and(|before| self.counted().memory_kills > before)
     }
 
     /// A process that has closed its output, or its input, has a moment to end in.
@@ -195,6 +206,11 @@ impl Warden {
         let (memory, processes) = (command.memory_limit_bytes, command.request.processes_max);
         if memory.is_none() && processes.is_none() {
             return None;
+        }
+        let before = self.attempt.as_ref().map(|attempt| attempt.before.refused_tasks);
+        if let Some(most) = processes.filter(|_| before.is_some_and(|one| self.counted().refused_tasks > one))
+        {
+            return Some(format!("it had more processes and threads than its limit of {most} processes"));
         }
         let used = process::use_of_descendants();
         match (memory, processes) {

@@ -67,6 +67,11 @@ impl Lines {
         !self.bytes.is_empty()
     }
 
+    /// The line that has begun, if it is longer than one may be: whatever follows, it is no answer.
+    pub(crate) fn overlong(&self) -> Option<Line> {
+        self.cut.then(|| Line::TooLong(self.bytes.clone()))
+    }
+
     fn push(&mut self, bytes: &[u8]) {
         let room = limits::KERNEL_LINE_BYTES_MAX - self.bytes.len();
         self.cut |= bytes.len() > room;
@@ -128,9 +133,11 @@ mod tests {
     fn a_line_without_end_takes_no_more_than_its_bound() {
         let mut some = Lines::default();
         let much = vec![b'1'; 1 << 16];
+        assert_eq!(some.overlong(), None);
         for _ in 0..40 {
             assert_eq!(lines(&mut some, &much), []);
         }
+        assert!(matches!(some.overlong(), Some(Line::TooLong(_))), "nobody has to wait for its end");
         match lines(&mut some, b"\n5\n").as_slice() {
             [Line::TooLong(start), Line::Whole(five)] => {
                 assert_eq!(start.len(), limits::KERNEL_LINE_BYTES_MAX);
