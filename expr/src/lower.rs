@@ -399,13 +399,22 @@ impl Lowering<'_> {
             };
             return self.op(op, &[a, b], Kind::Bool, span);
         }
-        let (a, b) = (self.integer(left, operator.sign())?, self.integer(right, operator.sign())?);
+        let (a, b) = (self.bits(a, left, operator.sign())?, self.bits(b, right, operator.sign())?);
         let op = match operator {
             Binary::BitAnd => Op::BitAnd,
             Binary::BitOr => Op::BitOr,
             _ => Op::BitXor,
         };
         self.op(op, &[a, b], Kind::Integer, span)
+    }
+
+    /// What was lowered, as an integer. It is not lowered again: in a chain of these each would double the work.
+    fn bits(&mut self, id: Id, tree: &Tree_, sign: &str) -> Result<Id, Fault> {
+        match self.kind(id) {
+            Kind::Integer => Ok(id),
+            Kind::Bool => self.op(Op::FromBool, &[id], Kind::Integer, tree.span),
+            Kind::Float | Kind::Text => self.integer(tree, sign),
+        }
     }
 
     /// Runs `inside` where a condition holds (or does not) on top of the present guard.

@@ -239,3 +239,17 @@ fn columns_that_were_not_agreed_are_refused() {
         assert!(evaluator.run_columns(&columns, 3, 0).is_err());
     }
 }
+
+/// Each step of a chain was once worked out twice: sixty of them took longer than anybody waits.
+#[test]
+fn chains_of_bitwise_operators_cost_no_more_than_their_length() {
+    for step in ["&-i-1", "|(i>3)", " xor ((i>3)&i)"] {
+        let text = format!("11{}", step.repeat(60));
+        Program::compile(&Ast::parse(&text).expect("it is read"), &Schema::range()).expect("it fits");
+    }
+    let mut nested = "i".to_owned();
+    for _ in 0..40 {
+        nested = format!("(({nested} & 3) == 1) & i");
+    }
+    Program::compile(&Ast::parse(&nested).expect("it is read"), &Schema::range()).expect("it fits");
+}
