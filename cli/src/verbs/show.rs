@@ -61,14 +61,18 @@ fn text(job: &JobView) -> String {
 /// The last lines that a failed attempt wrote to its standard error.
 fn said(incident: &Incident) -> Option<String> {
     let stderr = incident.stderr.as_deref()?;
-    let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
-    let last = &lines[lines.len().saturating_sub(SAID_LINES_MAX)..];
+    let last = last_lines(stderr);
     let whose = match (&incident.range, incident.attempt) {
         (Some(range), Some(attempt)) => format!("attempt {attempt} at {range}"),
         _ => format!("worker-{}", incident.slot),
     };
     let lines: String = last.iter().map(|line| format!("  {}\n", report::one_line(line))).collect();
     (!last.is_empty()).then(|| format!("\nstderr of {whose}:\n{lines}"))
+}
+
+fn last_lines(stderr: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines.split_off(lines.len().saturating_sub(SAID_LINES_MAX))
 }
 
 fn facts_of(job: &JobView) -> Vec<(&'static str, String)> {
@@ -93,8 +97,10 @@ fn facts_of(job: &JobView) -> Vec<(&'static str, String)> {
         let failure = failure_of(job);
         facts.push(("why", failure.message));
         facts.extend(failure.hint.map(|hint| ("hint", hint)));
-        let stderr = failure.stderr.unwrap_or_default();
-        facts.extend(stderr.lines().filter(|line| !line.is_empty()).map(|line| ("stderr", line.to_owned())));
+        let told =
+            job.incidents.iter().any(|incident| incident.stderr.as_deref() == failure.stderr.as_deref());
+        let stderr = failure.stderr.filter(|_| !told).unwrap_or_default();
+        facts.extend(last_lines(&stderr).into_iter().map(|line| ("stderr", report::one_line(line))));
     }
     let counts = job.partitions;
     let mut partitions = format!("{} done, {} leased, {} queued", counts.done, counts.leased, counts.queued);
@@ -165,10 +171,16 @@ mod tests {
     use tally_protocol::error::ErrorCode;
     use tally_protocol::ids::SlotId;
 
+    const SAID: &str = "one\n\ntwo \u{1b}[2J\nthree\nfour\nfive\nsix\n";
+
     #[test]
     fn a_job_with_an_incident() {
         let mut job = fake::job_failed(
-            Failure::new(ErrorCode::WorkerKilled, "range 5..6 killed 3 workers").hint("try again"),
+            Failure {
+                stderr: Some(Box::from(SAID)),
+                ..Failure::new(ErrorCode::WorkerKilled, "range 5..6 killed 3 workers")
+            }
+            .hint("try again"),
         );
         job.workers = vec![fake::share(0, &[], "5000", &[])];
         job.incidents = vec![Incident {
@@ -178,7 +190,7 @@ mod tests {
             range: Some("5..6".into()),
             attempt: Some(2),
             what: "killed by SIGKILL".into(),
-            stderr: Some("one\n\ntwo \u{1b}[2J\nthree\nfour\nfive\nsix\n".into()),
+            stderr: Some(SAID.into()),
         }];
         assert_eq!(
             text(&job),
