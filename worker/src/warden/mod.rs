@@ -349,13 +349,9 @@ impl Warden {
             Form::Each => lines = vec![line],
         });
         let more = lines.len() > 1 || running.is_in_line();
-        let believed = running.served > 0;
         let Some(line) = lines.first().cloned() else { return Ok(()) };
         match (&mut self.attempt, form) {
             (Some(attempt), Form::Each) => attempt.last = Some(line),
-            (Some(_), Form::Persistent) if more && believed => {
-                return self.end_for(lines.last().unwrap_or(&line), TooMany::Unasked);
-            }
             (Some(_), Form::Persistent) if more => {
                 let text = quoted(bytes(&line));
                 return self.finish(Outcome::Broke(format!("it answered '{text}' and then more")));

@@ -70,9 +70,6 @@ impl Warden {
                 Some(line) => Outcome::Said(line),
                 None => Outcome::Broke("it ended without an answer".to_owned()),
             },
-            (Form::Persistent, _) if served > 0 && lines > 1 => {
-                return last.map_or(Ok(()), |line| self.end_for(&line, TooMany::Unasked));
-            }
             (Form::Persistent, true) => match last {
                 // Its last words were an answer all the same.
                 Some(line) if lines == 1 => Outcome::Said(line),
