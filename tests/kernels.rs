@@ -458,6 +458,23 @@ fn nothing_is_left_of_a_cancelled_job_and_others_go_on() {
 }
 
 #[test]
+fn a_command_that_hangs_keeps_nobody_from_being_answered() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "2"]);
+    let hangs = ["sum", "0..2", "--partitions", "2", "--detach", "--command", "sleep 7005; echo {start}"];
+    let job = world.ask(hangs).stdout.trim().to_owned();
+    until("two sleepers", || {
+        (strangers(&world).iter().filter(|one| one.name == "sleep").count() == 2).then_some(())
+    });
+    world.ask(["sum", "0..1000"]).answered("499500\n");
+    world.ask(["sum", "0..1000", "--command", LIVES_ON]).answered("499500\n");
+    assert_eq!(world.ask(["cancel", &job]).code(), 0);
+    await_no_strangers(&world);
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
 fn nothing_is_left_of_a_job_whose_client_is_interrupted() {
     let world = World::new(BINARY);
     let client = world.start(["sum", "0..1000", "--local", "--workers", "2", "--command", BREEDER]);

@@ -20,6 +20,8 @@ pub(crate) struct Crew {
     backing_off: BTreeSet<SlotId>,
     /// How many are Starting.
     starting: BTreeMap<Profile, u64>,
+    /// How many workers serve a job's command.
+    commands: usize,
     hired: u64,
 }
 
@@ -108,7 +110,8 @@ impl Crew {
     }
 
     /// The name of the next worker, which will fill this slot.
-    pub(crate) fn hire(&mut self, slot: SlotId) -> WorkerId {
+    pub(crate) fn hire(&mut self, slot: SlotId, profile: Profile) -> WorkerId {
+        self.commands += usize::from(profile.job.is_some());
         self.hired = self.hired.saturating_add(1);
         let worker = WorkerId(self.hired);
         self.by_worker.insert(worker, slot);
@@ -121,8 +124,10 @@ impl Crew {
     }
 
     /// A worker is gone for good.
-    pub(crate) fn dismiss(&mut self, worker: WorkerId) {
-        self.by_worker.remove(&worker);
+    pub(crate) fn dismiss(&mut self, worker: WorkerId, profile: Profile) {
+        if self.by_worker.remove(&worker).is_some() {
+            self.commands -= usize::from(profile.job.is_some());
+        }
     }
 
     /// The slot of a worker that is not gone.
@@ -133,6 +138,11 @@ impl Crew {
     /// Whether there is any worker process, or may be one soon.
     pub(crate) fn is_deserted(&self) -> bool {
         self.by_worker.is_empty()
+    }
+
+    /// How many workers serve a job's command.
+    pub(crate) fn commands(&self) -> usize {
+        self.commands
     }
 
     pub(crate) fn starting(&self, profile: Profile) -> u64 {
@@ -185,12 +195,13 @@ impl Crew {
 
     /// Panics unless the indexes agree with the slots.
     pub(crate) fn check(&self) {
-        let mut workers = 0;
+        let (mut workers, mut commands) = (0, 0);
         let mut starting: BTreeMap<Profile, u64> = BTreeMap::new();
         for (at, slot) in self.slots.iter().enumerate() {
             assert_eq!(usize::from(slot.id.0), at, "slots are out of order");
             if let Some(worker) = slot.worker() {
                 workers += 1;
+                commands += usize::from(worker.profile.job.is_some());
                 assert_eq!(self.slot_of(worker.id), Some(slot.id), "worker {} is lost", worker.id);
                 assert!(worker.id.0 <= self.hired, "worker {} was never hired", worker.id);
             }
@@ -200,6 +211,7 @@ impl Crew {
             self.check_listed(slot);
         }
         assert_eq!(workers, self.by_worker.len(), "a worker is counted that is gone");
+        assert_eq!(commands, self.commands, "workers of commands");
         assert_eq!(starting, self.starting, "starting workers");
         let last = self.slots.last().map(|slot| slot.id);
         assert!(

@@ -27,6 +27,8 @@ pub(crate) enum Alarm {
     Store,
     /// The oldest ended job has been remembered for long enough.
     Forget,
+    /// Somebody may be waiting in vain for places that commands hold.
+    Relief,
     /// A timeout or a time to live of a lock.
     Locks,
     /// An object, a client that waits for one, an item.

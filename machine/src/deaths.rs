@@ -44,7 +44,7 @@ impl Machine {
         let Some(slot) = self.crew.slot_of(id) else { return };
         let dismissed = self.crew.get(slot).is_some_and(Slot::is_dismissed);
         let Some(worker) = self.crew.change(slot, Slot::vacate).flatten() else { return };
-        self.crew.dismiss(id);
+        self.crew.dismiss(id, worker.profile);
         self.alarms.clear(Alarm::Slot(slot));
         let what = worker.fault.clone().unwrap_or_else(|| how.to_owned());
         let death = Death { slot, pid: worker.pid.unwrap_or(0), what, stderr };

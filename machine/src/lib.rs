@@ -38,6 +38,7 @@ mod pace;
 mod partition;
 pub mod permission;
 pub mod phase;
+mod relief;
 mod requests;
 mod restore;
 mod schedule;
@@ -223,6 +224,7 @@ impl Machine {
                 Alarm::Record(job) => self.record_due(job),
                 Alarm::Store => self.store_due(),
                 Alarm::Forget => self.crowded = true,
+                Alarm::Relief => self.relieve(),
                 Alarm::Locks => self.locks_due(),
                 Alarm::Object(alarm) => self.object_due(alarm),
             }
@@ -235,6 +237,8 @@ impl Machine {
         if self.phase.works() {
             self.give_leases();
             self.staff();
+            self.end_relief();
+            self.watch_for_relief();
         }
         self.stirred.clear();
         self.feed = false;

@@ -116,6 +116,13 @@ impl Queue {
     }
 }
 
+impl Key {
+    /// The priority of its job.
+    pub(crate) fn priority(self) -> i32 {
+        self.rank.0
+    }
+}
+
 impl Job {
     pub(crate) fn key(&self) -> Key {
         Key { rank: Reverse(self.priority), served_ns: self.served_ns, job: self.id }

@@ -90,8 +90,8 @@ impl Machine {
         other.map(|slot| slot.id)
     }
 
-    fn start(&mut self, slot: SlotId, profile: Profile) {
-        let id = self.crew.hire(slot);
+    pub(crate) fn start(&mut self, slot: SlotId, profile: Profile) {
+        let id = self.crew.hire(slot, profile);
         let until = self.now + self.settings.start;
         self.crew.change(slot, |place| {
             let worker = Box::new(Worker::new(id, profile));

@@ -214,3 +214,48 @@ fn commands_of_nobody_known_are_not_run_after_a_restart() {
         assert!(error.message.contains("as whom its command runs is not known"), "{error}");
     }
 }
+
+#[test]
+fn who_waits_for_a_command_that_takes_long_gets_a_place_beside() {
+    let mut bench = Bench::new(settings(1));
+    bench.submit(1, of_command(request("0..8", 1), "./k"));
+    bench.ready(1);
+    bench.started(1, "j1/0.1");
+    assert_eq!(bench.submit(2, request("0..2", 1)), NOTHING, "it may end at any moment");
+    assert_eq!(bench.later(2_000), ["spawn w2 in 1"]);
+    assert_eq!(bench.later(2_000), NOTHING, "one kind of worker serves all jobs that want it");
+    assert_eq!(bench.ready(2), ["to w2: job j2", "to w2: lease j2/0.1 0+2"]);
+    assert_eq!(bench.partial(2, "j2/0.1"), ["to w2: forget j2", "c2 <- j2 done sum=1"]);
+    assert_eq!(bench.submit(3, request("0..3", 1)), ["to w2: job j3", "to w2: lease j3/0.1 0+3"]);
+    assert_eq!(bench.partial(2, "j3/0.1"), ["to w2: forget j3", "c3 <- j3 done sum=3"]);
+    let told = bench.partial(1, "j1/0.1");
+    assert_eq!(told, ["to w1: forget j1", "c1 <- j1 done sum=28", "to w1: quit", "to w2: quit"]);
+    bench.exited(2, "exited with status 0");
+    bench.exited(1, "exited with status 0");
+    assert_eq!(bench.workers(), ["empty"], "the place beside is gone");
+    assert_eq!(bench.submit(4, request("0..4", 1)), ["spawn w3 in 0"]);
+}
+
+#[test]
+fn commands_that_hang_get_as_many_places_beside_as_there_are() {
+    let mut bench = Bench::new(settings(2));
+    for client in 1..=5 {
+        bench.submit(client, of_command(request("0..8", 1), "./k"));
+    }
+    bench.ready(1);
+    bench.ready(2);
+    assert_eq!(bench.later(3_000), ["spawn w3 in 2", "spawn w4 in 3"]);
+    bench.ready(3);
+    bench.ready(4);
+    bench.submit(6, request("0..2", 1));
+    assert_eq!(bench.later(3_000), ["spawn w5 in 4"], "what serves everybody has a place all the same");
+}
+
+#[test]
+fn nobody_gets_a_place_beside_what_is_more_urgent() {
+    let mut bench = Bench::new(settings(1));
+    bench.submit(1, JobRequest { priority: Some(5), ..of_command(request("0..8", 1), "./k") });
+    bench.ready(1);
+    bench.submit(2, request("0..2", 1));
+    assert_eq!(bench.later(4_000), NOTHING);
+}
