@@ -77,7 +77,7 @@ fn compiled(compiler: &str, words: &[&str], name: &str) {
 fn shell_and_awk_answer() {
     let world = World::new(BINARY);
     answers(&world, &example("squares.sh"));
-    let awk = format!("awk -f {} {{start}} {{end}}", example("squares.awk"));
+    let awk = format!("awk -f {} -- {{start}} {{end}}", example("squares.awk"));
     answers(&world, &awk);
     refuses(&world, &example("squares.sh"), &TOO_LARGE);
     refuses(&world, &awk, &TOO_LARGE);

@@ -1,5 +1,5 @@
 # A process for each partition, in awk: the sum of the squares of a partition.
-#   tally sum 0..10000 --command 'awk -f squares.awk {start} {end}'
+#   tally sum 0..10000 --command 'awk -f squares.awk -- {start} {end}'
 # Not one that lives on: mawk waits for more input than a line before it answers. Numbers of awk are floats of 64 bits:
 # what is beyond 2^53 would be rounded, so it is said to be an error here. A sum is looked at while it grows, and the ends
 # before it begins: beyond 2^53 adding one changes nothing.

@@ -3,7 +3,7 @@
 
 use tally_protocol::JobId;
 use tally_protocol::answers::Answers;
-use tally_protocol::command::{Command, Form};
+use tally_protocol::command::Form;
 use tally_protocol::error::{ErrorCode, Failure, STOPPING};
 
 use crate::Machine;
@@ -74,9 +74,10 @@ impl Machine {
 
     /// Whether processes that live on have answered for a job and have not ended yet. They are asked to.
     fn parts_first(&mut self, id: JobId) -> bool {
-        let lives_on = |command: &Box<Command>| command.form == Form::Persistent;
         let Some(job) = self.jobs.get_mut(id) else { return false };
-        job.parting = job.spec.kernel.command.as_ref().is_some_and(lives_on) && self.crew.has_answered(id);
+        let command = job.spec.kernel.command.as_ref();
+        let lives_on = command.is_some_and(|command| command.form == Form::Persistent);
+        job.parting = lives_on && self.crew.has_answered(id);
         let parts = job.parting;
         if parts {
             self.refile(id);
