@@ -11,8 +11,10 @@ import os
 import pathlib
 import platform
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
@@ -26,11 +28,21 @@ def platform_tag(binary):
     return "manylinux_{}_{}_{}".format(*newest, platform.machine())
 
 
+def stripped(binary):
+    """The program without what only a debugger wants, which is most of it; where there is no `strip`, as it is."""
+    with tempfile.TemporaryDirectory() as place:
+        kept = pathlib.Path(place, "tally")
+        if shutil.which("strip") is None:
+            return binary.read_bytes()
+        subprocess.run(["strip", "-o", kept, binary], check=True)
+        return kept.read_bytes()
+
+
 def members(binary, package, name, version, tag):
     for path in sorted(package.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             yield f"tally/{path.relative_to(package).as_posix()}", path.read_bytes(), 0o644
-    yield f"{name}.data/scripts/tally", binary.read_bytes(), 0o755
+    yield f"{name}.data/scripts/tally", stripped(binary), 0o755
     info = f"{name}.dist-info"
     metadata = [
         "Metadata-Version: 2.1", "Name: tally", f"Version: {version}",

@@ -10,9 +10,10 @@ use tally_cli::{
 use tally_lab::{BarKind, Chart, LockKind, Shape, Study, Timeline};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::{JobSpec, StartMethod, Transport};
-use tally_protocol::source::Source;
+use tally_protocol::printable::steers;
+use tally_protocol::source::{Files, Source};
 use tally_supervisor::config::Sources;
-use tally_sys::signal::end_on_lost_memory;
+use tally_sys::signal::{Mapped, end_on_lost_memory};
 use tally_worker::{Beginning, Fault, FileBytes, Kernel, Maps};
 
 /// Pieces for each thread, where the user does not say: small enough that all threads end together.
@@ -66,17 +67,24 @@ fn flags(
 /// The files of a job as a kernel in this process sees them; none of a job of ranges.
 fn files_of(job: &JobSpec, inputs: &Inputs) -> Option<Box<dyn FileBytes>> {
     let Source::Files(files) = &job.kernel.source else { return None };
-    catch_cut_files();
+    catch_cut_files(files, inputs);
     let maps = inputs.copies().ok().and_then(|copies| Maps::new(files, copies).ok())?;
     Some(Box::new(maps))
 }
 
 /// Here no worker dies in the place of this process.
-fn catch_cut_files() {
+fn catch_cut_files(files: &Files, inputs: &Inputs) {
     static ONCE: std::sync::Once = std::sync::Once::new();
-    // Without it the process ends all the same, and says less.
     ONCE.call_once(|| {
-        drop(end_on_lost_memory("tally: could not read a file: it was cut while the job ran\n", 1))
+        let watched = files.files.iter().zip(inputs.copies().unwrap_or_default()).map(|(source, file)| {
+            let shown = |letter: char| if steers(letter) { ' ' } else { letter };
+            let name: String = source.name.chars().map(shown).collect();
+            let text = format!("tally: could not read {name}: it was cut while the job ran\n");
+            Mapped { file, bytes: source.bytes, text }
+        });
+        let text = "tally: could not read a file: it was cut while the job ran\n";
+        // Without it the process ends all the same, and says less.
+        drop(end_on_lost_memory(watched.collect(), text, 1));
     });
 }
 
@@ -125,7 +133,11 @@ fn fold(
 
 /// What a kernel found wrong, as a worker would have told it.
 fn failed(fault: Fault) -> Failure {
-    let code = if fault.usage { ErrorCode::BadUsage } else { ErrorCode::KernelFailed };
+    let code = match (fault.usage, &fault.site) {
+        (true, _) => ErrorCode::BadUsage,
+        (false, Some(_)) => ErrorCode::BadData,
+        (false, None) => ErrorCode::KernelFailed,
+    };
     let failure = Failure::new(code, format!("could not {}", fault.message));
     let place = fault.place.map(String::into_boxed_str);
     Failure { place, hint: fault.hint, site: fault.site, ..failure }

@@ -46,4 +46,6 @@ for completion in bash:bash-completion/completions/tally zsh:zsh/site-functions/
     "$binary" completion "${completion%%:*}" > "$target"
 done
 install -D -m 644 "$here/../config.toml" "$destdir$prefix/share/doc/tally/config.toml"
+# Not in force: who wants it puts it beside the unit.
+install -D -m 644 "$here/commands.conf" "$destdir$prefix/share/doc/tally/examples/commands.conf"
 echo "next: systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload && systemctl enable --now tally.socket tally.service"

@@ -415,7 +415,7 @@ fn a_command_that_reads_by_itself_ends_with_one_line() {
         File::options().write(true).open(&file).and_then(|file| file.set_len(0)).expect("it can be cut");
         job.signal(Signal::Cont);
         let finished = job.finish();
-        refused(&finished, "tally: could not read ");
+        refused(&finished, &format!("tally: could not read {}: it was c", text(&file)));
         let told: Vec<&str> = finished.stderr.lines().filter(|line| line.starts_with("tally: ")).collect();
         assert_eq!(told.len(), 1, "{mode}: {}", finished.stderr);
         world.finish();

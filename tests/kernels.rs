@@ -4,12 +4,15 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 use serde_json::Value;
-use tally_sys::process;
 use tally_sys::signal::Signal;
+use tally_sys::{clock, process};
+use tally_tests::booted::processes_in;
+use tally_tests::client::Client;
 use tally_tests::run::send;
-use tally_tests::{Finished, World, proc, until};
+use tally_tests::{Daemon, Finished, Running, World, proc, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 /// A user that needs not be in any list.
@@ -27,7 +30,9 @@ const BREEDER: &str = "sh -c 'while read -r line; do setsid sleep 7001 & (setsid
 
 fn run(world: &World, arguments: &[&str], command: &str) -> Finished {
     let fixed = ["--local", "--workers", "2", "--command", command];
-    world.run(arguments.iter().chain(&fixed).copied())
+    // What is asked for here comes last, which counts.
+    let (verb, rest) = arguments.split_first().expect("a verb");
+    world.run([verb].into_iter().chain(&fixed).chain(rest).copied())
 }
 
 /// A loop of a shell that reads partitions, with this body; `$s $e $p $a` are what it was told.
@@ -246,6 +251,10 @@ fn every_failure_is_named_as_what_it_is() {
         &reader("echo \"{\\\"sum\\\":null}\""),
         "it answered '{\"sum\":null}', whose \"sum\" is no number",
     );
+    // It goes on after it, and waits: no answer can come of that any more.
+    let endless = reader("head -c 3000000 /dev/zero");
+    let long = run(&world, &["sum", "0..4", "--retries", "0"], &endless);
+    assert!(long.code() == 1 && long.stderr.contains("a line without end"), "{}", long.stderr);
     let long = run(&world, &["sum", "0..4", "--retries", "0"], "head -c 3000000 /dev/zero");
     assert!(long.code() == 1 && long.stderr.contains("a line without end"), "{}", long.stderr);
     world.finish();
@@ -498,6 +507,16 @@ fn nothing_is_left_when_the_daemon_is_killed() {
 
 #[test]
 fn nothing_is_left_of_a_warden_that_is_killed_and_its_job_goes_on() {
+    survives_the_end_of("tally-warden");
+}
+
+#[test]
+fn nothing_is_left_of_a_guard_that_is_killed_and_its_job_goes_on() {
+    survives_the_end_of("tally-guard");
+}
+
+/// Processes between the daemon and the command are killed: what the command has started ends, the job does not.
+fn survives_the_end_of(struck: &str) {
     let world = World::new(BINARY);
     let daemon = world.daemon(&["--workers", "2"]);
     // The first attempts breed and hang, later ones answer.
@@ -514,11 +533,252 @@ fn nothing_is_left_of_a_warden_that_is_killed_and_its_job_goes_on() {
     ]);
     await_brood(&world);
     let brood: Vec<u32> = strangers(&world).into_iter().map(|one| one.pid).collect();
-    for warden in world.await_named("tally-warden", 2) {
+    for warden in world.await_named(struck, 2) {
         send(warden.pid, Signal::Kill);
     }
     until("the end of the brood", || brood.iter().all(|&pid| proc::look(pid).is_none()).then_some(()));
     client.finish().answered("1000\n");
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
+fn nothing_is_left_when_two_of_those_who_would_see_to_it_are_killed_in_one_moment() {
+    for others in ["tally-warden", "tally-guard"] {
+        let world = World::new(BINARY);
+        let daemon = world.daemon(&["--workers", "2"]);
+        assert_eq!(world.ask(["sum", "0..1000", "--detach", "--command", BREEDER]).code(), 0);
+        await_brood(&world);
+        let struck = world.await_named(others, 2);
+        // Nobody does anything between the first blow and the last.
+        daemon.signal(Signal::Stop);
+        struck.iter().for_each(|one| send(one.pid, Signal::Stop));
+        daemon.signal(Signal::Kill);
+        struck.iter().for_each(|one| send(one.pid, Signal::Kill));
+        assert_eq!(daemon.finish().code(), 137);
+        world.await_nobody();
+    }
+}
+
+/// How long anything of a job may live on after its end.
+const GONE_WITHIN_MS: u64 = 100;
+
+#[test]
+fn nothing_is_left_a_tenth_of_a_second_after_the_end_whoever_brings_it() {
+    let mut took = Vec::new();
+    for who in ["cancel", "daemon", "warden"] {
+        let world = World::new(BINARY);
+        let daemon = world.daemon(&["--workers", "2"]);
+        let job = world.ask(["sum", "0..1000", "--detach", "--retries", "0", "--command", BREEDER]);
+        let job = job.stdout.trim().to_owned();
+        await_brood(&world);
+        let brood: Vec<u32> = strangers(&world).into_iter().map(|one| one.pid).collect();
+        let wardens = world.await_named("tally-warden", 2);
+        let begun = clock::monotonic_ns();
+        let begun = match who {
+            "cancel" => {
+                assert_eq!(world.ask(["cancel", &job]).code(), 0);
+                // It has been acknowledged.
+                clock::monotonic_ns()
+            }
+            "daemon" => {
+                daemon.signal(Signal::Kill);
+                begun
+            }
+            _ => {
+                wardens.iter().for_each(|one| send(one.pid, Signal::Kill));
+                begun
+            }
+        };
+        until("the end of the brood", || brood.iter().all(|&pid| proc::look(pid).is_none()).then_some(()));
+        took.push((who, (clock::monotonic_ns() - begun) / 1_000_000));
+        if who == "daemon" {
+            assert_eq!(daemon.finish().code(), 137);
+            world.await_nobody();
+        } else {
+            daemon.stop();
+            world.finish();
+        }
+    }
+    println!("nothing was left after (ms): {took:?}");
+    // A machine that has more to do than it can gives nobody a tenth of a second.
+    if !is_crowded() {
+        assert!(took.iter().all(|(_, ms)| *ms <= GONE_WITHIN_MS), "{took:?}");
+    }
+}
+
+/// Whether more processes want to run here than there are processors.
+fn is_crowded() -> bool {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let first = load.split(' ').next().and_then(|text| text.parse::<f64>().ok()).unwrap_or(f64::MAX);
+    first
+        > std::thread::available_parallelism()
+            .map_or(1.0, |count| f64::from(u32::try_from(count.get()).unwrap_or(1)))
+}
+
+#[test]
+fn a_forkserver_that_is_killed_again_and_again_costs_no_job() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "2", "--restart-intensity", "1000"]);
+    let pid_of = |world: &World| world.named("tally-forkserve").first().map(|one| one.pid);
+    // Stopped, so that what it is asked for is not made, and then killed: more often than failed starts fail a job.
+    let mut before = None;
+    send(until("a forkserver", || pid_of(&world)), Signal::Stop);
+    let client = world.start([
+        "sum",
+        "0..1000",
+        "--socket",
+        world.socket().to_str().expect("text"),
+        "--command",
+        LIVES_ON,
+    ]);
+    let mut asker = daemon.client();
+    for _ in 0..25 {
+        let ended = |asker: &mut Client| {
+            asker.call("io.tally.Status", &serde_json::json!({}))["status"]["ended"] == 1
+        };
+        // One that could make its workers before it was struck is asked for no more.
+        let next = until("another forkserver", || {
+            let next = pid_of(&world).filter(|pid| before != Some(*pid));
+            if next.is_none() && !ended(&mut asker) { None } else { Some(next) }
+        });
+        let Some(pid) = next else { break };
+        before = Some(pid);
+        send(pid, Signal::Kill);
+    }
+    client.finish().answered("499500\n");
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
+fn a_failed_attempt_is_told_while_its_job_is_followed() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "1"]);
+    let body = "[ $a = 1 ] && { echo some words >&2; exit 3; }; while ! [ -e go ]; do sleep 0.1; done; echo $((e - s))";
+    let asked = ["sum", "0..4", "--partitions", "1", "--detach", "--command", &reader(body)];
+    let job = world.ask(asked).stdout.trim().to_owned();
+    let shown = || json_of(&world.ask(["show", &job, "--json"]));
+    until("the failure", || (shown()["retries"] == 1).then_some(()));
+    let follower = world.start(["follow", &job, "--socket", world.socket().to_str().expect("text")]);
+    fs::write(world.path().join("go"), "").expect("a file can be written");
+    let finished = follower.finish();
+    assert_eq!((finished.code(), finished.stdout.as_str()), (0, "4\n"), "{}", finished.stderr);
+    assert_eq!(finished.stderr, "tally: attempt 1 at 0..4: exited with status 3\n  some words\n");
+    daemon.stop();
+    world.finish();
+}
+
+#[test]
+fn a_process_that_lives_on_finds_the_values_it_was_started_with() {
+    let world = World::new(BINARY);
+    let body = "test \"$TALLY_START-$TALLY_END-$TALLY_PARTITION-$TALLY_ATTEMPT\" = \"$s-$e-$p-$a\" && echo 1";
+    run(&world, &["sum", "0..4", "--partitions", "4", "--recycle-after", "1"], &reader(body)).answered("4\n");
+    world.finish();
+}
+
+#[test]
+fn a_long_search_for_a_line_is_no_silence() {
+    let world = World::new(BINARY);
+    let file = fs::File::create(world.path().join("one-line")).expect("a file can be made");
+    // A hole, which is read as zeros.
+    file.set_len(3 << 30).expect("a file can be that long");
+    let daemon = world.daemon(&["--workers", "2", "--lease-ms", "1000"]);
+    let asked =
+        ["sum", "--lines", "one-line", "--partitions", "2", "--command", "head -c 1 | wc -c", "--json"];
+    let job = json_of(&world.ask(asked));
+    assert_eq!((&job["results"][0]["value"], &job["retries"]), (&Value::from("1"), &Value::from(0)), "{job}");
+    daemon.stop();
+    world.finish();
+}
+
+/// A control group made for a test, removed with all below it.
+struct OwnGroup(PathBuf);
+
+impl OwnGroup {
+    /// One in the hierarchy of this machine; `None`, told, where none can be made.
+    fn new() -> Option<Self> {
+        let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+        let mounted = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2"));
+        let place =
+            PathBuf::from(mounted.and_then(|line| line.split(' ').nth(1)).unwrap_or("/sys/fs/cgroup"));
+        let group = Self(place.join(format!("tally-test-kernels-{}", std::process::id())));
+        match fs::create_dir(&group.0) {
+            Ok(()) if group.0.join("cgroup.kill").exists() => Some(group),
+            made => {
+                println!("skipped: no control group can be made in {}: {made:?}", place.display());
+                None
+            }
+        }
+    }
+
+    /// A daemon in it, as the only one in it.
+    fn daemon(&self, world: &World) -> Daemon {
+        let text = format!(
+            "echo $$ > {}/cgroup.procs && exec \"$TALLY\" daemon --foreground --workers 1 --socket run/tally.sock",
+            self.0.display()
+        );
+        Daemon::over(Running::start(world.script(&text)), world.socket())
+    }
+
+    /// The groups below it.
+    fn below(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.0).into_iter().flatten().flatten().map(|entry| entry.path());
+        entries.filter(|path| path.is_dir()).collect()
+    }
+
+    /// The one in which four sleeps are: those of a breeder.
+    fn await_brood(&self) -> PathBuf {
+        let is_sleep = |pid: &u32| proc::look(*pid).is_some_and(|one| one.name == "sleep");
+        until("a group with the brood", || {
+            self.below()
+                .into_iter()
+                .find(|group| processes_in(group).iter().filter(|pid| is_sleep(pid)).count() == 4)
+        })
+    }
+}
+
+impl Drop for OwnGroup {
+    fn drop(&mut self) {
+        self.below().iter().chain([&self.0]).for_each(|group| drop(fs::remove_dir(group)));
+    }
+}
+
+#[test]
+fn commands_run_in_control_groups_where_these_may_be_made() {
+    let Some(own) = OwnGroup::new() else { return };
+    let world = World::new(BINARY);
+    let daemon = own.daemon(&world);
+    let status = json_of(&world.ask(["status", "--json"]));
+    let how = status["commands"].as_str().expect("it says how").to_owned();
+    if !how.starts_with("control groups in ") {
+        // A group may be there that is not this daemon's: under a systemd, or above a container.
+        println!("skipped: it was not handed to the daemon: {how}");
+        daemon.stop();
+        return world.finish();
+    }
+    let job = world.ask(["sum", "0..1000", "--detach", "--command", BREEDER]).stdout.trim().to_owned();
+    let group = own.await_brood();
+    assert_eq!(world.ask(["cancel", &job]).code(), 0);
+    await_no_strangers(&world);
+    until("the end of the group", || (!group.exists()).then_some(()));
+    // All that could end it are gone in one moment: the next daemon sees to that.
+    assert_eq!(world.ask(["sum", "0..1000", "--detach", "--command", BREEDER]).code(), 0);
+    let group = own.await_brood();
+    let struck: Vec<_> = ["tally-warden", "tally-guard"].iter().flat_map(|name| world.named(name)).collect();
+    daemon.signal(Signal::Stop);
+    struck.iter().for_each(|one| send(one.pid, Signal::Stop));
+    daemon.signal(Signal::Kill);
+    struck.iter().for_each(|one| send(one.pid, Signal::Kill));
+    assert_eq!(daemon.finish().code(), 137);
+    assert_ne!(strangers(&world), [], "nobody was left who could end them");
+    let left = processes_in(&group);
+    let daemon = own.daemon(&world);
+    assert!(left.iter().all(|&pid| proc::look(pid).is_none()), "it ends them before it serves anybody");
+    let job = world.ask(["jobs", "--json"]);
+    assert_eq!(job.code(), 0, "{}", job.stderr);
+    assert_eq!(world.ask(["cancel", "--all"]).code(), 0);
+    await_no_strangers(&world);
     daemon.stop();
     world.finish();
 }
@@ -537,6 +797,7 @@ fn a_worker_that_ran_a_command_serves_no_other_job() {
     let after = until("a worker", pid);
     assert_ne!(before, after);
     assert_eq!(world.named("tally-warden"), []);
+    assert_eq!(world.named("tally-guard"), []);
     daemon.stop();
     world.finish();
 }

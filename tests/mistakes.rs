@@ -53,6 +53,8 @@ fn world() -> World {
     write("german.csv", b"region;price\nnorth;19,99\n");
     write("bare.csv", b"1,2\n3,4\n");
     write("numbers.f64", &[0; 16]);
+    write("torn.npy", b"\x93NUMPY\x01");
+    write("torn.csv.gz", b"\x1f\x8b\x08 torn");
     write("half.toml", b"[workers]\nretires = 1\n");
     write("bad.toml", b"retires = 1\n");
     write("secret.csv", b"a\n1\n");

@@ -6,6 +6,7 @@ use std::process::Stdio;
 
 use tally_sys::clock;
 use tally_sys::signal::Signal;
+use tally_tests::booted::processes_in;
 use tally_tests::{Booted, proc, run, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
@@ -139,6 +140,62 @@ fn it_starts_tells_how_it_is_reloads_and_stops() {
     assert_eq!(booted.property(SERVICE, "Result"), "success");
     assert_eq!(booted.processes_of(SERVICE), [0_u32; 0]);
     assert_eq!(booted.run(&["tally", "status"]).code, Some(3));
+}
+
+#[test]
+fn a_command_has_a_control_group_of_its_own_and_ends_with_it() {
+    let Some(booted) = Booted::new(BINARY) else { return };
+    booted.drop_in(SMALL);
+    booted.must(&["systemctl", "start", "tally.socket", SERVICE]);
+    let status = booted.must(&["tally", "status", "--json"]);
+    assert!(status.contains("control groups in /sys/fs/cgroup/system.slice/tally.service, "), "{status}");
+    report(&status);
+    let breeder = "sh -c 'while read -r line; do setsid env -i sleep 7001 & sleep 7002; done'";
+    let submit = || {
+        booted
+            .must(&[
+                "runuser",
+                "-u",
+                "tally",
+                "--",
+                "tally",
+                "sum",
+                "0..1000",
+                "--detach",
+                "--command",
+                breeder,
+            ])
+            .trim()
+            .to_owned()
+    };
+    let is_sleep = |pid: &u32| proc::look(*pid).is_some_and(|one| one.name == "sleep");
+    // Two workers, each with a group in which its two sleeps are.
+    let await_brood = || {
+        until("the brood", || {
+            let groups = booted.groups_of(SERVICE);
+            let with_brood: Vec<_> = groups
+                .into_iter()
+                .filter(|group| processes_in(group).iter().filter(|pid| is_sleep(pid)).count() == 2)
+                .collect();
+            (with_brood.len() == 2).then_some(with_brood)
+        })
+    };
+    let job = submit();
+    let groups = await_brood();
+    booted.must(&["tally", "cancel", &job]);
+    until("the end of the groups", || groups.iter().all(|group| !group.exists()).then_some(()));
+    assert_eq!(booted.processes_of(SERVICE).iter().filter(|pid| is_sleep(pid)).count(), 0);
+    sum(&booted);
+    // Another program in the same process finds its place again.
+    booted.must(&["tally", "upgrade"]);
+    let status = booted.must(&["tally", "status", "--json"]);
+    assert!(status.contains("control groups in /sys/fs/cgroup/system.slice/tally.service, "), "{status}");
+    submit();
+    let groups = await_brood();
+    booted.must(&["systemctl", "kill", "--kill-who=main", "-s", "KILL", SERVICE]);
+    until("the end of the groups", || groups.iter().all(|group| !group.exists()).then_some(()));
+    booted.must(&["systemctl", "stop", "tally.socket", SERVICE]);
+    assert_eq!(booted.processes_of(SERVICE), [0_u32; 0]);
 }
 
 /// The daemon's user can open none of them, and the service sees no home: systemd keeps them open meanwhile.
@@ -329,6 +386,40 @@ fn a_daemon_that_stands_still_is_started_anew() {
     assert!(journal.contains("Watchdog timeout"), "{journal}");
     sum(&booted);
     assert_ne!(after, before.to_string());
+}
+
+/// The drop-in that comes with the package: each command runs as its user, and nothing of it stays.
+#[test]
+fn with_the_drop_in_users_have_commands_of_their_own() {
+    let Some(booted) = Booted::new(BINARY) else { return };
+    booted.drop_in(include_str!("../systemd/commands.conf"));
+    let told = booted.run(&["systemd-analyze", "verify", "/usr/lib/systemd/system/tally.service"]);
+    assert_eq!((told.stdout.as_str(), told.stderr.as_str()), ("", ""));
+    booted.must(&["systemctl", "start", "tally.socket", SERVICE]);
+    let as_nobody = |words: &[&str]| {
+        let user = ["setpriv", "--reuid", "65534", "--regid", "tally", "--clear-groups", "tally"];
+        booted.run(&[&user[..], words].concat())
+    };
+    let status =
+        r#"echo $(id -u) $(grep -E '^(CapPrm|NoNewPrivs)' /proc/self/status) >&2; exit 3; : {start}"#;
+    let told = as_nobody(&["sum", "0..4", "--command", status, "--retries", "0"]);
+    let is = "stderr: 65534 CapPrm: 0000000000000000 NoNewPrivs: 1";
+    assert!(told.code == Some(1) && told.stderr.contains(is), "{told:?}");
+    // The store stays the daemon's.
+    let told = as_nobody(&[
+        "sum",
+        "0..4",
+        "--command",
+        "sh -c 'cat /var/lib/tally/jobs.redb' {start}",
+        "--retries",
+        "0",
+    ]);
+    assert!(told.stderr.contains("Permission denied"), "{told:?}");
+    let left = "sh -c 'setsid sleep 1000 & echo 1' {start}";
+    assert_eq!(as_nobody(&["sum", "0..4", "--partitions", "4", "--command", left]).stdout, "4\n");
+    let is_there = || booted.run(&["pgrep", "-x", "sleep"]).code == Some(0);
+    until("the end of what the commands had started", || (!is_there()).then_some(()));
+    sum(&booted);
 }
 
 #[expect(clippy::print_stderr, reason = "a figure for whoever reads")]

@@ -58,7 +58,7 @@ fn a_bad_cell_is_told_with_file_row_and_column() {
     let world = World::new(BINARY);
     let table = file(&world, "t.csv", b"k,v\n1,10\n\"2\n\",x\n3,30\n4,40,5\n");
     let place = |row: &str, column: Option<&str>| {
-        let mut error = json!({"code": "kernel-failed", "file": table, "row": row, "exit": 1});
+        let mut error = json!({"code": "bad-data", "file": table, "row": row, "exit": 1});
         if let Some(column) = column {
             error["column"] = column.into();
         }
@@ -80,7 +80,7 @@ fn a_bad_cell_is_told_with_file_row_and_column() {
     let error = told(&world, 1, &["sum", &array, "--of", "1 / value"])["error"].clone();
     assert_eq!((&error["file"], &error["row"]), (&array.as_str().into(), &"3".into()));
     let error = told(&world, 1, &["sum", "5..10", "-3..4", "--of", "1 // i"])["error"].clone();
-    assert_eq!(error, json!({"code": "kernel-failed", "element": "0", "exit": 1}));
+    assert_eq!(error, json!({"code": "bad-data", "element": "0", "exit": 1}));
     world.finish();
 }
 

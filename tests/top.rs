@@ -89,6 +89,29 @@ fn it_is_looked_at_used_stopped_and_left() {
     world.finish();
 }
 
+/// Where the terminal tells that another window is used, less is asked; what it cannot tell, nobody knows.
+#[test]
+fn it_rests_while_another_window_is_used() {
+    let world = world();
+    for (columns, rows) in [(80, 24), (200, 60)] {
+        let Some(terminal) = Terminal::open(&world, columns, rows) else { return };
+        let daemon = world.daemon(&["--workers", "1"]);
+        terminal.line("\"$TALLY\" top -n 250ms");
+        terminal.await_text("an empty list", |text| text.contains("no open jobs"));
+        terminal.report(b"\x1b[O");
+        terminal
+            .await_text("that it rests", |text| text.contains("another window is used: a look every 5.0s"));
+        terminal.report(b"\x1b[I");
+        terminal.await_text("the keys", |text| text.contains("q quit") && !text.contains("another window"));
+        terminal.press(&["q"]);
+        terminal.line("echo code=$?");
+        terminal.await_text("the end", |text| text.contains("\ncode=0"));
+        drop(terminal);
+        daemon.stop();
+    }
+    world.finish();
+}
+
 #[test]
 fn it_outlives_the_daemon_and_gives_the_terminal_back_when_it_is_ended() {
     let world = world();

@@ -82,14 +82,17 @@ fn objects_that_are_in_no_store_live_as_long_as_the_process() {
     for line in set_up {
         assert_eq!(ask(line).code(), 0, "{line}");
     }
-    // One that ends with its connection, and an item that a consumer has.
+    // One that ends with its connection, and an item that a consumer has: its connection stays.
     let mut client = daemon.client();
     let operation = json!({ "object": "tied", "kind": "value", "operation": "set", "value": 1, "lifetime": "connection" });
     client.call("io.tally.Operate", &json!({ "operation": operation }));
-    client.call(
-        "io.tally.Operate",
-        &json!({ "operation": { "object": "q", "kind": "queue", "operation": "get" } }),
-    );
+    let of_queue = |rest: serde_json::Value| {
+        let mut operation = json!({ "object": "q", "kind": "queue" });
+        let fields = operation.as_object_mut().expect("an object");
+        fields.extend(rest.as_object().expect("an object").clone());
+        json!({ "operation": operation })
+    };
+    client.call("io.tally.Operate", &of_queue(json!({ "operation": "get" })));
     let listed = || ask("objects --json").stdout;
     let versions = |text: &str| -> Vec<(String, u64)> {
         let all: serde_json::Value = serde_json::from_str(text).expect("JSON");
@@ -119,8 +122,8 @@ fn objects_that_are_in_no_store_live_as_long_as_the_process() {
         ("value f add -1e100", "0.1\n"),
         ("dict d items", "k\ttext\n"),
         ("list l all", "a\nb\nc\n"),
-        ("queue q size", "2\n"),
-        ("queue q get", "one\n"),
+        ("queue q size", "1\n"),
+        ("queue q get", "two\n"),
         ("event e get", "true\n"),
         ("stats s get", "count\t2\nsum\t3\nmin\t1\nmax\t2\nmean\t1.5\n"),
         ("value kept get", "1\n"),
@@ -128,6 +131,8 @@ fn objects_that_are_in_no_store_live_as_long_as_the_process() {
         ask(line).answered(text);
     }
     assert_eq!(ask("queue q put three").code(), 7, "it is closed");
+    client.call("io.tally.Operate", &of_queue(json!({ "operation": "ack", "receipt": "1.1" })));
+    assert_eq!(ask("queue q get").code(), 7, "the last item is acknowledged");
     assert!(listed().contains("\"others\":\"read\""));
     daemon.signal(Signal::Kill);
     drop(daemon.finish());
@@ -232,5 +237,44 @@ fn a_signal_to_end_is_stronger_than_an_upgrade() {
     assert_eq!(daemon.finish().code(), 0);
     assert_eq!(upgrade.finish().code(), 3);
     assert_ne!(long.finish().code(), 0);
+    world.finish();
+}
+
+#[test]
+fn a_job_with_a_command_goes_on_over_an_upgrade() {
+    let world = World::new(BINARY);
+    let daemon = world.daemon(&["--workers", "2", "--drain-ms", "100"]);
+    // It writes down what it answers, and stands still in the second half until it may go on.
+    let command = "sh -c 'while read -r s e p a; do \
+                   while [ $s -ge 500 ] && ! [ -e go ]; do sleep 0.1; done; \
+                   echo $s >> log; echo $((e - s)); done'";
+    let asked = ["sum", "0..1000", "--detach", "--partitions", "10", "--command", command];
+    let job = world.ask(asked).stdout.trim().to_owned();
+    let mut client = daemon.client();
+    let done = until("the first half", || {
+        let shown = client.call("io.tally.Show", &json!({ "job": job }));
+        (shown["job"]["partitions"]["done"] == 5).then_some(shown)
+    });
+    assert_eq!(done["job"]["retries"], 0);
+    drop(client);
+    let of_commands =
+        |name: &str| name == "sh" || name == "sleep" || name == "tally-warden" || name == "tally-guard";
+    let before: Vec<u32> =
+        world.processes().into_iter().filter(|one| of_commands(&one.name)).map(|one| one.pid).collect();
+    assert!(before.len() >= 6, "two guards, two wardens, two commands: {before:?}");
+    assert_eq!(world.ask(["upgrade"]).code(), 0);
+    until("the end of the old tree", || before.iter().all(|&pid| proc::look(pid).is_none()).then_some(()));
+    fs::write(world.path().join("go"), "").expect("a file can be written");
+    assert_eq!(world.ask(["wait", &job]).code(), 0);
+    world.ask(["result", &job]).answered("1000\n");
+    let log = fs::read_to_string(world.path().join("log")).expect("it was written");
+    let mut begun: Vec<u32> = log.lines().map(|line| line.parse().expect("a number")).collect();
+    begun.sort_unstable();
+    let all: Vec<u32> = (0..10).map(|at| at * 100).collect();
+    assert_eq!(begun, all, "each was answered once");
+    until("the end of all commands", || {
+        world.processes().iter().all(|one| !of_commands(&one.name)).then_some(())
+    });
+    daemon.stop();
     world.finish();
 }

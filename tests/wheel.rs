@@ -30,12 +30,9 @@ fn a_wheel_brings_the_program_and_the_package() {
         eprintln!("SKIPPED: there is no python3 with venv");
         return;
     }
-    // Without what only a debugger wants: it is packed more quickly.
-    let binary = place.join("tally");
-    assert!(run(python, &["strip", "-o", &text(&binary), BINARY]).is_some(), "strip runs");
     let script = text(&project.join("packaging/wheel.py"));
-    let told = run(python, &["python3", &script, &text(&binary), "--output", &text(&place)])
-        .expect("a wheel is made");
+    let told =
+        run(python, &["python3", &script, BINARY, "--output", &text(&place)]).expect("a wheel is made");
     let pip = environment.join("bin/pip");
     assert!(
         run(&pip, &["install", "--quiet", "--no-index", told.trim()]).is_some(),

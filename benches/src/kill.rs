@@ -1,4 +1,5 @@
-//! From the kill of a worker in the middle of a partition to the same range running again.
+//! From the kill of a worker in the middle of a partition to the same range running again, confined as workers are and
+//! not confined.
 
 use serde_json::json;
 use tally_sys::clock;
@@ -11,9 +12,15 @@ use crate::measure::{median, quantile};
 const KILLS: usize = 100;
 
 pub(crate) fn replacement(binary: &str) {
+    for confine in ["true", "false"] {
+        kills(binary, confine);
+    }
+}
+
+fn kills(binary: &str, confine: &str) {
     let world = World::new(binary);
     // A worker that is killed before it has begun died young, and too many of these would be waited for.
-    let daemon = world.daemon(&["--workers", "1", "--restart-intensity", "1000"]);
+    let daemon = world.daemon(&["--workers", "1", "--restart-intensity", "1000", "--confine", confine]);
     let mut client = daemon.client();
     let mut times = Vec::new();
     for _ in 0..KILLS {
@@ -36,7 +43,7 @@ pub(crate) fn replacement(binary: &str) {
         client.call("io.tally.Cancel", &json!({ "jobs": [job] }));
     }
     println!(
-        "killed and running again: p50 {:.2} ms, p99 {:.2} ms (goal: p99 < 10 ms)",
+        "killed and running again, confine = {confine}: p50 {:.2} ms, p99 {:.2} ms (goal: p99 < 10 ms)",
         median(&mut times),
         quantile(&mut times, 0.99)
     );

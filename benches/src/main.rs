@@ -9,6 +9,7 @@
 mod add;
 mod aside;
 mod batch;
+mod crowd;
 mod csv;
 mod decisions;
 mod expr;
@@ -53,6 +54,7 @@ const ALL: &[Bench] = &[
     ("aside", aside::pings),
     ("objects", objects::shared_things),
     ("top", top::a_busy_daemon),
+    ("crowd", crowd::many),
     ("decisions", decisions::decisions),
     ("ranges", folds::ranges),
     ("float-folds", float_folds::columns),

@@ -623,6 +623,18 @@ pub(crate) fn asks_for_json(args: &[OsString]) -> bool {
     args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json")
 }
 
+/// What `--color` says, likewise.
+pub(crate) fn asks_for_color(args: &[OsString]) -> When {
+    let words: Vec<&str> =
+        args.iter().take_while(|arg| *arg != "--").filter_map(|arg| arg.to_str()).collect();
+    let said = words.iter().enumerate().rev().find_map(|(at, word)| match word.strip_prefix("--color") {
+        Some("") => words.get(at + 1).copied(),
+        Some(value) => value.strip_prefix('='),
+        None => None,
+    });
+    said.and_then(|said| values::when(said).ok()).unwrap_or_default()
+}
+
 /// The first word that is neither an option of every command nor the value of one.
 fn first_word<'a>(args: impl Iterator<Item = &'a OsStr>) -> Option<&'a OsStr> {
     let mut words = args.skip(1);

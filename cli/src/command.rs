@@ -23,7 +23,7 @@ const CANNOT_RUN: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
 /// Signals that are passed on to the command. Those of the terminal reach it by themselves.
-const PASSED_ON: [Signal; 6] =
+pub(crate) const PASSED_ON: [Signal; 6] =
     [Signal::Int, Signal::Term, Signal::Hup, Signal::Quit, Signal::Usr1, Signal::Usr2];
 
 const CHILD: usize = 0;

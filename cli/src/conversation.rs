@@ -104,6 +104,22 @@ impl Conversation {
         self.inputs = inputs;
     }
 
+    /// What interrupts the command.
+    pub(crate) fn signals(&self) -> &SignalStream {
+        &self.signals
+    }
+
+    /// In a child that goes on with the connection: it hears no signals here, and its waiting is its own.
+    pub(crate) fn make_own(&mut self) -> std::io::Result<()> {
+        // The parent's is one with this one as long as both are open: it must not be changed.
+        let poll = Poll::new()?;
+        poll.watch(&self.client, SOCKET, Interest::READ)?;
+        self.poll = poll;
+        self.signals = SignalStream::new(&[])?;
+        self.child = None;
+        Ok(())
+    }
+
     /// Sends a request; `more` asks for a stream of replies.
     pub(crate) fn ask(&mut self, request: &Request, more: bool) -> Result<(), Failure> {
         match request {

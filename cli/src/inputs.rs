@@ -87,7 +87,8 @@ pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
                     io::ErrorKind::PermissionDenied => ErrorCode::NotPermitted,
                     _ => ErrorCode::BadUsage,
                 };
-                let failure = Failure::new(code, format!("could not open {name}: {}", place::reason(why)));
+                let shown = if name.is_empty() { "''" } else { &name };
+                let failure = Failure::new(code, format!("could not open {shown}: {}", place::reason(why)));
                 match why.kind() {
                     _ if Path::new(&name).is_dir() => {
                         failure.hint(format!("name the files in it: '{}/*.csv'", name.trim_end_matches('/')))
@@ -230,6 +231,7 @@ mod tests {
     fn what_cannot_be_opened_is_named() {
         let message = |name: &str| open(&[name.to_owned()]).unwrap_err().message;
         assert_eq!(message("/no/such.csv"), "could not open /no/such.csv: no such file or directory");
+        assert_eq!(message(""), "could not open '': no such file or directory");
         assert_eq!(message("/"), "could not open /: it is a directory");
         assert_eq!(message("/no/*.csv"), "could not find files for /no/*.csv: none matches");
     }

@@ -65,9 +65,14 @@ pub fn run(args: impl Iterator<Item = OsString>, roles: &Roles<'_>) -> u8 {
 /// The same with the world given, for tests.
 fn run_in(args: Vec<OsString>, roles: &Roles<'_>, around: &Surroundings, terminal: &mut Terminal<'_>) -> u8 {
     let json = args::asks_for_json(&args);
+    // A line that cannot be read is answered in the look it asks for all the same.
+    let early = meaning::Style { json, color: args::asks_for_color(&args), ..meaning::Style::default() };
     let line = match args::parse(args) {
         Ok(line) => line,
-        Err(stop) => return verbs::help::stop(terminal, stop, json),
+        Err(stop) => {
+            terminal.use_style(early, around);
+            return verbs::help::stop(terminal, stop, json);
+        }
     };
     let style = meaning::Style::of(&line.common);
     terminal.use_style(style, around);

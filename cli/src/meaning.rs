@@ -105,6 +105,8 @@ pub(crate) struct Plan {
     pub(crate) names: bool,
     /// Its files.
     pub(crate) inputs: Inputs,
+    /// What was said and changes nothing: a line.
+    pub(crate) note: Option<String>,
 }
 
 /// Where a reduction is computed.
@@ -344,9 +346,31 @@ fn plan(
     check_company(&options, &socket)?;
     let place = place_of(&options, socket.reach)?;
     let progress = options.progress.unwrap_or_default();
+    let note = idle_options(&options);
     let request = request(reductions, sources, options, opened.as_ref(), verbose)?;
     let (inputs, facts) = opened.map(|opened| (opened.inputs, opened.facts)).unwrap_or_default();
-    Ok(Verb::Reduce(Box::new(Plan { spec: request.check_with(0, facts)?, place, progress, names, inputs })))
+    let spec = request.check_with(0, facts)?;
+    Ok(Verb::Reduce(Box::new(Plan { spec, place, progress, names, inputs, note })))
+}
+
+/// Options that say how workers are started, reached and served, where there are none.
+fn idle_options(options: &ReductionOptions) -> Option<String> {
+    let mode = match options.mode? {
+        Mode::Threads => "threads",
+        Mode::Inline => "inline",
+        Mode::Processes => return None,
+    };
+    let given = [
+        ("--transport", options.transport.is_some()),
+        ("--start", options.start.is_some()),
+        ("--retries", options.retries.is_some()),
+        ("--nice", options.nice.is_some()),
+        ("--priority", options.priority.is_some()),
+    ];
+    let given: Vec<&str> = given.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+    let given = given.join(", ");
+    (!given.is_empty())
+        .then(|| format!("note: --mode {mode} has no worker processes: without effect: {given}\n"))
 }
 
 /// The files that sources name; none if they are ranges.

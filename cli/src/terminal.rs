@@ -153,6 +153,11 @@ impl<'a> Terminal<'a> {
         })
     }
 
+    /// Whether standard output is a terminal, which must not be steered by what is shown on it.
+    pub(crate) fn is_for_people(&self) -> bool {
+        self.out.is_terminal
+    }
+
     /// Whether colours are wanted on standard output.
     pub(crate) fn is_coloured(&self) -> bool {
         self.out.colour

@@ -160,7 +160,13 @@ fn progress_as_json_lines_leaves_the_answer_alone() {
     ];
     let (end, _, _) = private("sum 0..10 --progress json -q", script);
     assert_eq!((end.code, end.out.as_str()), (0, "45\n"));
-    assert_eq!(end.err.lines().count(), 1);
+    assert_eq!(end.err.lines().count(), 2);
+    assert!(
+        end.err.ends_with("\"percent\":100,\"workers\":0,\"retries\":0,\"elapsed_ms\":250}\n"),
+        "{}",
+        end.err
+    );
+    assert!(end.err.lines().last().is_some_and(|last| last.contains("\"state\":\"done\"")), "{}", end.err);
     assert!(
         end.err.starts_with("{\"schema\":\"tally.progress/1\",\"job\":\"j1\",\"state\":\"running\","),
         "{}",
@@ -180,7 +186,8 @@ fn a_failed_job_ends_with_its_code() {
     assert_eq!(end, ended(1, "", expected), "a private job cannot be retried, so nobody is told to");
     let (end, _, _) = private("sum 0..10 --json", script());
     assert!(end.out.contains("\"state\":\"failed\"") && end.out.ends_with("\"exit\":1}}\n"), "{}", end.out);
-    assert_eq!((end.code, end.err.as_str()), (1, ""));
+    let told = (end.err.lines().count(), end.err.starts_with("{\"schema\":\"tally.error/1\""));
+    assert_eq!((end.code, told), (1, (1, true)), "{}", end.err);
 }
 
 #[test]
@@ -188,6 +195,35 @@ fn a_supervisor_that_dies_is_told() {
     let (end, _, _) = private("sum 0..10", vec![Act::Listen, Act::HangUp]);
     assert_eq!(end, ended(1, "", "tally: could not finish: the supervisor ended before it answered\n"));
     assert_eq!(here("sum 0..10"), ended(1, "", "tally: could not start a supervisor: no processes left\n"));
+}
+
+#[test]
+fn a_line_that_cannot_be_read_is_answered_in_the_look_it_asks_for() {
+    let red = "\u{1b}[31mtally:\u{1b}[0m could not run 'smu'";
+    let forced = Surroundings::with(&[("CLICOLOR_FORCE", "1")]);
+    for (line, around, painted) in [
+        ("smu", &Surroundings::default(), false),
+        ("smu --color always", &Surroundings::default(), true),
+        ("--color=always smu", &Surroundings::default(), true),
+        ("smu", &forced, true),
+        ("smu --color=never", &forced, false),
+    ] {
+        let err = run_with(line, around, &fake::roles()).err;
+        assert_eq!(err.starts_with(red), painted, "{line}: {err:?}");
+    }
+}
+
+#[test]
+fn what_has_no_effect_is_told() {
+    let note = "note: --mode threads has no worker processes: without effect: --transport, --nice\n";
+    let line = "sum 0..10 --mode threads --nice 5 --transport pipe";
+    assert_eq!(here(line), ended(0, "45\n", note));
+    assert_eq!(here(&format!("{line} -q")), ended(0, "45\n", ""));
+    let last = here("sum 0..10 --mode inline --progress json").err;
+    let last = last.lines().last().unwrap_or_default();
+    assert!(last.contains("\"state\":\"done\"") && last.contains("\"percent\":100"), "{last}");
+    let twice = here("sum 0..10 --by a,b,a");
+    assert_eq!((twice.code, twice.err.contains("twice")), (2, true), "{twice:?}");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use tally_columns::{Buffer, Compression, Element, Fixed, Format, Npy, NpyError, Slice};
 use tally_expr::{Column, Evaluator, Kind, LANES, Program, Schema};
 use tally_protocol::job::{KernelSpec, Nan, OnBad};
+use tally_protocol::site::Site;
 use tally_protocol::source::{FileSource, Files, Part, place_in_file};
 use tally_reduce::{Indices, Partial};
 
@@ -295,7 +296,7 @@ fn lanes(slice: Slice<'_>, from: usize, to: usize) -> Column<'_> {
 
 impl Array {
     fn wrong(&self, why: &str) -> Fault {
-        Fault::new(format!("read {}: {why}", self.name))
+        wrong(&self.name, &why)
     }
 
     /// The bytes in which the wanted numbers of some rows lie, with the offset of each run: one run for all columns where
@@ -444,8 +445,9 @@ fn wanted(spec: &KernelSpec, files: &Files, shapes: &[Shape]) -> Result<Vec<Stri
     Ok(wanted)
 }
 
+/// The file is not what it is read as: data, as a cell is that is no number.
 fn wrong(name: &str, why: &dyn std::fmt::Display) -> Fault {
-    Fault::usage(format!("read {name}: {why}"))
+    Fault::new(format!("read {name}: {why}")).at(Site::of_file(name))
 }
 
 /// Reads the header of an npy file.

@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use std::rc::Rc;
 
 use tally_columns::{Compression, Format, Unpack};
+use tally_protocol::site::Site;
 use tally_protocol::source::Part;
 
 use crate::Fault;
@@ -145,7 +146,7 @@ impl<'a> Plain<'a> {
             Ok(fault) => return fault,
             Err(error) => error,
         };
-        Fault::new(format!("unpack {}: {why}", self.name))
+        Fault::new(format!("unpack {}: {why}", self.name)).at(Site::of_file(&self.name))
     }
 }
 

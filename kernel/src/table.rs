@@ -143,7 +143,8 @@ impl Tables {
             guesses.push(sampled);
         }
         if let Some(first) = tables.first().filter(|_| tables.iter().all(OneTable::is_empty)) {
-            return Err(Fault::new(format!("read {}: {}", first.name, TableError::NoHeader)));
+            let fault = Fault::new(format!("read {}: {}", first.name, TableError::NoHeader));
+            return Err(fault.at(Site::of_file(&first.name)));
         }
         let wishes = wishes(spec, &tables, &guesses)?;
         let names: Vec<String> = wishes.iter().map(|wish| wish.name.clone()).collect();
@@ -426,7 +427,7 @@ impl Run<'_> {
     ) -> Result<bool, Fault> {
         let wrong = |error: tally_columns::ParquetError| match error {
             tally_columns::ParquetError::Row(error) => self.stop(parquet.table(), &error),
-            other => Fault::new(format!("read {}: {other}", self.name)),
+            other => Fault::new(format!("read {}: {other}", self.name)).at(Site::of_file(&self.name)),
         };
         let mut batch = Batch::default();
         for group in parquet.groups(self.part.from, self.part.to) {
@@ -560,10 +561,13 @@ fn head(
             Err(TableError::Need) if !last => size = size.saturating_mul(4),
             Err(TableError::NoHeader) => return Ok(None),
             Err(why @ TableError::Returns) => {
-                let fault = Fault::new(format!("read {}: {why}", file.name));
+                let fault = Fault::new(format!("read {}: {why}", file.name)).at(Site::of_file(&file.name));
                 return Err(fault.hint("tr '\\r' '\\n' makes lines of it"));
             }
-            Err(why) => return Err(Fault::new(format!("read {}: {why}", file.name))),
+            Err(why) => {
+                let fault = Fault::new(format!("read {}: {why}", file.name));
+                return Err(fault.at(Site::of_file(&file.name)));
+            }
         }
     }
 }

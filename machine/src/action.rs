@@ -40,7 +40,7 @@ pub struct Ticket(pub u64);
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
 pub enum Action {
-    /// Start a process; answered by `Spawned` or `SpawnFailed`.
+    /// Start a process; answered by `Spawned`, `SpawnFailed` or `StarterLost`.
     Spawn {
         /// Its name from now on.
         worker: WorkerId,
@@ -57,7 +57,7 @@ pub enum Action {
         message: ToWorker,
     },
     /// End a worker's process; answered by `WorkerExited`. A worker whose process does not exist yet is given up by
-    /// the shell: answered by `SpawnFailed`.
+    /// the shell: answered by `SpawnFailed` or `StarterLost`.
     Signal {
         /// Whom.
         worker: WorkerId,

@@ -39,6 +39,9 @@ impl Machine {
         self.locks.check();
         self.objects.check();
         self.check_phase();
+        let due = self.starter.until.filter(|_| self.phase != Phase::Stopped);
+        let rings = due.is_none_or(|due| self.alarms.when(Alarm::Starter).is_some_and(|at| at <= due));
+        assert!(rings, "the alarm of the forkserver rings too late");
     }
 
     /// The check in debug builds: always while it is cheap, now and then when there is a lot to check.

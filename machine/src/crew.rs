@@ -34,8 +34,8 @@ impl Crew {
         }
     }
 
-    /// Drops vacant slots from the end until so many are left.
-    pub(crate) fn shrink(&mut self, slots: u16) {
+    /// Drops vacant slots from the end until so many are left, and tells of each.
+    pub(crate) fn shrink(&mut self, slots: u16, mut dropped: impl FnMut(SlotId)) {
         while self.slots.len() > usize::from(slots) {
             let Some(last) = self.slots.last() else { return };
             if last.worker().is_some() {
@@ -43,6 +43,7 @@ impl Crew {
             }
             self.empty.remove(&last.id);
             self.backing_off.remove(&last.id);
+            dropped(last.id);
             self.slots.pop();
         }
     }

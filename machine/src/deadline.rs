@@ -17,6 +17,8 @@ pub(crate) enum Alarm {
     Drain,
     /// A slot: too slow a start, a silent worker, the end of grace or of a back-off.
     Slot(SlotId),
+    /// The next forkserver may be started.
+    Starter,
     /// A job's own deadline.
     Job(JobId),
     /// The next progress reply to a client.

@@ -22,7 +22,7 @@ use crate::worker::{Held, Slot, SlotState, Worker};
 use crate::{Machine, Moment};
 
 /// Failed starts in a row after which jobs fail rather than wait.
-const DROUGHT: u32 = 10;
+pub(crate) const DROUGHT: u32 = 10;
 
 /// Workers of one kind that died before they began anything while jobs were open, with none in between that did.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +53,7 @@ impl Machine {
             self.figures.count_death(worker.fault.as_deref(), how);
             self.count_death(&worker, &death);
         }
-        self.crew.shrink(self.settings.slots);
+        self.drop_surplus_slots();
         self.feed = true;
         self.parted(worker.profile);
     }
@@ -144,8 +144,9 @@ impl Machine {
         drought.failures = drought.failures.saturating_add(1);
         drought.last.clone_from(&death.what);
         drought.stderr.clone_from(&death.stderr);
+        let drought = drought.clone();
         if drought.is_hopeless() && !self.has_proven(profile) {
-            self.give_up(profile);
+            self.give_up(&drought, |kind| kind == profile);
         }
     }
 
@@ -154,12 +155,11 @@ impl Machine {
         ready.any(|worker| worker.profile == profile && worker.proven)
     }
 
-    /// No worker of this kind can be had: its jobs fail rather than hang, but for those that nobody waits for.
-    fn give_up(&mut self, profile: Profile) {
-        let Some(drought) = self.droughts.get(&profile) else { return };
+    /// No worker of some kinds can be had: their jobs fail rather than hang, but for those that nobody waits for.
+    pub(crate) fn give_up(&mut self, drought: &Drought, of_kind: impl Fn(Profile) -> bool) {
         let outcome = Outcome::Failed(no_workers(drought));
         let hopeless = |job: &&Job| {
-            job.profile == profile && job.wants_workers() && !(job.detached && self.settings.eager)
+            of_kind(job.profile) && job.wants_workers() && !(job.detached && self.settings.eager)
         };
         let ids: Vec<_> = self.jobs.open().filter(hopeless).map(|job| job.id).collect();
         for id in ids {

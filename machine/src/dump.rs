@@ -37,6 +37,8 @@ impl Machine {
                 json.number("failures", drought.failures);
                 json.text("last", &drought.last);
             });
+            json.number("forkservers_lost", self.starter.lost);
+            json.maybe("forkserver_until_ns", self.starter.until.map(|until| until.0));
             json.maybe("next_deadline_ns", self.next_deadline().map(|due| due.0));
             json.number("actions_waiting", self.actions.len());
             let (held, waiting) = self.locks.counts();

@@ -60,6 +60,14 @@ pub enum Event {
         /// Why, as a fragment after "could not".
         why: String,
     },
+    /// What makes workers is gone. Those it was asked for did not come to be, through no fault of theirs; the next start
+    /// makes another one.
+    StarterLost {
+        /// Whom it was asked for.
+        workers: Vec<WorkerId>,
+        /// How it went, as a fragment that stands alone.
+        why: String,
+    },
     /// A worker said something over its link.
     WorkerSaid {
         /// Which.

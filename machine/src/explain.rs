@@ -70,6 +70,10 @@ impl Machine {
         if !ready.is_empty() {
             reasons.push(self.busy_with(&ready, job, who));
         }
+        if let Some(until) = self.starter.until.filter(|_| self.starter_waits(job.profile)) {
+            let (ms, last) = (until.since(self.now).as_ms(), &self.starter.last);
+            reasons.push(format!("the next forkserver is started in {ms} ms, as too many were lost: {last}"));
+        }
         if let Some(drought) = self.droughts.get(&job.profile) {
             let times = drought.failures;
             reasons.push(format!("the last {times} starts of such a worker failed: {}", drought.last));

@@ -179,8 +179,12 @@ pub(crate) struct Share {
     /// Elements that these were folded to.
     pub(crate) folded: u64,
     pub(crate) busy_ns: u64,
-    pub(crate) breakdown: Option<Breakdown>,
+    /// Where it was asked for. Boxed: most have none, and a map makes room for eleven of these at once.
+    pub(crate) breakdown: Option<Box<Breakdown>>,
 }
+
+// A hundred thousand jobs have one of these each, at the least.
+const _: () = assert!(size_of::<Share>() <= 64, "a share grows");
 
 /// The ranges of one worker and the answer of these alone.
 #[derive(Clone, Debug)]
@@ -376,7 +380,7 @@ impl Job {
             elements: 0,
             folded: 0,
             busy_ns: 0,
-            breakdown: wanted.then(|| Breakdown::new(kernel.identity())),
+            breakdown: wanted.then(|| Box::new(Breakdown::new(kernel.identity()))),
         });
         share.partitions += 1;
         share.elements += done.count;

@@ -45,6 +45,7 @@ mod schedule;
 pub mod settings;
 mod staff;
 mod started;
+mod starter;
 mod stop;
 mod top;
 mod views;
@@ -82,6 +83,7 @@ use ledger::Ledger;
 use locks::{Fences, Locks};
 use objects::Objects;
 use schedule::Queue;
+use starter::Starter;
 
 /// The supervisor's state. Feed it events, perform its actions, wake it at its deadline.
 #[derive(Clone, Debug)]
@@ -105,6 +107,8 @@ pub struct Machine {
     actions: VecDeque<Action>,
     /// Starts that failed in a row, by kind of worker.
     droughts: BTreeMap<Profile, Drought>,
+    /// How forkservers have fared.
+    starter: Starter,
     random: u64,
     late: u64,
     restarts: u64,
@@ -154,6 +158,7 @@ impl Machine {
             alarms: Alarms::default(),
             actions: VecDeque::new(),
             droughts: BTreeMap::new(),
+            starter: Starter::default(),
             random: settings.seed,
             late: 0,
             restarts: 0,
@@ -196,6 +201,7 @@ impl Machine {
             Event::SpawnFailed { worker, why } => {
                 self.worker_gone(worker, &format!("could not {why}"), String::new());
             }
+            Event::StarterLost { workers, why } => self.starter_lost(&workers, &why),
             Event::WorkerSaid { worker, said } => self.worker_said(worker, said),
             Event::LinkBroken { worker, why } => self.link_broken(worker, &why),
             Event::WorkerExited { worker, how, stderr } => self.worker_gone(worker, &how, stderr),
@@ -219,6 +225,7 @@ impl Machine {
             match alarm {
                 Alarm::Drain => self.drained_too_long(),
                 Alarm::Slot(slot) => self.slot_due(slot),
+                Alarm::Starter => self.starter_due(),
                 Alarm::Job(job) => self.job_due(job),
                 Alarm::Progress(client) => self.progress_due(client),
                 Alarm::Record(job) => self.record_due(job),

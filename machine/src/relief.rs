@@ -35,6 +35,7 @@ impl Machine {
         for profile in self.queue.profiles() {
             if !self.is_served(profile)
                 && !self.is_hopeless(profile)
+                && !self.starter_waits(profile)
                 && let Some(slot) = self.place_beside(profile)
             {
                 self.start(slot, profile);
@@ -59,10 +60,11 @@ impl Machine {
         let priority = self.queue.first(profile)?.priority();
         let most = if profile.job.is_some() { slots } else { slots.saturating_mul(2) };
         let places = slots.saturating_add(self.held_long(Some(priority)).min(most));
-        self.crew.grow(places);
-        let slot = self.crew.first_empty(places);
-        self.crew.shrink(slot.map_or(slots, |slot| slot.0 + 1));
-        slot
+        let there = u16::try_from(self.crew.slots().len()).unwrap_or(u16::MAX);
+        self.crew.first_empty(places).or_else(|| {
+            self.crew.grow(places.min(there.saturating_add(1)));
+            self.crew.first_empty(places)
+        })
     }
 
     /// How many places commands have held for long, of jobs of this priority or a lower one.

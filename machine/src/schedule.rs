@@ -251,7 +251,8 @@ impl Machine {
             let slice = if worker.profile.job.is_some() { OWN_SLICE } else { SLICE };
             let behind = other.rank == own.rank && other.served_ns.saturating_add(slice.0) <= own.served_ns;
             let urgent = profile != worker.profile && (other.rank < own.rank || behind);
-            urgent && !self.is_hopeless(profile) && self.unmet(profile) > 0
+            let to_be_had = !self.is_hopeless(profile) && !self.starter_waits(profile);
+            urgent && to_be_had && self.unmet(profile) > 0
         })
     }
 

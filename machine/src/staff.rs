@@ -19,6 +19,9 @@ impl Machine {
     pub(crate) fn staff(&mut self) {
         if !self.queue.is_empty() && self.crew.has_places() {
             for profile in self.queue.profiles() {
+                if self.starter_waits(profile) {
+                    continue;
+                }
                 for _ in 0..self.unmet(profile) {
                     if !self.make_place(profile) {
                         break;
@@ -26,7 +29,7 @@ impl Machine {
                 }
             }
         }
-        if self.settings.eager && self.phase.admits() {
+        if self.settings.eager && self.phase.admits() && !self.starter_waits(self.settings.profile) {
             while let Some(slot) = self.crew.first_empty(self.settings.slots) {
                 self.start(slot, self.settings.profile);
             }
@@ -107,6 +110,8 @@ impl Machine {
         if let Some(worker) = self.crew.worker_mut(slot) {
             worker.pid = Some(pid);
             worker.transport = Some(transport);
+            let profile = worker.profile;
+            self.starter_made(profile);
         }
     }
 

@@ -170,8 +170,14 @@ impl Machine {
                 worker.leaving = false;
             }
         });
-        self.crew.shrink(slots);
+        self.drop_surplus_slots();
         self.crowded = true;
         self.feed = true;
+    }
+
+    /// Slots beyond the settings' go once nobody is in them, with their alarms: one that backs off has one.
+    pub(crate) fn drop_surplus_slots(&mut self) {
+        let alarms = &mut self.alarms;
+        self.crew.shrink(self.settings.slots, |slot| alarms.clear(Alarm::Slot(slot)));
     }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use tally_protocol::history::{HistoryView, SpanEnd};
 use tally_protocol::job::JobState;
 use tally_protocol::limits::{TOP_JOBS_MAX, TOP_LOOKED_AT_MAX, TOP_WHAT_BYTES_MAX, TOP_WORKERS_MAX};
+use tally_protocol::printable::in_quotes;
 use tally_protocol::source::Source;
 use tally_protocol::top::{TopJob, TopQuery, TopSort, TopView};
 use tally_protocol::view::JobView;
@@ -189,10 +190,11 @@ fn what(job: &Job) -> String {
         several => format!("reduce {}", several.join(",")),
     };
     let step = request.step.iter().map(|step| format!("--step {step}"));
-    let of = request.of.iter().map(|of| format!("--of '{of}'"));
-    let filter = request.filter.iter().map(|filter| format!("--where '{filter}'"));
+    let of = request.of.iter().map(|of| format!("--of {}", in_quotes(of)));
+    let filter = request.filter.iter().map(|filter| format!("--where {}", in_quotes(filter)));
+    let by = (!request.by.is_empty()).then(|| format!("--by {}", request.by.join(",")));
     let mut text = words;
-    for word in request.sources.iter().cloned().chain(step).chain(of).chain(filter) {
+    for word in request.sources.iter().cloned().chain(step).chain(of).chain(filter).chain(by) {
         if text.len() > TOP_WHAT_BYTES_MAX {
             break;
         }

@@ -5,6 +5,7 @@ use tally_protocol::job::{JobState, Transport};
 use tally_protocol::source::Source;
 use tally_protocol::version;
 use tally_protocol::view::{JobView, PartitionCounts, StatusView, WorkerShare, WorkerView};
+use tally_protocol::work::shortened;
 use tally_protocol::{JobId, SlotId};
 
 use crate::Machine;
@@ -65,6 +66,9 @@ impl Machine {
             reductions: job.spec.kernel.reductions.iter().map(|one| one.name().to_owned()).collect(),
             sources: request.sources.clone(),
             step: request.step.clone(),
+            of: request.of.as_deref().map(shortened).map(str::to_owned),
+            filter: request.filter.as_deref().map(shortened).map(str::to_owned),
+            by: request.by.clone(),
             results: answers.map_or_else(Vec::new, |answers| answers.results.clone()),
             groups: answers.and_then(|answers| answers.groups.clone()),
             error,

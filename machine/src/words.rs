@@ -243,7 +243,11 @@ impl Machine {
         let range = job.spec.kernel.describe(held.position, held.count);
         let what = format!("could not {}", shortened(&complaint.why));
         job.note_end(self.now, (slot, pid), &held, SpanEnd::Failed);
-        let code = if complaint.usage { ErrorCode::BadUsage } else { ErrorCode::KernelFailed };
+        let code = match (complaint.usage, &complaint.site) {
+            (true, _) => ErrorCode::BadUsage,
+            (false, Some(_)) => ErrorCode::BadData,
+            (false, None) => ErrorCode::KernelFailed,
+        };
         // Where a row or an element is named, the part that it was found in says nothing more.
         let named = complaint.usage || complaint.site.is_some();
         let message = if named { what.clone() } else { format!("{what} (range {range})") };

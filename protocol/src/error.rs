@@ -17,6 +17,8 @@ pub enum ErrorCode {
     WorkerKilled,
     /// The kernel reported an error of its own.
     KernelFailed,
+    /// The data has no answer: a cell that is no number, a broken file, a division by zero at an element.
+    BadData,
     /// There is no answer: the mean of nothing, the variance of one element.
     NoAnswer,
     /// Workers could not be started.
@@ -72,9 +74,10 @@ pub const STOPPING: &str = "the daemon is stopping";
 
 impl ErrorCode {
     /// Every code, in the order of the list.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::WorkerKilled,
         Self::KernelFailed,
+        Self::BadData,
         Self::NoAnswer,
         Self::NoWorkers,
         Self::SupervisorGone,
@@ -107,6 +110,7 @@ impl ErrorCode {
         match self {
             Self::WorkerKilled
             | Self::KernelFailed
+            | Self::BadData
             | Self::NoAnswer
             | Self::NoWorkers
             | Self::SupervisorGone

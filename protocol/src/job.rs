@@ -508,6 +508,10 @@ impl JobRequest {
     /// What groups and decimals cannot be.
     fn check_shape(&self, reductions: &[Reduction]) -> Result<(), Failure> {
         within("by", Some(self.by.len() as u64), 0, limits::BY_MAX as u64)?;
+        let twice = self.by.iter().enumerate().find(|(at, name)| self.by[..*at].contains(name));
+        if let Some((_, name)) = twice {
+            return Err(bad(format!("could not group by '{name}' twice")).hint("once makes the same groups"));
+        }
         if !self.decimal {
             return Ok(());
         }

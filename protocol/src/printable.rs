@@ -11,6 +11,12 @@ pub fn steers(letter: char) -> bool {
         )
 }
 
+/// A text as a word of a shell, in quotes: for people, who type it again.
+#[must_use]
+pub fn in_quotes(text: &str) -> String {
+    if text.contains('\'') { format!("\"{text}\"") } else { format!("'{text}'") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -18,6 +24,7 @@ mod tests {
     #[test]
     fn letters_of_any_writing_are_shown() {
         assert!("aé€שלום سلام 日本 👩\u{200d}💻".chars().all(|letter| !steers(letter)));
+        assert_eq!((in_quotes("a \"b\""), in_quotes("a 'b'")), ("'a \"b\"'".into(), "\"a 'b'\"".into()));
         assert!("\0\n\u{1b}\u{7f}\u{85}\u{202e}\u{2066}\u{200f}\u{2028}".chars().all(steers));
     }
 }

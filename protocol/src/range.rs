@@ -34,6 +34,8 @@ impl Progression {
 pub enum RangeError {
     /// There is no `..` in it.
     NotARange,
+    /// Three dots.
+    ThreeDots,
     /// One end is not an integer.
     NotAnInteger(String),
     /// The step is 0.
@@ -48,6 +50,9 @@ impl fmt::Display for RangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotARange => f.write_str("a range looks like 0..100 or 1..=100"),
+            Self::ThreeDots => {
+                f.write_str("two dots stand between the ends, and '=' after them takes in the last")
+            }
             Self::NotAnInteger(text) if text.is_empty() => f.write_str("one end is missing"),
             Self::NotAnInteger(text) => write!(f, "'{text}' is not an integer"),
             Self::ZeroStep => f.write_str("the step is 0"),
@@ -83,6 +88,9 @@ pub fn looks_like_range(text: &str) -> bool {
 /// When an end is no integer, the step is 0, or there are more than 2^64-1 elements.
 pub fn parse_range(text: &str, step: &Integer) -> Result<Progression, RangeError> {
     let (start, end) = text.split_once("..").ok_or(RangeError::NotARange)?;
+    if end.starts_with('.') {
+        return Err(RangeError::ThreeDots);
+    }
     let (end, inclusive) = match end.strip_prefix('=') {
         Some(end) => (end, true),
         None => (end, false),

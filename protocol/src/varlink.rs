@@ -5,7 +5,7 @@
 use std::ffi::CStr;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 /// A call as it stands on the wire.
@@ -13,8 +13,8 @@ use serde_json::{Map, Value};
 pub struct Call {
     /// Interface and method: `io.tally.Submit`.
     pub method: String,
-    /// Named parameters.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    /// Named parameters. Some clients write `null` where there are none.
+    #[serde(default, deserialize_with = "or_none", skip_serializing_if = "Map::is_empty")]
     pub parameters: Map<String, Value>,
     /// The client reads several replies.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -34,11 +34,15 @@ pub struct ReplyMessage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Named parameters.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     pub parameters: Map<String, Value>,
     /// More replies to the same call follow.
     #[serde(default, skip_serializing_if = "is_false")]
     pub continues: bool,
+}
+
+fn or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Map<String, Value>, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -210,6 +214,9 @@ mod tests {
     fn calls_read_with_and_without_their_optional_parts() {
         let call: Call = decode(br#"{"method":"io.tally.Ping"}"#).unwrap();
         assert_eq!(call, Call { method: "io.tally.Ping".into(), ..Call::default() });
+        let nothing: Call = decode(br#"{"method":"io.tally.Ping","parameters":null}"#).unwrap();
+        assert_eq!(nothing, call);
+        assert!(decode::<Call>(br#"{"method":"io.tally.Ping","parameters":[]}"#).is_err());
         assert!(decode::<Call>(b"[]").is_err());
         assert!(decode::<Call>(b"").is_err());
         assert!(decode::<Call>(b"\xff").is_err());

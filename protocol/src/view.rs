@@ -24,6 +24,15 @@ pub struct JobView {
     /// Step of the ranges, where one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
+    /// What is folded of each element, where that was said; perhaps cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    /// Which elements, where that was said; perhaps cut.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// The columns that group.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<String>,
     /// The answers; empty until it is done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<ResultView>,
@@ -296,6 +305,9 @@ pub struct StatusView {
     /// Ended jobs that are remembered, those of earlier daemons too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remembered: Option<u64>,
+    /// How commands of users are held together and limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commands: Option<String>,
     /// What is bounded, and how much of it is used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<LimitView>,

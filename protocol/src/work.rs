@@ -177,6 +177,8 @@ pub struct Setup {
     pub memory_limit_bytes: Option<u64>,
     /// It runs a user's command, and ends what that leaves behind before it ends itself.
     pub warden: bool,
+    /// The control group that is made for it and all that it starts, where there may be one.
+    pub group: Option<String>,
     /// Whether it gives up all it does not need before its first lease.
     pub confine: bool,
     /// How its link is opened; only the transport can read it.

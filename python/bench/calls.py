@@ -21,30 +21,47 @@ def add_one(n):
 
 @tally.kernel
 def fold(start, end):
-    return sum(range(start, end))
+    """A call of Python for each number, as the executor makes one."""
+    return sum(add_one(n) for n in range(start, end))
 
 
 def fold_pair(pair):
     return fold(*pair)
 
 
-def partitions(workers, rounds):
-    """A kernel that is fed a partition at a time, its start included, beside a call for each."""
-    count, size = 4_000, 100
+def kernels(workers, rounds):
+    """A kernel that is fed a partition at a time, its start included, beside a pool that has been started.
+
+    A call for each partition; then a call for each number, of which as many make a partition as make a chunk.
+    """
     command = [sys.executable, os.path.abspath(__file__), "--kernel"]
-    ranges = [(n * size, (n + 1) * size) for n in range(count)]
-    ours, theirs = [], []
     os.environ["PYTHONPATH"] = os.path.dirname(os.path.dirname(tally.__file__))
     with tally.Daemon(workers) as daemon, daemon.connect() as client, ProcessPoolExecutor(workers) as executor:
-        list(executor.map(fold_pair, ranges[:100]))
-        for _ in range(rounds):
-            start = time.perf_counter()
-            answer = client.sum(range(count * size), command=command, partitions=count)
-            between = time.perf_counter()
-            assert sum(executor.map(fold_pair, ranges)) == answer
-            ours.append((between - start) / count * 1e6)
-            theirs.append((time.perf_counter() - between) / count * 1e6)
-    tell("`@tally.kernel`, 100 numbers a partition", ours, theirs)
+        list(executor.map(add_one, range(100)))
+        for name, size, count, calls, theirs in [
+            ("a partition a call, of 1 number", 1, 4_000, 4_000, None),
+            ("a partition a call, of 100 numbers", 100, 4_000, 4_000, None),
+            ("partitions of 10 numbers, `map` of chunksize 10", 10, 4_000, 40_000, 10),
+            ("partitions of 100 numbers, `map` of chunksize 100", 100, 4_000, 400_000, 100),
+        ]:
+            numbers = range(count * size)
+            ranges = [(at, at + size) for at in numbers[::size]]
+
+            def ours(numbers=numbers, count=count):
+                return client.sum(numbers, command=command, partitions=count)
+
+            def pool(numbers=numbers, ranges=ranges, chunksize=theirs):
+                if chunksize is None:
+                    return sum(executor.map(fold_pair, ranges))
+                return sum(executor.map(add_one, numbers, chunksize=chunksize))
+
+            took = {ours: [], pool: []}
+            for number in range(rounds):
+                for side in (ours, pool) if number % 2 else (pool, ours):
+                    start = time.perf_counter()
+                    assert side() == sum(numbers) + len(numbers)
+                    took[side].append((time.perf_counter() - start) / calls * 1e6)
+            tell(f"`@tally.kernel`, {name}", took[ours], took[pool])
 
 
 def tell(name, ours, theirs):
@@ -106,7 +123,7 @@ def main(workers, rounds):
                     measure(executor)
                     took[executor].append((time.perf_counter() - start) / calls * 1e6)
             tell(name, took[ours], took[theirs])
-    partitions(workers, rounds)
+    kernels(workers, rounds)
 
 
 if __name__ == "__main__":

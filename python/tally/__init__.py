@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ._client import connect as connect
     from ._daemon import Daemon as Daemon
     from ._errors import (
+        BadData as BadData,
+    )
+    from ._errors import (
         BadUsage as BadUsage,
     )
     from ._errors import (
@@ -133,8 +136,8 @@ _HOMES = {
     "_broken": "BrokenWorker",
     "_client": "Client connect",
     "_daemon": "Daemon",
-    "_errors": "BadUsage BarrierBroken Busy Cancelled Closed Conflict Deadlock InternalFailure JobFailed KernelFailed "
-    "NoAnswer NoDaemon NoSuchJob NoSuchObject NotEnded NotPermitted NoWorkers Stopping StoreFailed SupervisorGone "
+    "_errors": "BadData BadUsage BarrierBroken Busy Cancelled Closed Conflict Deadlock InternalFailure JobFailed "
+    "KernelFailed NoAnswer NoDaemon NoSuchJob NoSuchObject NotEnded NotPermitted NoWorkers Stopping StoreFailed SupervisorGone "
     "SystemFailure TallyError TimedOut TooMany VersionMismatch WorkerKilled WrongState",
     "_executor": "Executor",
     "_job": "Job Progress",

@@ -13,7 +13,7 @@ import weakref
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Union
 
 from . import _locks, _objects, _place
-from ._errors import NoDaemon
+from ._errors import BadUsage, NoDaemon
 from ._job import Answer, Job, Progress, answer_of, progress_of
 from ._sources import Sources
 from ._wire import Connection
@@ -111,7 +111,8 @@ class Client:
         ``command`` is a kernel of one's own: a line as of ``--command``, or a list of words. It runs where this process
         runs, with its environment; its options are those of ``docs/kernels.md``: ``accept_status``,
         ``partition_timeout_ms``, ``recycle_after``, ``recycle_bytes``, ``cpu_limit_s``, ``files_max``,
-        ``processes_max``, ``cpus``.
+        ``processes_max``, ``cpus``. With ``lines=True`` it reads the lines of the sources in blocks, with ``files=True``
+        each source whole; then a source may also be ``bytes``, and with ``lines`` texts in a list.
         """
         return self._attached(_names(reductions), sources, options, single=False)
 
@@ -312,9 +313,15 @@ def umask() -> int:
 
 def _command(command: Union[str, Sequence[str]], options: Dict[str, Any]) -> Dict[str, Any]:
     """A command, with where this process is and what it has around it."""
+    words: Dict[str, Any]
     words = {"line": command} if isinstance(command, str) else {"arguments": [os.fspath(word) for word in command]}
     for name in _OF_COMMAND & options.keys():
         words[name] = options.pop(name)
+    lines, files = options.pop("lines", False), options.pop("files", False)
+    if lines and files:
+        raise BadUsage("could not begin: a command reads lines or files, not both")
+    if lines or files:
+        words["feed"] = "lines" if lines else "files"
     return {"directory": os.getcwd(), "environment": environment(), "umask": umask(), **words}
 
 
@@ -327,6 +334,8 @@ def _request(reductions: List[str], options: Dict[str, Any]) -> Dict[str, Any]:
     for name, value in options.items():
         if value is None:
             continue
+        if name in ("lines", "files"):
+            raise BadUsage(f"could not begin: {name} is for a command")
         if name in _PLAIN:
             request[name] = value
         elif name == "by":

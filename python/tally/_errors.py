@@ -70,6 +70,12 @@ class KernelFailed(JobFailed):
     code = "kernel-failed"
 
 
+class BadData(KernelFailed, ValueError):
+    """The data has no answer: a cell that is no number, a broken file, a division by zero at an element."""
+
+    code = "bad-data"
+
+
 class NoAnswer(JobFailed, ValueError):
     """There is no answer: the mean of nothing, the variance of one element."""
 

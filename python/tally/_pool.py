@@ -16,10 +16,8 @@ from __future__ import annotations
 
 import collections
 import os
-import secrets
 import select
 import socket
-import struct
 import threading
 import traceback
 import weakref
@@ -31,14 +29,13 @@ from . import _frames
 from ._broken import BrokenWorker
 from ._calls import Call, answer, remote
 from ._crew import Crew, how_it_ended
+from ._door import Door
 from ._errors import SupervisorGone, TallyError
 from ._frames import dumps
-from ._worker import Worker, after, listener, peer, setup
+from ._worker import Worker, peer, setup
 
 #: Processes that end before they are ready, one after the other, until that is taken for the rule.
 STARTS_IN_VAIN_MAX = 10
-#: Connections that have not said who they are.
-STRANGERS_MAX = 64
 
 
 class Pool(threading.Thread):
@@ -58,13 +55,12 @@ class Pool(threading.Thread):
         self._calls_max = calls_max
         self._kept_fds: List[int] = []
         self._setup = setup(initialize, self._kept_fds)
-        self._secret = secrets.token_hex(16)
-        self._listener, self._address = listener()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self._epoll = select.epoll()
-        for one in (self._listener, self._wake_read, crew):
+        for one in (self._wake_read, crew):
             self._epoll.register(one, select.EPOLLIN)
+        self.door = Door(self._epoll)
         self.pending: Deque[Call] = collections.deque()
         #: Those that may get calls, by their numbers.
         self.workers: Dict[int, Worker] = {}
@@ -73,7 +69,6 @@ class Pool(threading.Thread):
         self._starting = 0
         self._wanted: Deque[Worker] = collections.deque()
         self._connected: Dict[int, Worker] = {}
-        self._strangers: Dict[int, Tuple[socket.socket, _frames.Splitter]] = {}
         self._last_number = 0
         self._in_vain = 0
         self.broken: Optional[str] = None
@@ -156,15 +151,16 @@ class Pool(threading.Thread):
         if fd in self._connected:
             worker = self._connected[fd]
             if events & select.EPOLLOUT:
-                self._send_rest(worker)
+                with self.lock:
+                    worker.send_rest(self._epoll)
             if events & ~select.EPOLLOUT:
                 self._read(worker)
-        elif fd in self._strangers:
-            self._meet(fd)
+        elif self.door.holds(fd):
+            known = self.door.hear(fd)
+            if known is not None:
+                self._meet(*known)
         elif fd == self._wake_read:
             os.read(self._wake_read, 4096)
-        elif fd == self._listener.fileno():
-            self._accept()
         elif fd == self.crew.fileno():
             for number, view in self.crew.read():
                 self._ended(number, view)
@@ -223,52 +219,23 @@ class Pool(threading.Thread):
                 if not self._wanted:
                     return
                 worker = self._wanted.popleft()
-            self.crew.start(worker.number, self._address, self._secret)
+            self.crew.start(worker.number, self.door.address, self.door.secret)
 
-    def _accept(self) -> None:
-        connection, _ = self._listener.accept()
-        if len(self._strangers) >= STRANGERS_MAX or peer(connection)[1] != os.geteuid():
-            connection.close()
-            return
-        connection.setblocking(False)
-        self._strangers[connection.fileno()] = (connection, _frames.Splitter())
-        self._epoll.register(connection, select.EPOLLIN)
-
-    def _meet(self, fd: int) -> None:
-        """Somebody says who it is: a worker that knows the secret, or it is hung up on."""
-        connection, splitter = self._strangers[fd]
-        try:
-            frames = splitter.receive(connection, _frames.HELLO_BYTES_MAX)
-        except BlockingIOError:
-            return
-        except (OSError, ValueError):
-            frames = None
-        if frames == []:
-            return
-        del self._strangers[fd]
-        worker = self._worker_of(frames)
-        if worker is None:
-            self._epoll.unregister(fd)
-            connection.close()
+    def _meet(self, number: int, connection: socket.socket, splitter: _frames.Splitter) -> None:
+        """A process has come and said which it is."""
+        worker = self.workers.get(number) or self._leaving.get(number)
+        if worker is None or worker.connection is not None:
+            self.door.hang_up(connection)
             return
         with self.lock:
             worker._pid = peer(connection)[0]
             worker.connection = connection
             worker.splitter = splitter
-            self._connected[fd] = worker
+            self._connected[connection.fileno()] = worker
             fds = [1, 2, *self._kept_fds]
-            self._send(worker, _frames.SETUP, self._setup, fds)
+            self._say(worker, _frames.SETUP, self._setup, fds)
         if worker.leaving:
             self._say(worker, _frames.QUIT)
-
-    def _worker_of(self, frames: Optional[List[Any]]) -> Optional[Worker]:
-        if not frames or frames[0][0] != _frames.HELLO:
-            return None
-        secret, _, number = bytes(frames[0][1]).decode(errors="replace").partition(" ")
-        if not secrets.compare_digest(secret.encode(), self._secret.encode()) or not number.isdigit():
-            return None
-        worker = self.workers.get(int(number)) or self._leaving.get(int(number))
-        return worker if worker is not None and worker.connection is None else None
 
     def _let_go(self, worker: Worker) -> None:
         """It gets no more calls, and ends by itself."""
@@ -366,9 +333,9 @@ class Pool(threading.Thread):
             fd = resource_tracker._resource_tracker._fd  # type: ignore[attr-defined]
             if not worker.tracked and fd is not None:
                 worker.tracked = True
-                self._send(worker, _frames.TRACKER, b"", [fd])
+                self._say(worker, _frames.TRACKER, b"", [fd])
             worker.sent = True
-            self._send(worker, _frames.CALL, data)
+            self._say(worker, _frames.CALL, data)
         return True
 
     def _read(self, worker: Worker, to_the_end: bool = False) -> None:
@@ -428,40 +395,8 @@ class Pool(threading.Thread):
 
     # Bytes
 
-    def _say(self, worker: Worker, kind: bytes) -> None:
-        self._send(worker, kind, b"")
-
-    def _send(self, worker: Worker, kind: bytes, body: bytes, fds: Sequence[int] = ()) -> None:
-        """Sends as much as there is room for; the thread sends the rest."""
-        assert worker.connection is not None
-        pieces = [memoryview(piece) for piece in _frames.frame(kind, body)]
-        if worker.unsent:
-            worker.unsent += pieces
-            return
-        try:
-            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack(f"{len(fds)}i", *fds))] if fds else []
-            count = worker.connection.sendmsg(pieces, rights)
-        except BlockingIOError:
-            count = 0
-        except OSError:
-            # It has ended: whoever reads finds out.
-            return
-        worker.unsent = after(pieces, count)
-        if worker.unsent:
-            self._epoll.modify(worker.connection, select.EPOLLIN | select.EPOLLOUT)
-
-    def _send_rest(self, worker: Worker) -> None:
-        with self.lock:
-            if worker.connection is None:
-                return
-            try:
-                worker.unsent = after(worker.unsent, worker.connection.sendmsg(worker.unsent))
-            except BlockingIOError:
-                return
-            except OSError:
-                worker.unsent = []
-            if not worker.unsent:
-                self._epoll.modify(worker.connection, select.EPOLLIN)
+    def _say(self, worker: Worker, kind: bytes, body: bytes = b"", fds: Sequence[int] = ()) -> None:
+        worker.send(self._epoll, kind, body, fds)
 
     def _hang_up(self, worker: Worker) -> None:
         with self.lock:
@@ -513,9 +448,7 @@ class Pool(threading.Thread):
             self._closing = True
             # Nobody is to hear any more that it was collected, least of all an interpreter that ends.
             self.owner = None
-            for connection, _ in self._strangers.values():
-                connection.close()
-            self._listener.close()
+            self.door.close()
             self._epoll.close()
             os.close(self._wake_read)
             os.close(self._wake_write)
@@ -531,9 +464,7 @@ class Pool(threading.Thread):
         for worker in self._connected.values():
             if worker.connection is not None:
                 worker.connection.close()
-        for connection, _ in self._strangers.values():
-            connection.close()
-        self._listener.close()
+        self.door.close()
         self._epoll.close()
 
 

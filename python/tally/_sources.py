@@ -1,4 +1,5 @@
-"""What is folded: ranges as text, files as descriptors that this process has opened, numbers from memory.
+"""What is folded: ranges as text, files as descriptors that this process has opened, numbers from memory; for a command
+that reads lines or files also texts and bytes from memory.
 
 Files are opened here, with the rights of this process, and passed on; the daemon opens nothing by name.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 import glob
 import os
 import shutil
-from typing import Any, Dict, Iterable, List
+from typing import Any, Dict, Iterable, List, Optional
 
 from ._errors import BadUsage
 from ._numbers import line_of
@@ -25,6 +26,8 @@ class Sources:
         self.fds: List[int] = []
         self._names: List[str] = []
         self._request = request
+        #: What a command reads of them: ``lines``, ``files`` or nothing.
+        self._feed: Optional[str] = request.get("command", {}).get("feed")
         try:
             for source in sources:
                 self._add(source)
@@ -59,6 +62,8 @@ class Sources:
             self._files(os.fspath(source))
         elif hasattr(source, "fileno"):
             self._open_file(source)
+        elif self._feed is not None:
+            self._text(source)
         else:
             self._memory(source)
 
@@ -103,6 +108,16 @@ class Sources:
         self.fds.append(os.dup(made))
         return made
 
+    def _text(self, source: Any) -> None:
+        """What a command is to read as it is: bytes, or lines from a list."""
+        if not isinstance(source, (bytes, bytearray, memoryview)):
+            if self._feed == "files":
+                raise TypeError(f"a file is a path, an open file or bytes, not {type(source).__name__}")
+            source = b"".join(map(_line, source))
+        with os.fdopen(self._in_memory("memory"), "wb") as out:
+            out.write(source)
+        self._names.append("memory")
+
     def _memory(self, source: Any) -> None:
         """Numbers: those of a buffer (``array``, NumPy) as they lie there, others as text, so that none is rounded."""
         try:
@@ -122,6 +137,12 @@ class Sources:
         with os.fdopen(self._in_memory("numbers"), "wb") as raw:
             raw.write(view.tobytes())
         self._names.append("numbers")
+
+
+def _line(one: Any) -> bytes:
+    """A line with its end; a file that is iterated over has them already."""
+    text = one if isinstance(one, bytes) else (one if isinstance(one, str) else line_of(one)).encode()
+    return text if text.endswith(b"\n") else text + b"\n"
 
 
 def _is_range(source: str) -> bool:

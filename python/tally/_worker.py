@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 import threading
 from multiprocessing import context, reduction, spawn
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from . import _frames
 from ._calls import Call
@@ -34,6 +35,38 @@ class Worker:
         self._pid: Optional[int] = None
         self.known = threading.Event()
         self.gone = threading.Event()
+
+    def send(self, epoll: select.epoll, kind: bytes, body: bytes, fds: Sequence[int]) -> None:
+        """Sends as much as there is room for; the rest when ``epoll`` says so."""
+        assert self.connection is not None
+        pieces = [memoryview(piece) for piece in _frames.frame(kind, body)]
+        if self.unsent:
+            self.unsent += pieces
+            return
+        try:
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack(f"{len(fds)}i", *fds))] if fds else []
+            count = self.connection.sendmsg(pieces, rights)
+        except BlockingIOError:
+            count = 0
+        except OSError:
+            # It has ended: whoever reads finds out.
+            return
+        self.unsent = after(pieces, count)
+        if self.unsent:
+            epoll.modify(self.connection, select.EPOLLIN | select.EPOLLOUT)
+
+    def send_rest(self, epoll: select.epoll) -> None:
+        """Sends more of what there was no room for."""
+        if self.connection is None:
+            return
+        try:
+            self.unsent = after(self.unsent, self.connection.sendmsg(self.unsent))
+        except BlockingIOError:
+            return
+        except OSError:
+            self.unsent = []
+        if not self.unsent:
+            epoll.modify(self.connection, select.EPOLLIN)
 
     @property
     def pid(self) -> Optional[int]:

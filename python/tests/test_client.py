@@ -55,6 +55,12 @@ class Reductions(WithDaemon):
         with self.assertRaises(tally.BadUsage):
             client.sum(pairs)
 
+    def test_what_is_wrong_with_data_is_told_with_its_place(self):
+        with self.assertRaises(tally.BadData) as caught:
+            self.client.sum(range(-2, 2), of="1 // i")
+        self.assertIsInstance(caught.exception, tally.KernelFailed)
+        self.assertEqual((caught.exception.code, caught.exception.details["element"]), ("bad-data", "0"))
+
     def test_files_go_as_descriptors(self):
         client = self.client
         with tempfile.TemporaryDirectory() as directory:

@@ -431,7 +431,7 @@ class Like(Shared):
 
         executor = self.executor(1)
         executor.submit(calls.pid).result()
-        address = "\0" + executor._pool._address
+        address = "\0" + executor._pool.door.address
         strangers = []
         for hello in [b"", b"H" + b"\xff" * 40, b"H\x05\0\0\0\0\0\0\0wrong", b"R" + b"\0" * 8]:
             stranger = socket.socket(socket.AF_UNIX)

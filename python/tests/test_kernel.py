@@ -136,6 +136,52 @@ class Run(WithDaemon):
         line = f"{sys.executable} {path} {{start}} {{end}}"
         self.assertEqual(self.client.sum(range(50), command=line, partitions=5), 50.0)
 
+    def test_a_command_reads_lines(self):
+        client, log = self.client, os.path.join(self.directory, "big.log")
+        with open(log, "w") as out:
+            out.writelines(f"{n} {'ERROR' if n % 10 == 0 else 'fine'}\n" for n in range(20_000))
+        count = {"command": "grep -c ERROR", "accept_status": [0, 1], "lines": True}
+        self.assertEqual(client.sum(log, **count), 2000)
+        self.assertEqual(client.sum(os.path.join(self.directory, "*.log"), log, **count), 4000)
+        with open(log) as opened:
+            self.assertEqual(client.sum(opened, **count), 2000)
+        job = client.submit("sum", log, partitions=7, **count)
+        self.assertEqual(job.result(), 2000)
+        # From memory: bytes as they are, texts and numbers a line each, and what a pipe holds.
+        self.assertEqual(client.sum(b"an ERROR\nfine\nERROR", **count), 2)
+        self.assertEqual(client.sum(["ERROR", "fine\n", 7, "ERROR"], command="wc -l", lines=True), 4)
+        with subprocess.Popen(["seq", "1", "1000"], stdout=subprocess.PIPE) as process:
+            self.assertEqual(client.max(process.stdout, command="tail -n 1", lines=True), 1000)
+
+    def test_a_command_reads_files(self):
+        paths = [os.path.join(self.directory, name) for name in ("a b.txt", "c.txt", "empty")]
+        for path, text in zip(paths, ("one", "three", "")):
+            with open(path, "w") as out:
+                out.write(text)
+        client = self.client
+        self.assertEqual(client.sum(*paths, command="wc -c", files=True), 8)
+        self.assertEqual(client.sum(os.path.join(self.directory, "*.txt"), command="wc -c", files=True), 8)
+        # Each has its path in the environment, and in a word of its own.
+        self.assertEqual(client.sum(*paths[:2], command='test "$(cat "$TALLY_FILE")" = "$(cat)" && echo 1', files=True), 2)
+        self.assertEqual(client.sum(*paths[:2], command=["stat", "-c", "%s", "{file}"], files=True), 8)
+        self.assertEqual(client.sum(b"12345", b"", command="wc -c", files=True), 5)
+
+    def test_what_is_fed_to_no_command_is_refused(self):
+        for options, told in [
+            ({"lines": True}, "lines is for a command"),
+            ({"files": True}, "files is for a command"),
+            ({"lines": True, "files": True, "command": "wc"}, "lines or files, not both"),
+            ({"lines": True, "command": "wc -l {file}"}, "it names {file}"),
+            ({"files": True, "command": "wc -c", "partitions": 2}, "each file is a partition"),
+        ]:
+            with self.assertRaises(tally.BadUsage) as caught:
+                self.client.sum(b"1\n", **options)
+            self.assertIn(told, str(caught.exception))
+        with self.assertRaises(tally.BadUsage):
+            self.client.sum("0..10", command="wc -l", lines=True)
+        with self.assertRaises(TypeError):
+            self.client.sum(["a"], command="wc -c", files=True)
+
     def test_what_it_raises_is_in_the_error(self):
         path = write(self.directory, "return 1 // (start - start)")
         with self.assertRaises(tally.JobFailed) as caught:

@@ -26,6 +26,7 @@ use crate::doorway;
 use crate::files::FileSets;
 use crate::forkserver::Forkserver;
 use crate::gather::input;
+use crate::groups::Groups;
 use crate::inherit::Inheritance;
 use crate::metrics::scrapers::Door;
 use crate::reload::{Reloader, daemon_settings, failure_of};
@@ -115,7 +116,7 @@ fn live(
     tally_sys::crash::point("before-locks");
     let path = inherited.socket_path(options)?;
     let locks = lock(&path, options.pid_file.as_deref(), &configuration.access, &mut inherited)?;
-    let nursery = Nursery { worker_main: worker, forkserver, confine: configuration.confine };
+    let nursery = Nursery { worker_main: worker, forkserver, confine: configuration.confine, groups: None };
     let around = Around { directory, until_eof: options.until_eof };
     match serve(&path, inherited, configuration, reloader, nursery, around, announcer) {
         // The locks stay where they are, in the program that takes over.
@@ -147,7 +148,7 @@ fn serve(
     mut inherited: Inheritance,
     configuration: &Configuration,
     reloader: Reloader,
-    nursery: Nursery,
+    mut nursery: Nursery,
     around: Around<'_>,
     announcer: &mut Announcer,
 ) -> Result<Option<Succession>, Failure> {
@@ -171,6 +172,8 @@ fn serve(
     };
     let mut settings = daemon_settings(configuration, identity);
     shed(path)?;
+    // With what is left of its rights, as its workers have no more when they make some.
+    nursery.groups = Groups::begin(path, nursery.forkserver.as_ref().map(Forkserver::pid));
     settings.wall_ms_at_zero = clock::wall_ms();
     settings.seed = settings.wall_ms_at_zero;
     settings.durable = books.is_some();

@@ -18,6 +18,7 @@ mod doorway;
 mod files;
 mod forkserver;
 mod gather;
+mod groups;
 mod handed;
 mod hosted;
 mod inherit;

@@ -1,6 +1,6 @@
-//! Clients that hold or wait for named locks: who they are, and how they come through an upgrade.
+//! Clients that hold or wait for named locks, or have items of queues: who they are, and how they come through an upgrade.
 //!
-//! A lock belongs to a connection, so the connection must stay: its descriptor is kept open over the exec, and the book of
+//! A lock belongs to a connection, and so does an item, so the connection must stay: its descriptor is kept open over the exec, and the book of
 //! the machine goes along in a descriptor of its own. What cannot be read is dropped, connections and all.
 
 use std::os::fd::OwnedFd;
@@ -86,7 +86,10 @@ impl Supervisor {
         }
         match blob::write("tally-locks", &handed.to_bytes()) {
             Ok(book) => {
-                tracing::info!("handing over {} connections that hold or wait for locks", kept.len());
+                tracing::info!(
+                    "handing over {} connections that hold or wait for locks, or have items of queues",
+                    kept.len()
+                );
                 kept.push((BOOK.to_owned(), book));
                 kept
             }
@@ -118,11 +121,15 @@ impl Supervisor {
         }
         self.feed(Event::TakingOver(Box::new(handed)));
         // Not a locker after all: there is nobody whom it would surprise to hear of the end of its daemon.
-        for id in clients.iter().copied().filter(|&id| !self.machine.is_locker(id)).collect::<Vec<_>>() {
+        let holds = |id| self.machine.is_locker(id) || self.machine.has_items(id);
+        for id in clients.iter().copied().filter(|&id| !holds(id)).collect::<Vec<_>>() {
             self.client_gone(id);
         }
         self.asking.extend(&clients);
-        tracing::info!("took over {} connections that hold or wait for locks", clients.len());
+        tracing::info!(
+            "took over {} connections that hold or wait for locks, or have items of queues",
+            clients.len()
+        );
     }
 
     fn take_over_locker(&mut self, stream: UnixStream, party: &mut HandedParty) -> bool {

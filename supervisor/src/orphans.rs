@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use tally_protocol::ClientId;
 use tally_protocol::control::Request;
+use tally_protocol::{ClientId, WorkerId};
 use tally_sys::clock;
 use tally_sys::process::{self, Pid};
 
@@ -20,6 +20,8 @@ const END_NS: u64 = 2_000_000_000;
 pub(crate) struct Orphans {
     /// Children that were there before any command was.
     others: BTreeSet<Pid>,
+    /// Workers whose control groups are still to be removed.
+    groups: BTreeSet<WorkerId>,
 }
 
 impl Supervisor {
@@ -31,14 +33,28 @@ impl Supervisor {
         let all = process::own_children();
         let others = all.into_iter().filter(|&pid| !self.is_known(pid)).collect();
         match process::set_child_subreaper() {
-            Ok(()) => self.orphans = Some(Orphans { others }),
+            Ok(()) => self.orphans = Some(Orphans { others, groups: BTreeSet::new() }),
             Err(why) => tracing::error!("could not adopt what commands leave behind: {why}"),
+        }
+    }
+
+    /// A worker is gone that may have had a control group.
+    pub(crate) fn leave_group(&mut self, worker: WorkerId) {
+        if let (Some(orphans), Some(_)) = (&mut self.orphans, &self.nursery.groups) {
+            orphans.groups.insert(worker);
+        }
+    }
+
+    fn end_groups(&mut self) {
+        if let (Some(orphans), Some(groups)) = (&mut self.orphans, &self.nursery.groups) {
+            orphans.groups.retain(|&worker| !groups.end(worker));
         }
     }
 
     /// Ends what commands have left behind so far; what that leaves comes here, too, and its end is a signal. True when
     /// there was any.
     pub(crate) fn strike_orphans(&mut self) -> bool {
+        self.end_groups();
         let Some(orphans) = &self.orphans else { return false };
         let known = |pid| orphans.others.contains(&pid) || self.is_known(pid);
         let count = process::strike_strays(known);

@@ -14,6 +14,7 @@ use tally_sys::signal::Signal;
 use crate::aside::Conclusion;
 use crate::chronicle::one_line;
 use crate::confined::tell_usage;
+use crate::spawn::Unmade;
 use crate::turn::Supervisor;
 
 impl Supervisor {
@@ -69,7 +70,16 @@ impl Supervisor {
                 // While the process comes to be.
                 self.oom_kills.begin();
             }
-            Err(why) => {
+            Err(Unmade::NoForkserver(newborn)) => {
+                self.workers.insert(id, *newborn);
+                // What it has said before it went is heard first; then that it is gone.
+                self.gather_forkserver();
+                if self.workers.contains_key(&id) {
+                    self.lose_forkserver("it is gone");
+                }
+                return;
+            }
+            Err(Unmade::Because(why)) => {
                 tracing::warn!(worker = id.0, slot = slot.0, "could not {why}");
                 self.events.push_back(Event::SpawnFailed { worker: id, why });
             }
@@ -116,14 +126,16 @@ impl Supervisor {
             Blow::Term => Signal::Term,
             Blow::Kill => Signal::Kill,
         };
-        match &worker.child {
-            Some(child) => {
+        match (&worker.child, blow) {
+            (Some(child), _) => {
                 if let Err(why) = child.signal(signal) {
                     tracing::error!(worker = id.0, "could not send {signal}: {why}");
                 }
             }
+            // It is told as soon as it is there.
+            (None, Blow::Term) => worker.doomed = true,
             // The forkserver has not answered in all this time: it is stopped or stuck.
-            None => self.lose_forkserver("the forkserver did not answer"),
+            (None, Blow::Kill) => self.lose_forkserver("the forkserver did not answer"),
         }
     }
 }

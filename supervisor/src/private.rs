@@ -90,7 +90,7 @@ fn serve(
     settings.seed = clock::monotonic_ns();
     settings.identity.pid = process::own_pid().raw().unsigned_abs();
     settings.identity.uid = process::own_uid();
-    let nursery = Nursery { worker_main: worker, forkserver, confine: configuration.confine };
+    let nursery = Nursery { worker_main: worker, forkserver, confine: configuration.confine, groups: None };
     let mut supervisor =
         Supervisor::new(clock::monotonic_ns(), settings, nursery, FileSets::default(), None)?;
     supervisor.private = true;

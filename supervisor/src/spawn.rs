@@ -16,6 +16,7 @@ use tally_sys::{fd, socket};
 use tally_transport::{CreateError, SupervisorLink};
 
 use crate::forkserver::{Forkserver, begin_worker};
+use crate::groups::Groups;
 use crate::worker::Worker;
 use crate::{WORKER_ROLE, WorkerMain};
 
@@ -27,6 +28,8 @@ pub(crate) struct Nursery {
     pub(crate) forkserver: Option<Forkserver>,
     /// Workers give up what they do not need.
     pub(crate) confine: bool,
+    /// Control groups for commands, where there may be some.
+    pub(crate) groups: Option<Groups>,
 }
 
 /// A worker on its way.
@@ -39,9 +42,24 @@ pub(crate) struct Newborn {
     pub(crate) fallback: Option<String>,
 }
 
+/// Why there is no worker.
+#[derive(Debug)]
+pub(crate) enum Unmade {
+    /// The forkserver was gone when it was asked; this would have been the worker's.
+    NoForkserver(Box<Worker>),
+    /// A fragment after "could not".
+    Because(String),
+}
+
+impl From<String> for Unmade {
+    fn from(why: String) -> Self {
+        Self::Because(why)
+    }
+}
+
 impl Nursery {
-    /// Starts one. Errors are fragments after "could not".
-    pub(crate) fn start(&mut self, id: WorkerId, slot: SlotId, profile: &Profile) -> Result<Newborn, String> {
+    /// Starts one.
+    pub(crate) fn start(&mut self, id: WorkerId, slot: SlotId, profile: &Profile) -> Result<Newborn, Unmade> {
         let tag = id.to_string();
         let Opened { link, offer, transport, fallback } = open_link(profile.transport, &tag)?;
         let plumb = |why: io::Error| format!("connect a worker: {why}");
@@ -57,17 +75,18 @@ impl Nursery {
             nice: profile.nice,
             memory_limit_bytes: profile.memory_limit_bytes,
             warden: profile.job.is_some(),
+            group: self.groups.as_ref().filter(|_| profile.job.is_some()).map(|groups| groups.of(id)),
             confine: self.confine,
             link: offer.text,
         };
         // Before the process exists: the packet waits in the socket for its first read.
         send_setup(&ours, &setup, &offer.fds)?;
-        let child = self.make(id, profile.start, theirs, stderr_end)?;
-        Ok(Newborn {
-            worker: Worker::new(slot, link, transport, ours, stderr, profile.memory_limit_bytes),
-            child,
-            fallback,
-        })
+        let worker = Worker::new(slot, link, transport, ours, stderr, profile.memory_limit_bytes);
+        match self.make(id, profile.start, theirs, stderr_end)? {
+            Made::Child(child) => Ok(Newborn { worker, child: Some(child), fallback }),
+            Made::Asked => Ok(Newborn { worker, child: None, fallback }),
+            Made::Deaf => Err(Unmade::NoForkserver(Box::new(worker))),
+        }
     }
 
     fn make(
@@ -76,7 +95,7 @@ impl Nursery {
         start: StartMethod,
         lifeline: OwnedFd,
         stderr: OwnedFd,
-    ) -> Result<Option<Child>, String> {
+    ) -> Result<Made, String> {
         match start {
             StartMethod::Forkserver => {
                 let forkserver = match self.forkserver.take() {
@@ -85,19 +104,39 @@ impl Nursery {
                 };
                 let asked = forkserver.ask(id, lifeline.as_fd(), stderr.as_fd());
                 self.forkserver = Some(forkserver);
-                asked.map(|()| None).map_err(|why| format!("ask the forkserver for a worker: {why}"))
+                match asked {
+                    Ok(()) => Ok(Made::Asked),
+                    Err(why) if is_gone(&why) => Ok(Made::Deaf),
+                    Err(why) => Err(format!("ask the forkserver for a worker: {why}")),
+                }
             }
             StartMethod::Spawn => process::spawn_self(&[WORKER_ROLE], lifeline, stderr, true)
-                .map(Some)
+                .map(Made::Child)
                 .map_err(|why| format!("run the executable as a worker: {why}")),
             StartMethod::Fork => {
                 let main = self.worker_main;
                 process::fork_child_with(vec![lifeline, stderr], move |handed| begin_worker(handed, main))
-                    .map(Some)
+                    .map(Made::Child)
                     .map_err(|why| format!("fork a worker: {why}"))
             }
         }
     }
+}
+
+/// What came of a wish for a process.
+enum Made {
+    Child(Child),
+    /// The forkserver will tell.
+    Asked,
+    /// The forkserver is gone.
+    Deaf,
+}
+
+fn is_gone(why: &io::Error) -> bool {
+    matches!(
+        why.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected
+    )
 }
 
 fn send_setup(lifeline: &OwnedFd, setup: &Setup, fds: &[OwnedFd]) -> Result<(), String> {

@@ -31,6 +31,8 @@ pub(crate) struct Worker {
     /// What confines it; none until its link is open.
     pub(crate) confined: Option<Confined>,
     assembler: Assembler,
+    /// It was told to end before its process was known.
+    pub(crate) doomed: bool,
     /// Its link is not to be used any more; the machine knows.
     pub(crate) broken: bool,
     /// Frames wait to be handed over.
@@ -62,6 +64,7 @@ impl Worker {
             memory_limit_bytes,
             confined: None,
             assembler: Assembler::new(),
+            doomed: false,
             broken: false,
             dirty: false,
             forgotten: Vec::new(),

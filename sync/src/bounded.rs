@@ -6,12 +6,15 @@
 //! locked for ever, and so does a killed waiter to whom it is handed.
 //!
 //! The book's waiter spins. Here it sleeps after a while, as the lock goes to one certain waiter: with more waiters than
-//! processors the others would only keep that one from running.
+//! processors the others would only keep that one from running. So the one who leaves a free lock behind looks a second
+//! time: whoever came while it looked the first time may have seen the lock held, and would sleep for ever.
 
 use crate::{Lock, Spin, Word};
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;
+/// As which a participant sleeps on its own word: nobody else does.
+const GROUP: u32 = 0;
 
 /// The lock in one word, and one word for each participant; zeros are "free" and "does not wait".
 #[derive(Debug)]
@@ -28,6 +31,15 @@ impl<'a, W: Word> BoundedTestAndSetLock<'a, W> {
     }
 }
 
+impl<W: Word> BoundedTestAndSetLock<'_, W> {
+    /// The first after this one, in a circle, that waits.
+    fn next(&self) -> Option<&W> {
+        let places = self.waiting.len();
+        let mut others = (1..places).map(|step| &self.waiting[(self.me + step) % places]);
+        others.find(|place| place.load() == 1)
+    }
+}
+
 impl<W: Word> Lock for BoundedTestAndSetLock<'_, W> {
     fn acquire(&self) {
         let mine = &self.waiting[self.me];
@@ -35,21 +47,22 @@ impl<W: Word> Lock for BoundedTestAndSetLock<'_, W> {
         mine.store(1);
         // Until the lock was free, or the one who left has handed it over.
         while mine.load() == 1 && self.lock.swap(HELD) == HELD {
-            // One that comes while the last one leaves may be overlooked, and has to look at the lock again by itself.
-            mine.doze(1, &mut spin);
+            mine.doze_as(1, GROUP, &mut spin);
         }
         mine.store(0);
     }
 
     fn release(&self) {
-        let places = self.waiting.len();
-        let others = (1..places).map(|step| &self.waiting[(self.me + step) % places]);
-        match others.into_iter().find(|place| place.load() == 1) {
-            Some(next) => {
+        loop {
+            if let Some(next) = self.next() {
                 next.store(0);
-                next.wake(1);
+                return next.wake_group(GROUP);
             }
-            None => self.lock.store(FREE),
+            self.lock.store(FREE);
+            // Who has it now sees to the others. If nobody has, this one has it again, for the one who was overlooked.
+            if self.next().is_none() || self.lock.swap(HELD) == HELD {
+                return;
+            }
         }
     }
 }

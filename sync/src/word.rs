@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use tally_sys::{clock, futex};
 
-/// How long one sleeps at a time who may have been overlooked.
-const DOZE: Duration = Duration::from_millis(1);
 /// Looks at a word before the processor is given away.
 const SPINS: u32 = 100;
 
@@ -33,13 +31,20 @@ pub trait Word {
     fn wait(&self, expected: u32, timeout: Option<Duration>) -> Woken;
     /// Wakes as many of those who sleep on it.
     fn wake(&self, sleepers: u32);
+    /// Sleeps while it holds `expected`, until somebody wakes those of this group, a number from 0 to 31. It may return early.
+    fn wait_as(&self, expected: u32, _group: u32) {
+        self.wait(expected, None);
+    }
+    /// Wakes all of a group who sleep on it; perhaps others, too.
+    fn wake_group(&self, _group: u32) {
+        self.wake(u32::MAX);
+    }
     /// Gives others a moment, in a loop that looks at a word again and again.
     fn relax(&self, spin: &mut Spin);
-    /// The same where somebody wakes those who sleep on it, in most cases: once that has lasted, sleeps while it holds
-    /// `expected`, and never for long.
-    fn doze(&self, expected: u32, spin: &mut Spin) {
+    /// Once looking has lasted, sleeps as one of a group; whoever changes the word must wake that group.
+    fn doze_as(&self, expected: u32, group: u32, spin: &mut Spin) {
         if spin.is_long() {
-            self.wait(expected, Some(DOZE));
+            self.wait_as(expected, group);
         } else {
             std::hint::spin_loop();
         }
@@ -124,6 +129,14 @@ impl Word for AtomicU32 {
 
     fn wake(&self, sleepers: u32) {
         futex::wake(self, sleepers);
+    }
+
+    fn wait_as(&self, expected: u32, group: u32) {
+        futex::wait_as(self, expected, group);
+    }
+
+    fn wake_group(&self, group: u32) {
+        futex::wake_group(self, group);
     }
 
     fn relax(&self, spin: &mut Spin) {

@@ -71,8 +71,8 @@ impl Word for LoomWord {
         thread::yield_now();
     }
 
-    fn doze(&self, _: u32, _: &mut Spin) {
-        thread::yield_now();
+    fn doze_as(&self, expected: u32, group: u32, _: &mut Spin) {
+        self.wait_as(expected, group);
     }
 }
 

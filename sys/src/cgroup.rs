@@ -1,10 +1,14 @@
 //! What the control group of this process tells: how many of its processes died for want of memory, and what it allows.
 //!
-//! Read only. Where there is no control group, or none that counts, nothing is known, and that is no error.
+//! Read only; groups are made in `ward`. Where there is no control group, or none that counts, nothing is known, and that is no error.
+
+mod ward;
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+
+pub use ward::{Ward, Wards};
 
 /// The system's counter of processes of this control group that it killed for want of memory.
 #[derive(Debug, Default)]
@@ -33,9 +37,7 @@ impl OomKills {
     }
 
     fn read(&self) -> Option<u64> {
-        let mut bytes = [0; 1024];
-        let length = self.file.as_ref()?.read_at(&mut bytes, 0).ok()?;
-        kills(&String::from_utf8_lossy(&bytes[..length]))
+        field(self.file.as_ref()?, "oom_kill ")
     }
 }
 
@@ -97,9 +99,15 @@ fn paths(groups: &str) -> impl Iterator<Item = std::path::PathBuf> + '_ {
     unified.chain(own)
 }
 
-/// Both files hold a line `oom_kill N`.
-fn kills(text: &str) -> Option<u64> {
-    text.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
+/// The number in the line of a file that begins like this: `oom_kill 3`.
+fn field(file: &File, name: &str) -> Option<u64> {
+    let mut bytes = [0; 1024];
+    let length = file.read_at(&mut bytes, 0).ok()?;
+    number(&String::from_utf8_lossy(&bytes[..length]), name)
+}
+
+fn number(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(name))?.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -132,6 +140,7 @@ mod tests {
 
     #[test]
     fn only_kills_count() {
+        let kills = |text| number(text, "oom_kill ");
         assert_eq!(kills("low 1\noom 9\noom_kill 3\noom_group_kill 7\n"), Some(3));
         assert_eq!(kills("oom_kill_disable 0\nunder_oom 0\noom_kill 4\n"), Some(4));
         assert_eq!(kills("oom 9\n"), None);

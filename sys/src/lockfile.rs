@@ -3,20 +3,29 @@
 //! Whether somebody is alive is told by the lock and never by the pid written in the file, which
 //! is for people. A lock on a removed file guards nothing, so whoever takes one makes sure that the
 //! path still leads to it.
+//!
+//! A child shares its parent's lock from the fork to the exec, and keeps it for these moments where
+//! the parent is killed in them. So a lock whose owner is no more is waited for, a little.
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::{fd, process};
+use crate::process::Pid;
+use crate::{clock, fd, poll, process};
 
 /// How often a file that was replaced while it was being locked is tried again.
 const ATTEMPTS_MAX: u32 = 16;
+
+/// How long a lock is waited for whose owner is no more, and the pause between two looks.
+const ORPHANED_NS_MAX: u64 = 2_000_000_000;
+const LOOK: Duration = Duration::from_millis(2);
 
 /// How much of the file is read to find a pid.
 const CONTENT_BYTES_MAX: u64 = 64;
@@ -48,19 +57,32 @@ pub enum AcquireError {
 }
 
 impl LockFile {
-    /// Takes the lock at `path` without waiting, making the file (mode 0600) if there is none.
+    /// Takes the lock at `path`, making the file (mode 0600) if there is none. Nobody who lives is waited for.
     pub fn acquire(path: impl AsRef<Path>) -> Result<Self, AcquireError> {
-        let path = path.as_ref();
+        Self::acquire_from(path.as_ref(), is_gone)
+    }
+
+    /// `is_gone` tells of the pid in the file whether there is no such process.
+    fn acquire_from(path: &Path, mut is_gone: impl FnMut(u32) -> bool) -> Result<Self, AcquireError> {
         let failed = |error| AcquireError::Io { path: path.to_path_buf(), error };
-        for _ in 0..ATTEMPTS_MAX {
+        let (mut replaced, mut orphaned_ns) = (0, None);
+        while replaced < ATTEMPTS_MAX {
             let mut file = open(path).map_err(failed)?;
             match fd::retry(|| rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)) {
                 Ok(()) => {}
                 Err(Errno::WOULDBLOCK) => {
-                    return Err(AcquireError::Held { path: path.to_path_buf(), pid: written_pid(&mut file) });
+                    let pid = written_pid(&mut file);
+                    let now = clock::monotonic_ns();
+                    let waited = now - *orphaned_ns.get_or_insert(now);
+                    if waited < ORPHANED_NS_MAX && pid.is_some_and(&mut is_gone) {
+                        poll::look(&[], Some(LOOK)).map_err(failed)?;
+                        continue;
+                    }
+                    return Err(AcquireError::Held { path: path.to_path_buf(), pid });
                 }
                 Err(error) => return Err(failed(error.into())),
             }
+            replaced += 1;
             // Between open and lock the path may have been removed or replaced: the lock would be
             // on a file that nobody else will ever open.
             if is_at(&file, path).map_err(failed)? {
@@ -159,6 +181,11 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
+fn is_gone(pid: u32) -> bool {
+    let process = i32::try_from(pid).ok().and_then(Pid::from_raw).map(Pid::to_rustix);
+    process.is_some_and(|process| rustix::process::test_kill_process(process) == Err(Errno::SRCH))
+}
+
 fn written_pid(file: &mut File) -> Option<u32> {
     let mut text = String::new();
     file.take(CONTENT_BYTES_MAX).read_to_string(&mut text).ok()?;
@@ -204,6 +231,23 @@ mod tests {
         let lock = LockFile::acquire(&path).unwrap();
         assert_eq!(lock.path(), path);
         assert!(path.exists());
+    }
+
+    #[test]
+    fn what_a_child_of_a_dead_owner_shares_still_is_waited_for() {
+        let directory = Directory::new();
+        let path = directory.join("lock");
+        let mut held = Some(LockFile::acquire(&path).unwrap());
+        std::fs::write(&path, "4711\n").unwrap();
+        let lock = LockFile::acquire_from(&path, |pid| {
+            assert_eq!(pid, 4711);
+            // The child becomes another program.
+            drop(held.take());
+            true
+        });
+        assert_eq!(lock.unwrap().path(), path);
+        assert!(!is_gone(u32::try_from(process::own_pid().raw()).unwrap()));
+        assert!(is_gone(i32::MAX.cast_unsigned()));
     }
 
     #[test]

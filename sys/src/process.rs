@@ -21,7 +21,7 @@ use std::num::NonZeroI32;
 
 pub use background::{Announcer, Start, start_in_background};
 pub use child::Child;
-pub use fork::{clone_sibling, clone_sibling_with, fork_child, fork_child_with};
+pub use fork::{clone_sibling, clone_sibling_with, fork_child, fork_child_with, fork_twin};
 pub use kinship::{
     Orphaned, arm_parent_death, become_group_leader, hear_parent_death, reap_strays, set_child_subreaper,
     set_name, set_nice, single_threaded,
@@ -50,7 +50,7 @@ impl Pid {
         self.0.get()
     }
 
-    fn to_rustix(self) -> rustix::process::Pid {
+    pub(crate) fn to_rustix(self) -> rustix::process::Pid {
         // A positive number is a pid to both; the fallback is never taken.
         rustix::process::Pid::from_raw(self.raw()).unwrap_or(rustix::process::Pid::INIT)
     }

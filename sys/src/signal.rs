@@ -201,10 +201,21 @@ fn register(signal: Signal, writer: Arc<OwnedFd>, senders: Senders) -> io::Resul
     unsafe { signal_hook_registry::register_sigaction(signal.raw(), action) }
 }
 
-/// Has this process end with `code`, and `text` on its standard error, when a mapped file that it reads was cut (SIGBUS):
-/// for a process that does the work of others and has nobody who tells of its death. Children forked from it die of
-/// the signal.
-pub fn end_on_lost_memory(text: &'static str, code: i32) -> io::Result<()> {
+/// A file that a process reads through its memory, and what to tell when it was cut.
+#[derive(Debug)]
+pub struct Mapped {
+    /// The file.
+    pub file: OwnedFd,
+    /// How long it is to be.
+    pub bytes: u64,
+    /// The line for standard error.
+    pub text: String,
+}
+
+/// Has this process end with `code`, and the text of the file on its standard error, when one of these that it reads was
+/// cut (SIGBUS), or `text` when none is shorter than it was: for a process that does the work of others and has nobody
+/// who tells of its death. Children forked from it die of the signal.
+pub fn end_on_lost_memory(files: Vec<Mapped>, text: &'static str, code: i32) -> io::Result<()> {
     static TELLING: AtomicBool = AtomicBool::new(false);
     let owner = rustix::process::getpid();
     let action = move || {
@@ -216,7 +227,12 @@ pub fn end_on_lost_memory(text: &'static str, code: i32) -> io::Result<()> {
         while TELLING.swap(true, Ordering::Relaxed) {
             rustix::event::pause();
         }
-        rustix::io::write(rustix::stdio::stderr(), text.as_bytes()).ok();
+        let is_cut = |one: &&Mapped| {
+            let now = rustix::fs::fstat(&one.file).map(|stat| u64::try_from(stat.st_size).unwrap_or(0));
+            now.is_ok_and(|bytes| bytes < one.bytes)
+        };
+        let told = files.iter().find(is_cut).map_or(text, |one| &one.text);
+        rustix::io::write(rustix::stdio::stderr(), told.as_bytes()).ok();
         low_level::exit(code);
     };
     // Else the standard library's handler ran first, and gave the signal its default effect: a second thread would die of it
@@ -279,6 +295,22 @@ pub(crate) fn restore_defaults_in_child() {
         };
         // The C library keeps two numbers for itself and refuses them: they have no handler of ours.
         drop(handler::set(Signal::Other(number), effect));
+    }
+}
+
+/// Gives every signal that is caught its default effect; what is ignored stays so.
+///
+/// For a child just forked, with all signals blocked.
+pub(crate) fn restore_caught_in_child() {
+    for number in 1..=libc::SIGRTMAX() {
+        if matches!(number, libc::SIGKILL | libc::SIGSTOP | libc::SIGSEGV | libc::SIGBUS) {
+            continue;
+        }
+        let signal = Signal::Other(number);
+        if !handler::is_ignored(signal).unwrap_or(false) {
+            // The C library keeps two numbers for itself and refuses them: they have no handler of ours.
+            drop(handler::set(signal, libc::SIG_DFL));
+        }
     }
 }
 

@@ -17,6 +17,8 @@ mount -t tmpfs tmpfs "$place"
 mkdir "$place"/{upper,work,root}
 mount -t overlay overlay -o "lowerdir=${LOWER:-/},upperdir=$place/upper,workdir=$place/work" "$place/root"
 root=$place/root
+# A tally of this machine's own has no say here: neither its settings nor its jobs.
+rm -rf "$root"/{etc,var/lib}/tally
 "$install" "$binary" --destdir "$root" > /dev/null
 
 mount -t proc proc "$root/proc"

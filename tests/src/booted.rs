@@ -172,11 +172,23 @@ impl Booted {
         PathBuf::from(format!("/proc/{}/root", self.init))
     }
 
-    /// The pids in a unit's group, as it counts them.
+    /// The pids in a unit's group and those below it.
     pub fn processes_of(&self, unit: &str) -> Vec<u32> {
-        let group = format!("{}/sys/fs/cgroup/system.slice/{unit}/cgroup.procs", self.root().display());
-        let text = fs::read_to_string(group).unwrap_or_default();
-        text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+        self.groups_of(unit).iter().flat_map(|group| processes_in(group)).collect()
+    }
+
+    /// A unit's group and all below it, as directories seen from outside; none if it has none.
+    pub fn groups_of(&self, unit: &str) -> Vec<PathBuf> {
+        let mut all = vec![self.root().join("sys/fs/cgroup/system.slice").join(unit)];
+        let mut at = 0;
+        while at < all.len() {
+            let below = fs::read_dir(&all[at]).into_iter().flatten().flatten().map(|entry| entry.path());
+            let below: Vec<_> = below.filter(|path| path.is_dir()).collect();
+            all.extend(below);
+            at += 1;
+        }
+        all.retain(|group| group.is_dir());
+        all
     }
 
     /// What the journal has of tally.
@@ -209,6 +221,13 @@ impl Drop for Booted {
         }
         fs::remove_file(self.place.path().with_extension("log")).ok();
     }
+}
+
+/// The processes in a group itself, as this machine counts them.
+#[must_use]
+pub fn processes_in(group: &Path) -> Vec<u32> {
+    let text = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+    text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
 /// The group that the boot has made, in the hierarchy of this machine.

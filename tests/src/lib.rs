@@ -7,6 +7,7 @@
 
 pub mod booted;
 pub mod client;
+pub mod gate;
 pub mod openmetrics;
 pub mod picture;
 pub mod proc;

@@ -59,6 +59,13 @@ impl<'w> Terminal<'w> {
         run(command);
     }
 
+    /// Sends bytes as a terminal would that reports something.
+    pub fn report(&self, bytes: &[u8]) {
+        let mut command = self.command();
+        command.args(["send-keys", "-H"]).args(bytes.iter().map(|byte| format!("{byte:02x}")));
+        run(command);
+    }
+
     /// Types a line into the shell once it asks for one: what is typed before, the program that still runs may read.
     pub fn line(&self, text: &str) {
         let asks = |text: &str| text.trim_end().ends_with(['#', '$']);

@@ -6,6 +6,7 @@
 
 #[cfg(feature = "crash-points")]
 mod crashing;
+mod guard;
 mod leases;
 mod local;
 mod maps;
@@ -17,6 +18,7 @@ mod windows;
 pub use local::{OpenFiles, Share, fold_here};
 pub use maps::{Maps, identity};
 pub use tally_kernel::{Beginning, Bytes, Fault, FileBytes, Kernel, column_names, function_names};
+pub use warden::{Asked, Line, Lines, read_answer};
 
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
@@ -26,12 +28,22 @@ use std::os::fd::OwnedFd;
 /// The caller has made this a process of its own whose standard error is the supervisor's pipe. Returns the exit code.
 #[must_use]
 pub fn run(lifeline: OwnedFd) -> u8 {
-    match setup::become_worker(lifeline).and_then(run::serve) {
-        Ok(()) => 0,
-        Err(why) => {
-            // The supervisor keeps the tail of this pipe for its error texts; nobody else reads it.
-            drop(writeln!(std::io::stderr(), "worker: could not {why}"));
-            1
-        }
+    match setup::hear(lifeline) {
+        Ok(news) if news.setup.warden => guard::stand(news, work),
+        Ok(news) => work(news),
+        Err(why) => tell(&why),
     }
+}
+
+fn work(news: setup::News) -> u8 {
+    match setup::become_worker(news).and_then(run::serve) {
+        Ok(()) => 0,
+        Err(why) => tell(&why),
+    }
+}
+
+/// Says why this process ends. The supervisor keeps the tail of this pipe for its error texts; nobody else reads it.
+fn tell(why: &str) -> u8 {
+    drop(writeln!(std::io::stderr(), "worker: could not {why}"));
+    1
 }

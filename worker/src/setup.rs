@@ -5,10 +5,12 @@
 //! supervisor to drop the link's names.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 use tally_protocol::frame::Assembler;
 use tally_protocol::work::Setup;
 use tally_protocol::{SlotId, limits};
+use tally_sys::cgroup::Ward;
 use tally_sys::confine::{self, Confined};
 use tally_sys::process::{self, Pid};
 use tally_sys::signal::{self, Signal};
@@ -25,10 +27,23 @@ pub(crate) struct Worker {
     pub(crate) slot: SlotId,
     /// It has a user's command answer.
     pub(crate) warden: bool,
+    /// The control group it is in with all that it starts.
+    pub(crate) ward: Option<Ward>,
 }
 
-/// Reads the set-up packet and does what it says. Errors are fragments after "could not".
-pub(crate) fn become_worker(lifeline: OwnedFd) -> Result<Worker, String> {
+/// What a fresh process is told.
+#[derive(Debug)]
+pub(crate) struct News {
+    pub(crate) lifeline: OwnedFd,
+    /// The descriptors of its link.
+    pub(crate) fds: Vec<OwnedFd>,
+    pub(crate) setup: Setup,
+    /// Whose child it must be: the supervisor's, or the guard's.
+    pub(crate) parent: Pid,
+}
+
+/// Reads the set-up packet. Errors are fragments after "could not".
+pub(crate) fn hear(lifeline: OwnedFd) -> Result<News, String> {
     crash::point("before-setup");
     let mut bytes = vec![0; limits::SETUP_BYTES_MAX];
     let packet =
@@ -40,14 +55,19 @@ pub(crate) fn become_worker(lifeline: OwnedFd) -> Result<Worker, String> {
         .push(&bytes[..packet.length])
         .map_err(|why| format!("read its set-up: {why}"))?
         .ok_or("read its set-up: it is cut short")?;
-
-    let supervisor =
+    let parent =
         i32::try_from(setup.supervisor).ok().and_then(Pid::from_raw).ok_or("read the supervisor's pid")?;
+    Ok(News { lifeline, fds: packet.fds, setup, parent })
+}
+
+/// Does what the set-up says. Errors are fragments after "could not".
+pub(crate) fn become_worker(news: News) -> Result<Worker, String> {
+    let News { lifeline, fds, setup, parent } = news;
     if setup.warden {
         // It has to end what it has started before it ends itself; the lifeline tells it, too.
-        process::hear_parent_death(supervisor).map_err(|why| why.to_string())?;
+        process::hear_parent_death(parent).map_err(|why| why.to_string())?;
     } else {
-        process::arm_parent_death(supervisor).map_err(|why| why.to_string())?;
+        process::arm_parent_death(parent).map_err(|why| why.to_string())?;
     }
     ignore_the_terminal()?;
     process::set_name(if setup.warden { c"tally-warden" } else { c"tally-worker" })
@@ -62,14 +82,18 @@ pub(crate) fn become_worker(lifeline: OwnedFd) -> Result<Worker, String> {
     #[cfg(feature = "crash-points")]
     crate::crashing::arm(setup.worker);
 
+    // Whatever it starts is born there. Where it cannot be, its tree is all that holds it together.
+    let ward = setup.group.as_deref().and_then(|path| Ward::open(Path::new(path)).ok());
+    let ward = ward.filter(|ward| ward.enter().is_ok());
+
     crash::point("before-link");
-    let link = tally_transport::open(&setup.link, packet.fds, lifeline.as_fd())
+    let link = tally_transport::open(&setup.link, fds, lifeline.as_fd())
         .map_err(|why| format!("open its link: {why}"))?;
     let opened = opened(setup.confine && !setup.warden);
     crash::point("before-opened");
     socket::send_packet(&lifeline, &opened, &[])
         .map_err(|why| format!("say that its link is open: {why}"))?;
-    Ok(Worker { link, lifeline, slot: setup.slot, warden: setup.warden })
+    Ok(Worker { link, lifeline, slot: setup.slot, warden: setup.warden, ward })
 }
 
 /// What it answers to its set-up: that its link is open, what confines it from now on, and what does not and why.
@@ -86,7 +110,7 @@ fn opened(wanted: bool) -> Vec<u8> {
 }
 
 /// What a person types at a terminal is for the supervisor, which alone knows what it means.
-fn ignore_the_terminal() -> Result<(), String> {
+pub(crate) fn ignore_the_terminal() -> Result<(), String> {
     process::become_group_leader().map_err(|why| format!("lead a process group: {why}"))?;
     for signal in [Signal::Int, Signal::Hup, Signal::Quit] {
         signal::ignore(signal).map_err(|why| format!("ignore {signal}: {why}"))?;

@@ -7,6 +7,7 @@ mod install;
 mod laws;
 mod man;
 mod package;
+mod portable;
 mod races;
 mod sim;
 mod torture;
@@ -21,6 +22,8 @@ const USAGE: &str =
        cargo xtask deb [--test]                 a Debian package; --test: tried in a Debian of its own
        cargo xtask tarball [--dynamic]          a tarball that installs itself, with a binary for any Linux
        cargo xtask wheel                        the Python package with the program in it
+       cargo xtask static [--check FILE]        a binary that needs no library: built, looked at, tried
+       cargo xtask old-glibc [V] [--check FILE] one for glibc 2.26, or V, and later (takes cargo-zigbuild and zig)
        cargo xtask man [--out DIR]              the manual pages, into target/man
        cargo xtask torture [--minutes N | --rounds N | --kills N] [--seed S] [--from ROUND] [--keep-going]
                                                 jobs of all kinds while everybody is killed and stopped
@@ -36,6 +39,8 @@ fn main() -> ExitCode {
         Some((chore, rest)) if chore == "deb" => package::deb(rest),
         Some((chore, rest)) if chore == "tarball" => package::tarball(rest),
         Some((chore, rest)) if chore == "wheel" => package::wheel(rest),
+        Some((chore, rest)) if chore == "static" => portable::fixed(rest),
+        Some((chore, rest)) if chore == "old-glibc" => portable::old_glibc(rest),
         Some((chore, rest)) if chore == "man" => man::run(rest),
         Some((chore, rest)) if chore == "laws" => laws::run(rest),
         Some((chore, rest)) if chore == "races" => races::run(rest),

@@ -1,17 +1,19 @@
-//! `deb`, `tarball`: builds the release and hands it to the scripts of `packaging/`, which need no cargo.
+//! `deb`, `tarball`, `wheel`: builds the release and hands it to the scripts of `packaging/`, which need no cargo.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::install::succeed;
+use crate::portable::build_static;
 
 /// Where packages go.
-const OUTPUT: &str = "target/packages";
+pub(crate) const OUTPUT: &str = "target/packages";
 /// The system that a package is tried in.
 const ROOT: &str = "target/debian";
 const SUITE: &str = "bookworm";
 
-fn project() -> PathBuf {
+/// The root of the project.
+pub(crate) fn project() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
@@ -23,16 +25,12 @@ fn pages() -> Result<PathBuf, String> {
 
 /// Builds the release; `fixed` has the C library in it, and runs on any Linux of this processor.
 fn release(fixed: bool) -> Result<PathBuf, String> {
-    let target = "x86_64-unknown-linux-gnu";
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--release", "--locked"]).current_dir(project());
-    if !fixed {
-        succeed(&mut build)?;
-        return Ok(project().join("target/release/tally"));
+    if fixed {
+        return build_static();
     }
-    // With a target named, what runs while building (macros) is not made static, which it could not be.
-    succeed(build.args(["--target", target]).env("RUSTFLAGS", "-C target-feature=+crt-static"))?;
-    Ok(project().join("target").join(target).join("release/tally"))
+    let mut build = Command::new(env!("CARGO"));
+    succeed(build.args(["build", "--release", "--locked"]).current_dir(project()))?;
+    Ok(project().join("target/release/tally"))
 }
 
 /// `deb`, with `--test` also tried in a Debian of its own; what else is given goes to the script.

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::{StartMethod, Transport};
+use tally_protocol::range::looks_like_range;
 
 use super::{FactorialArgs, ReduceArgs, ReductionArgs, Stop, help, marks, refusal, values};
+use crate::suggest;
 
 /// `tally batch FILE|-`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
@@ -78,12 +80,38 @@ impl JobLines {
         Self(table.mut_subcommands(|command| command.args_override_self(true)))
     }
 
+    /// Whether a line begins with a command that a line can have, and asks for no help.
+    fn check_command(&self, words: &[String]) -> Result<(), Failure> {
+        let known = || self.0.get_subcommands().map(clap::Command::get_name);
+        let takes = || format!("a batch takes {}", known().collect::<Vec<_>>().join(", "));
+        let bad = |message: String| Failure::new(ErrorCode::BadUsage, message);
+        let Some(first) = words.first() else { return Ok(()) };
+        let is_known = known().any(|name| name == first);
+        if let Some(option) = words.iter().find(|word| ["--help", "-h"].contains(&word.as_str())) {
+            let failure = bad(format!("could not use {option} on a line: {}", takes()));
+            let hint = || format!("'tally help {first}' tells of this one");
+            return Err(if is_known { failure.hint(hint()) } else { failure });
+        }
+        if is_known || first.starts_with('-') {
+            return Ok(());
+        }
+        let is_elsewhere = super::commands().iter().any(|command| command == first);
+        let question = suggest::question(first, &known().collect::<Vec<_>>());
+        if !is_elsewhere && !question.is_empty() {
+            return Err(bad(format!("could not run '{first}': no such command{question}")));
+        }
+        let failure = bad(format!("could not run '{first}': {}", takes()));
+        let hint = || format!("a command comes first: sum {first}");
+        Err(if looks_like_range(first) { failure.hint(hint()) } else { failure })
+    }
+
     /// Reads the words of a line.
     pub(crate) fn parse(&mut self, words: Vec<String>) -> Result<JobCommand, Failure> {
         if let Some(option) = words.iter().find(|word| is_of_the_batch(word)) {
             let message = format!("could not use {option} on a line: it goes to 'tally batch' itself");
             return Err(Failure::new(ErrorCode::BadUsage, message));
         }
+        self.check_command(&words)?;
         let args: Vec<OsString> = std::iter::once("tally".to_owned()).chain(words).map(Into::into).collect();
         let args = marks::put(args);
         let matches = self.0.try_get_matches_from_mut(&args);

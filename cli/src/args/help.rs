@@ -277,6 +277,7 @@ pub(super) fn example(command: &str) -> Option<&'static str> {
             "'tally jobs --all' lists their ids"
         }
         "config" => "tally config show",
+        "debug" => "tally debug bundle",
         "batch" => "tally batch jobs.txt",
         "completion" => "tally completion bash",
         "value" => "tally value hits add 1",

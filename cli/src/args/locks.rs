@@ -59,8 +59,9 @@ pub(crate) struct HoldArgs {
 /// `nice`: to be known before anything is done about them.
 #[must_use]
 pub fn passes_descriptors_on(args: &[OsString]) -> bool {
+    // Of the operations on a queue only those with a command start anything.
     super::first_word(args.iter().map(OsString::as_os_str))
-        .is_some_and(|word| word == OsStr::new("lock") || word == OsStr::new("semaphore"))
+        .is_some_and(|word| ["lock", "semaphore", "queue"].map(OsStr::new).contains(&word))
 }
 
 #[cfg(test)]
@@ -76,6 +77,7 @@ mod tests {
         assert!(passes("tally lock a -- true"));
         assert!(passes("tally -q --socket /x --color never semaphore a --permits 2 -- true"));
         assert!(passes("tally --socket=/x lock a -- true"));
+        assert!(passes("tally queue q get --hold -- true"));
         for line in
             ["tally", "tally help lock", "tally sum 0..3", "tally --socket lock locks", "tally -- lock"]
         {

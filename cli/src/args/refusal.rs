@@ -16,7 +16,13 @@ pub(super) fn stop(why: &clap::Error, args: &[OsString]) -> Stop {
     match why.kind() {
         ErrorKind::DisplayHelp => Stop::Text { name: "help", text: help_text(why, args) },
         ErrorKind::DisplayVersion => Stop::Text { name: "version", text: why.to_string() },
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => Stop::Nothing,
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            command_of(args).map_or(Stop::Nothing, |name| {
+                let failure = bad(format!("could not run 'tally {name}': it is not said what to do"));
+                let example = help::example(&name).map(|example| format!("for example: {example}"));
+                Stop::Wrong(failure.hint(example.unwrap_or_else(|| format!("'tally {name} --help' tells"))))
+            })
+        }
         kind => Stop::Wrong(refusal(kind, why, args)),
     }
 }
@@ -33,7 +39,10 @@ fn refusal(kind: ErrorKind, why: &clap::Error, args: &[OsString]) -> Failure {
         ErrorKind::InvalidSubcommand => {
             unknown_command(&marks::plain(&first(why, ContextKind::InvalidSubcommand)))
         }
-        ErrorKind::UnknownArgument => unknown_argument(&first(why, ContextKind::InvalidArg), command, &run),
+        ErrorKind::UnknownArgument => {
+            let word = first(why, ContextKind::InvalidArg);
+            expression(&word, args).unwrap_or_else(|| unknown_argument(&word, command, &run))
+        }
         ErrorKind::ValueValidation | ErrorKind::InvalidValue => bad_value(why, &run),
         ErrorKind::MissingRequiredArgument => {
             let missing = name_of(&first(why, ContextKind::InvalidArg));
@@ -79,6 +88,14 @@ fn unknown_command(word: &str) -> Failure {
     }
 }
 
+/// An expression that begins with two hyphens, where an option would be: it was meant as the value of the one before.
+fn expression(word: &str, args: &[OsString]) -> Option<Failure> {
+    let at = args.iter().position(|arg| arg == word)?;
+    let option = args.get(at.checked_sub(1)?)?.to_str().filter(|arg| ["--of", "--where"].contains(arg))?;
+    let failure = bad(format!("could not read '{word}': no such option, and {option} needs a value"));
+    Some(failure.hint(format!("an expression that begins like one: {option}='{word}'")))
+}
+
 fn unknown_argument(word: &str, command: Option<String>, run: &str) -> Failure {
     if !word.starts_with('-') || marks::is_marked(word.as_ref()) {
         let word = marks::without(word);
@@ -99,6 +116,7 @@ fn unknown_argument(word: &str, command: Option<String>, run: &str) -> Failure {
         None if options_of(Some("sum")).iter().any(|option| option == word) => {
             failure.hint(format!("it goes after the command: tally sum 0..100 {word}"))
         }
+        None if question.is_empty() => failure.hint("'tally --help' lists them"),
         Some(name) if question.is_empty() => failure.hint(format!("'tally {name} --help' lists them")),
         Some(_) | None => failure,
     }

@@ -46,7 +46,7 @@ pub(crate) struct LabArgs {
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub(crate) timeout: Option<u64>,
     /// Draw the figures
-    #[arg(long, value_name = "FILE.svg", value_parser = values::paths())]
+    #[arg(long, value_name = "FILE.svg", value_parser = values::pictures())]
     pub(crate) plot: Option<PathBuf>,
 }
 
@@ -95,7 +95,7 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "WHEN", hide_short_help = true, value_parser = values::when)]
     pub(crate) python: Option<When>,
     /// Draw the times
-    #[arg(long, value_name = "FILE.svg", value_parser = values::paths())]
+    #[arg(long, value_name = "FILE.svg", value_parser = values::pictures())]
     pub(crate) plot: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) options: ReductionOptions,

@@ -219,6 +219,10 @@ fn help_and_version_are_texts() {
     assert!(text("sum -h").len() < text("sum --help").len());
     assert_eq!(text("--version"), format!("tally {}\n", env!("CARGO_PKG_VERSION")));
     assert_eq!(typed(""), Err(Stop::Nothing));
+    let Err(Stop::Wrong(failure)) = typed("debug") else { panic!() };
+    assert_eq!(failure.message, "could not run 'tally debug': it is not said what to do");
+    let Err(Stop::Wrong(failure)) = typed("sum 0..5 --where --i") else { panic!() };
+    assert_eq!(failure.hint.as_deref(), Some("an expression that begins like one: --where='--i'"));
     assert_eq!(typed("--json"), Err(Stop::Nothing));
 }
 

@@ -45,7 +45,7 @@ pub(crate) struct ShowArgs {
     #[command(flatten)]
     pub(crate) one: OneJob,
     /// Draw what each worker did when, what was lost, and the rate
-    #[arg(long, value_name = "FILE.svg", value_parser = values::paths())]
+    #[arg(long, value_name = "FILE.svg", value_parser = values::pictures())]
     pub(crate) plot: Option<PathBuf>,
     /// With --json, what happened to its partitions and when, too
     #[arg(long)]

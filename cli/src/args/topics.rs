@@ -79,8 +79,8 @@ A command of your own can answer for each part of a range, in any language:
       a process for each part; the last line of its output is the partial
 
 start is the first number of the part, end the one behind its last. Both find
-TALLY_JOB and TALLY_SLOT in their environment; one for each part also
-TALLY_START, TALLY_END, TALLY_PARTITION and TALLY_ATTEMPT.
+TALLY_START, TALLY_END, TALLY_PARTITION, TALLY_ATTEMPT, TALLY_JOB and TALLY_SLOT
+in their environment; the first four tell one that lives on of its first part.
 
 A partial of sum, product, min, max or count is a number. Of mean, variance and
 stddev, and of several reductions, it is a line of JSON:
@@ -133,15 +133,21 @@ fn exit_codes() -> String {
 
 pub(super) fn environment() -> String {
     "\
+Variables that tally reads
+
   TALLY_SOCKET      control socket of the daemon, as --socket
+  TALLY_WORKERS, TALLY_STATE_DIR, ...
+                    any setting of the daemon: TALLY_ and its key in capitals;
+                    'tally config show' lists the keys, and what is in force
   TALLY_COMPLETE    set by the lines of 'tally completion': the shell that asks
-  TALLY_LOCK, TALLY_FENCE
-                    for the command of 'tally lock': the name, and the fencing
-                    number of the grant
-  TALLY_LOCK_TOKEN  for the same; by it a 'tally lock' within is known to
-                    belong to that one
+  TALLY_LOCK_TOKEN  set for the command of 'tally lock'; by it a 'tally lock'
+                    within is known to belong to that one
   XDG_RUNTIME_DIR   else the socket is tally/tally.sock in there
                     (for root /run/tally/tally.sock)
+  XDG_CONFIG_HOME   settings are read from tally/config.toml in there
+                    [default: ~/.config]
+  TMPDIR            where there is room for standard input too large for memory
+                    [default: /var/tmp]
   NO_COLOR          no colour, unless --color says otherwise
   CLICOLOR_FORCE    colour also into files and pipes
   TERM              'dumb' has no colour and no progress bar
@@ -151,6 +157,14 @@ pub(super) fn environment() -> String {
   TMUX, TERM_PROGRAM, TERM_FEATURES, VTE_VERSION, XTERM_VERSION, WT_SESSION,
   ConEmuANSI        by these terminals are known that show progress in their
                     title or at their tab
+
+Variables that it sets
+
+  TALLY_LOCK, TALLY_FENCE
+                    for the command of 'tally lock': the name, and the fencing
+                    number of the grant
+  TALLY_JOB, TALLY_SLOT, TALLY_START, TALLY_END, TALLY_PARTITION, TALLY_ATTEMPT
+                    for a command of --command: tally help kernels
 "
     .to_owned()
 }
@@ -183,7 +197,8 @@ JSON schema itself, such as that of jobs.
   tally.running/1   running, one object for each line
   tally.batch/1     batch, one object for each job
   tally.progress/1  --progress json: lines on standard error
-  tally.error/1     on standard error, when a request could not be made
+  tally.error/1     on standard error, when something failed; what there is of a
+                    job that failed stands on standard output besides
 
 Answers, and counts that can exceed 2^53, are decimal text. Units are in the
 names. What is unknown is absent. Fields are only ever added within a version.

@@ -155,6 +155,19 @@ pub(crate) fn paths() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(|path| PathBuf::from(plain_bytes(path)))
 }
 
+/// Where a picture goes. One with the ending of another format would be opened as what it is not.
+pub(crate) fn pictures() -> impl TypedValueParser<Value = PathBuf> {
+    paths().try_map(|path| {
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
+        let others = ["png", "jpg", "jpeg", "gif", "webp", "pdf", "ps", "eps", "bmp", "html"];
+        if others.contains(&ending.as_str()) {
+            Err("pictures are SVG: FILE.svg".to_owned())
+        } else {
+            Ok(path)
+        }
+    })
+}
+
 /// What users may do who do not own an object.
 pub(crate) fn others(text: &str) -> Result<Others, String> {
     let all = [Others::None, Others::Read, Others::Write];

@@ -9,6 +9,9 @@ use crate::args::batch::JobLines;
 use crate::inputs::{self, Inputs};
 use crate::meaning;
 
+/// What some editors put in front of UTF-8 text.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// The job of one line.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Task {
@@ -46,6 +49,8 @@ impl Tasks {
 
     /// The job of a line; none of an empty one or a comment.
     pub(crate) fn read(&mut self, number: u64, line: &[u8]) -> Result<Option<Task>, Failure> {
+        // A mark of the encoding at the start is no part of what is said.
+        let line = line.strip_prefix(BYTE_ORDER_MARK).filter(|_| number == 1).unwrap_or(line);
         let text = std::str::from_utf8(line).map_err(|_| bad("it is not UTF-8 text"))?.trim();
         if text.is_empty() || text.starts_with('#') {
             return Ok(None);
@@ -141,6 +146,28 @@ mod tests {
         assert_eq!((task.spec.request.of.as_deref(), task.names), (Some("i*i"), true));
         assert_eq!(both[1], Err("it is no JSON object of a job, as the first line is".to_owned()));
         assert!(read(&["sum 0..10", json])[1].is_err());
+    }
+
+    #[test]
+    fn a_mark_in_front_of_the_first_line_is_passed_over() {
+        assert_eq!(request("\u{feff}sum 0..10").sources, ["0..10"]);
+        assert_eq!(request("\u{feff}{\"reductions\":[\"sum\"],\"sources\":[\"0..5\"]}").sources, ["0..5"]);
+        let second = read(&["sum 0..1", "\u{feff}sum 0..1"]).remove(1);
+        assert!(second.is_err(), "it is a part of the text everywhere else");
+    }
+
+    #[test]
+    fn what_is_no_job_is_told_with_what_a_batch_takes() {
+        let why = |line: &str| read(&[line]).remove(0).unwrap_err();
+        let takes = "a batch takes sum, product, min, max, count, mean, variance, stddev, reduce, factorial";
+        assert_eq!(why("jobs"), format!("could not run 'jobs': {takes}"));
+        assert_eq!(why("tally wait j1"), format!("could not run 'wait': {takes}"));
+        assert_eq!(why("0..100"), format!("could not run '0..100': {takes}"));
+        assert_eq!(why("zebra"), format!("could not run 'zebra': {takes}"));
+        for line in ["--help", "tally --help", "sum 0..10 --help"] {
+            assert_eq!(why(line), format!("could not use --help on a line: {takes}"), "{line}");
+        }
+        assert_eq!(why("smu 0..10"), "could not run 'smu': no such command; did you mean 'sum'?");
     }
 
     #[test]

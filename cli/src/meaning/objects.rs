@@ -360,7 +360,7 @@ fn stats(words: &Words<'_>) -> Result<Plain, Failure> {
 pub(crate) fn line(text: &str) -> Result<(Operation, Shown), Failure> {
     let separator = if text.contains('\t') { '\t' } else { ' ' };
     let mut words = text.split(separator).filter(|word| separator == '\t' || !word.is_empty());
-    let kind = words.next().unwrap_or_default();
+    let kind = words.next().filter(|&word| word != "tally").or_else(|| words.next()).unwrap_or_default();
     let kinds = ["value", "dict", "list", "queue", "event", "stats"];
     let types = TypeOptions::default();
     let name = words.next().map(str::to_owned);
@@ -383,11 +383,15 @@ pub(crate) fn line(text: &str) -> Result<(Operation, Shown), Failure> {
         "event" => make(ObjectKind::Event).and_then(|words| Ok((words.name.clone(), event(&words)?)))?,
         "stats" => make(ObjectKind::Stats).and_then(|words| Ok((words.name.clone(), stats(&words)?)))?,
         other => {
+            let takes = || format!("a batch takes {}", kinds.join(", "));
+            let is_elsewhere = crate::args::commands().iter().any(|command| command == other);
             let question = suggest::question(other, &kinds);
-            let why = format!("could not read '{text}': there is no kind of object '{other}'{question}");
-            return Err(
-                bad(why).hint(format!("a line is like 'value hits add 1'; there are {}", kinds.join(", ")))
-            );
+            let why = if is_elsewhere || question.is_empty() {
+                format!("could not read '{text}': {}", takes())
+            } else {
+                format!("could not read '{text}': there is no kind of object '{other}'{question}")
+            };
+            return Err(bad(why).hint("a line is like 'value hits add 1'"));
         }
     };
     Ok((Operation { timeout_ms: Some(0), ..Operation::new(name, verb) }, shown))
@@ -555,6 +559,11 @@ mod tests {
             said("vale x get").unwrap_err(),
             "could not read 'vale x get': there is no kind of object 'vale'; did you mean 'value'?"
         );
+        let takes = "a batch takes value, dict, list, queue, event, stats";
+        for line in ["barrier b wait", "--help", "lock a", "zebra"] {
+            assert_eq!(said(line).unwrap_err(), format!("could not read '{line}': {takes}"));
+        }
+        assert_eq!(verb("tally value hits get"), Verb::Value(ValueVerb::Get));
         assert_eq!(said("value x").unwrap_err(), "could not run 'tally value x': there is no '' for a value");
         assert_eq!(said("value x cas 1").unwrap_err(), "could not run 'tally value x cas': NEW is missing");
         assert_eq!(said("value x get 1").unwrap_err(), "could not run 'tally value x get': it takes no '1'");

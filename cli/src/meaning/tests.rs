@@ -91,6 +91,10 @@ fn what_cannot_be_is_refused_before_anything_starts() {
     for (line, expected) in [
         ("sum 0..x", "could not read the range '0..x': 'x' is not an integer"),
         ("sum 0..", "could not read the range '0..': one end is missing"),
+        (
+            "sum 0...5",
+            "could not read the range '0...5': two dots stand between the ends, and '=' after them takes in the last",
+        ),
         ("sum 0..1e30", "could not read the range '0..1e30': it has more than 2^64-1 elements"),
         ("sum 0..1 --detach --local", "could not detach the job: --local never uses a daemon"),
         (

@@ -30,7 +30,11 @@ fn control_group() -> Finding {
             "without one, a worker that dies for want of memory is told as killed by SIGKILL; mount cgroup2 to know more",
         );
     };
-    let delegated = if group.delegated { "delegated" } else { "not delegated, which tally does not need" };
+    let delegated = if group.delegated {
+        "delegated: commands of a daemon here get groups of their own"
+    } else {
+        "not delegated: commands are held by their process trees"
+    };
     let text = format!("{}, {delegated}", group.path.display());
     if group.counts_memory {
         Finding::ok(NAME, text)

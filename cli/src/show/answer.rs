@@ -27,13 +27,14 @@ pub(crate) fn show(
     }
     if style.json {
         terminal.answer(&json::result(job))?;
-    } else if job.state == JobState::Done {
+    }
+    if job.state != JobState::Done {
+        report::failure(terminal, &failure_of(job), style.json);
+    } else if !style.json {
         terminal.answer(&lines(job, names))?;
         if !style.quiet {
             terminal.error(&notes(job).concat());
         }
-    } else {
-        report::failure(terminal, &failure_of(job), false);
     }
     Ok(exit_code::of_job(job))
 }
@@ -151,7 +152,8 @@ mod tests {
         let (code, out, err) = shown(&job, false, style);
         assert!(out.ends_with("\"mode\":\"processes\",\"error\":{\"code\":\"kernel-failed\",\"message\":\"could not finish j1: why\",\"exit\":1}}\n"), "{out}");
         assert!(out.contains("\"state\":\"failed\",\"results\":[],"), "{out}");
-        assert_eq!((code, err.as_str()), (1, ""));
+        let told = "{\"schema\":\"tally.error/1\",\"error\":{\"code\":\"kernel-failed\",\"message\":\"could not finish j1: why\",\"exit\":1}}\n";
+        assert_eq!((code, err.as_str()), (1, told), "errors go to standard error, whatever the form");
     }
 
     #[test]

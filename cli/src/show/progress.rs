@@ -165,6 +165,25 @@ impl Progress {
         self.tick(now_ns, terminal);
     }
 
+    /// The job has ended like this: lines for programs have a last one that says so.
+    pub(crate) fn end(&mut self, step: Step, terminal: &mut Terminal<'_>) {
+        self.clear();
+        // What failed may have lost count.
+        let done = self.last.map_or(step.done, |last| last.done.max(step.done));
+        let step = Step { done, ..step };
+        if let How::Json { .. } = self.how {
+            terminal.error(&Step { rate_per_s: None, eta_ms: None, ..step }.json());
+        }
+    }
+
+    /// The job ends because somebody interrupts whoever watches it.
+    pub(crate) fn cut(&mut self, terminal: &mut Terminal<'_>) {
+        match self.last {
+            Some(last) => self.end(Step { state: JobState::Cancelled, ..last }, terminal),
+            None => self.clear(),
+        }
+    }
+
     /// Shows what is due.
     pub(crate) fn tick(&mut self, now_ns: u64, terminal: &mut Terminal<'_>) {
         let Some(step) = self.last else { return };
@@ -326,6 +345,34 @@ mod tests {
         }
         drop(terminal);
         assert_eq!(String::from_utf8(err).unwrap().lines().count(), 3, "a change of state is always told");
+    }
+
+    #[test]
+    fn the_last_line_for_programs_says_how_it_ended() {
+        let told = |when| {
+            let mut err = Vec::new();
+            let mut terminal = Terminal::to(io::sink(), &mut err);
+            let mut progress = Progress::new(when, false, &terminal, 0);
+            progress.step(0, step(), &mut terminal);
+            progress.end(Step { state: JobState::Failed, ..step() }, &mut terminal);
+            drop(progress);
+            drop(terminal);
+            String::from_utf8(err).unwrap()
+        };
+        let lines = told(ProgressWhen::Json);
+        let last = lines.lines().last().unwrap();
+        assert!(last.contains("\"state\":\"failed\"") && !last.contains("rate_per_s"), "{lines}");
+        assert_eq!(told(ProgressWhen::Always), "");
+        let mut err = Vec::new();
+        let mut terminal = Terminal::to(io::sink(), &mut err);
+        let mut progress = Progress::new(ProgressWhen::Json, false, &terminal, 0);
+        progress.cut(&mut terminal);
+        progress.step(0, step(), &mut terminal);
+        progress.cut(&mut terminal);
+        drop(progress);
+        drop(terminal);
+        let lines = String::from_utf8(err).unwrap();
+        assert!(lines.lines().count() == 2 && lines.contains("\"state\":\"cancelled\""), "{lines}");
     }
 
     #[test]

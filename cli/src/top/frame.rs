@@ -241,6 +241,10 @@ fn foot(frame: &mut Frame, model: &Model, ui: &Ui, row: usize) {
         (_, Some(since), _) => (Look::Bad, format!("daemon gone since {since}, waiting for it")),
         (_, None, Some(note)) => (Look::Warn, note.clone()),
         (_, None, None) if ui.frozen => (Look::Warn, "frozen: Space goes on".to_owned()),
+        (_, None, None) if !ui.focused => (
+            Look::Dim,
+            format!("another window is used: a look every {}", number::duration(ui.look_every_ms())),
+        ),
         (_, None, None) if !ui.query.filter.is_empty() && ui.mode == Mode::List => {
             (Look::Warn, format!("only jobs with '{}' in them: Esc shows all", ui.query.filter))
         }

@@ -14,6 +14,9 @@ pub(crate) enum Key {
     PageDown,
     Home,
     End,
+    /// No key: the terminal has the user's attention again, or has lost it.
+    FocusIn,
+    FocusOut,
 }
 
 /// Bytes of which a key may still be made.
@@ -80,6 +83,8 @@ fn next(bytes: &[u8]) -> Next {
 
 fn sequence(rest: &[u8], before: usize) -> Next {
     match rest.iter().position(|byte| (0x40..=0x7e).contains(byte)) {
+        Some(0) if rest[0] == b'I' => Next::Key(Some(Key::FocusIn), before + 1),
+        Some(0) if rest[0] == b'O' => Next::Key(Some(Key::FocusOut), before + 1),
         Some(end) => Next::Key(named(&rest[..end], rest[end]), before + end + 1),
         None => Next::More,
     }
@@ -126,6 +131,7 @@ mod tests {
             keys(b"\x1b[A\x1bOB\x1b[5~\x1b[6~\x1b[1~\x1b[F"),
             [Key::Up, Key::Down, Key::PageUp, Key::PageDown, Key::Home, Key::End]
         );
+        assert_eq!(keys(b"\x1b[Oq\x1b[I\x1bOI"), [Key::FocusOut, Key::Letter('q'), Key::FocusIn]);
         assert_eq!(keys(b"\r\t\x7f\x08"), [Key::Enter, Key::Tab, Key::Erase, Key::Erase]);
     }
 

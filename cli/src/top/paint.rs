@@ -2,10 +2,14 @@
 
 use super::cells::{Cell, Frame, Look};
 
-/// Taking the terminal: the other screen, no cursor, no line that wraps.
-pub(crate) const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?7l";
+/// Taking the terminal: the other screen, no cursor, no line that wraps; it tells when it loses the user's attention.
+pub(crate) const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[?1004h";
 /// Giving it back.
-pub(crate) const LEAVE: &[u8] = b"\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
+pub(crate) const LEAVE: &[u8] = b"\x1b[?2026l\x1b[?1004l\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
+/// What stands between these is shown at once, not half of it; a terminal that does not know them passes over them.
+pub(crate) const BEGIN: &str = "\x1b[?2026h";
+/// The end of it.
+pub(crate) const END: &str = "\x1b[?2026l";
 
 /// Cells that stay as they are and are sent all the same, because moving over them takes more.
 const GAP: usize = 6;
@@ -127,7 +131,7 @@ mod tests {
 
     #[test]
     fn the_way_back_undoes_the_way_in() {
-        for mode in ["?1049", "?25", "?7"] {
+        for mode in ["?1049", "?25", "?7", "?1004"] {
             let [enter, leave] = [ENTER, LEAVE].map(|bytes| std::str::from_utf8(bytes).unwrap());
             let both = [format!("{mode}h"), format!("{mode}l")];
             assert!(both.iter().any(|one| enter.contains(one)) && both.iter().any(|one| leave.contains(one)));

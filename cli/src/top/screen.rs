@@ -153,7 +153,7 @@ impl View<'_> {
     fn ask_what_is_due(&mut self) -> Result<(), Failure> {
         let now = clock::monotonic_ns();
         if self.asked.is_none() && self.to_ask.is_empty() && !self.ui.frozen && now >= self.next_ns {
-            self.next_ns = now.saturating_add(self.ui.interval_ms.saturating_mul(1_000_000));
+            self.next_ns = now.saturating_add(self.ui.look_every_ms().saturating_mul(1_000_000));
             self.look();
         }
         if self.asked.as_ref().is_some_and(|(_, since)| now >= since.saturating_add(SLOW_NS)) {
@@ -344,6 +344,8 @@ impl View<'_> {
     fn come_back(&mut self) -> Result<(), Failure> {
         self.screen.retake().map_err(|why| system("use the terminal", &why))?;
         self.before = None;
+        // Whoever brings it back looks at it.
+        self.ui.focused = true;
         self.resize();
         self.next_ns = 0;
         Ok(())
@@ -362,7 +364,8 @@ impl View<'_> {
         let changes = paint::paint(self.before.as_ref(), &after, self.style.colour);
         if !changes.is_empty() {
             let mut out = io::stdout().lock();
-            let written = out.write_all(changes.as_bytes()).and_then(|()| out.flush());
+            let whole = [paint::BEGIN, &changes, paint::END].concat();
+            let written = out.write_all(whole.as_bytes()).and_then(|()| out.flush());
             written.map_err(|why| system("draw", &why))?;
         }
         self.before = Some(after);

@@ -12,6 +12,10 @@ use super::model::Model;
 /// Intervals that the keys + and - go through, in milliseconds.
 const INTERVALS_MS: [u64; 8] = [250, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000];
 
+/// While another window has the user's attention this one may still be seen, so it is not left to grow old; it is looked at
+/// no more often than this.
+const ASIDE_MS: u64 = 5_000;
+
 /// What stands under the jobs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Pane {
@@ -48,7 +52,10 @@ pub(crate) struct Ui {
     /// Lines of the pane, or of the job that fills the screen, that are scrolled out.
     pub(crate) scrolled: usize,
     pub(crate) frozen: bool,
-    pub(crate) interval_ms: u64,
+    /// The terminal has the user's attention, as far as it says.
+    pub(crate) focused: bool,
+    /// Between two looks, as the user wants it.
+    interval_ms: u64,
     /// What the last deed came to, or what the user should know.
     pub(crate) note: Option<String>,
 }
@@ -76,9 +83,15 @@ impl Ui {
             selected: None,
             scrolled: 0,
             frozen: false,
+            focused: true,
             interval_ms,
             note: None,
         }
+    }
+
+    /// Between two looks now.
+    pub(crate) fn look_every_ms(&self) -> u64 {
+        if self.focused { self.interval_ms } else { self.interval_ms.max(ASIDE_MS) }
     }
 
     /// The job that keys are about.
@@ -102,7 +115,13 @@ impl Ui {
 
     /// A key was pressed. `lines` are those that show jobs.
     pub(crate) fn press(&mut self, key: Key, model: &Model, lines: usize) -> Deed {
-        self.note = None;
+        match key {
+            Key::FocusIn | Key::FocusOut => {
+                self.focused = key == Key::FocusIn;
+                return if self.focused && !self.frozen { Deed::Look } else { Deed::Draw };
+            }
+            _ => self.note = None,
+        }
         match self.mode.clone() {
             Mode::List => self.in_list(key, model, lines),
             Mode::Filter(before) => self.in_filter(key, before),

@@ -133,6 +133,22 @@ fn one_job_fills_the_screen_and_goes_again() {
 }
 
 #[test]
+fn a_window_that_is_aside_is_looked_at_less_often() {
+    let (mut ui, model) = (ui(), model(3));
+    press(&mut ui, &model, "+");
+    let note = ui.note.clone();
+    assert_eq!(ui.press(Key::FocusOut, &model, 10), Deed::Draw);
+    assert_eq!((ui.look_every_ms(), &ui.note), (5_000, &note));
+    assert_eq!(ui.press(Key::FocusIn, &model, 10), Deed::Look, "it may be old");
+    assert_eq!(ui.look_every_ms(), 2_000);
+    press(&mut ui, &model, "++++");
+    ui.press(Key::FocusOut, &model, 10);
+    assert_eq!(ui.look_every_ms(), 60_000, "never more often than it was wanted");
+    press(&mut ui, &model, " ");
+    assert_eq!(ui.press(Key::FocusIn, &model, 10), Deed::Draw, "what is frozen stays so");
+}
+
+#[test]
 fn panes_pace_and_rest() {
     let (mut ui, model) = (ui(), model(3));
     press(&mut ui, &model, "l");

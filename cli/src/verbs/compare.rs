@@ -93,6 +93,7 @@ impl Way {
     fn plan(self, base: &Plan) -> Plan {
         let mut plan = base.clone();
         plan.progress = ProgressWhen::Never;
+        plan.note = None;
         plan.spec.request.workers = Some(self.workers.into());
         plan.place = match self.how {
             // Python has no plan of ours.

@@ -6,6 +6,7 @@ use tally_protocol::ids::JobId;
 use tally_sys::clock;
 
 use super::reduce::{Watched, watch};
+use super::show::Failures;
 use super::{Context, talk_to};
 use crate::args::values::ProgressWhen;
 use crate::conversation::interrupted;
@@ -20,7 +21,10 @@ pub(super) fn run(
     progress: ProgressWhen,
 ) -> Result<u8, Failure> {
     let mut talk = talk_to(reach.connect()?)?;
-    let watched = watch(context, &mut talk, &Request::Follow(id), progress, clock::monotonic_ns());
+    // Who reads lines of JSON reads nothing else.
+    let failures = (progress != ProgressWhen::Json).then(Failures::default);
+    let request = Request::Follow(id);
+    let watched = watch(context, &mut talk, &request, progress, clock::monotonic_ns(), failures);
     talk.end();
     match watched.map_err(|failure| report::about(&format!("follow {id}"), failure))? {
         Watched::Ended(job) => {

@@ -31,6 +31,9 @@ pub(super) fn run(
     mode: FoldMode,
     begun_ns: u64,
 ) -> Result<u8, Failure> {
+    if let Some(note) = &plan.note {
+        context.terminal.note(note);
+    }
     let mut signals = interrupts()?;
     let submitted_at_ms = clock::wall_ms();
     let elements = plan.spec.elements;
@@ -54,12 +57,12 @@ pub(super) fn run(
         }
         stopped.is_none()
     });
-    progress.clear();
     let elapsed_ns = clock::monotonic_ns().saturating_sub(begun_ns);
     let mut job = JobView { submitted_at_ms, elapsed_ms: elapsed_ns / 1_000_000, ..blank(plan, mode) };
     match (outcome, stopped) {
         (Ok(outcome), _) => fill(&mut job, plan, outcome),
         (Err(_), Some(Stopped::Signal(signal))) => {
+            progress.cut(context.terminal);
             let what = plan.spec.request.sources.join(", ");
             return Err(interrupted(signal, &format!("{percent}% of {what} was done")));
         }
@@ -74,6 +77,7 @@ pub(super) fn run(
             job.error = Some(failure);
         }
     }
+    progress.end(Step { job: None, workers: u64::from(threads(mode)), ..Step::of(&job) }, context.terminal);
     answer::show(context.terminal, &job, plan.names, context.style, Some(elapsed_ns))
 }
 
@@ -117,6 +121,9 @@ fn blank(plan: &Plan, mode: FoldMode) -> JobView {
         reductions: plan.spec.kernel.reductions.iter().map(|one| one.name().to_owned()).collect(),
         sources: request.sources.clone(),
         step: request.step.clone(),
+        of: request.of.clone(),
+        filter: request.filter.clone(),
+        by: request.by.clone(),
         results: Vec::new(),
         groups: None,
         error: None,

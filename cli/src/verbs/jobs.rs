@@ -8,6 +8,7 @@ use tally_protocol::control::{Request, part};
 use tally_protocol::error::Failure;
 use tally_protocol::ids::JobId;
 use tally_protocol::job::JobState;
+use tally_protocol::printable::in_quotes;
 use tally_protocol::view::JobView;
 
 use super::{Context, answer_to, talk_to};
@@ -99,14 +100,18 @@ pub(super) fn user(uid: u32) -> String {
     tally_sys::peers::user_name(uid).unwrap_or_else(|| uid.to_string())
 }
 
-/// A job as one would type it: `sum 0..1e9 --step 2`.
+/// A job as one would type it: `sum 0..1e9 --step 2 --of 'i * i'`.
 pub(crate) fn what(job: &JobView) -> String {
     let reductions = match &job.reductions[..] {
         [one] => one.clone(),
         several => format!("reduce {}", several.join(",")),
     };
-    let step = job.step.as_ref().map(|step| format!(" --step {step}")).unwrap_or_default();
-    format!("{reductions} {}{step}", job.sources.join(" "))
+    let step = job.step.iter().map(|step| format!("--step {step}"));
+    let of = job.of.iter().map(|of| format!("--of {}", in_quotes(of)));
+    let filter = job.filter.iter().map(|filter| format!("--where {}", in_quotes(filter)));
+    let by = (!job.by.is_empty()).then(|| format!("--by {}", job.by.join(",")));
+    let words = job.sources.iter().cloned().chain(step).chain(of).chain(filter).chain(by);
+    [reductions].into_iter().chain(words).collect::<Vec<_>>().join(" ")
 }
 
 /// `1 job is done`; the state as people say it.
@@ -146,13 +151,15 @@ mod tests {
         other.job = JobId(12);
         other.reductions.push("max".into());
         other.step = Some("2".into());
+        (other.of, other.filter) = (Some("i * i".into()), Some("i > 3".into()));
+        other.by = vec!["a".into(), "b".into()];
         let text = table(&[fake::job_running(), other]).text("", str::to_owned);
         assert_eq!(
             text,
             "\
 JOB  STATE    DONE   RATE   ETA  RETRIES  WHAT
 j1   running   50%  20 /s  0.2s        0  sum 0..10
-j12  done     100%      -     -        0  reduce sum,max 0..10 --step 2
+j12  done     100%      -     -        0  reduce sum,max 0..10 --step 2 --of 'i * i' --where 'i > 3' --by a,b
 "
         );
     }

@@ -8,6 +8,7 @@ use tally_protocol::varlink::ReplyMessage;
 use tally_protocol::view::JobView;
 use tally_sys::clock;
 
+use super::show::Failures;
 use super::{Context, answer_to, here, talk_to};
 use crate::args::values::ProgressWhen;
 use crate::client::Client;
@@ -18,6 +19,7 @@ use crate::report;
 use crate::roles::PrivateOptions;
 use crate::show::progress::{Progress, Step};
 use crate::show::{answer, json};
+use crate::terminal::Terminal;
 
 pub(super) fn run(context: &mut Context<'_, '_>, mut plan: Plan) -> Result<u8, Failure> {
     let begun_ns = clock::monotonic_ns();
@@ -112,7 +114,7 @@ fn attend(
     begun_ns: u64,
 ) -> Result<u8, Failure> {
     let request = Request::Submit(Box::new(plan.spec.clone()));
-    let watched = watch(context, talk, &request, plan.progress, begun_ns);
+    let watched = watch(context, talk, &request, plan.progress, begun_ns, None);
     match watched.map_err(|failure| report::about("start the job", failure))? {
         Watched::Ended(mut job) => {
             let elapsed_ns = clock::monotonic_ns().saturating_sub(begun_ns);
@@ -151,17 +153,29 @@ pub(super) fn watch(
     request: &Request,
     when: ProgressWhen,
     begun_ns: u64,
+    mut failures: Option<Failures>,
 ) -> Result<Watched, Failure> {
     let mut progress = Progress::new(when, context.style.quiet, context.terminal, begun_ns);
     let mut absence = Absence::new(talk, context.style.reconnect_ms);
     loop {
-        let failure = match watch_once(context, talk, request, &mut progress, &mut absence) {
+        let shown = Shown { progress: &mut progress, failures: failures.as_mut() };
+        let failure = match watch_once(context, talk, request, shown, &mut absence) {
             Ok(Watched::Ended(job)) if absence.ended_with_daemon(&job) => {
                 let why = job.error.map_or_else(String::new, |error| error.message);
                 Failure::new(ErrorCode::SupervisorGone, why)
             }
             Err(failure) => failure,
-            ended => return ended,
+            Ok(Watched::Ended(job)) => {
+                progress.end(Step::of(&job), context.terminal);
+                return Ok(Watched::Ended(job));
+            }
+            Ok(Watched::Interrupted(signal, percent)) => {
+                // What was submitted here ends with this command; what is followed goes on.
+                if matches!(request, Request::Submit(_)) {
+                    progress.cut(context.terminal);
+                }
+                return Ok(Watched::Interrupted(signal, percent));
+            }
         };
         match absence.outlast(talk, context.terminal, failure)? {
             Back::Ask => {}
@@ -170,31 +184,46 @@ pub(super) fn watch(
     }
 }
 
+/// What is shown of a job that is watched.
+struct Shown<'a> {
+    progress: &'a mut Progress,
+    failures: Option<&'a mut Failures>,
+}
+
+impl Shown<'_> {
+    fn tell_failures(&mut self, job: &JobView, terminal: &mut Terminal<'_>) {
+        let Some(text) = self.failures.as_mut().and_then(|failures| failures.news(job)) else { return };
+        self.progress.clear();
+        terminal.note(&text);
+    }
+}
+
 /// The same over one connection.
 fn watch_once(
     context: &mut Context<'_, '_>,
     talk: &mut Conversation,
     request: &Request,
-    progress: &mut Progress,
+    mut shown: Shown<'_>,
     absence: &mut Absence,
 ) -> Result<Watched, Failure> {
     talk.ask(request, true)?;
     loop {
-        let heard = talk.hear(progress.due_ns())?;
+        let heard = talk.hear(shown.progress.due_ns())?;
         let now_ns = clock::monotonic_ns();
         match heard {
-            Heard::Nothing => progress.tick(now_ns, context.terminal),
-            Heard::Signal(signal) => return Ok(Watched::Interrupted(signal, progress.percent())),
+            Heard::Nothing => shown.progress.tick(now_ns, context.terminal),
+            Heard::Signal(signal) => return Ok(Watched::Interrupted(signal, shown.progress.percent())),
             Heard::Reply(reply) => {
                 let continues = reply.continues;
                 let job: JobView = part(reply, "job")?;
                 if !absence.ended_with_daemon(&job) {
                     absence.over();
                 }
+                shown.tell_failures(&job, context.terminal);
                 if !continues {
                     return Ok(Watched::Ended(Box::new(job)));
                 }
-                progress.step(now_ns, Step::of(&job), context.terminal);
+                shown.progress.step(now_ns, Step::of(&job), context.terminal);
             }
         }
     }

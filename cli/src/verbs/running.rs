@@ -114,7 +114,7 @@ fn fold(context: &mut Context<'_, '_>, plan: &Running, input: impl Read, name: &
             Ok(Taken::LeftOut) => {}
             Err(why) => {
                 let message = format!("could not read line {number_of} of {name}: {why}");
-                let mut failure = Failure::new(ErrorCode::KernelFailed, message);
+                let mut failure = Failure::new(ErrorCode::BadData, message);
                 failure.site = Some(Box::new(Site::of_file(name).row(number_of)));
                 break Err(
                     failure.hint("--on-bad skip leaves such lines out, --on-bad nan takes them for NaN")

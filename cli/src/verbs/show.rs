@@ -60,14 +60,40 @@ fn text(job: &JobView) -> String {
 
 /// The last lines that a failed attempt wrote to its standard error.
 fn said(incident: &Incident) -> Option<String> {
-    let stderr = incident.stderr.as_deref()?;
-    let last = last_lines(stderr);
-    let whose = match (&incident.range, incident.attempt) {
+    let lines = last_words(incident);
+    (!lines.is_empty()).then(|| format!("\nstderr of {}:\n{lines}", whose(incident)))
+}
+
+fn whose(incident: &Incident) -> String {
+    match (&incident.range, incident.attempt) {
         (Some(range), Some(attempt)) => format!("attempt {attempt} at {range}"),
         _ => format!("worker-{}", incident.slot),
-    };
-    let lines: String = last.iter().map(|line| format!("  {}\n", report::one_line(line))).collect();
-    (!last.is_empty()).then(|| format!("\nstderr of {whose}:\n{lines}"))
+    }
+}
+
+/// The last lines of its standard error that are not empty.
+fn last_words(incident: &Incident) -> String {
+    let stderr = incident.stderr.as_deref().unwrap_or("");
+    last_lines(stderr).into_iter().map(|line| format!("  {}\n", report::one_line(line))).collect()
+}
+
+/// Tells of failures as they come, each once.
+#[derive(Debug, Default)]
+pub(super) struct Failures {
+    last: Option<Incident>,
+}
+
+impl Failures {
+    /// Those that were not told yet, if there are any.
+    pub(super) fn news(&mut self, job: &JobView) -> Option<String> {
+        let told = job.incidents.iter().rposition(|one| self.last.as_ref() == Some(one));
+        let fresh = &job.incidents[told.map_or(0, |at| at + 1)..];
+        self.last = Some(fresh.last()?.clone());
+        let lines = fresh.iter().map(|one| {
+            format!("tally: {}: {}\n{}", whose(one), report::one_line(&one.what), last_words(one))
+        });
+        Some(lines.collect())
+    }
 }
 
 fn last_lines(stderr: &str) -> Vec<&str> {
@@ -221,5 +247,30 @@ stderr of attempt 2 at 5..6:
   six
 "
         );
+    }
+
+    #[test]
+    fn each_failure_is_told_once() {
+        let incident = |after_ms, what: &str, stderr: Option<&str>| Incident {
+            after_ms,
+            slot: SlotId(1),
+            pid: 77,
+            range: (after_ms < 50).then(|| "5..6".into()),
+            attempt: Some(2),
+            what: what.into(),
+            stderr: stderr.map(Into::into),
+        };
+        let mut job = fake::job_running();
+        let mut failures = Failures::default();
+        assert_eq!(failures.news(&job), None);
+        job.incidents = vec![incident(40, "exited with status 3", Some("bad luck\n"))];
+        let first = "tally: attempt 2 at 5..6: exited with status 3\n  bad luck\n";
+        assert_eq!(failures.news(&job).as_deref(), Some(first));
+        assert_eq!(failures.news(&job), None);
+        // The oldest may have been dropped meanwhile.
+        job.incidents = vec![job.incidents[0].clone(), incident(60, "killed by SIGKILL", None)];
+        assert_eq!(failures.news(&job).as_deref(), Some("tally: worker-1: killed by SIGKILL\n"));
+        job.incidents = vec![incident(70, "killed by SIGHUP", None), incident(80, "killed by SIGKILL", None)];
+        assert_eq!(failures.news(&job).unwrap().lines().count(), 2);
     }
 }

@@ -55,6 +55,7 @@ fn facts_of(status: &StatusView) -> Vec<(&'static str, String)> {
     ]);
     facts.extend(status.store.as_ref().map(|store| ("store", store_fact(store))));
     facts.push(("detached jobs", detached_fact(status)));
+    facts.extend(status.commands.clone().map(|how| ("commands", how)));
     facts.extend(status.objects.as_ref().map(|hosted| ("objects", hosted_fact(hosted))));
     let near = status.limits.iter().filter(|limit| limit.near);
     facts.extend(near.map(|limit| ("near limit", limit_fact(limit))));

@@ -23,10 +23,9 @@ pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, jobs: Vec<JobId>
     let jobs: Vec<JobView> = part(wait(context, reach, &Request::Wait(jobs), &doing)?, "jobs")?;
     if context.style.json {
         context.terminal.answer(&json::jobs(&jobs))?;
-    } else {
-        for job in jobs.iter().filter(|job| job.state != JobState::Done) {
-            report::failure(context.terminal, &answer::failure_of(job), false);
-        }
+    }
+    for job in jobs.iter().filter(|job| job.state != JobState::Done) {
+        report::failure(context.terminal, &answer::failure_of(job), context.style.json);
     }
     Ok(exit_code::worst(jobs.iter().map(exit_code::of_job)))
 }

@@ -12,7 +12,9 @@ use crate::feed::Feed;
 use crate::tree::{Element, Number};
 
 /// Levels of a tree.
-const DEPTH: u8 = 5;
+const DEPTH: u8 = 4;
+/// Elements of a range: enough for several cuts.
+const LENGTH_MAX: u64 = 12;
 
 /// A byte that says how, a tree, and the elements.
 pub fn run(bytes: &[u8]) {
@@ -31,8 +33,8 @@ pub fn run(bytes: &[u8]) {
 fn over_range(tree: &Number, ast: &Ast, text: &str, feed: &mut Feed<'_>) {
     let (start, step) =
         (Number::integer(feed), if feed.coin() { BigInt::from(1) } else { Number::integer(feed) });
-    let length = 1 + feed.below(40);
-    let cut = 1 + usize::from(feed.byte() % 40);
+    let length = 1 + feed.below(LENGTH_MAX);
+    let cut = 1 + usize::from(feed.byte() % 12);
     let element = |at: u64| Element { i: &start + &step * at, x: 0.0 };
     let plain: Vec<Option<Value>> = (0..length).map(|at| tree.value(&element(at))).collect();
     let program = match Program::compile(ast, &Schema::range()) {
@@ -62,7 +64,7 @@ fn over_columns(tree: &Number, ast: &Ast, text: &str, feed: &mut Feed<'_>) {
     let named = |name: &str, kind| (name.to_owned(), kind);
     let schema = Schema::columns([named("i", Kind::Integer), named("x", Kind::Float)]);
     let special = [0.0, -0.0, 1.0, -2.5, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 5e-324, 1e308, 0.1];
-    let rows = 1 + usize::from(feed.byte() % 12);
+    let rows = 1 + usize::from(feed.byte() % 8);
     let (mut words, mut floats) = (Vec::new(), Vec::new());
     for _ in 0..rows {
         words.push(if feed.coin() { feed.word().cast_signed() } else { i64::from(feed.byte()) - 128 });

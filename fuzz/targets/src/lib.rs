@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::missing_panics_doc, reason = "a target fails by panicking")]
 
+pub mod answer;
 pub mod config;
 pub mod control;
 pub mod csv;
@@ -30,7 +31,8 @@ pub mod unpack;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
+    ("answer", answer::run),
     ("config", config::run),
     ("control", control::run),
     ("csv", csv::run),

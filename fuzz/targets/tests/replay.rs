@@ -74,6 +74,7 @@ macro_rules! each {
 }
 
 each!(
+    answer,
     config,
     control,
     csv,

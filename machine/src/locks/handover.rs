@@ -26,6 +26,7 @@ impl Locks {
             reports: self.reports.iter().cloned().collect(),
             orders: self.order.hand_over(),
             inversions: self.order.inversions(),
+            leases: Vec::new(),
         }
     }
 

@@ -3,11 +3,11 @@
 //! Locks are no jobs: they do not hold up a stop, and while the daemon drains they go on as ever. When it stops, those who
 //! wait are told, unless another program takes over in this process: then book and connections go to that one.
 
-use tally_protocol::ClientId;
 use tally_protocol::control::Reply;
 use tally_protocol::error::{ErrorCode, Failure};
-use tally_protocol::locks::handover::HandedLocks;
+use tally_protocol::locks::handover::{HandedLocks, HandedParty};
 use tally_protocol::locks::{Acquire, LockReply, LockRequest};
+use tally_protocol::{ClientId, limits};
 
 use super::Stamp;
 use crate::Machine;
@@ -120,22 +120,32 @@ impl Machine {
         }
     }
 
-    /// Whether a connection holds or waits for a lock, and must not make room for others.
+    /// Whether a connection holds or waits for a lock, or has an item of a queue, and must not make room for others.
     #[must_use]
     pub fn is_locker(&self, client: ClientId) -> bool {
-        self.locks.is_busy(client)
+        // Whoever has items is spared as long as that leaves room for others.
+        let are_few = || self.objects.holders() + self.locks.parties() <= limits::LOCK_CLIENTS_MAX;
+        self.locks.is_busy(client) || (self.objects.has_items(client) && are_few())
     }
 
-    /// Locks and their connections, for another program that takes over.
+    /// Locks, and items that somebody has, with their connections, for another program that takes over.
     #[must_use]
     pub fn hand_over_locks(&self) -> HandedLocks {
-        self.locks.hand_over(self.stamp())
+        let mut handed = self.locks.hand_over(self.stamp());
+        handed.leases = self.objects.hand_over_leases(self.now);
+        for client in handed.leases.iter().map(|lease| lease.client) {
+            if !handed.parties.iter().any(|party| party.client == client) {
+                handed.parties.push(HandedParty::of(client));
+            }
+        }
+        handed
     }
 
     /// Takes over what another program had. Its connections have come already; those that turn out to hold nothing are no
     /// lockers then.
-    pub(crate) fn take_over_locks(&mut self, handed: HandedLocks) {
+    pub(crate) fn take_over_locks(&mut self, mut handed: HandedLocks) {
         let at = self.stamp();
+        let leases = std::mem::take(&mut handed.leases);
         let clients = &self.clients;
         self.locks.take_over(at, handed, |client| clients.get(&client).map(|known| known.who.uid));
         let waiting: Vec<ClientId> =
@@ -147,6 +157,9 @@ impl Machine {
             self.wait_for(client, Pending::Lock);
         }
         self.settle_locks();
+        let clients = &self.clients;
+        self.objects.take_leases(leases, self.now, |client| clients.contains_key(&client));
+        self.host();
     }
 }
 

@@ -363,8 +363,9 @@ impl Locks {
         let wait = self.resources.get(&key).and_then(|resource| resource.wait_of(client));
         let Some((want, timeout)) = wait.map(|wait| (wait.want, wait.timeout)) else { return };
         let waited = spelt(timeout.unwrap_or_default().as_ms());
-        let why = format!("it was not free within {waited}: {}", self.in_the_way(&key, want, viewer));
+        // It was not in its own way.
         self.dequeue(client);
+        let why = format!("it was not free within {waited}: {}", self.in_the_way(&key, want, viewer));
         let failure = about(&key, Failure::new(ErrorCode::TimedOut, why));
         self.told.push((client, Reply::Refused(failure)));
         self.pump(at, &key);
@@ -410,6 +411,11 @@ impl Locks {
     /// When `tick` has something to do next.
     pub(crate) fn next_due(&self) -> Option<Moment> {
         self.due.first().map(|&(at, _)| at)
+    }
+
+    /// Connections that are known.
+    pub(crate) fn parties(&self) -> usize {
+        self.parties.len()
     }
 
     /// Whether a connection holds or waits for something, so that it must not be closed for want of room.

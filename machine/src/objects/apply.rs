@@ -6,7 +6,7 @@
 use tally_protocol::control::Reply;
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::objects::{
-    BarrierVerb, Creation, EventVerb, ObjectReply, ObjectResult, Operation, QueueVerb, Verb,
+    BarrierVerb, Creation, EventVerb, ObjectKind, ObjectReply, ObjectResult, Operation, QueueVerb, Verb,
 };
 
 use super::fault::{Fault, late, wrong};
@@ -195,7 +195,7 @@ impl Objects {
             return if must_not_be { Ok(None) } else { Err(no_such(name)) };
         };
         if if_version.is_some_and(|version| version > 0) || !verb.makes() {
-            return Err(no_such(name));
+            return Err(if verb.compares() { not_there(kind, name) } else { no_such(name) });
         }
         let usual = Creation::default();
         let creation = creation.as_deref().unwrap_or(&usual);
@@ -473,4 +473,9 @@ impl Objects {
             _ => {}
         }
     }
+}
+
+/// What is not there is not what it was said to be, as a key that is not there.
+fn not_there(kind: ObjectKind, name: &str) -> Failure {
+    Failure::new(ErrorCode::Conflict, format!("could not swap {kind} {name}: it is not there"))
 }

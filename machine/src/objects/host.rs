@@ -68,6 +68,12 @@ impl Machine {
         self.objects.hand_over()
     }
 
+    /// Whether a connection has items of queues.
+    #[must_use]
+    pub fn has_items(&self, client: ClientId) -> bool {
+        self.objects.has_items(client)
+    }
+
     /// Takes over what another program had.
     pub(crate) fn take_over_objects(&mut self, handed: HandedObjects) {
         self.objects.take_over(handed);

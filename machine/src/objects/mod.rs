@@ -149,6 +149,16 @@ impl Objects {
         self.finish(scene.now);
     }
 
+    /// Whether a client has items of queues.
+    pub(crate) fn has_items(&self, client: ClientId) -> bool {
+        self.holding.contains_key(&client)
+    }
+
+    /// Clients that have items of queues.
+    pub(crate) fn holders(&self) -> usize {
+        self.holding.len()
+    }
+
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.all.len()

@@ -182,7 +182,7 @@ impl Objects {
     }
 
     /// Hands what has changed to the store; the number of the batch.
-    pub(super) fn write_down(&mut self, now: Moment) -> Option<u64> {
+    pub(super) fn write_down(&mut self) -> Option<u64> {
         let mut changes = std::mem::take(&mut self.pen.changes);
         let kept = |id: &&u64| self.all.get(id).is_some_and(Object::is_kept);
         let objects: Vec<u64> = self.round.touched.iter().filter(kept).copied().collect();
@@ -191,8 +191,9 @@ impl Objects {
         }
         let deleted: Vec<u64> = changes.iter().filter_map(deleted).collect();
         if self.paper.failing.is_some() {
+            // The alarm that is set, or the batch that is to mend, sees to it: an alarm set anew with each change would
+            // never ring where changes come more often.
             self.owe(&objects, deleted);
-            self.deeds.push(Deed::Alarm(ObjectAlarm::Store, now + AGAIN));
             return None;
         }
         let heads = objects.iter().filter_map(|id| self.all.get(id)).map(|object| self.paper.head(object));
@@ -236,7 +237,8 @@ impl Objects {
     pub(crate) fn recorded(&mut self, number: u64) {
         let Some(mut batch) = self.close(number) else { return };
         if batch.mends {
-            self.paper.failing = None;
+            // What has changed since it set off is not in it: another one follows, or all is well.
+            self.mend();
         }
         self.send(&mut batch.answers);
     }
@@ -268,9 +270,13 @@ impl Objects {
 
     /// It is time to try a store that refuses.
     pub(super) fn store_due(&mut self, _now: Moment) {
-        if self.paper.failing.is_none() || self.paper.batches.values().any(|batch| batch.mends) {
-            return;
+        if self.paper.failing.is_some() && !self.paper.batches.values().any(|batch| batch.mends) {
+            self.mend();
         }
+    }
+
+    /// Hands in all that the store lacks; where that is nothing it may be trusted again.
+    fn mend(&mut self) {
         let mut changes: Vec<Change> = Vec::new();
         let mut objects = Vec::new();
         for object in self.all.values_mut().filter(|object| object.owed) {

@@ -222,6 +222,22 @@ impl Queue {
         served
     }
 
+    /// A ready item belongs to somebody who had it before the program changed, if this delivery of it is the last.
+    pub(super) fn lease_again(
+        &mut self,
+        number: u64,
+        delivery: u32,
+        client: ClientId,
+        until: Option<Moment>,
+    ) -> bool {
+        if self.ready.get(&number).is_none_or(|item| item.deliveries != delivery) {
+            return false;
+        }
+        let Some(item) = self.ready.remove(&number) else { return false };
+        self.leased.insert(number, Lease { item, client, until });
+        true
+    }
+
     fn leased(&self, receipt: Receipt) -> Result<&Lease, Fault> {
         let lease = self.leased.get(&receipt.item).filter(|lease| lease.item.deliveries == receipt.delivery);
         lease.ok_or_else(|| conflict(format!("nobody has item {receipt} any more")))
@@ -291,6 +307,7 @@ impl Queue {
     /// Why somebody who did not want to wait has got nothing.
     pub(super) fn not_now(&self, puts: bool) -> Fault {
         match (puts, self.ready.len()) {
+            (true, 1) => late("it is full, with 1 item"),
             (true, ready) => late(format!("it is full, with {ready} items")),
             (false, 0) => late("it is empty"),
             (false, _) => late("others were here before"),

@@ -1,8 +1,11 @@
 //! How the next daemon has the persistent objects of the last one. Whoever had an item is gone, so all items are ready.
 //!
 //! One that takes over in the same process also has those that live as long as the daemon: they were handed to it, as
-//! far as there was room. What ends with a connection has ended with it.
+//! far as there was room. What ends with a connection has ended with it. The connections of those who had items are open
+//! still: each has its items again before anybody else can ask for one.
 
+use tally_protocol::ClientId;
+use tally_protocol::locks::handover::HandedLease;
 use tally_protocol::objects::handover::{HandedObjects, Writer};
 use tally_protocol::objects::{CellRow, Creation, Lifetime, ObjectRow, SavedObject};
 
@@ -13,7 +16,7 @@ use super::object::{Object, State};
 use super::paper::cells;
 use super::queue::{self, Item};
 use super::{Deed, ObjectAlarm, Objects, stats};
-use crate::moment::Span;
+use crate::moment::{Moment, Span};
 
 impl Objects {
     /// Takes up what a store has. `last` is the last number of a row there, readable or not.
@@ -45,6 +48,40 @@ impl Objects {
                 one.head.id = self.pen.number();
                 one.cells.iter_mut().for_each(|cell| cell.row = 0);
                 self.take_up(one);
+            }
+        }
+    }
+
+    /// Who has which items, for another program that takes over.
+    pub(crate) fn hand_over_leases(&self, now: Moment) -> Vec<HandedLease> {
+        let mut handed = Vec::new();
+        for (&client, items) in &self.holding {
+            for &(id, item) in items {
+                let Some(Object { name, state: State::Queue(queue), .. }) = self.all.get(&id) else {
+                    continue;
+                };
+                let Some(lease) = queue.leased.get(&item) else { continue };
+                let left_ms = lease.until.map(|until| until.since(now).as_ms());
+                let delivery = lease.item.deliveries;
+                handed.push(HandedLease { client, queue: name.clone(), item, delivery, left_ms });
+            }
+        }
+        handed
+    }
+
+    /// Gives items back to those who had them, as far as both are there.
+    pub(crate) fn take_leases(
+        &mut self,
+        leases: Vec<HandedLease>,
+        now: Moment,
+        is_there: impl Fn(ClientId) -> bool,
+    ) {
+        for HandedLease { client, queue, item, delivery, left_ms } in leases {
+            let Some(&id) = self.names.get(&queue).filter(|_| is_there(client)) else { continue };
+            let Some(Object { state: State::Queue(queue), .. }) = self.all.get_mut(&id) else { continue };
+            let until = left_ms.map(|ms| now + Span::ms(ms));
+            if queue.lease_again(item, delivery, client, until) {
+                self.hold(client, id, item, until);
             }
         }
     }

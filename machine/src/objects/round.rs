@@ -55,7 +55,7 @@ impl Objects {
             self.prolong(id, now);
             self.charge(id);
         }
-        let batch = self.write_down(now);
+        let batch = self.write_down();
         let seen = self.round.seen.iter().filter_map(|id| self.all.get(id)?.unsynced);
         let hold = seen.chain(batch).max();
         self.round.seen.clear();

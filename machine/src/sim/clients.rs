@@ -1,5 +1,6 @@
 //! The simulated clients: each makes some requests, one after the other, and may leave at any time.
 
+use tally_protocol::command::RunAs;
 use tally_protocol::control::{Reply, Request};
 use tally_protocol::locks::{Acquire, LockRequest, Patience, Want};
 use tally_protocol::objects::{
@@ -99,13 +100,18 @@ impl World {
         }
     }
 
-    pub(super) fn ask(&mut self, client: ClientId, request: Request, more: bool) {
+    pub(super) fn ask(&mut self, client: ClientId, mut request: Request, more: bool) {
         let Some(caller) = self.callers.get_mut(&client).filter(|_| !self.exited) else { return };
         if let Some(who) = caller.who.filter(|_| !caller.announced) {
             caller.announced = true;
             self.tell(Event::ClientCame { client, who });
         }
         let Some(caller) = self.callers.get_mut(&client).filter(|_| !self.exited) else { return };
+        if let (Request::Submit(spec) | Request::Start(spec), Some(who)) = (&mut request, caller.who)
+            && let Some(command) = &mut spec.kernel.command
+        {
+            command.run_as = Some(RunAs { uid: who.uid, gid: who.uid, groups: Vec::new() });
+        }
         caller.left = caller.left.saturating_sub(1);
         caller.asked = Some(Asked { request: request.clone(), more, told: None });
         self.tell(Event::ClientSaid { client, request, more });

@@ -23,7 +23,9 @@ impl World {
         if self.occupied(slot) {
             self.fail(format!("slot {slot} gets w{worker} while another one is in it"));
         }
-        if slot.0 >= self.scenario.settings.slots {
+        // Beside commands that take long there may be as many again of theirs, and as many of others.
+        let places = if self.scenario.commands > 0 { 3 } else { 1 };
+        if slot.0 >= self.scenario.settings.slots.saturating_mul(places) {
             self.fail(format!("w{worker} is started in slot {slot}, which there is not"));
         }
     }
@@ -321,8 +323,13 @@ impl World {
     fn judge_failure(&mut self, view: &JobView, kernel: &KernelSpec, failure: &Failure) {
         match failure.code {
             ErrorCode::WorkerKilled => self.judge_conviction(view, kernel, failure),
+            ErrorCode::KernelFailed if failure.message.starts_with("the command failed ") => {
+                self.judge_conviction(view, kernel, failure);
+            }
             ErrorCode::KernelFailed if self.kernel_failures > 0 => {}
             ErrorCode::NoWorkers if self.scenario.barren || self.scenario.faults.any_young() => {}
+            // None was made by ten in a row.
+            ErrorCode::NoWorkers if self.starters_lost_most >= 10 => {}
             code => self.fail(format!("{} failed with {code:?}: {}", view.job, failure.message)),
         }
     }
@@ -332,8 +339,7 @@ impl World {
     fn judge_conviction(&mut self, view: &JobView, kernel: &KernelSpec, failure: &Failure) {
         let range = failure.range.as_deref().unwrap_or_default();
         let killed = self.deaths.get(range).copied().unwrap_or(0);
-        let said =
-            failure.message.split(" killed ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
+        let said = times(&failure.message);
         if said.is_none_or(|said: u32| said == 0 || said > killed) {
             self.fail(format!("{}: {}, but {killed} were", view.job, failure.message));
         }
@@ -348,7 +354,7 @@ impl World {
             return self.fail(format!("{} blames {range}", view.job));
         };
         let guilty = self.poisons.range(first..=last).next().is_some();
-        let whole = run.count == 1 || failure.message.contains("killed 1 worker ");
+        let whole = run.count == 1 || said == Some(1);
         if !guilty || !whole || run.count > kernel.count() {
             self.fail(format!("{} blames {range}, which is innocent or too wide", view.job));
         }
@@ -384,6 +390,15 @@ impl World {
             return Err("it is gone and wants to be woken".to_owned());
         }
         Ok(())
+    }
+}
+
+/// How often a range is said to have killed a worker, or broken its command.
+fn times(message: &str) -> Option<u32> {
+    let (_, rest) = message.split_once("command failed ").or_else(|| message.split_once(" killed "))?;
+    match rest.split(' ').next()? {
+        "once" => Some(1),
+        count => count.parse().ok(),
     }
 }
 
@@ -440,6 +455,7 @@ fn may_refuse(request: &Request, code: ErrorCode) -> bool {
         | ErrorCode::BarrierBroken => matches!(request, Request::Object(_)),
         ErrorCode::WorkerKilled
         | ErrorCode::KernelFailed
+        | ErrorCode::BadData
         | ErrorCode::NoAnswer
         | ErrorCode::NoWorkers
         | ErrorCode::SupervisorGone

@@ -1,5 +1,8 @@
 //! What kind of world a seed gives: its settings, its faults, its clients, its end.
 
+use std::sync::Arc;
+
+use tally_protocol::command::CommandRequest;
 use tally_protocol::job::{JobRequest, StartMethod, Transport};
 use tally_protocol::limits;
 
@@ -51,6 +54,10 @@ pub(super) struct Faults {
     pub(super) fails: u64,
     /// It hears neither `Cancel` nor `Quit` nor SIGTERM.
     pub(super) stubborn: u64,
+    /// The forkserver is gone with all it was asked for.
+    pub(super) starter_dies: u64,
+    /// A command's attempt breaks, whatever it was asked.
+    pub(super) breaks: u64,
 }
 
 impl Faults {
@@ -66,6 +73,7 @@ impl Faults {
             self.link_breaks,
             self.slow,
             self.stubborn,
+            self.breaks,
         ];
         deadly.iter().any(|&permille| permille > 0)
     }
@@ -168,6 +176,8 @@ pub(super) struct Scenario {
     pub(super) leavers: u64,
     /// No process can ever be made.
     pub(super) barren: bool,
+    /// Of a thousand jobs, so many have a command answer.
+    pub(super) commands: u64,
     /// Jobs may want workers of several kinds.
     pub(super) kinds: bool,
     /// The longest delay of a message.
@@ -217,6 +227,7 @@ impl Scenario {
             chatter: rng.pick(&[0, 200, 500, 800]),
             leavers: rng.pick(&[0, 0, 100, 400]),
             barren,
+            commands: 0,
             kinds: rng.chance(250),
             delay: Span(rng.pick(&[1_000, 50_000, MS, 5 * MS])),
             store: StoreScenario::default(),
@@ -232,7 +243,20 @@ impl Scenario {
         if seed % STORELESS >= STORELESS * 3 / 4 {
             scenario.starters = rng.between(1, 3);
         }
+        scenario.get_later_faults(seed);
         scenario
+    }
+
+    /// What was thought of later has dice of its own, so that the worlds without it stay what they were.
+    fn get_later_faults(&mut self, seed: u64) {
+        let mut rng = Rng::new(seed.rotate_left(32));
+        if rng.chance(150) {
+            self.faults.starter_dies = rng.pick(&[20, 100, 300, 700]);
+        }
+        if rng.chance(250) {
+            self.commands = rng.pick(&[200, 500, 1000]);
+            self.faults.breaks = rng.pick(&[0, 0, 20, 100, 300]);
+        }
     }
 
     fn get_store(&mut self, rng: &mut Rng) {
@@ -353,6 +377,10 @@ fn faults(rng: &mut Rng) -> Faults {
 /// Elements of each job lie in a stretch of their own, so that an element tells its job.
 pub(super) const STRETCH: u64 = 1 << 50;
 
+fn command() -> CommandRequest {
+    CommandRequest { line: Some("./kernel".to_owned()), ..CommandRequest::default() }
+}
+
 /// A new job in the `n`-th stretch, and the element in it that is poison, if one is.
 pub(super) fn job(scenario: &Scenario, rng: &mut Rng, n: u64) -> (JobRequest, Option<(u64, Poison)>) {
     let first = STRETCH * n;
@@ -382,6 +410,7 @@ pub(super) fn job(scenario: &Scenario, rng: &mut Rng, n: u64) -> (JobRequest, Op
         nice: (scenario.kinds && rng.chance(400)).then(|| i32::try_from(rng.between(1, 2)).unwrap_or(1)),
         detach: rng.chance(scenario.detached),
         breakdown: rng.chance(150),
+        command: (scenario.commands > 0 && rng.chance(scenario.commands)).then(|| Arc::new(command())),
         ..JobRequest::default()
     };
     (request, poison)

@@ -20,6 +20,10 @@ pub fn event(event: &Event) -> String {
         Event::ClientCalls { client } => format!("c{client}: has more to ask"),
         Event::ClientGone { client } => format!("c{client}: gone"),
         Event::Spawned { worker, pid, .. } => format!("w{worker}: spawned as {pid}"),
+        Event::StarterLost { workers, why } => {
+            let names: Vec<_> = workers.iter().map(|worker| format!("w{worker}")).collect();
+            format!("{}: forkserver lost: {why}", names.join(" "))
+        }
         Event::SpawnFailed { worker, why } => format!("w{worker}: could not {why}"),
         Event::WorkerSaid { worker, said: what } => format!("w{worker}: {}", said(what)),
         Event::LinkBroken { worker, why } => format!("w{worker}: link broken: {why}"),

@@ -93,7 +93,24 @@ impl World {
             let why = "start a worker: out of processes".to_owned();
             return self.plan(at, Happening::ToMachine(Event::SpawnFailed { worker, why }));
         }
+        if self.strikes(self.scenario.faults.starter_dies) {
+            return self.lose_starter(at);
+        }
         self.plan(at, Happening::Boot(worker));
+    }
+
+    /// The forkserver dies: whoever was wanted and is no process yet will not be one.
+    fn lose_starter(&mut self, at: Moment) {
+        let wanted = self.processes.iter_mut().filter(|(_, process)| process.life == Life::Wanted);
+        let workers = wanted.map(|(&id, process)| {
+            process.life = Life::Ended;
+            id
+        });
+        let workers = workers.collect();
+        self.plan(
+            at,
+            Happening::ToMachine(Event::StarterLost { workers, why: "killed by SIGKILL".to_owned() }),
+        );
     }
 
     /// The process begins to be, unless it was given up.
@@ -256,7 +273,11 @@ impl World {
         // Soon enough that it is not killed for its silence before.
         let half = Span(self.rng.below(time.0.min(self.scenario.settings.lease.0 / 2) + 1));
         let turn = self.process(worker).turn;
-        if met == Some(Fate::Dies) || self.strikes(self.scenario.faults.dies_folding) {
+        let breaks = kernel.command.is_some()
+            && (met == Some(Fate::Dies) || self.strikes(self.scenario.faults.breaks));
+        if breaks {
+            self.plan(self.now + half, Happening::Break(worker, turn));
+        } else if met == Some(Fate::Dies) || self.strikes(self.scenario.faults.dies_folding) {
             self.plan(self.now + half, Happening::Die(worker, turn));
         } else if met == Some(Fate::Silent) || self.strikes(self.scenario.faults.hangs) {
             self.process(worker).life = Life::Hung;
@@ -270,6 +291,20 @@ impl World {
         } else {
             self.plan_step(worker);
         }
+    }
+
+    /// The process of a command fails at what it was asked; its worker goes on with the next.
+    pub(super) fn break_at(&mut self, worker: WorkerId, turn: u64) {
+        if !self.is_at(worker, turn) || self.process(worker).life != Life::Alive {
+            return;
+        }
+        let process = self.process(worker);
+        process.turn += 1;
+        let Some(lease) = process.running.take() else { return };
+        self.blame(worker, &lease);
+        let (why, stderr) = ("exited with status 1".to_owned(), "bad luck".to_owned());
+        self.say(worker, FromWorker::Broke { lease: lease.id, why, stderr, hint: None, for_good: false });
+        self.work(worker);
     }
 
     /// The next sign of life: progress within the lease, or the end.

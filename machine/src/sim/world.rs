@@ -42,6 +42,8 @@ pub(super) enum Happening {
     Step(WorkerId, u64),
     /// A worker dies of what it did at that turn.
     Die(WorkerId, u64),
+    /// The command of a worker fails at what it did at that turn.
+    Break(WorkerId, u64),
     Caller(ClientId),
     Operator(Operator),
     /// A record comes to the store.
@@ -74,6 +76,9 @@ pub(super) struct World {
     /// Workers that died while they ran a range, by range.
     pub(super) deaths: BTreeMap<String, u32>,
     pub(super) kernel_failures: u64,
+    /// Forkservers lost since a worker was last made, and the most there ever were.
+    starters_lost: u32,
+    pub(super) starters_lost_most: u32,
     /// Somebody's last partial.
     pub(super) echo: Option<FromWorker>,
     /// Every lease ever given.
@@ -117,6 +122,8 @@ impl World {
             poisons: BTreeMap::new(),
             deaths: BTreeMap::new(),
             kernel_failures: 0,
+            starters_lost: 0,
+            starters_lost_most: 0,
             echo: None,
             leases: BTreeSet::new(),
             answers: BTreeMap::new(),
@@ -249,6 +256,7 @@ impl World {
             Happening::Boot(worker) => self.boot(worker),
             Happening::Step(worker, turn) => self.step(worker, turn),
             Happening::Die(worker, turn) => self.die_at(worker, turn),
+            Happening::Break(worker, turn) => self.break_at(worker, turn),
             Happening::Caller(client) => self.caller(client),
             Happening::Operator(Operator::Stop) => self.tell(Event::StopRequested),
             Happening::Operator(Operator::StopNow) => self.tell(Event::StopNow),
@@ -316,12 +324,17 @@ impl World {
                 let process = self.processes.remove(worker);
                 return process.filter(|process| process.worked).map(|process| process.slot);
             }
+            Event::StarterLost { workers, .. } => {
+                workers.iter().for_each(|worker| drop(self.processes.remove(worker)));
+                self.starters_lost += 1;
+                self.starters_lost_most = self.starters_lost_most.max(self.starters_lost);
+            }
+            Event::Spawned { .. } => self.starters_lost = 0,
             Event::ClientSaid { request: Request::Submit(_) | Request::Start(_), .. } => self.submitted += 1,
             Event::ClientSaid { request, .. } => self.expect_changes(request),
             Event::ClientCame { .. }
             | Event::ClientCalls { .. }
             | Event::ClientGone { .. }
-            | Event::Spawned { .. }
             | Event::WorkerSaid { .. }
             | Event::LinkBroken { .. }
             | Event::StopRequested

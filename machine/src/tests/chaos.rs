@@ -159,6 +159,7 @@ impl Dice {
             }
             8 => Event::ClientGone { client: self.client() },
             9..=11 => Event::Spawned { worker, pid: 7, transport: Transport::Pipe },
+            12 if self.below(2) == 0 => Event::StarterLost { workers: vec![worker], why: "gone".into() },
             12 => Event::SpawnFailed { worker, why: "be".into() },
             13 => Event::LinkBroken { worker, why: "torn".into() },
             14..=17 => Event::WorkerExited { worker, how: "vanished".into(), stderr: "help".into() },

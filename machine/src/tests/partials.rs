@@ -153,7 +153,7 @@ fn a_failure_says_whose_fault_it_is_and_where() {
     for (usage, site, code, message) in [
         (true, None, ErrorCode::BadUsage, "could not be"),
         (false, None, ErrorCode::KernelFailed, "could not be (range 0..5)"),
-        (false, Some(Site::of_element(&3)), ErrorCode::KernelFailed, "could not be"),
+        (false, Some(Site::of_element(&3)), ErrorCode::BadData, "could not be"),
     ] {
         let mut bench = halves();
         let complaint = Box::new(Complaint { usage, site: site.clone(), ..Complaint::new("be") });

@@ -1,7 +1,7 @@
 //! When workers are started again, and when they are not.
 
 use tally_protocol::control::Request;
-use tally_protocol::job::JobRequest;
+use tally_protocol::job::{JobRequest, JobState, StartMethod, Transport};
 use tally_protocol::{JobId, WorkerId};
 
 use super::{Bench, request, settings};
@@ -14,6 +14,11 @@ const NOTHING: [&str; 0] = [];
 fn spawn_failed(bench: &mut Bench, worker: u64) -> Vec<String> {
     let why = "start a worker: no memory".to_owned();
     bench.event(Event::SpawnFailed { worker: WorkerId(worker), why })
+}
+
+fn starter_lost(bench: &mut Bench, workers: &[u64]) -> Vec<String> {
+    let workers = workers.iter().copied().map(WorkerId).collect();
+    bench.event(Event::StarterLost { workers, why: "forkserver 7 killed by SIGKILL".to_owned() })
 }
 
 /// An eager supervisor, so that something dies without any job.
@@ -51,6 +56,21 @@ fn five_early_deaths_are_borne_then_the_slot_backs_off() {
     assert_eq!(bench.exited(7, "exited with status 1"), NOTHING);
     let second = bench.machine.next_deadline().unwrap().since(bench.now);
     assert!(second >= Span::ms(150) && second <= Span::ms(200), "{second:?}");
+}
+
+#[test]
+fn a_slot_that_backs_off_goes_with_its_alarm() {
+    let mut bench = eager(2);
+    for worker in 2..=7 {
+        bench.exited(worker, "exited with status 1");
+    }
+    assert_eq!(bench.workers(), ["starting", "backing-off"]);
+    // One slot less, and one more: the second is another one than before, and has nothing to wait for.
+    for slots in [1, 2] {
+        bench.event(Event::Reload(Box::new(settings(slots))));
+    }
+    assert_eq!(bench.workers().len(), 2);
+    assert_eq!(bench.later(200), NOTHING);
 }
 
 #[test]
@@ -171,4 +191,67 @@ fn fewer_slots_let_the_surplus_finish_and_more_are_used_at_once() {
     bench.submit(2, request("0..10", 1));
     assert_eq!(bench.event(Event::Reload(Box::new(settings(3)))), ["spawn w3 in 1"]);
     assert_eq!(bench.workers(), ["busy", "starting", "empty"]);
+}
+
+#[test]
+fn what_a_lost_forkserver_did_not_make_counts_against_no_worker() {
+    let mut bench = Bench::new(Settings { intensity: 1000, ..settings(2) });
+    bench.submit(1, request("0..8", 2));
+    for round in 0..50 {
+        let next = [format!("spawn w{} in 0", 2 * round + 3), format!("spawn w{} in 1", 2 * round + 4)];
+        assert_eq!(
+            starter_lost(&mut bench, &[2 * round + 1, 2 * round + 2]),
+            next,
+            "at once, and nobody fails"
+        );
+    }
+    bench.ready(101);
+    bench.partial(101, "j1/0.1");
+    bench.partial(101, "j1/1.1");
+    assert_eq!(bench.view(1).state, JobState::Done);
+    assert_eq!(bench.view_status().restarts, 0, "no worker has died");
+}
+
+#[test]
+fn forkservers_lost_too_often_are_waited_for_by_all_kinds() {
+    let mut bench = Bench::new(settings(2));
+    bench.submit(1, request("0..8", 1));
+    for worker in 1..=5 {
+        assert_eq!(starter_lost(&mut bench, &[worker]), [format!("spawn w{} in 0", worker + 1)]);
+    }
+    assert_eq!(starter_lost(&mut bench, &[6]), NOTHING);
+    assert_eq!(bench.workers(), ["empty", "empty"], "no slot has to answer for it");
+    let other = JobRequest { nice: Some(3), ..request("0..8", 1) };
+    assert_eq!(bench.submit(2, other), NOTHING);
+    let spawned = JobRequest { start: Some(StartMethod::Spawn), ..request("0..8", 1) };
+    assert_eq!(bench.submit(3, spawned), ["spawn w7 in 0"], "that takes no forkserver");
+    let explained = bench.say(4, Request::Explain(JobId(1)));
+    assert!(explained[0].contains("the next forkserver is started in"), "{explained:?}");
+    let told = bench.later(100);
+    assert_eq!(told, ["spawn w8 in 1"], "one for each of them, as there are slots");
+}
+
+#[test]
+fn jobs_fail_when_no_forkserver_makes_anything_for_as_long_as_a_start_may_take() {
+    let mut bench = Bench::new(Settings { intensity: 1000, start: Span::ms(1_000), ..settings(1) });
+    bench.submit(1, request("0..8", 1));
+    for worker in 1..=10 {
+        assert_eq!(starter_lost(&mut bench, &[worker]).len(), 1);
+        bench.later(100);
+    }
+    let end = "c1 <- j1 failed: could not start workers: 11 in a row failed; forkserver 7 killed by SIGKILL";
+    assert_eq!(starter_lost(&mut bench, &[11]), [end]);
+}
+
+#[test]
+fn a_forkserver_that_makes_a_worker_has_a_clean_record() {
+    let mut bench = Bench::new(Settings { intensity: 1000, start: Span::ms(1_000), ..settings(1) });
+    bench.submit(1, request("0..8", 1));
+    for worker in 1..=10 {
+        starter_lost(&mut bench, &[worker]);
+        bench.later(100);
+    }
+    bench.event(Event::Spawned { worker: WorkerId(11), pid: 111, transport: Transport::Shm });
+    assert_eq!(bench.exited(11, "killed by SIGKILL"), ["spawn w12 in 0"]);
+    assert_eq!(starter_lost(&mut bench, &[12]), ["spawn w13 in 0"]);
 }

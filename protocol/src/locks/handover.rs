@@ -1,7 +1,8 @@
-//! What one program of the daemon tells the next about locks when that takes its place in the same process.
+//! What one program of the daemon tells the next about locks, and about items of queues that somebody has, when that takes
+//! its place in the same process.
 //!
 //! Not for a disk and not for another process: it names connections that stay open meanwhile. A program that does not
-//! understand it drops those connections, and with them the locks.
+//! understand it drops those connections, and with them the locks and the leases of items.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,24 @@ pub struct HandedLocks {
     /// Orders that contradict each other.
     #[serde(default)]
     pub inversions: Vec<InversionView>,
+    /// Items of queues that connections have.
+    #[serde(default)]
+    pub leases: Vec<HandedLease>,
+}
+
+/// An item of a queue that a connection has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandedLease {
+    /// Whose.
+    pub client: ClientId,
+    /// The name of the queue.
+    pub queue: String,
+    /// The number of the item.
+    pub item: u64,
+    /// Which delivery of it.
+    pub delivery: u32,
+    /// It comes back in so long.
+    pub left_ms: Option<u64>,
 }
 
 /// Something was asked for while something else was held.
@@ -58,7 +77,7 @@ pub struct HandedName {
     pub kind: LockKind,
 }
 
-/// A connection that holds or waits.
+/// A connection that holds or waits, or has items.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandedParty {
     /// Its number.
@@ -132,6 +151,15 @@ pub struct HandedWait {
     pub warnings: Vec<String>,
 }
 
+impl HandedParty {
+    /// One that neither holds a lock nor waits.
+    #[must_use]
+    pub fn of(client: ClientId) -> Self {
+        let (incoming, outgoing) = (Vec::new(), Vec::new());
+        Self { client, pid: None, command: None, token: None, parent: None, waits: false, incoming, outgoing }
+    }
+}
+
 impl HandedLocks {
     /// As bytes.
     #[must_use]
@@ -199,6 +227,13 @@ mod tests {
                 by: ProcessView { pid: Some(4), uid: 0, command: None },
             }],
             inversions: Vec::new(),
+            leases: vec![HandedLease {
+                client: ClientId(3),
+                queue: "q".into(),
+                item: 5,
+                delivery: 2,
+                left_ms: None,
+            }],
         };
         assert_eq!(HandedLocks::from_bytes(&handed.to_bytes()), Ok(handed.clone()));
         let other = HandedLocks { version: 2, ..handed };

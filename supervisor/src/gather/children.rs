@@ -36,6 +36,7 @@ impl Supervisor {
         let before = self.last_seen(pid);
         self.feed(Event::WorkerExited { worker: id, how: how.clone(), stderr: stderr.clone() });
         self.tell_death(&worker, id, before.as_ref(), &how, &stderr);
+        self.leave_group(id);
         // What its command had started is this process's by now, if it did not end that itself.
         self.strays |= self.orphans.is_some();
         self.reap_strays();
@@ -118,7 +119,14 @@ impl Supervisor {
     fn adopt(&mut self, id: WorkerId, pid: process::Pid) {
         match self.workers.get(&id) {
             Some(worker) if worker.child.is_none() => match Child::adopt(pid) {
-                Ok(child) => self.attach(id, child),
+                Ok(child) => {
+                    if worker.doomed
+                        && let Err(why) = child.signal(Signal::Term)
+                    {
+                        tracing::error!(worker = id.0, "could not send SIGTERM: {why}");
+                    }
+                    self.attach(id, child);
+                }
                 Err(why) => {
                     self.workers.remove(&id);
                     self.events.push_back(Event::SpawnFailed {
@@ -146,16 +154,17 @@ impl Supervisor {
             tracing::error!("could not stop watching the forkserver: {why}");
         }
         let pid = forkserver.pid();
-        match forkserver.end() {
-            Ok(status) => tracing::warn!("forkserver {pid} {status}: {why}"),
-            Err(error) => tracing::warn!("could not reap forkserver {pid}: {error}"),
-        }
+        let why = match forkserver.end() {
+            Ok(status) => format!("forkserver {pid} {status}: {why}"),
+            Err(error) => format!("could not reap forkserver {pid}: {error}"),
+        };
+        tracing::warn!("{why}");
         let waiting: Vec<_> =
             self.workers.iter().filter(|(_, worker)| worker.child.is_none()).map(|(id, _)| *id).collect();
-        for worker in waiting {
-            self.workers.remove(&worker);
-            self.events.push_back(Event::SpawnFailed { worker, why: format!("start a worker: {why}") });
+        for worker in &waiting {
+            self.workers.remove(worker);
         }
+        self.events.push_back(Event::StarterLost { workers: waiting, why });
         // It may have made one whose pid it could no longer tell; that one ends by its lifeline.
         self.strays = true;
     }

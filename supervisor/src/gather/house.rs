@@ -5,7 +5,11 @@ use tally_protocol::control::Reply;
 use tally_protocol::view::{LimitView, StatusView, WorkerView};
 use tally_sys::{limits, usage};
 
+use crate::groups::Groups;
 use crate::turn::Supervisor;
+
+/// How commands are held together where there are no control groups for them.
+const TREES: &str = "process trees, limits of each process";
 
 impl Supervisor {
     /// The settings in force.
@@ -35,6 +39,8 @@ impl Supervisor {
             status.store_error.get_or_insert_with(|| format!("{} was removed", store.path));
         }
         if !self.private {
+            let groups = self.nursery.groups.as_ref().map(Groups::text);
+            status.commands = Some(groups.unwrap_or_else(|| TREES.to_owned()));
             status.limits = self.limits(status, &workers);
         }
     }

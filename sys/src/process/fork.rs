@@ -31,6 +31,26 @@ pub fn fork_child(keep: &[BorrowedFd<'_>], body: impl FnOnce() -> u8) -> io::Res
     fork_with(KeptFds::new(keep.iter().copied()), body)
 }
 
+/// Starts a child that is as this process is: it has every descriptor, and what is ignored is ignored there. What is caught
+/// has its default effect. A panic gives status 101.
+///
+/// For a child that starts a command of the user's in the place of the caller. `body` must unregister the caller's streams
+/// of signals before it makes its own: both would be written to.
+///
+/// An error if this process has other threads that are not quiet.
+pub fn fork_twin(body: impl FnOnce() -> u8) -> io::Result<Child> {
+    require_quiet()?;
+    let blocked = AllBlocked::new()?;
+    // SAFETY: as in `fork_with`; the child ends in `live_as_twin`.
+    let pid = match unsafe { nix::unistd::fork() }? {
+        ForkResult::Child => live_as_twin(blocked, body),
+        ForkResult::Parent { child } => child,
+    };
+    drop(blocked);
+    let pid = Pid::from_raw(pid.as_raw()).ok_or_else(|| io::Error::other("learn the pid of a child"))?;
+    Child::adopt_or_end(pid)
+}
+
 /// As [`fork_child`], for a child that owns `handed`, closed in this process on return.
 pub fn fork_child_with(handed: Vec<OwnedFd>, body: impl FnOnce(Vec<OwnedFd>) -> u8) -> io::Result<Child> {
     fork_with(KeptFds::new(handed.iter().map(AsFd::as_fd)), move || body(handed))
@@ -121,6 +141,16 @@ fn live(blocked: AllBlocked, keep: &KeptFds, body: impl FnOnce() -> u8) -> ! {
         Ok(()) => body(),
         Err(error) => panic!("could not close inherited descriptors: {error}"),
     };
+    end.with(status)
+}
+
+/// The life of a child that goes on as its parent is.
+fn live_as_twin(blocked: AllBlocked, body: impl FnOnce() -> u8) -> ! {
+    let end = End(PANICKED);
+    quiet::forget();
+    signal::restore_caught_in_child();
+    drop(blocked);
+    let status = body();
     end.with(status)
 }
 

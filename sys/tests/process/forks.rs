@@ -6,9 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tally_sys::fd::pipe;
 use tally_sys::process::{
     Child, ExitStatus, Pid, QuietThread, clone_sibling, clone_sibling_with, fork_child, fork_child_with,
-    own_pid, parent_pid, single_threaded,
+    fork_twin, own_pid, parent_pid, single_threaded,
 };
-use tally_sys::signal::{self, Signal};
+use tally_sys::signal::{self, Signal, SignalStream};
 use tally_sys::socket::{packet_pair, receive_packet, send_packet};
 
 use crate::support::{
@@ -31,6 +31,8 @@ crate::checks!("forks":
     a_child_holds_only_what_it_was_given,
     a_child_does_not_keep_a_pipe_of_its_parent_open,
     handed_descriptors_belong_to_the_child_alone,
+    a_twin_has_every_descriptor_and_ignores_what_is_ignored,
+    what_is_caught_ends_a_twin,
     a_dropped_child_that_has_ended_leaves_no_zombie,
     a_process_with_threads_may_not_fork,
     a_quiet_thread_is_in_no_forks_way,
@@ -46,6 +48,26 @@ fn a_child_exits_with_what_its_body_returns() {
         let mut child = fork_child(&[], || status).unwrap();
         assert_eq!(child.reap().unwrap(), ExitStatus::Exited(i32::from(status)));
     }
+}
+
+fn a_twin_has_every_descriptor_and_ignores_what_is_ignored() {
+    let (reader, writer) = pipe().unwrap();
+    signal::ignore(Signal::Usr1).unwrap();
+    let mut child = fork_twin(|| {
+        send_byte(&writer, 7);
+        u8::from(!signal::is_ignored(Signal::Usr1).unwrap())
+    })
+    .unwrap();
+    assert_eq!(read_byte(&reader), Some(7));
+    assert_eq!(child.reap().unwrap(), ExitStatus::Exited(0));
+}
+
+fn what_is_caught_ends_a_twin() {
+    let mut caught = SignalStream::new(&[Signal::Usr2]).unwrap();
+    let mut child = fork_twin(wait_for_ever).unwrap();
+    child.signal(Signal::Usr2).unwrap();
+    assert_eq!(child.reap().unwrap(), killed_by(Signal::Usr2));
+    assert_eq!(caught.pending().unwrap(), [], "it was not for the parent");
 }
 
 fn a_child_that_runs_is_not_reaped() {

@@ -23,7 +23,7 @@ pub(super) struct Job {
 impl Job {
     /// One that the numbers choose.
     pub(super) fn chosen(random: &mut Random, data: &Data) -> Self {
-        let mut job = match random.below(14) {
+        let mut job = match random.below(16) {
             0..=2 => range(random),
             3 => several(random),
             4 => product(random),
@@ -33,7 +33,7 @@ impl Job {
             8 => decimal(random, data),
             9 => running(random),
             10 => batch(random),
-            11 | 12 => kernel(random),
+            11..=14 => kernel(random),
             _ => filtered(random, data),
         };
         // Running sums and batches take fewer options.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::plan::Round;
 use super::shared::Shared;
-use super::talk::{NoAnswer, Talk};
+use super::talk::{NoAnswer, Talk, pause};
 use super::talkers::with;
 use crate::World;
 
@@ -60,6 +60,8 @@ pub(super) fn run(world: &World, round: &Round, jobs: usize, shared: &Arc<Shared
             Err(Trouble::Cut) => shared.count("operation on an object, cut"),
             Err(Trouble::Refused(why)) if round.fault.refuses() || why.contains("stopping") => {
                 shared.count("operation on an object, refused");
+                // A store that has refused is tried again after a second, and all is refused till then.
+                pause(random.below(60));
             }
             Err(Trouble::Refused(why)) => shared.wrong(format!("{round}: an operation was refused: {why}")),
             Err(Trouble::Wrong(why)) => shared.wrong(format!("{round}: {why}")),
@@ -229,7 +231,7 @@ fn asked(
             Ok(mut reply) => return Ok(Some(reply["result"].take())),
             Err(NoAnswer::Refused(reply)) if is_none(&reply) => return Ok(None),
             // The disk may be full still, for a moment.
-            Err(NoAnswer::Refused(_)) => super::talk::pause(20),
+            Err(NoAnswer::Refused(_)) => pause(20),
             Err(NoAnswer::Cut | NoAnswer::Silent) => {}
         }
     }
@@ -242,6 +244,7 @@ fn is_none(reply: &Value) -> bool {
 
 /// Takes all that is in the queue; an item whose answer was cut off may be gone.
 fn empty(world: &World, talk: &mut Option<Talk>, ledger: &mut Ledger) -> Result<(), String> {
+    let begun = tally_sys::clock::monotonic_ns();
     let mut refused = String::new();
     for _ in 0..TRIES {
         let size = asked(world, talk, "line", "queue", "size", &json!({}))?;
@@ -250,15 +253,17 @@ fn empty(world: &World, talk: &mut Option<Talk>, ledger: &mut Ledger) -> Result<
         }
         match take(world, talk, ledger) {
             Ok(()) | Err(Trouble::Cut) => {}
-            // The disk may be full still, for a moment.
+            // Where the store has refused something, the daemon changes nothing persistent before it tries again, which
+            // is after a second: it says so at once, so that tries without a pause are over long before.
             Err(Trouble::Refused(why)) => {
-                super::talk::pause(20);
+                pause(20);
                 refused = why;
             }
             Err(Trouble::Wrong(why)) => return Err(why),
         }
     }
-    Err(format!("the queue is not emptied: {refused}"))
+    let ms = (tally_sys::clock::monotonic_ns() - begun) / 1_000_000;
+    Err(format!("the queue is not emptied in {ms} ms: {refused}"))
 }
 
 fn remove(world: &World, talk: &mut Option<Talk>, object: &str) -> Result<(), String> {
@@ -266,7 +271,7 @@ fn remove(world: &World, talk: &mut Option<Talk>, object: &str) -> Result<(), St
         match with(world, talk, "io.tally.RemoveObject", &json!({ "object": object })) {
             Ok(_) => return Ok(()),
             Err(NoAnswer::Refused(reply)) if is_none(&reply) => return Ok(()),
-            Err(NoAnswer::Refused(_)) => super::talk::pause(20),
+            Err(NoAnswer::Refused(_)) => pause(20),
             Err(NoAnswer::Cut | NoAnswer::Silent) => {}
         }
     }

@@ -15,6 +15,10 @@ use super::shared::Shared;
 use super::talk::{Talk, pause};
 use crate::{World, proc};
 
+/// Names of the processes that are struck: of one that computes, and of one that has a command compute.
+const WORKER: &str = "tally-worker";
+const WARDEN: &str = "tally-warden";
+
 /// Pairs of signals in a burst.
 const BURST: usize = 20;
 
@@ -77,21 +81,30 @@ pub(super) fn run(world: &World, round: &Round, keeper: &Keeper<'_>, shared: &Ar
         }
         let blow = Blow::chosen(&mut random, round.fault);
         let (victim, hit) = match random.below(100) {
-            0..72 => {
-                let struck = keeper.pid().and_then(|pid| child(pid, "tally-worker", blow, &mut random));
+            0..50 => {
+                let struck = keeper.pid().and_then(|pid| child(pid, WORKER, blow, &mut random));
                 fallen.extend(struck);
                 ("worker", struck.is_some())
             }
-            72..79 => {
+            50..60 => {
+                let struck = keeper.pid().and_then(|pid| child(pid, WARDEN, blow, &mut random));
+                fallen.extend(struck);
+                ("warden", struck.is_some())
+            }
+            60..73 => ("kernel", keeper.pid().is_some_and(|pid| kernel(pid, blow, &mut random))),
+            73..79 => {
                 let struck = keeper.pid().and_then(|pid| child(pid, "tally-forkserve", blow, &mut random));
                 ("forkserver", struck.is_some())
             }
             79..83 => ("client", client(blow, &mut random, shared)),
-            83..93 => ("worker of a private supervisor", private(blow, &mut random, shared, false)),
+            83..93 => (
+                "worker, warden or kernel of a private supervisor",
+                private(blow, &mut random, shared, false),
+            ),
             93..96 => ("private supervisor", private(blow, &mut random, shared, true)),
             _ => ("daemon", daemon(keeper, blow, &mut random)),
         };
-        in_a_row += u32::from(hit && blow.ends() && matches!(victim, "worker" | "forkserver"));
+        in_a_row += u32::from(hit && blow.ends() && matches!(victim, "worker" | "warden" | "forkserver"));
         if hit {
             struck += 1;
             shared.count(&format!("strike: {victim}, {}", blow.name()));
@@ -156,6 +169,17 @@ fn child(parent: u32, name: &str, blow: Blow, random: &mut Random) -> Option<u32
     strike(pid, parent, name, blow, random).then_some(pid)
 }
 
+/// A process of a command, whatever its name: between fork and exec it has that of its warden.
+fn kernel(daemon: u32, blow: Blow, random: &mut Random) -> bool {
+    let is_warden = |pid: &u32| proc::look(*pid).is_some_and(|one| one.name == WARDEN);
+    let of = |warden: u32| children(warden).into_iter().map(move |pid| (pid, warden));
+    let found: Vec<(u32, u32)> = children(daemon).into_iter().filter(is_warden).flat_map(of).collect();
+    !found.is_empty() && {
+        let (pid, warden) = random.one_of(&found);
+        proc::look(pid).is_some_and(|one| strike(pid, warden, &one.name, blow, random))
+    }
+}
+
 fn client(blow: Blow, random: &mut Random, shared: &Shared) -> bool {
     let clients = shared.clients();
     !clients.is_empty() && {
@@ -164,7 +188,7 @@ fn client(blow: Blow, random: &mut Random, shared: &Shared) -> bool {
     }
 }
 
-/// A private supervisor, or a worker of one: the latter excuses nothing.
+/// A private supervisor, or a worker, a warden or a kernel of one: the latter excuses nothing.
 fn private(blow: Blow, random: &mut Random, shared: &Shared, supervisor: bool) -> bool {
     let mut found = Vec::new();
     for client in shared.clients() {
@@ -179,7 +203,11 @@ fn private(blow: Blow, random: &mut Random, shared: &Shared, supervisor: bool) -
             }
             strike(pid, client, "tally-supervise", blow, random)
         } else {
-            child(pid, "tally-worker", blow, random).is_some()
+            match random.below(3) {
+                0 => child(pid, WARDEN, blow, random).is_some(),
+                1 => kernel(pid, blow, random),
+                _ => child(pid, WORKER, blow, random).is_some(),
+            }
         }
     }
 }

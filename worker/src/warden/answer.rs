@@ -12,18 +12,22 @@ const QUOTED_MAX: usize = 60;
 
 /// What was asked.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'a> {
-    pub(crate) reductions: &'a [Reduction],
-    pub(crate) elements: u64,
-    pub(crate) partition: u64,
-    pub(crate) attempt: u32,
+pub struct Asked<'a> {
+    /// All of which a value is to be there.
+    pub reductions: &'a [Reduction],
+    /// How many elements are in the partition: what the values are of, where no count is said.
+    pub elements: u64,
+    /// Its number, which may be said again.
+    pub partition: u64,
+    /// The number of the attempt, too.
+    pub attempt: u32,
 }
 
 /// The partial that a line says.
 ///
 /// # Errors
 /// A sentence about the command: "it answered 'x', which is no number".
-pub(crate) fn read(line: &[u8], asked: Asked<'_>) -> Result<Partial, String> {
+pub fn read(line: &[u8], asked: Asked<'_>) -> Result<Partial, String> {
     let Ok(text) = std::str::from_utf8(line) else {
         return Err(format!("it answered '{}', which is no text", quoted(line)));
     };

@@ -14,12 +14,24 @@ use crate::maps::identity;
 
 /// Bytes read at once: what a pipe holds.
 const PIECE_BYTES: usize = 64 << 10;
+/// Pieces that are searched before anything else is listened to.
+const PIECES_PER_STEP: u32 = 16;
 
 /// The files of a job, open.
 #[derive(Debug)]
 pub(crate) struct OpenFiles {
     files: Files,
     fds: Vec<OwnedFd>,
+}
+
+/// A search for the first line of a block, which may be far: it is made piece by piece.
+#[derive(Debug)]
+pub(crate) struct Search {
+    open: Arc<OpenFiles>,
+    /// Where a line may begin behind, in the first file.
+    sought: Option<Stretch>,
+    /// What follows.
+    stretches: VecDeque<Stretch>,
 }
 
 /// What a process has yet to be given.
@@ -51,22 +63,26 @@ impl OpenFiles {
         Ok(Arc::new(Self { files, fds }))
     }
 
-    /// The input of some positions; `None`: no line begins in them.
+    /// A search for the input of some positions.
     ///
     /// # Errors
     /// After "could not": a file cannot be read, or was changed.
-    pub(crate) fn feed(self: &Arc<Self>, position: u64, count: u64) -> Result<Option<Feed>, String> {
+    pub(crate) fn search(self: &Arc<Self>, position: u64, count: u64) -> Result<Search, String> {
         self.unchanged(position, count)?;
         let mut stretches = VecDeque::new();
+        let mut sought = None;
         for part in parts(&self.files, position, count) {
+            let file = part.file;
             if self.files.whole {
-                stretches.push_back(Stretch { file: part.file, at: 0, to: self.bytes(part.file) });
-            } else if let Some(at) = self.first_line(part.file, part.from, part.to)? {
-                stretches.push_back(Stretch { file: part.file, at, to: part.to });
+                stretches.push_back(Stretch { file, at: 0, to: self.bytes(file) });
+            } else if part.from == 0 {
+                stretches.push_back(Stretch { file, at: 0, to: part.to });
+            } else {
+                // Only the first one can begin within a file. A line begins behind the end of the one before it.
+                sought = Some(Stretch { file, at: part.from - 1, to: part.to });
             }
         }
-        let some = !stretches.is_empty();
-        Ok(some.then(|| Feed { open: Arc::clone(self), stretches, last: b'\n' }))
+        Ok(Search { open: Arc::clone(self), sought, stretches })
     }
 
     /// Whether the files of some positions are what they were.
@@ -89,25 +105,6 @@ impl OpenFiles {
         self.files.files[part.file].path.as_deref()
     }
 
-    /// Where the first line begins that begins in `from..to`.
-    fn first_line(&self, file: usize, from: u64, to: u64) -> Result<Option<u64>, String> {
-        if from == 0 {
-            return Ok(Some(0));
-        }
-        let mut piece = Vec::new();
-        // A line begins behind the end of the one before it.
-        let mut at = from - 1;
-        while at + 1 < to {
-            piece.clear();
-            self.read(file, at, to - 1, &mut piece)?;
-            if let Some(found) = piece.iter().position(|&byte| byte == b'\n') {
-                return Ok(Some(at + found as u64 + 1));
-            }
-            at += piece.len() as u64;
-        }
-        Ok(None)
-    }
-
     /// Adds a piece of `from..to` that is not empty.
     fn read(&self, file: usize, from: u64, to: u64, into: &mut Vec<u8>) -> Result<(), String> {
         let before = into.len();
@@ -128,6 +125,37 @@ impl OpenFiles {
 
     fn changed(&self, file: usize) -> String {
         format!("read {}: it was changed while the job ran", self.files.files[file].name)
+    }
+}
+
+impl Search {
+    /// Looks a little further. `Some(None)`: no line begins in these positions.
+    ///
+    /// # Errors
+    /// After "could not": a file cannot be read, or was cut.
+    pub(crate) fn step(&mut self) -> Result<Option<Option<Feed>>, String> {
+        let mut piece = Vec::new();
+        for _ in 0..PIECES_PER_STEP {
+            let Some(sought) = self.sought.as_mut().filter(|sought| sought.at + 1 < sought.to) else {
+                return Ok(Some(self.end()));
+            };
+            piece.clear();
+            self.open.read(sought.file, sought.at, sought.to - 1, &mut piece)?;
+            if let Some(found) = piece.iter().position(|&byte| byte == b'\n') {
+                let at = sought.at + found as u64 + 1;
+                self.stretches.push_front(Stretch { at, ..*sought });
+                self.sought = None;
+                return Ok(Some(self.end()));
+            }
+            sought.at += piece.len() as u64;
+        }
+        Ok(None)
+    }
+
+    fn end(&mut self) -> Option<Feed> {
+        let stretches = std::mem::take(&mut self.stretches);
+        let some = !stretches.is_empty();
+        some.then(|| Feed { open: Arc::clone(&self.open), stretches, last: b'\n' })
     }
 }
 
@@ -192,8 +220,17 @@ mod tests {
         OpenFiles::new(Files { set: 1, files, grain: 1, whole }, fds).unwrap()
     }
 
+    fn found(open: &Arc<OpenFiles>, position: u64, count: u64) -> Option<Feed> {
+        let mut search = open.search(position, count).unwrap();
+        loop {
+            if let Some(found) = search.step().unwrap() {
+                return found;
+            }
+        }
+    }
+
     fn fed(open: &Arc<OpenFiles>, position: u64, count: u64) -> Option<Vec<u8>> {
-        let mut feed = open.feed(position, count).unwrap()?;
+        let mut feed = found(open, position, count)?;
         let mut all = Vec::new();
         while feed.fill(&mut all).unwrap() {}
         Some(all)
@@ -230,10 +267,21 @@ mod tests {
     #[test]
     fn a_file_that_changes_is_an_error() {
         let open = open(&[b"one\ntwo\n"], false);
-        let mut feed = open.feed(0, 8).unwrap().unwrap();
+        let mut feed = found(&open, 0, 8).unwrap();
         std::fs::File::from(open.fds[0].try_clone().unwrap()).set_len(4).unwrap();
         let changed = Err("read some.log: it was changed while the job ran".to_owned());
         assert_eq!(feed.fill(&mut Vec::new()), changed);
         assert_eq!(open.unchanged(0, 8), changed.map(|_| ()));
+    }
+
+    #[test]
+    fn a_line_that_begins_far_away_is_looked_for_in_pieces() {
+        let mut text = vec![b'x'; 3 << 20];
+        text.extend_from_slice(b"\nlast\n");
+        let open = open(&[&text], false);
+        let mut search = open.search(10, text.len() as u64 - 10).unwrap();
+        assert!(search.step().unwrap().is_none(), "there is time for others in between");
+        assert_eq!(fed(&open, 10, text.len() as u64 - 10), Some(b"last\n".to_vec()));
+        assert_eq!(fed(&open, 10, 2 << 20), None);
     }
 }

@@ -15,6 +15,9 @@ mod prepare;
 mod running;
 mod text;
 
+pub use answer::{Asked, read as read_answer};
+pub use text::{Line, Lines};
+
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -27,6 +30,7 @@ use tally_protocol::source::{Source, runs};
 use tally_protocol::work::{FromWorker, LeaseId, ToWorker};
 use tally_protocol::{JobId, SlotId};
 use tally_reduce::{Integer, Reduction};
+use tally_sys::cgroup::Ward;
 use tally_sys::poll::{Interest, look};
 use tally_sys::process;
 use tally_sys::signal::{Signal, SignalStream};
@@ -38,12 +42,11 @@ use crate::run::{End, receive_files};
 use crate::setup::Worker;
 
 use answer::quoted;
-use feed::OpenFiles;
+use feed::{Feed, OpenFiles, Search};
 use outcome::{Outcome, is_blank};
 use parting::TooMany;
 use prepare::{Prepared, Refused, Told, Unfit};
 use running::{Running, end_tree};
-use text::Line;
 
 /// Between two signs of life of an attempt, and two looks at what it takes.
 const TICK_NS: u64 = 100_000_000;
@@ -69,6 +72,7 @@ struct Warden {
     lifeline: OwnedFd,
     signals: SignalStream,
     slot: SlotId,
+    ward: Option<Ward>,
     waiting: VecDeque<Lease>,
     job: Option<Job>,
     running: Option<Running>,
@@ -104,6 +108,17 @@ struct Attempt {
     closed: Option<(u64, &'static str)>,
     /// The last line of a process for each partition.
     last: Option<Line>,
+    /// Its process is not started yet: what is its input is still looked for.
+    search: Option<Search>,
+    /// What its control group had counted when it began.
+    before: Counted,
+}
+
+/// What a control group counts of those in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counted {
+    memory_kills: u64,
+    refused_tasks: u64,
 }
 
 impl Warden {
@@ -115,6 +130,7 @@ impl Warden {
             lifeline: worker.lifeline,
             signals,
             slot: worker.slot,
+            ward: worker.ward,
             waiting: VecDeque::new(),
             job: None,
             running: None,
@@ -185,6 +201,10 @@ impl Warden {
             Source::Ranges(_) => Ok(None),
             Source::Files(files) => OpenFiles::new(files.clone(), fds).map(Some),
         };
+        if let Some(ward) = &self.ward {
+            // Before it becomes somebody who may not.
+            ward.limit(command.memory_limit_bytes, command.request.processes_max);
+        }
         let prepared = Prepared::new(command, id, self.slot.0).map(Box::new);
         let (files, prepared) = match files {
             Ok(files) => (files, prepared),
@@ -215,8 +235,9 @@ impl Warden {
         self.link.commit()?;
         crash::point("fold");
         let now = clock::monotonic_ns();
-        self.attempt =
-            Some(Attempt { lease, begun_ns: now, said_ns: now, due: None, closed: None, last: None });
+        let (begun_ns, said_ns, before) = (now, now, self.counted());
+        let (due, closed, last, search) = (None, None, None, None);
+        self.attempt = Some(Attempt { lease, begun_ns, said_ns, due, closed, last, search, before });
         let set_off = self.set_off(lease, now);
         self.after_start(set_off)
     }
@@ -225,34 +246,26 @@ impl Warden {
         let Some(job) = &mut self.job else {
             return Err(Refused::ForGood(unfit("run a command of which it was not told")));
         };
-        let prepared = job.prepared.as_mut().map_err(|why| Refused::ForGood(why.clone()))?;
+        let prepared = job.prepared.as_ref().map_err(|why| Refused::ForGood(why.clone()))?;
         let limit_ms = prepared.command.request.partition_timeout_ms;
         if let (Some(ms), Some(attempt)) = (limit_ms, &mut self.attempt) {
             attempt.due = Some(now.saturating_add(ms.saturating_mul(1_000_000)));
         }
-        let (start, end) = ends(&job.source, lease.position, lease.count);
-        let (partition, number) = (lease.id.partition, lease.id.attempt.0);
-        match prepared.command.form {
-            Form::Each => {
-                let values = [
-                    start.to_string(),
-                    end.to_string(),
-                    partition.to_string(),
-                    number.to_string(),
-                    job.id.to_string(),
-                    self.slot.0.to_string(),
-                ];
-                let files = job.files.as_ref();
-                let feed = files.map(|files| files.feed(lease.position, lease.count)).transpose();
-                let feed = match feed.map_err(|why| Refused::ForGood(unfit(&why)))? {
-                    Some(None) => return Err(Refused::Nothing),
-                    feed => feed.flatten(),
-                };
-                let file = files.and_then(|files| files.path(lease.position)).map(str::to_owned);
-                let started = prepared.start(Some(&Told { values, file }))?;
-                self.running = Some(Running::new(started, feed));
+        let told = told(job, lease, self.slot);
+        let prepared = job.prepared.as_mut().map_err(|why| Refused::ForGood(why.clone()))?;
+        match (prepared.command.form, &job.files) {
+            (Form::Each, Some(files)) => {
+                let search = files.search(lease.position, lease.count);
+                let search = search.map_err(|why| Refused::ForGood(unfit(&why)))?;
+                if let Some(attempt) = &mut self.attempt {
+                    attempt.search = Some(search);
+                }
             }
-            Form::Persistent => {
+            (Form::Each, None) => {
+                let started = prepared.start(&told)?;
+                self.running = Some(Running::new(started, None));
+            }
+            (Form::Persistent, _) => {
                 // One that has ended since it answered: another takes its place.
                 let mut unasked = Vec::new();
                 let stale = self.running.as_mut().is_some_and(|running| {
@@ -276,12 +289,44 @@ impl Warden {
                         running
                     }
                     // What a fresh one has said already is of this attempt: it may end before it reads.
-                    none => none.insert(Running::new(prepared.start(None)?, None)),
+                    none => none.insert(Running::new(prepared.start(&told)?, None)),
                 };
-                running.tell(&format!("{start} {end} {partition} {number}\n"));
+                running.tell(&told.line());
             }
         }
         Ok(())
+    }
+
+    /// Looks for the input of the attempt a little further; once that is found, its process is started.
+    fn seek(&mut self) -> Result<(), End> {
+        let Some(attempt) = &mut self.attempt else { return Ok(()) };
+        let Some(search) = &mut attempt.search else { return Ok(()) };
+        let found = match search.step() {
+            Ok(None) => return Ok(()),
+            Ok(Some(found)) => Ok(found),
+            Err(why) => Err(Refused::ForGood(unfit(&why))),
+        };
+        attempt.search = None;
+        let lease = attempt.lease;
+        let started = found.and_then(|feed| self.start_fed(lease, feed));
+        self.after_start(started)
+    }
+
+    fn start_fed(&mut self, lease: Lease, feed: Option<Feed>) -> Result<(), Refused> {
+        let Some(feed) = feed else { return Err(Refused::Nothing) };
+        let Some(job) = &mut self.job else { return Err(Refused::Nothing) };
+        let told = told(job, lease, self.slot);
+        let prepared = job.prepared.as_mut().map_err(|why| Refused::ForGood(why.clone()))?;
+        self.running = Some(Running::new(prepared.start(&told)?, Some(feed)));
+        Ok(())
+    }
+
+    fn counted(&self) -> Counted {
+        let Some(ward) = &self.ward else { return Counted::default() };
+        Counted {
+            memory_kills: ward.memory_kills().unwrap_or(0),
+            refused_tasks: ward.refused_tasks().unwrap_or(0),
+        }
     }
 
     /// Sleeps until something happens, and takes it.
@@ -322,10 +367,14 @@ impl Warden {
             self.note_end()?;
         }
         self.note_closed();
+        self.seek()?;
         self.tick()
     }
 
     fn timeout(&self) -> Option<Duration> {
+        if self.attempt.as_ref().is_some_and(|attempt| attempt.search.is_some()) {
+            return Some(Duration::ZERO);
+        }
         let now = clock::monotonic_ns();
         let attempt = self.attempt.as_ref().map(|attempt| {
             let tick = attempt.said_ns.saturating_add(TICK_NS);
@@ -349,6 +398,11 @@ impl Warden {
             Form::Each => lines = vec![line],
         });
         let more = lines.len() > 1 || running.is_in_line();
+        // Of a process for each partition the next line may be one.
+        let overlong = running.overlong().filter(|_| form == Form::Persistent && self.attempt.is_some());
+        if let Some(line) = overlong.filter(|_| lines.is_empty()) {
+            return self.finish(Outcome::Said(line));
+        }
         let Some(line) = lines.first().cloned() else { return Ok(()) };
         match (&mut self.attempt, form) {
             (Some(attempt), Form::Each) => attempt.last = Some(line),
@@ -375,6 +429,21 @@ impl Warden {
 
 fn form_of(job: Option<&Job>) -> Form {
     job.and_then(|job| job.prepared.as_ref().ok()).map_or(Form::Persistent, |prepared| prepared.command.form)
+}
+
+/// What of a lease stands in the words of a command, in its environment, and in the line that it reads.
+fn told(job: &Job, lease: Lease, slot: SlotId) -> Told {
+    let (start, end) = ends(&job.source, lease.position, lease.count);
+    let values = [
+        start.to_string(),
+        end.to_string(),
+        lease.id.partition.to_string(),
+        lease.id.attempt.0.to_string(),
+        job.id.to_string(),
+        slot.0.to_string(),
+    ];
+    let file = job.files.as_ref().and_then(|files| files.path(lease.position)).map(str::to_owned);
+    Told { values, file }
 }
 
 fn unfit(why: &str) -> Unfit {

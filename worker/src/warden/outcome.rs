@@ -117,6 +117,7 @@ impl Warden {
     fn failed(&mut self, status: ExitStatus, cpu_s: Option<u64>, lease: Lease) -> Result<Outcome, End> {
         let stderr = self.kill(usize::MAX)?;
         let bare = status.to_string();
+        let starved = self.starved();
         let Some(command) = self.command() else {
             return Ok(Outcome::Broke(bare));
         };
@@ -142,6 +143,10 @@ impl Warden {
                 Outcome::Broke(format!("{bare}: its limit of {most} s of processor time was reached"))
             }
             _ => match command.memory_limit_bytes {
+                Some(most) if starved => {
+                    Outcome::Broke(format!("it ran out of memory (limit {})", size(most)))
+                }
+                None if starved => Outcome::Broke(format!("{bare}: by the system, which was out of memory")),
                 Some(most) if NO_MEMORY.iter().any(|words| stderr.contains(words)) => {
                     Outcome::Broke(format!("{bare}: likely out of memory (limit {})", size(most)))
                 }
@@ -150,6 +155,12 @@ impl Warden {
         };
         self.last_errors = stderr;
         Ok(outcome)
+    }
+
+    /// Whether the system has killed one of this attempt's processes for want of memory.
+    fn starved(&self) -> bool {
+        let before = self.attempt.as_ref().map(|attempt| attempt.before.memory_kills);
+        before.is_some_and(|before| self.counted().memory_kills > before)
     }
 
     /// A process that has closed its output, or its input, has a moment to end in.
@@ -197,6 +208,11 @@ impl Warden {
         let (memory, processes) = (command.memory_limit_bytes, command.request.processes_max);
         if memory.is_none() && processes.is_none() {
             return None;
+        }
+        let before = self.attempt.as_ref().map(|attempt| attempt.before.refused_tasks);
+        if let Some(most) = processes.filter(|_| before.is_some_and(|one| self.counted().refused_tasks > one))
+        {
+            return Some(format!("it had more processes and threads than its limit of {most} processes"));
         }
         let used = process::use_of_descendants();
         match (memory, processes) {

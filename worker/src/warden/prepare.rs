@@ -93,11 +93,10 @@ impl Prepared {
         })
     }
 
-    /// Starts it: for a partition, where each has a process of its own.
-    pub(crate) fn start(&mut self, told: Option<&Told>) -> Result<Started, Refused> {
-        if told.is_some_and(|told| told.file.is_none())
-            && self.command.words.iter().any(|word| word.contains(FILE))
-        {
+    /// Starts it, for a partition: the only one it is asked for, or the first.
+    pub(crate) fn start(&mut self, told: &Told) -> Result<Started, Refused> {
+        let each = self.command.form == Form::Each;
+        if each && told.file.is_none() && self.command.words.iter().any(|word| word.contains(FILE)) {
             return Err(Refused::ForGood(Unfit {
                 why: "put the path of a file for {file}: it has no name".to_owned(),
                 hint: Some("the command can read it from standard input".to_owned()),
@@ -115,9 +114,10 @@ impl Prepared {
         let (stderr, stderr_end) = fd::pipe()?;
         fd::set_nonblocking(&stdout, true)?;
         fd::set_nonblocking(&stderr, true)?;
-        let words = self.command.words.iter().map(|word| CString::new(filled(word, told)));
+        let words =
+            self.command.words.iter().map(|word| CString::new(filled(word, Some(told).filter(|_| each))));
         let words: Vec<CString> = words.collect::<Result<_, _>>().map_err(io::Error::other)?;
-        let added = told.map(Told::variables).unwrap_or_default();
+        let added = told.variables();
         let variables: Vec<&CStr> = self.environment.iter().chain(&added).map(CString::as_c_str).collect();
         let input: BorrowedFd<'_> = stdin_end.as_ref().map_or(self.nothing.as_fd(), AsFd::as_fd);
         let streams = [input, stdout_end.as_fd(), stderr_end.as_fd()];
@@ -174,6 +174,12 @@ impl From<io::Error> for Refused {
 }
 
 impl Told {
+    /// What a process that lives on reads.
+    pub(crate) fn line(&self) -> String {
+        let [start, end, partition, attempt, _, _] = &self.values;
+        format!("{start} {end} {partition} {attempt}\n")
+    }
+
     /// `TALLY_START=...` and so on, of what is not the same for all partitions.
     fn variables(&self) -> Vec<CString> {
         let file = self.file.iter().map(|file| (&"file", file));

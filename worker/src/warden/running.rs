@@ -157,6 +157,11 @@ impl Running {
         self.lines.has_begun()
     }
 
+    /// The line that has begun, if that can be no answer any more.
+    pub(crate) fn overlong(&self) -> Option<Line> {
+        self.lines.overlong()
+    }
+
     /// Whether its output has ended.
     pub(crate) fn is_mute(&self) -> bool {
         self.stdout.is_none()

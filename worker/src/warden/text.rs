@@ -31,7 +31,7 @@ pub(crate) fn pour(pipe: &OwnedFd, buffer: &mut [u8], mut take: impl FnMut(&[u8]
 
 /// The output of a command, line by line.
 #[derive(Debug, Default)]
-pub(crate) struct Lines {
+pub struct Lines {
     bytes: Vec<u8>,
     /// Of the line that is being read, more than is kept has come.
     cut: bool,
@@ -39,7 +39,8 @@ pub(crate) struct Lines {
 
 /// A line, without its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Line {
+pub enum Line {
+    /// All of it.
     Whole(Vec<u8>),
     /// It is longer than a line may be; this is how it begins.
     TooLong(Vec<u8>),
@@ -47,7 +48,7 @@ pub(crate) enum Line {
 
 impl Lines {
     /// Takes more, and tells of each line that is whole now.
-    pub(crate) fn feed(&mut self, mut bytes: &[u8], mut whole: impl FnMut(Line)) {
+    pub fn feed(&mut self, mut bytes: &[u8], mut whole: impl FnMut(Line)) {
         while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
             self.push(&bytes[..end]);
             whole(self.take());
@@ -57,13 +58,18 @@ impl Lines {
     }
 
     /// What has come of a line without an end; `None`: nothing.
-    pub(crate) fn rest(&mut self) -> Option<Line> {
+    pub fn rest(&mut self) -> Option<Line> {
         (!self.bytes.is_empty()).then(|| self.take())
     }
 
     /// Whether a line has begun.
-    pub(crate) fn has_begun(&self) -> bool {
+    pub fn has_begun(&self) -> bool {
         !self.bytes.is_empty()
+    }
+
+    /// The line that has begun, if it is longer than one may be: whatever follows, it is no answer.
+    pub(crate) fn overlong(&self) -> Option<Line> {
+        self.cut.then(|| Line::TooLong(self.bytes.clone()))
     }
 
     fn push(&mut self, bytes: &[u8]) {
@@ -127,9 +133,11 @@ mod tests {
     fn a_line_without_end_takes_no_more_than_its_bound() {
         let mut some = Lines::default();
         let much = vec![b'1'; 1 << 16];
+        assert_eq!(some.overlong(), None);
         for _ in 0..40 {
             assert_eq!(lines(&mut some, &much), []);
         }
+        assert!(matches!(some.overlong(), Some(Line::TooLong(_))), "nobody has to wait for its end");
         match lines(&mut some, b"\n5\n").as_slice() {
             [Line::TooLong(start), Line::Whole(five)] => {
                 assert_eq!(start.len(), limits::KERNEL_LINE_BYTES_MAX);

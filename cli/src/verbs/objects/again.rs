@@ -1,16 +1,16 @@
 //! One operation and its answer, also when the daemon goes away meanwhile.
 //!
 //! What was refused because the daemon stops was not done, and is asked of the next one. When it is gone without a word
-//! nobody knows: then only that is asked again which may be done twice. A delivery of a queue is such a thing, as one
-//! that nobody has heard of ends with its connection; a put is not.
+//! nobody knows: then only that is asked again which may be done twice, or which it cannot have read. A delivery of a
+//! queue may be done twice, as one that nobody has heard of ends with its connection; a put may not.
 
 use tally_protocol::control::{Request, part};
 use tally_protocol::error::{ErrorCode, Failure};
-use tally_protocol::objects::{ObjectRequest, ObjectResult, Operation, QueueVerb, Verb};
+use tally_protocol::objects::{BarrierVerb, ObjectRequest, ObjectResult, Operation, QueueVerb, Verb};
 use tally_sys::clock;
 
 use super::super::{Context, answer_to};
-use super::doing;
+use super::doing::doing;
 use crate::conversation::{Conversation, interrupted};
 use crate::reconnect::{Absence, Back, WAIT_MS};
 
@@ -30,7 +30,8 @@ pub(super) fn operate(
         let request = Request::Object(ObjectRequest::Operate(Box::new(operation)));
         let answer = answer_to(context, talk, &request, &doing).and_then(|reply| part(reply, "result"));
         let failure = match answer {
-            Err(failure) if may.asks_again(&failure) => failure,
+            Err(failure) if may.asks_again(&failure, talk.client().is_unread()) => failure,
+            Err(failure) => return Err(may.told(&doing, failure)),
             answer => return answer,
         };
         let Request::Object(ObjectRequest::Operate(same)) = request else { return Err(failure) };
@@ -43,7 +44,8 @@ pub(super) fn operate(
             absence.over();
             absence
         });
-        if let Back::Signal(signal) = absence.outlast(talk, context.terminal, failure)? {
+        let back = absence.outlast(talk, context.terminal, failure);
+        if let Back::Signal(signal) = back.map_err(|failure| may.told(&doing, failure))? {
             return Err(interrupted(signal, ""));
         }
         absence.over();
@@ -59,8 +61,10 @@ pub(super) fn operate(
 enum Again {
     /// All of it: it changes nothing, or the same twice.
     Always,
-    /// It, if it was refused.
-    Refused,
+    /// It, if nobody has done it: it was refused, or not read.
+    Undone,
+    /// The same, of one who stands at a barrier. Whether the others were let go while the daemon died nobody knows.
+    Party,
     /// Nothing: it is about what this connection has, which ends with it.
     Never,
 }
@@ -70,16 +74,35 @@ impl Again {
         match &operation.verb {
             Verb::Event(_) | Verb::Queue(QueueVerb::Get { take: false, .. }) => Self::Always,
             Verb::Queue(QueueVerb::Acknowledge(_) | QueueVerb::Return(_)) => Self::Never,
+            Verb::Barrier(BarrierVerb::Wait { .. }) => Self::Party,
             verb if verb.reads() => Self::Always,
-            _ => Self::Refused,
+            _ => Self::Undone,
         }
     }
 
-    fn asks_again(self, failure: &Failure) -> bool {
+    /// Whether to ask the next daemon. `unread`: this one cannot have taken the request in.
+    fn asks_again(self, failure: &Failure, unread: bool) -> bool {
         match failure.code {
             ErrorCode::Stopping => self != Self::Never,
-            ErrorCode::SupervisorGone => self == Self::Always,
+            ErrorCode::SupervisorGone => self == Self::Always || (unread && self != Self::Never),
             _ => false,
+        }
+    }
+
+    /// A failure that ends it, with what was tried.
+    fn told(self, doing: &str, failure: Failure) -> Failure {
+        if !matches!(failure.code, ErrorCode::SupervisorGone | ErrorCode::NoDaemon) {
+            return failure;
+        }
+        if self == Self::Party && failure.code == ErrorCode::SupervisorGone {
+            let message =
+                format!("could not {doing}: it is broken: the daemon went away before all were told");
+            return Failure::new(ErrorCode::BarrierBroken, message)
+                .hint("who comes now waits at the next daemon, for as many parties");
+        }
+        match failure.message.strip_prefix("could not finish: ") {
+            Some(why) => Failure { message: format!("could not {doing}: {why}"), ..failure },
+            None => failure,
         }
     }
 }
@@ -100,18 +123,41 @@ mod tests {
             Verb::Value(ValueVerb::Get),
         ];
         for verb in twice {
-            assert!(again(verb.clone()).asks_again(&gone) && again(verb).asks_again(&stopping));
+            assert!(again(verb.clone()).asks_again(&gone, false) && again(verb).asks_again(&stopping, false));
         }
         let once = [
             Verb::Queue(QueueVerb::Get { take: true, lease_ms: None }),
             Verb::Queue(QueueVerb::Put(Vec::new())),
             Verb::Value(ValueVerb::Add(1.into())),
+            Verb::Barrier(BarrierVerb::Wait { parties: 2 }),
         ];
         for verb in once {
-            assert!(!again(verb.clone()).asks_again(&gone) && again(verb).asks_again(&stopping));
+            let may = again(verb);
+            assert!(!may.asks_again(&gone, false) && may.asks_again(&stopping, false));
+            assert!(may.asks_again(&gone, true), "the one that is gone has not read it");
         }
         let acknowledge = Verb::Queue(QueueVerb::Acknowledge("1.1".parse().unwrap()));
-        assert!(!again(acknowledge).asks_again(&stopping), "the next daemon knows nothing of it");
-        assert!(!again(Verb::Event(EventVerb::Wait)).asks_again(&Failure::new(ErrorCode::TimedOut, "late")));
+        assert!(!again(acknowledge).asks_again(&stopping, false), "the next daemon knows nothing of it");
+        assert!(
+            !again(Verb::Event(EventVerb::Wait))
+                .asks_again(&Failure::new(ErrorCode::TimedOut, "late"), false)
+        );
+    }
+
+    #[test]
+    fn what_nobody_knows_of_is_told_with_the_name() {
+        let gone = || Failure::new(ErrorCode::SupervisorGone, "could not finish: the daemon at /s hung up");
+        let told = |verb| {
+            let operation = Operation::new("x", verb);
+            Again::of(&operation).told(&doing(&operation), gone())
+        };
+        let put = told(Verb::Queue(QueueVerb::Put(Vec::new())));
+        assert_eq!(
+            (put.message.as_str(), put.exit),
+            ("could not put into queue x: the daemon at /s hung up", 1)
+        );
+        let party = told(Verb::Barrier(BarrierVerb::Wait { parties: 2 }));
+        let line = "could not wait at barrier x: it is broken: the daemon went away before all were told";
+        assert_eq!((party.code, party.message.as_str(), party.exit), (ErrorCode::BarrierBroken, line, 1));
     }
 }

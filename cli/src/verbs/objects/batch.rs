@@ -65,8 +65,13 @@ type Meant = Result<(Operation, Shown), Failure>;
 /// Lines that say something, with their numbers. Empty ones and those that begin with # are passed over.
 fn meant(before: u64, piece: &[String]) -> impl Iterator<Item = (u64, Meant)> {
     let said = |text: &str| !(text.trim().is_empty() || text.starts_with('#'));
-    let numbered = (before + 1..).zip(piece);
+    let numbered = (before + 1..).zip(piece).map(|(number, text)| (number, without_mark(number, text)));
     numbered.filter(move |(_, text)| said(text)).map(|(number, text)| (number, meaning_of(text)))
+}
+
+/// A mark of the encoding in front of the first line is no part of it.
+fn without_mark(number: u64, text: &str) -> &str {
+    text.strip_prefix('\u{feff}').filter(|_| number == 1).unwrap_or(text)
 }
 
 /// How far it has come.
@@ -171,7 +176,8 @@ fn print(
         let document = Document::new(&format!("tally.{kind}/1")).value("object", &operation.object);
         return context.terminal.answer(&document.flattened(result).line());
     }
-    context.terminal.answer_bytes(&show::text(result, shown))
+    let text = show::text(result, shown, context.terminal.is_for_people());
+    context.terminal.answer_bytes(&text)
 }
 
 /// All or nothing: nothing is asked for before all lines have been read.

@@ -5,6 +5,7 @@
 
 mod again;
 mod batch;
+mod doing;
 mod fill;
 mod hold;
 mod show;
@@ -42,11 +43,6 @@ pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, what: ObjectAsk)
     }
 }
 
-fn doing(operation: &Operation) -> String {
-    let kind = operation.verb.kind().map_or("object", |kind| kind.name());
-    format!("{} {kind} {}", operation.verb.word().name(), operation.object)
-}
-
 fn one(
     context: &mut Context<'_, '_>,
     reach: &Reach,
@@ -68,7 +64,7 @@ fn one(
             let document = Document::new(&format!("tally.{kind}/1")).value("object", &name);
             context.terminal.answer(&document.flattened(&result).line())?;
         } else {
-            let text = show::text(&result, shown);
+            let text = show::text(&result, shown, context.terminal.is_for_people());
             context.terminal.answer_bytes(&text)?;
             next = result.next.as_deref().and_then(|from| page(&operation, from));
         }

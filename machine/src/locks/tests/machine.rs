@@ -157,3 +157,13 @@ fn who_waits_over_an_upgrade_gets_a_number_from_the_next_program() {
     assert_eq!(whom(&told), ["c2"]);
     assert!(fences(&told) > first);
 }
+
+#[test]
+fn who_waits_for_the_store_alone_is_not_in_its_own_way() {
+    let mut bench = Bench::new(Settings { durable: true, wall_ms_at_zero: 1_000, ..settings(1) });
+    bench.recorded(1);
+    bench.say(1, acquire("a", Patience::Ms(20)));
+    let told = bench.later(20);
+    let why = "it was not free within 20ms: the store has not answered yet";
+    assert!(told.contains(&format!("c1 <- refused: could not take lock 'a': {why}")), "{told:?}");
+}

@@ -25,7 +25,7 @@ fn a_value_is_set_added_to_and_swapped() {
     assert_eq!(value_of(&bench.done("x", swap(Some("text".into()), 2))), "2");
     assert_eq!(bench.refused("x", swap(None, 3)).0, ErrorCode::Conflict);
     assert_eq!(value_of(&bench.done("new", swap(None, 3))), "3");
-    assert_eq!(bench.refused("other", swap(Some(1.into()), 3)).0, ErrorCode::NoSuchObject);
+    assert_eq!(bench.refused("other", swap(Some(1.into()), 3)).0, ErrorCode::Conflict);
 }
 
 #[test]
@@ -348,5 +348,24 @@ fn what_was_made_otherwise_is_not_passed_over() {
     assert_eq!(
         (code, why.as_str()),
         (ErrorCode::Conflict, "could not set x: it was made with the lifetime 'daemon'")
+    );
+}
+
+#[test]
+fn what_is_not_there_is_a_conflict_for_who_compares() {
+    let mut bench = Bench::new();
+    let value = || Verb::Value(ValueVerb::Swap { old: Some(1.into()), new: 2.into() });
+    let key = || Verb::Dict(DictVerb::Swap { key: "k".into(), old: Some(1.into()), new: 2.into() });
+    let conflict = |why: &str| (ErrorCode::Conflict, why.to_owned());
+    assert_eq!(bench.refused("v", value()), conflict("could not swap value v: it is not there"));
+    assert_eq!(bench.refused("d", key()), conflict("could not swap dict d: it is not there"));
+    bench.done("d", dict_set("other", 1));
+    assert_eq!(bench.refused("d", key()), conflict("could not swap dict d: there is no key 'k'"));
+    bench.done("v", set(5));
+    assert_eq!(bench.refused("v", value()), conflict("could not swap value v: it is '5', not '1'"));
+    assert_eq!(
+        bench.refused("w", get()).0,
+        ErrorCode::NoSuchObject,
+        "who only looks hears that it is not there"
     );
 }

@@ -134,6 +134,60 @@ fn a_store_that_refuses_is_told_all_later() {
     assert_eq!(all, [9.into(), 3.into(), 4.into()]);
 }
 
+fn removed(bench: &mut Bench, name: &str) {
+    let told = bench.ask_as(OWNER, 1, ObjectRequest::Remove { object: name.to_owned() }, false);
+    assert!(matches!(told[..], [(1, Ok(ObjectReply::Removed {}))]), "{told:?}");
+}
+
+/// A daemon whose store has just refused something.
+fn refusing() -> Bench {
+    let mut bench = Bench::new();
+    everything(&mut bench);
+    bench.quick = false;
+    bench.at(1, "d", dict_set("new", 7));
+    bench.refuse_all();
+    bench.told();
+    bench
+}
+
+#[test]
+fn what_changes_while_the_store_is_told_all_is_told_after() {
+    let mut bench = refusing();
+    bench.later(1_000);
+    assert_eq!(bench.batches.len(), 1, "all that is lacking is under way");
+    removed(&mut bench, "v");
+    bench.commit_all();
+    bench.told();
+    let (code, _) = bench.refused("d", dict_set("more", 1));
+    assert_eq!(code, ErrorCode::StoreFailed, "it is not all there yet");
+    bench.commit_all();
+    bench.told();
+    bench.quick = true;
+    bench.done("d", dict_set("more", 1));
+    bench.restart();
+    assert_eq!(bench.refused("v", get()).0, ErrorCode::NoSuchObject, "it was removed");
+}
+
+#[test]
+fn changes_that_come_often_do_not_put_off_what_mends() {
+    let mut bench = refusing();
+    for name in ["v", "l"] {
+        bench.later(600);
+        removed(&mut bench, name);
+    }
+    assert_eq!(bench.batches.len(), 1, "a second is over");
+    bench.commit_all();
+    bench.told();
+    bench.commit_all();
+    bench.told();
+    bench.quick = true;
+    bench.done("d", dict_set("more", 1));
+    bench.restart();
+    for name in ["v", "l"] {
+        assert_eq!(bench.refused(name, get()).0, ErrorCode::NoSuchObject, "{name}");
+    }
+}
+
 #[test]
 fn a_refused_transaction_leaves_nothing_in_the_store() {
     let mut bench = Bench::new();

@@ -1,6 +1,7 @@
 //! Queues: order, waiting, leases, deaths, the end.
 
 use tally_protocol::objects::Receipt;
+use tally_protocol::objects::handover::HandedObjects;
 
 use super::*;
 
@@ -144,4 +145,47 @@ fn who_gives_up_lets_those_behind_pass() {
     assert_eq!(bench.at(2, "q", put(&[2, 3])), vec![]);
     assert_eq!(bench.at(3, "q", put(&[4])), vec![]);
     assert_eq!(got(bench.gone(2)), pairs(&[(3, "nothing")]));
+}
+
+/// Another program in the same process: what is in no store goes along, and who has which items.
+fn upgraded(mut bench: Bench, clients: &[u64]) -> Bench {
+    let bytes = bench.objects.hand_over().into_bytes();
+    let leases = bench.objects.hand_over_leases(bench.now);
+    bench.restart();
+    bench.objects.take_over(HandedObjects::from_bytes(&bytes).unwrap());
+    bench.objects.take_leases(leases, bench.now, |client| clients.contains(&client.0));
+    assert_eq!(bench.told(), vec![]);
+    bench
+}
+
+#[test]
+fn whoever_has_an_item_has_it_over_an_upgrade() {
+    let mut bench = Bench::new();
+    bench.done("q", put(&[1, 2, 3]));
+    bench.operate(9, persistent("kept", put(&[7])));
+    let timed = Verb::Queue(QueueVerb::Get { take: false, lease_ms: Some(100) });
+    let first = only_result(bench.at(2, "q", lease()));
+    let lost = only_result(bench.at(3, "q", lease()));
+    only_result(bench.at(2, "q", timed));
+    let kept = only_result(bench.at(2, "kept", lease()));
+    bench.later(40);
+    let mut bench = upgraded(bench, &[2]);
+    assert!(bench.objects.has_items(ClientId(2)) && !bench.objects.has_items(ClientId(3)));
+    let left = only_result(bench.at(4, "q", lease()));
+    assert_eq!((value_of(&left), left.deliveries), (value_of(&lost), Some(2)), "its connection has ended");
+    assert_eq!(bench.at(5, "q", lease()), vec![], "the others are not there for anybody else");
+    only_result(bench.at(2, "q", acknowledge(receipt(&first))));
+    only_result(bench.at(2, "kept", acknowledge(receipt(&kept))));
+    assert_eq!(bench.later(59), vec![]);
+    assert_eq!(got(bench.later(1)), pairs(&[(5, "3")]), "its time goes on");
+    assert_eq!(bench.gone(2), vec![]);
+    assert_eq!(got(bench.gone(4)), vec![]);
+    assert_eq!(value_of(&only_result(bench.at(6, "q", lease()))), "2");
+    let mut twice = upgraded(upgraded(bench, &[6]), &[6]);
+    twice.gone(6);
+    assert_eq!(
+        value_of(&only_result(twice.at(7, "q", lease()))),
+        "2",
+        "what an end gives back is there once"
+    );
 }

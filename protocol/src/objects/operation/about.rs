@@ -47,8 +47,13 @@ impl ObjectKind {
     /// With its article, for sentences.
     #[must_use]
     pub fn one(self) -> String {
-        let article = if self == Self::Event { "an" } else { "a" };
-        format!("{article} {}", self.name())
+        match self {
+            Self::Event => "an event".to_owned(),
+            Self::Stats => "statistics".to_owned(),
+            Self::Value | Self::Dict | Self::List | Self::Queue | Self::Barrier => {
+                format!("a {}", self.name())
+            }
+        }
     }
 }
 

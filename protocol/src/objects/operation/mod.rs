@@ -112,6 +112,12 @@ impl Verb {
         }
     }
 
+    /// Whether it is done only if what is there is what it says.
+    #[must_use]
+    pub fn compares(&self) -> bool {
+        matches!(self, Self::Value(ValueVerb::Swap { .. }) | Self::Dict(DictVerb::Swap { .. }))
+    }
+
     /// Whether it only looks.
     #[must_use]
     pub fn reads(&self) -> bool {

@@ -201,7 +201,7 @@ pub(super) fn receipt(receipt: Option<Cow<'_, str>>) -> Result<Receipt, BadCall>
 }
 
 pub(super) fn no_such(kind: ObjectKind, word: Word) -> BadCall {
-    bad(format!("could not {} {}: there is no such operation", word.name(), kind.one()))
+    bad(format!("could not do '{}' to {}: there is no such operation", word.name(), kind.one()))
 }
 
 impl<'a> From<&'a Operation> for OperationWire<'a> {
