@@ -243,6 +243,7 @@ fn daemon(options: DaemonOptions) -> Result<(), Failure> {
         pid_file: options.pid_file,
         daemonize: options.daemonize,
         until_eof: options.until_eof,
+        remove_directory: options.remove_directory,
         check: options.check,
         flags,
     };

@@ -24,6 +24,30 @@ fn answers(world: &World, command: &str) {
     }
 }
 
+/// What it cannot compute it refuses: numbers that are too large, and sums.
+fn refuses(world: &World, command: &str, ranges: &[&str]) {
+    for range in ranges {
+        let fixed = ["sum", range, "--local", "--workers", "1", "--partitions", "1", "--retries", "0"];
+        let finished = world.run(fixed.into_iter().chain(["--timeout", "60s", "--command", command]));
+        assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{range}: {}", finished.stderr);
+        let first = finished.stderr.lines().next().unwrap_or("");
+        assert!(first.ends_with("exited with status 1"), "{range}: {first}");
+        assert!(
+            ["too large for", "does not fit into"].iter().any(|words| finished.stderr.contains(words)),
+            "{range}: {}",
+            finished.stderr
+        );
+    }
+}
+
+/// Ranges that no kernel of 64 bits can answer.
+const TOO_LARGE: [&str; 4] = [
+    "1e20..100000000000000001000",
+    "3000000000..3000000010",
+    "9007199254740992..9007199254740994",
+    "-100000000000000001000..-1e20",
+];
+
 /// Whether a program runs with these words.
 fn runs(program: &str, words: &[&str]) -> bool {
     let mut command = Command::new(program);
@@ -43,6 +67,9 @@ fn compiled(compiler: &str, words: &[&str], name: &str) {
     let all: Vec<&str> = words.iter().copied().chain(["-o", program, &source]).collect();
     assert!(runs(compiler, &all), "{name} does not compile");
     answers(&world, program);
+    if name.ends_with(".c") {
+        refuses(&world, program, &TOO_LARGE);
+    }
     world.finish();
 }
 
@@ -50,7 +77,10 @@ fn compiled(compiler: &str, words: &[&str], name: &str) {
 fn shell_and_awk_answer() {
     let world = World::new(BINARY);
     answers(&world, &example("squares.sh"));
-    answers(&world, &format!("awk -f {} {{start}} {{end}}", example("squares.awk")));
+    let awk = format!("awk -f {} -- {{start}} {{end}}", example("squares.awk"));
+    answers(&world, &awk);
+    refuses(&world, &example("squares.sh"), &TOO_LARGE);
+    refuses(&world, &awk, &TOO_LARGE);
     world.finish();
 }
 

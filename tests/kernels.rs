@@ -135,6 +135,11 @@ fn what_cannot_be_is_refused_before_anything_runs() {
     assert!(line(&["sum", "0..9", "20..30"]).contains("it is told of one range"));
     assert!(line(&["sum", "0..9", "--step", "2"]).contains("--step"));
     assert_eq!(world.run(["sum", "0..9", "--max-files", "20"]).code(), 2);
+    assert!(
+        line(&["sum", "0..9", "--cpu-limit", "500ms"]).contains("500 ms: --cpu-limit is in whole seconds")
+    );
+    assert!(line(&["sum", "0..9", "--cpus", "0,1023"]).contains("on processor 1023: there is none"));
+    assert!(line(&["sum", "0..9", "--accept-status", "0,1"]).contains("says nothing of a partition"));
     world.finish();
 }
 
@@ -154,6 +159,44 @@ fn a_command_that_cannot_be_run_fails_its_job_at_once() {
     // What only its shell looks for.
     let piped = run(&world, &["sum", "0..100"], "no-such-kernel | cat; exit 127");
     assert!(piped.stderr.contains("found no program to run"), "{}", piped.stderr);
+    world.finish();
+}
+
+#[test]
+fn a_shell_that_finds_no_program_is_charged_to_its_range() {
+    let world = World::new(BINARY);
+    let fails = |status: u8, words: &str| {
+        let command = format!("[ {{start}} -ne 500 ] || exit {status}; echo 1");
+        let all = ["sum", "0..1000", "--partitions", "4", "--retries", "0", "--workers", "1"];
+        run(&world, &all, &command).failed(
+            1,
+            &format!(
+                "tally: could not finish j1: the command failed once at range 500..750: \
+                 exited with status {status}: the shell says so when it {words}"
+            ),
+        );
+    };
+    fails(126, "may not run a program");
+    fails(127, "found no program to run");
+    world.finish();
+}
+
+#[test]
+fn a_directory_that_may_not_be_searched_is_named() {
+    let world = World::new(BINARY);
+    let hidden = world.path().join("hidden");
+    fs::create_dir(&hidden).expect("a directory can be made");
+    fs::set_permissions(&hidden, fs::Permissions::from_mode(0)).expect("it is this test's own");
+    if fs::read_dir(&hidden).is_ok() {
+        println!("skipped: root may search any directory");
+        return world.finish();
+    }
+    let path = format!("PATH={}:/usr/bin:/bin", hidden.display());
+    let first = format!(
+        "tally: could not run 'no-such-kernel': permission to search {} is missing",
+        hidden.display()
+    );
+    run(&world, &["sum", "0..9", "--env", &path], "no-such-kernel {start}").failed(1, &first);
     world.finish();
 }
 
@@ -197,12 +240,82 @@ fn every_failure_is_named_as_what_it_is() {
         &reader("while :; do :; done"),
         "killed by SIGXCPU: its limit of 1 s of processor time was reached",
     );
+    fails(
+        &["--cpu-limit", "1s"],
+        &reader("trap \"\" XCPU; while :; do :; done"),
+        "killed by SIGKILL: its limit of 1 s of processor time was reached",
+    );
+    fails(&[], &reader("echo 1e400"), "it answered '1e400', which is too large for a float");
+    fails(
+        &[],
+        &reader("echo \"{\\\"sum\\\":null}\""),
+        "it answered '{\"sum\":null}', whose \"sum\" is no number",
+    );
     // It goes on after it, and waits: no answer can come of that any more.
     let endless = reader("head -c 3000000 /dev/zero");
     let long = run(&world, &["sum", "0..4", "--retries", "0"], &endless);
     assert!(long.code() == 1 && long.stderr.contains("a line without end"), "{}", long.stderr);
     let long = run(&world, &["sum", "0..4", "--retries", "0"], "head -c 3000000 /dev/zero");
     assert!(long.code() == 1 && long.stderr.contains("a line without end"), "{}", long.stderr);
+    world.finish();
+}
+
+/// A kernel in Python that lives on: what it does first, and then with each `start end`.
+fn python(world: &World, first: &str, body: &str) -> String {
+    let text =
+        format!("import sys\n{first}\nfor line in sys.stdin:\n s,e,p,a=map(int,line.split())\n {body}\n");
+    fs::write(world.path().join("k.py"), text).expect("a file can be written");
+    "python3 k.py".to_owned()
+}
+
+#[test]
+fn a_line_too_many_is_never_taken_for_an_answer() {
+    let world = World::new(BINARY);
+    let right = "print(e-s,flush=True)";
+    let kernels = [
+        ("print(1,flush=True)", right),
+        ("pass", "print(e-s,flush=True); print(e-s,flush=True)"),
+        ("import atexit; atexit.register(print, 1)", right),
+    ];
+    for (first, body) in kernels {
+        let command = python(&world, first, body);
+        for partitions in ["2", "50", "500"] {
+            let finished = run(&world, &["sum", "0..10000", "--partitions", partitions], &command);
+            assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{}", finished.stderr);
+            let line = finished.stderr.lines().next().unwrap_or("");
+            let doubled = line.contains("it answered") && line.ends_with("and then more");
+            let start = "tally: could not finish j1: the command answered more lines than it was asked: '";
+            assert!(line.starts_with(start) || doubled, "{line}");
+        }
+    }
+    let replaced = python(&world, "print(1,flush=True)", right);
+    let finished = run(&world, &["sum", "0..1000", "--partitions", "9", "--recycle-after", "2"], &replaced);
+    assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{}", finished.stderr);
+    world.finish();
+}
+
+#[test]
+fn who_has_not_read_has_not_answered() {
+    let world = World::new(BINARY);
+    for command in ["echo 3", "sh -c 'echo 3'", "sh -c 'while :; do echo 3; sleep 0.01; done'"] {
+        for _ in 0..3 {
+            let finished = run(&world, &["sum", "0..1000"], command);
+            let first = "tally: could not finish j1: the command answered more lines than it was asked: \
+                         '3' came before it had read its input";
+            finished.failed(1, first);
+            assert!(finished.stderr.contains("names {start} and {end}"), "{}", finished.stderr);
+        }
+    }
+    world.finish();
+}
+
+#[test]
+fn who_does_not_end_with_its_input_is_ended() {
+    let world = World::new(BINARY);
+    let stays = "sh -c 'while read -r s e p a; do echo $((e - s)); done; sleep 1000'";
+    run(&world, &["sum", "0..1000"], stays).answered("1000\n");
+    let fails = "sh -c 'while read -r s e p a; do echo $((e - s)); done; exit 7'";
+    run(&world, &["sum", "0..1000"], fails).answered("1000\n");
     world.finish();
 }
 

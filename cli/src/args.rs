@@ -369,7 +369,7 @@ pub(crate) struct ReductionOptions {
     /// Pieces the work is cut into; auto chooses sizes as it measures
     #[arg(long, value_name = "N|auto", hide_short_help = true, value_parser = values::partitions)]
     pub(crate) partitions: Option<Partitions>,
-    /// Workers that a range may kill before it is taken for guilty
+    /// Failures of a range, the first one too, until it is taken for guilty
     #[arg(long, value_name = "N", hide_short_help = true, value_parser = values::retries)]
     pub(crate) retries: Option<u32>,
     /// Give up after this time: 30s, 500ms, 2m, 1h
@@ -428,6 +428,9 @@ pub(crate) struct DaemonArgs {
     /// End at once when standard input ends: for a program that starts a daemon of its own
     #[arg(long, conflicts_with = "daemonize", hide_short_help = true)]
     pub(crate) until_eof: bool,
+    /// Remove the directory of the socket at the end, if nothing is left in it
+    #[arg(long, requires = "until_eof", hide = true)]
+    pub(crate) remove_directory: bool,
     /// Write the log to this file instead of standard error or the journal
     #[arg(long, value_name = "PATH", value_parser = values::paths())]
     pub(crate) log_file: Option<PathBuf>,

@@ -249,6 +249,7 @@ fn daemon(args: DaemonArgs, socket: Option<PathBuf>, around: &Surroundings) -> D
         check: args.check,
         daemonize: args.daemonize,
         until_eof: args.until_eof,
+        remove_directory: args.remove_directory,
         settings: [("workers", args.workers), ("log", args.log)]
             .into_iter()
             .filter_map(|(key, value)| Some((key.to_owned(), value?)))

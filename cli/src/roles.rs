@@ -162,6 +162,8 @@ pub struct DaemonOptions {
     pub daemonize: bool,
     /// End when standard input does.
     pub until_eof: bool,
+    /// Remove the directory of the socket at the end, if it is empty then.
+    pub remove_directory: bool,
     /// Further settings: key of `config.toml` and value.
     pub settings: Vec<(String, String)>,
 }

@@ -78,7 +78,7 @@ impl Machine {
             State::Ended { .. } => self.check_ended(job),
         }
         if job.is_open() {
-            let concludes = job.conclusion.is_some();
+            let concludes = job.conclusion.is_some() || job.parting;
             assert_eq!(job.work.is_done(), concludes, "{} is whole and still open, or the reverse", job.id);
             self.check_open(job);
         }
@@ -100,6 +100,7 @@ impl Machine {
         assert!(job.hands.is_empty(), "{} is over and workers know it", job.id);
         assert_eq!(job.work.leased(), 0, "{} is over and leased", job.id);
         assert_eq!(job.owner, None, "{} is over and owned", job.id);
+        assert!(!job.parting, "{} is over and waits for its processes", job.id);
         assert_eq!(job.conclusion, None, "{} is over and waits for its answers", job.id);
         assert!(self.alarms.when(Alarm::Job(job.id)).is_none(), "{} is over and has a deadline", job.id);
     }

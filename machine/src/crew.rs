@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tally_protocol::{SlotId, WorkerId};
+use tally_protocol::{JobId, SlotId, WorkerId};
 
 use crate::action::Profile;
 use crate::worker::{Slot, SlotState, Worker};
@@ -178,6 +178,12 @@ impl Crew {
 
     pub(crate) fn has_idle(&self) -> bool {
         !self.idle.is_empty()
+    }
+
+    /// Whether any worker that serves this job alone has told a partial of it.
+    pub(crate) fn has_answered(&self, job: JobId) -> bool {
+        let mut workers = self.slots.iter().filter_map(Slot::worker);
+        workers.any(|worker| worker.profile.job == Some(job) && worker.accepted > 0)
     }
 
     pub(crate) fn worker(&self, slot: SlotId) -> Option<&Worker> {

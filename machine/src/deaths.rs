@@ -55,6 +55,7 @@ impl Machine {
         }
         self.drop_surplus_slots();
         self.feed = true;
+        self.parted(worker.profile);
     }
 
     /// Gives the leases of a dead worker back. The one that ran is charged, no other.

@@ -99,6 +99,7 @@ fn job(json: &mut Json, job: &Job) {
     json.number("served_ns", job.served_ns);
     json.flag("waits_for_workers", job.filed.is_some());
     json.flag("waits_for_its_answers", job.conclusion.is_some());
+    json.flag("waits_for_its_processes", job.parting);
     json.list("watchers", &job.watchers, |json, client| json.number("client", client));
     json.list("covered_runs", job.work.coverage().runs().take(100), |json, (position, count)| {
         json.number("position", position);

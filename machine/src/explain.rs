@@ -46,6 +46,8 @@ impl Machine {
         }
         if job.conclusion.is_some() {
             reasons.push("all of it is folded; its answer is being worked out".to_owned());
+        } else if job.parting {
+            reasons.push("all of it is answered; the processes of its command are ending".to_owned());
         } else if !job.work.has_waiting() {
             reasons.push("all its partitions are leased".to_owned());
         } else if job.is_full() {

@@ -3,12 +3,13 @@
 
 use tally_protocol::JobId;
 use tally_protocol::answers::Answers;
+use tally_protocol::command::Form;
 use tally_protocol::error::{ErrorCode, Failure, STOPPING};
 use tally_protocol::source::Source;
 use tally_protocol::spoken;
 
 use crate::Machine;
-use crate::action::Action;
+use crate::action::{Action, Profile};
 use crate::deadline::Alarm;
 use crate::job::{Job, Outcome, State};
 
@@ -20,6 +21,7 @@ impl Machine {
         job.state = State::Ended { at: self.now, at_ms, outcome };
         job.owner = None;
         job.conclusion = None;
+        job.parting = false;
         job.guilty = None;
         job.work.leave_nothing_out();
         self.refile(id);
@@ -52,8 +54,12 @@ impl Machine {
         self.release_own(id, done);
     }
 
-    /// Ends a job whose last position has been accepted; later, where its answers take long to work out.
+    /// Ends a job whose last position has been accepted; later, where its answers take long to work out, or a process
+    /// that has answered may still say that it has said too much.
     pub(crate) fn complete(&mut self, id: JobId) {
+        if self.parts_first(id) {
+            return;
+        }
         let Some(job) = self.jobs.get_mut(id) else { return };
         let population = job.spec.request.population;
         if job.partial.memory_bytes() <= self.settings.answer_at_once_bytes {
@@ -66,6 +72,28 @@ impl Machine {
         let partial = Box::new(job.partial.clone());
         self.refile(id);
         self.act(Action::Conclude { job: id, number, partial, population });
+    }
+
+    /// Whether processes that live on have answered for a job and have not ended yet. They are asked to.
+    fn parts_first(&mut self, id: JobId) -> bool {
+        let Some(job) = self.jobs.get_mut(id) else { return false };
+        let command = job.spec.kernel.command.as_ref();
+        let lives_on = command.is_some_and(|command| command.form == Form::Persistent);
+        job.parting = lives_on && self.crew.has_answered(id);
+        let parts = job.parting;
+        if parts {
+            self.refile(id);
+            self.release_own(id, true);
+        }
+        parts
+    }
+
+    /// A worker of this kind is gone.
+    pub(crate) fn parted(&mut self, profile: Profile) {
+        let Some(id) = profile.job.filter(|_| self.phase.works()) else { return };
+        if self.jobs.get(id).is_some_and(|job| job.parting) {
+            self.complete(id);
+        }
     }
 
     /// The answers of a job have been worked out. Too late, if it has ended otherwise, or is left to the next supervisor.

@@ -7,7 +7,8 @@
 //! | Paused  |               |        | Queued or Running | Ended       | Ended         |                   |
 //! | Ended   |               |        |                   |             |               | Queued or Running |
 //!
-//! A job whose answers take long to work out stays as it is, all covered, until they are there (`conclusion`).
+//! A job whose answers take long to work out stays as it is, all covered, until they are there (`conclusion`); so does one
+//! of a command until its processes have ended without another word (`parting`).
 //! Ended carries the outcome. Retry is refused to a job that is done. Every end goes through `Machine::finish`.
 //! A job that is recorded (`ledger`) is shown as running after its end until the store has its outcome.
 
@@ -100,6 +101,8 @@ pub(crate) struct Job {
     pub(crate) links: BTreeSet<Transport>,
     /// All of it is folded, and its answers are being worked out under this number.
     pub(crate) conclusion: Option<u64>,
+    /// All of it is answered by a command, whose processes are read to their end before the answer is told.
+    pub(crate) parting: bool,
     /// What the store knows of it.
     pub(crate) paper: Paper,
     /// All that is known of an ended job since before a restart.
@@ -249,6 +252,7 @@ impl Job {
             standing: None,
             links: BTreeSet::new(),
             conclusion: None,
+            parting: false,
             guilty: None,
             paper: Paper::default(),
             past: None,

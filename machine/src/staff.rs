@@ -6,10 +6,11 @@
 
 use tally_protocol::job::Transport;
 use tally_protocol::work::ToWorker;
-use tally_protocol::{JobId, SlotId, WorkerId};
+use tally_protocol::{JobId, SlotId, WorkerId, limits};
 
 use crate::action::{Action, Blow, Profile};
 use crate::deadline::Alarm;
+use crate::moment::Span;
 use crate::worker::{Leaving, Slot, SlotState, Worker};
 use crate::{Machine, Moment};
 
@@ -124,10 +125,17 @@ impl Machine {
                 Action::Signal { worker: worker.id, blow: Blow::Term }
             }
         };
-        let until = self.now + self.settings.grace;
+        let until = self.now + self.settings.grace.max(self.parting_time(slot));
         self.end(slot, Some(until), Leaving::Dismissed);
         self.alarms.set(Alarm::Slot(slot), until);
         self.act(action);
+    }
+
+    /// How long a worker may take to part with a process that has answered: that may still be at work on what it takes for
+    /// a question.
+    fn parting_time(&self, slot: SlotId) -> Span {
+        let own = self.crew.worker(slot).filter(|worker| worker.profile.job.is_some() && worker.accepted > 0);
+        own.map_or(Span(0), |worker| Span(limits::parting_ns(worker.longest_ns)) + self.settings.grace)
     }
 
     /// A job with workers of its own is over: they serve nobody else. What its command left is ended at once, unless it
@@ -142,13 +150,17 @@ impl Machine {
 
     fn end_by_signal(&mut self, slot: SlotId) {
         let Some(place) = self.crew.get(slot) else { return };
+        let most = self.now + self.settings.grace;
         let worker = match &place.state {
-            SlotState::Empty | SlotState::BackingOff { .. } | SlotState::Stopping { .. } => return,
+            SlotState::Empty | SlotState::BackingOff { .. } => return,
+            // It was to end in its own time.
+            SlotState::Stopping { worker, until: Some(until), .. } if *until > most => worker.id,
+            SlotState::Stopping { .. } => return,
             SlotState::Idle { worker } | SlotState::Starting { worker, .. } | SlotState::Busy { worker } => {
                 worker.id
             }
         };
-        let until = self.now + self.settings.grace;
+        let until = most;
         self.end(slot, Some(until), Leaving::Dismissed);
         self.alarms.set(Alarm::Slot(slot), until);
         self.act(Action::Signal { worker, blow: Blow::Term });

@@ -48,6 +48,9 @@ impl Machine {
             FromWorker::Broke { lease, why, stderr, hint, for_good } => {
                 self.broke(slot, lease, &Breakage { why, stderr, hint, for_good });
             }
+            FromWorker::Surplus { job, why, stderr, hint } => {
+                self.surplus(slot, job, &Breakage { why, stderr, hint, for_good: true });
+            }
             FromWorker::NotIntegers { lease, column } => self.not_integers(slot, lease, column),
             FromWorker::Cancelled { lease } => self.cancelled(slot, lease),
         }
@@ -62,6 +65,7 @@ impl Machine {
             | FromWorker::Progress { .. }
             | FromWorker::Failed { .. }
             | FromWorker::Broke { .. }
+            | FromWorker::Surplus { .. }
             | FromWorker::NotIntegers { .. }
             | FromWorker::Cancelled { .. } => {}
         }
@@ -188,6 +192,9 @@ impl Machine {
         job.in_flight -= held.done;
         job.hand_in(slot);
         self.figures.count_partition(held.count, busy_ns);
+        if let Some(worker) = self.crew.worker_mut(slot) {
+            worker.longest_ns = worker.longest_ns.max(busy_ns);
+        }
         job.pace.measured(held.count, busy_ns);
         job.meter.done(self.now, held.count - held.done);
         let estimate = i64::try_from(held.estimate_ns).unwrap_or(i64::MAX);
@@ -281,6 +288,21 @@ impl Machine {
         let incident = Death { slot, pid, what, stderr }.incident(job, self.now, Some(&held));
         job.remember(incident);
         self.finish(lease.job, Outcome::Failed(failure));
+    }
+
+    /// A command said more than it was asked for: what this worker has told of it may be wrong.
+    fn surplus(&mut self, slot: SlotId, id: JobId, breakage: &Breakage) {
+        let own = self.crew.worker(slot).filter(|worker| worker.profile.job == Some(id));
+        let Some(pid) = own.map(|worker| worker.pid.unwrap_or(0)) else { return };
+        let Some(job) = self.jobs.get_mut(id).filter(|job| job.is_open()) else { return };
+        let what = format!("the command {}", shortened(&breakage.why));
+        let stderr = shortened(&breakage.stderr).to_owned();
+        let mut failure = Failure::new(ErrorCode::KernelFailed, what.clone());
+        failure.stderr = some_text(&stderr).map(String::into_boxed_str);
+        failure.hint = breakage.hint.as_deref().map(|hint| shortened(hint).to_owned());
+        let incident = Death { slot, pid, what, stderr }.incident(job, self.now, None);
+        job.remember(incident);
+        self.finish(id, Outcome::Failed(failure));
     }
 
     /// Ends a job of which a partition has no answer, once all those before it have one.

@@ -97,6 +97,8 @@ pub(crate) struct Worker {
     /// Jobs it was told of.
     pub(crate) knows: BTreeSet<JobId>,
     pub(crate) accepted: u64,
+    /// The longest that a partition has taken it, as it said.
+    pub(crate) longest_ns: u64,
     /// Takes no more leases and ends when it has none.
     pub(crate) leaving: bool,
     /// Sent something that cannot be: nothing it says counts any more.
@@ -159,6 +161,7 @@ impl Worker {
             holding: BTreeMap::new(),
             knows: BTreeSet::new(),
             accepted: 0,
+            longest_ns: 0,
             leaving: false,
             distrusted: false,
             proven: false,

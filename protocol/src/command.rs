@@ -135,8 +135,8 @@ impl CommandRequest {
         if words.first().is_none_or(String::is_empty) {
             return Err(bad("it is empty"));
         }
-        bytes("its words", &words, limits::COMMAND_BYTES_MAX)?;
-        bytes("its environment", &self.environment, limits::ENVIRONMENT_BYTES_MAX)?;
+        bytes("its words have", &words, limits::COMMAND_BYTES_MAX)?;
+        bytes("its environment has", &self.environment, limits::ENVIRONMENT_BYTES_MAX)?;
         if let Some(one) = self.environment.iter().find(|one| one.find('=').is_none_or(|at| at == 0)) {
             let shown: String = one.chars().take(40).collect();
             return Err(bad(format!("'{shown}' of its environment is not KEY=VALUE")));
@@ -161,6 +161,10 @@ impl CommandRequest {
             return Err(bad(
                 "a persistent process reads its partitions from standard input, not from {start}",
             ));
+        }
+        if form == Form::Persistent && !self.accept_status.is_empty() {
+            return Err(bad("the exit status of a process that lives on says nothing of a partition")
+                .hint("--accept-status is for a process for each partition: './k {start} {end}'"));
         }
         if form == Form::Each && (self.recycle_after.is_some() || self.recycle_bytes.is_some()) {
             return Err(bad("a process for each partition cannot be recycled"));
@@ -380,7 +384,7 @@ fn needs_shell(line: &str) -> bool {
 
 fn bytes(what: &str, texts: &[String], most: usize) -> Result<(), Failure> {
     let all: usize = texts.iter().map(|text| text.len() + 1).sum();
-    if all > most { Err(bad(format!("{what} have more than {most} bytes"))) } else { Ok(()) }
+    if all > most { Err(bad(format!("{what} more than {most} bytes"))) } else { Ok(()) }
 }
 
 fn bad(why: impl AsRef<str>) -> Failure {

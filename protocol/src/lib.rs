@@ -15,6 +15,7 @@ pub mod ids;
 pub mod job;
 pub mod limits;
 pub mod locks;
+pub mod members;
 pub mod near;
 pub mod objects;
 pub mod printable;

@@ -164,11 +164,29 @@ pub const PARTIES_MAX: u32 = 1_024;
 /// Bytes of the words of a command; the system takes no longer one.
 pub const COMMAND_BYTES_MAX: usize = 128 << 10;
 /// Bytes of the environment that a command comes with.
-pub const ENVIRONMENT_BYTES_MAX: usize = 256 << 10;
+pub const ENVIRONMENT_BYTES_MAX: usize = 512 << 10;
 /// Bytes of a path in a request.
 pub const PATH_BYTES_MAX: usize = 4 << 10;
 /// Bytes of a line that a kernel answers.
 pub const KERNEL_LINE_BYTES_MAX: usize = 1 << 20;
+/// The least and the most that a process of a kernel that has answered may take to end after its input has.
+const KERNEL_PARTING_NS: (u64, u64) = (500_000_000, 60_000_000_000);
+
+/// How long a process of a kernel may take to end after its input has, if its longest answer took so long: it may have taken
+/// one question for two, and be at work on the second. Half as long again, within bounds.
+#[must_use]
+pub const fn parting_ns(longest_ns: u64) -> u64 {
+    let (least, most) = KERNEL_PARTING_NS;
+    let ns = longest_ns.saturating_add(longest_ns / 2);
+    if ns < least {
+        least
+    } else if ns > most {
+        most
+    } else {
+        ns
+    }
+}
+
 /// Files that a kernel may be allowed to have open.
 pub const KERNEL_FILES_MAX: u64 = 1 << 20;
 /// Processes that a kernel may be allowed to have.

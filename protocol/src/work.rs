@@ -101,6 +101,18 @@ pub enum FromWorker {
         /// It would fail the same way for every partition.
         for_good: bool,
     },
+    /// A command has said more lines than it was asked for: which of them are answers, nobody can know, and some may have
+    /// been told as partials already. The job fails.
+    Surplus {
+        /// The job.
+        job: JobId,
+        /// How it is known; after "the command".
+        why: String,
+        /// The tail of its standard error; may be empty.
+        stderr: String,
+        /// What to do.
+        hint: Option<String>,
+    },
     /// A column that was read as integers has a number that is none: the whole job is to be folded with that column as
     /// floats, whoever meets it first.
     NotIntegers {

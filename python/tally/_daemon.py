@@ -61,6 +61,8 @@ class Daemon:
             # Short enough for the address of a socket, and nobody else's.
             self._directory = tempfile.mkdtemp(prefix="tally-")
             socket = os.path.join(self._directory, "tally.sock")
+            # It removes that, too, should this process be killed.
+            options = ["--remove-directory", *options]
         #: Its control socket.
         self.socket: str = os.fspath(socket)
         words = ["daemon", "--foreground", "--until-eof", "--socket", self.socket]

@@ -78,6 +78,7 @@ def call_chunk(function: Callable[..., Any], chunk: Tuple[tuple, ...]) -> list:
 class _Worker:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+        self._pid = os.getpid()
         self._rest = b""
         self._room = SETUP_ROOM
 
@@ -123,7 +124,7 @@ class _Worker:
         try:
             function, arguments, keywords = loads(body)
         except BaseException:
-            send(self._connection, UNREAD, traceback.format_exc().encode())
+            self._answer(UNREAD, traceback.format_exc().encode())
             return
         try:
             result = function(*arguments, **keywords)
@@ -138,7 +139,15 @@ class _Worker:
             self._raised(error)
             return
         del result
-        send(self._connection, RESULT, data)
+        self._answer(RESULT, data)
+
+    def _answer(self, kind: bytes, data: bytes) -> None:
+        """Tells what came of a call. A child that a call has forked ends where the call does: it is not who was asked."""
+        if os.getpid() != self._pid:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0 if kind == RESULT else 1)
+        send(self._connection, kind, data)
 
     def _raised(self, error: BaseException) -> None:
         from concurrent.futures.process import _ExceptionWithTraceback
@@ -150,7 +159,7 @@ class _Worker:
         except BaseException:
             # An exception that cannot be pickled is told by its text.
             data = dumps((text, None))
-        send(self._connection, RAISED, data)
+        self._answer(RAISED, data)
 
     def _receive(self) -> Any:
         """The next frame. The end of the connection is that of the executor: there is nobody to serve any more."""

@@ -137,3 +137,21 @@ def length(data):
 def burn():
     while True:
         pass
+
+
+def fork_and_return(number):
+    """The child returns something else, and first."""
+    child = os.fork()
+    if child == 0:
+        return -1
+    os.waitpid(child, 0)
+    return number
+
+
+def fork_and_raise(number):
+    """The child raises what nobody has asked for."""
+    child = os.fork()
+    if child == 0:
+        os.execv("/nonexistent", ["nonexistent"])
+    os.waitpid(child, 0)
+    return number

@@ -69,6 +69,12 @@ class Deaths(Shared):
         self.assertEqual([one.result() for one in before + after], [n * n for n in range(20)] * 2)
         self.assertEqual(executor.submit(calls.square, 9).result(), 81)
 
+    def test_a_forked_child_never_answers(self):
+        executor = self.executor(2)
+        for how in (calls.fork_and_return, calls.fork_and_raise):
+            numbers = list(range(100))
+            self.assertEqual(list(executor.map(how, numbers)), numbers)
+
     def test_how_it_died_is_said(self):
         executor = self.executor(1)
         for call, said in [
@@ -239,6 +245,22 @@ class Like(Shared):
         answer, daemon = out.split()
         self.assertEqual(answer, "49")
         self.assertFalse(is_alive(daemon))
+
+    def test_nothing_is_left_of_a_private_daemon_whose_program_is_killed(self):
+        process = self.script(
+            """
+            import tally, sys
+            if __name__ == "__main__":
+                daemon = tally.Daemon(workers=1)
+                print(daemon.socket, flush=True)
+                sys.stdin.read()
+            """,
+        )
+        directory = os.path.dirname(process.stdout.readline().strip())
+        self.assertTrue(os.path.isdir(directory))
+        process.kill()
+        process.communicate()
+        until(lambda: not os.path.exists(directory), "the end of its directory")
 
     def test_a_daemon_that_is_named_must_be_there(self):
         with self.assertRaises(tally.NoDaemon):

@@ -51,6 +51,9 @@ pub struct DaemonOptions {
     pub daemonize: bool,
     /// End at once when standard input does: whoever started the daemon holds the other end.
     pub until_eof: bool,
+    /// Remove the directory of the socket at the end, if it is empty then: it is that of whoever started the daemon, who may
+    /// have been killed.
+    pub remove_directory: bool,
     /// Read the configuration, say what is wrong with it, and end.
     pub check: bool,
     /// Settings given as flags: key and value, as in `config.toml`.
@@ -120,6 +123,12 @@ fn live(
         Ok(Some(succession)) => Err(succession.take_place(locks, directory)),
         ended => {
             unlock(locks);
+            if options.remove_directory
+                && let Some(directory) = path.parent()
+                && let Err(why) = std::fs::remove_dir(directory)
+            {
+                tracing::debug!("could not remove {}: {why}", directory.display());
+            }
             ended.map(drop)
         }
     }

@@ -73,6 +73,11 @@ pub fn write_some(fd: impl AsFd, bytes: &[u8]) -> io::Result<Option<usize>> {
     would_block_is_none(retry(|| rustix::io::write(&fd, bytes)))
 }
 
+/// Bytes that wait in a pipe, asked at either end; also when nobody reads from it any more.
+pub fn waiting(fd: impl AsFd) -> io::Result<u64> {
+    Ok(rustix::io::ioctl_fionread(fd)?)
+}
+
 /// Calls `operation` again for as long as a signal interrupts it.
 pub(crate) fn retry<T>(mut operation: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
     loop {

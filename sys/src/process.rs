@@ -26,7 +26,7 @@ pub use kinship::{
     Orphaned, arm_parent_death, become_group_leader, hear_parent_death, reap_strays, set_child_subreaper,
     set_name, set_nice, single_threaded,
 };
-pub use launch::{Constraints, Launcher, find_program};
+pub use launch::{Constraints, Launcher, NoProgram, find_program};
 pub use other::Other;
 pub use quiet::QuietThread;
 pub use spawn::{exec, spawn_command, spawn_program, spawn_self};

@@ -23,6 +23,7 @@ pub(crate) fn say(message: &FromWorker) {
         FromWorker::Partial { .. } => "partial",
         FromWorker::Failed { .. } => "failed",
         FromWorker::Broke { .. } => "broke",
+        FromWorker::Surplus { .. } => "surplus",
         FromWorker::NotIntegers { .. } => "not-integers",
         FromWorker::Cancelled { .. } => "cancelled",
     };

@@ -124,6 +124,7 @@ fn commands_are_read() {
         foreground: false,
         daemonize: false,
         until_eof: false,
+        remove_directory: false,
         log_file: None,
         pid_file: Some("p".into()),
         check: true,

@@ -87,7 +87,7 @@ stddev, and of several reductions, it is a line of JSON:
 {\"sum\": 45, \"count\": 10, \"sum_squares\": 285}
 
 What a kernel writes to standard error is kept, its end shown when it fails. One
-that dies or fails is tried again, as often as --retries says.
+that dies or fails is tried again, until it has failed as often as --retries says.
 "
     .to_owned()
 }

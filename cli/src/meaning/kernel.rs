@@ -8,11 +8,18 @@ use tally_protocol::error::Failure;
 
 use super::bad;
 use crate::args::kernel::KernelArgs;
+use crate::args::values;
 
 /// The command, if there is one.
 pub(super) fn command(args: KernelArgs) -> Result<Option<Arc<CommandRequest>>, Failure> {
     let Some(line) = args.command else { return Ok(None) };
-    let cpu_limit_s = args.cpu_limit.map(|ms| ms.div_ceil(1_000));
+    let cpu_limit_s = args.cpu_limit.map(whole_seconds).transpose()?;
+    let cpus = args.cpus.map(|cpus| cpus.0).unwrap_or_default();
+    if let Some(absent) = cpus.iter().find(|&&cpu| online().is_some_and(|there| !there.contains(&cpu))) {
+        return Err(bad(format!(
+            "could not run the command on processor {absent}: there is none of that number"
+        )));
+    }
     Ok(Some(Arc::new(CommandRequest {
         line: Some(line),
         feed: feed(args.lines, args.files),
@@ -26,9 +33,23 @@ pub(super) fn command(args: KernelArgs) -> Result<Option<Arc<CommandRequest>>, F
         cpu_limit_s,
         files_max: args.max_files,
         processes_max: args.max_processes,
-        cpus: args.cpus.map(|cpus| cpus.0).unwrap_or_default(),
+        cpus,
         ..CommandRequest::default()
     })))
+}
+
+/// The system counts processor time in whole seconds.
+fn whole_seconds(ms: u64) -> Result<u64, Failure> {
+    if ms.is_multiple_of(1_000) {
+        return Ok(ms / 1_000);
+    }
+    Err(bad(format!("could not limit processor time to {ms} ms: --cpu-limit is in whole seconds, as in 2s")))
+}
+
+/// The processors that there are, if the system says so.
+fn online() -> Option<Vec<u16>> {
+    let text = std::fs::read_to_string("/sys/devices/system/cpu/online").ok()?;
+    values::cpus(text.trim()).ok().map(|cpus| cpus.0)
 }
 
 fn feed(lines: bool, files: bool) -> Option<Feed> {

@@ -82,9 +82,7 @@ fn whose(incident: &Incident) -> String {
 /// The last lines of its standard error that are not empty.
 fn last_words(incident: &Incident) -> String {
     let stderr = incident.stderr.as_deref().unwrap_or("");
-    let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
-    let last = &lines[lines.len().saturating_sub(SAID_LINES_MAX)..];
-    last.iter().map(|line| format!("  {}\n", report::one_line(line))).collect()
+    last_lines(stderr).into_iter().map(|line| format!("  {}\n", report::one_line(line))).collect()
 }
 
 /// Tells of failures as they come, each once.
@@ -104,6 +102,11 @@ impl Failures {
         });
         Some(lines.collect())
     }
+}
+
+fn last_lines(stderr: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines.split_off(lines.len().saturating_sub(SAID_LINES_MAX))
 }
 
 fn facts_of(job: &JobView) -> Vec<(&'static str, String)> {
@@ -128,8 +131,10 @@ fn facts_of(job: &JobView) -> Vec<(&'static str, String)> {
         let failure = failure_of(job);
         facts.push(("why", failure.message));
         facts.extend(failure.hint.map(|hint| ("hint", hint)));
-        let stderr = failure.stderr.unwrap_or_default();
-        facts.extend(stderr.lines().filter(|line| !line.is_empty()).map(|line| ("stderr", line.to_owned())));
+        let told =
+            job.incidents.iter().any(|incident| incident.stderr.as_deref() == failure.stderr.as_deref());
+        let stderr = failure.stderr.filter(|_| !told).unwrap_or_default();
+        facts.extend(last_lines(&stderr).into_iter().map(|line| ("stderr", report::one_line(line))));
     }
     let counts = job.partitions;
     let mut partitions = format!("{} done, {} leased, {} queued", counts.done, counts.leased, counts.queued);
@@ -200,10 +205,16 @@ mod tests {
     use tally_protocol::error::ErrorCode;
     use tally_protocol::ids::SlotId;
 
+    const SAID: &str = "one\n\ntwo \u{1b}[2J\nthree\nfour\nfive\nsix\n";
+
     #[test]
     fn a_job_with_an_incident() {
         let mut job = fake::job_failed(
-            Failure::new(ErrorCode::WorkerKilled, "range 5..6 killed 3 workers").hint("try again"),
+            Failure {
+                stderr: Some(Box::from(SAID)),
+                ..Failure::new(ErrorCode::WorkerKilled, "range 5..6 killed 3 workers")
+            }
+            .hint("try again"),
         );
         job.workers = vec![fake::share(0, &[], "5000", &[])];
         job.incidents = vec![Incident {
@@ -213,7 +224,7 @@ mod tests {
             range: Some("5..6".into()),
             attempt: Some(2),
             what: "killed by SIGKILL".into(),
-            stderr: Some("one\n\ntwo \u{1b}[2J\nthree\nfour\nfive\nsix\n".into()),
+            stderr: Some(SAID.into()),
         }];
         assert_eq!(
             text(&job),

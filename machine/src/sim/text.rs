@@ -119,6 +119,7 @@ pub fn said(said: &FromWorker) -> String {
         FromWorker::Broke { lease: id, why, for_good, .. } => {
             format!("broke {}{}: {why}", lease(*id), if *for_good { " for good" } else { "" })
         }
+        FromWorker::Surplus { job, why, .. } => format!("surplus of {job}: the command {why}"),
         FromWorker::NotIntegers { lease: id, column } => format!("no integers {}: {column}", lease(*id)),
         FromWorker::Failed { lease: id, complaint } => {
             format!("failed {}: could not {}", lease(*id), complaint.why)

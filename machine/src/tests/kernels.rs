@@ -27,6 +27,11 @@ fn broke(name: &str, why: &str, for_good: bool) -> FromWorker {
     FromWorker::Broke { lease: lease(name), why, stderr, hint: Some("try this".into()), for_good }
 }
 
+fn surplus(job: JobId) -> FromWorker {
+    let (why, stderr) = ("said too much".to_owned(), "words".to_owned());
+    FromWorker::Surplus { job, why, stderr, hint: Some("do".into()) }
+}
+
 /// One worker with the first of two partitions of 0..8.
 fn begun(retries: u32) -> Bench {
     let mut bench = Bench::new(settings(1));
@@ -47,7 +52,53 @@ fn a_broken_attempt_is_charged_and_its_worker_goes_on() {
     assert_eq!((incident.range.as_deref(), incident.attempt), (Some("0..4"), Some(1)));
     assert_eq!(incident.what, "exited with status 3");
     assert_eq!(incident.stderr.as_deref(), Some("last words"));
-    assert_eq!(bench.partial(1, "j1/0.2"), ["to w1: forget j1", "c1 <- j1 done sum=28", "to w1: quit"]);
+    assert_eq!(bench.partial(1, "j1/0.2"), ["to w1: quit"]);
+    assert_eq!(bench.exited(1, "exited with status 0"), ["c1 <- j1 done sum=28"]);
+}
+
+#[test]
+fn an_answer_is_told_when_all_who_have_answered_are_gone() {
+    let mut bench = Bench::new(settings(3));
+    bench.submit(1, of_command(request("0..8", 2), "./k"));
+    bench.ready(1);
+    bench.ready(2);
+    bench.partial(1, "j1/0.1");
+    let told = bench.partial(2, "j1/1.1");
+    assert!(told.iter().all(|one| !one.contains("done")), "{told:?}");
+    let told = bench.exited(1, "exited with status 0");
+    assert!(told.iter().all(|one| !one.contains("done")), "{told:?}");
+    let told = bench.exited(2, "exited with status 0");
+    assert!(told.contains(&"c1 <- j1 done sum=28".to_owned()), "{told:?}");
+}
+
+#[test]
+fn a_line_too_many_fails_the_job_though_all_of_it_is_answered() {
+    let mut bench = begun(3);
+    bench.partial(1, "j1/0.1");
+    bench.partial(1, "j1/1.1");
+    let told = bench.said(1, surplus(J1));
+    assert!(told.contains(&"term w1".to_owned()), "{told:?}");
+    assert_eq!(told.last().unwrap(), "c1 <- j1 failed: the command said too much");
+    assert_eq!(bench.exited(1, "exited with status 0"), NOTHING);
+    let failure = bench.view(1).error.unwrap();
+    assert_eq!((failure.stderr.as_deref(), failure.hint.as_deref()), (Some("words"), Some("do")));
+}
+
+#[test]
+fn nobody_fails_the_job_of_others() {
+    let mut bench = begun(3);
+    assert_eq!(bench.said(1, surplus(JobId(2))), NOTHING);
+    bench.submit(2, request("0..4", 1));
+    assert_eq!(bench.said(1, surplus(JobId(2))), NOTHING);
+}
+
+#[test]
+fn a_cancel_does_not_wait_for_processes_that_are_ending() {
+    let mut bench = begun(3);
+    bench.partial(1, "j1/0.1");
+    bench.partial(1, "j1/1.1");
+    let told = bench.say(2, Request::Cancel { jobs: vec![J1], all: false });
+    assert!(told.contains(&"term w1".to_owned()), "{told:?}");
 }
 
 #[test]
@@ -87,10 +138,10 @@ fn a_worker_of_a_command_serves_one_job_and_goes_with_it() {
     assert_eq!(bench.ready(1), ["to w1: job j1", "to w1: lease j1/0.1 0+8"], "and nothing of the others");
     let told = bench.partial(1, "j1/0.1");
     assert!(told.contains(&"to w1: quit".to_owned()), "{told:?}");
-    assert_eq!(bench.exited(1, "exited with status 0"), ["spawn w2 in 0"]);
+    assert_eq!(bench.exited(1, "exited with status 0"), ["c1 <- j1 done sum=28", "spawn w2 in 0"]);
     assert_eq!(bench.ready(2), ["to w2: job j2", "to w2: lease j2/0.1 0+4"]);
     bench.partial(2, "j2/0.1");
-    assert_eq!(bench.exited(2, "exited with status 0"), ["spawn w3 in 0"]);
+    assert_eq!(bench.exited(2, "exited with status 0"), ["c2 <- j2 done sum=6", "spawn w3 in 0"]);
     assert_eq!(bench.ready(3), ["to w3: job j3", "to w3: lease j3/0.1 0+2"]);
 }
 
@@ -178,9 +229,9 @@ fn who_waits_for_a_command_that_takes_long_gets_a_place_beside() {
     assert_eq!(bench.submit(3, request("0..3", 1)), ["to w2: job j3", "to w2: lease j3/0.1 0+3"]);
     assert_eq!(bench.partial(2, "j3/0.1"), ["to w2: forget j3", "c3 <- j3 done sum=3"]);
     let told = bench.partial(1, "j1/0.1");
-    assert_eq!(told, ["to w1: forget j1", "c1 <- j1 done sum=28", "to w1: quit", "to w2: quit"]);
+    assert_eq!(told, ["to w1: quit", "to w2: quit"]);
     bench.exited(2, "exited with status 0");
-    bench.exited(1, "exited with status 0");
+    assert_eq!(bench.exited(1, "exited with status 0"), ["c1 <- j1 done sum=28"]);
     assert_eq!(bench.workers(), ["empty"], "the place beside is gone");
     assert_eq!(bench.submit(4, request("0..4", 1)), ["spawn w3 in 0"]);
 }

@@ -205,6 +205,12 @@ unsafe fn prepare(birth: &Birth<'_>) -> Result<(), c_int> {
         }
         if let Some(cpus) = &launcher.cpus {
             check(libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const **cpus))?;
+            // Those that are not there, or not for this process, are left out by the system without a word.
+            let mut found: libc::cpu_set_t = std::mem::zeroed();
+            check(libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut found))?;
+            if !libc::CPU_EQUAL(cpus, &found) {
+                return Err(libc::EINVAL);
+            }
         }
         libc::umask(launcher.umask);
     }
@@ -240,8 +246,8 @@ fn check(result: c_int) -> Result<(), c_int> {
 /// (colons between them) that can be run.
 ///
 /// # Errors
-/// `NotFound`; `PermissionDenied` if there is one that is not executable.
-pub fn find_program(name: &str, path: &str) -> io::Result<CString> {
+/// There is none that can be run, or it cannot be known.
+pub fn find_program(name: &str, path: &str) -> Result<CString, NoProgram> {
     let candidates: Vec<PathBuf> = if name.contains('/') {
         vec![PathBuf::from(name)]
     } else {
@@ -251,22 +257,39 @@ pub fn find_program(name: &str, path: &str) -> io::Result<CString> {
             .map(|at| Path::new(at).join(name))
             .collect()
     };
-    let mut why = io::Error::from(io::ErrorKind::NotFound);
+    let mut why = NoProgram::Absent;
     for file in candidates {
         match runnable(&file) {
-            Ok(()) => return CString::new(file.as_os_str().as_bytes()).map_err(io::Error::other),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => why = error,
-            Err(_) => {}
+            Ok(()) => return CString::new(file.as_os_str().as_bytes()).map_err(|_| NoProgram::Absent),
+            // One that is there says more than a directory that cannot be looked into.
+            Err(NoProgram::NotExecutable) => why = NoProgram::NotExecutable,
+            Err(hidden @ NoProgram::Hidden(_)) if why == NoProgram::Absent => why = hidden,
+            Err(NoProgram::Hidden(_) | NoProgram::Absent) => {}
         }
     }
     Err(why)
 }
 
-fn runnable(file: &Path) -> io::Result<()> {
-    if std::fs::metadata(file)?.is_dir() {
-        return Err(io::ErrorKind::PermissionDenied.into());
-    }
+/// Why there is no program of a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoProgram {
+    /// There is no such file.
+    Absent,
+    /// There is one that cannot be run.
+    NotExecutable,
+    /// This directory, or one above it, may not be searched.
+    Hidden(PathBuf),
+}
+
+fn runnable(file: &Path) -> Result<(), NoProgram> {
+    let found = std::fs::metadata(file).map_err(|why| match why.kind() {
+        io::ErrorKind::PermissionDenied => {
+            NoProgram::Hidden(file.parent().unwrap_or(Path::new(".")).to_path_buf())
+        }
+        _ => NoProgram::Absent,
+    })?;
     // As the user this process acts as, not the one it was started by.
     let how = rustix::fs::AtFlags::EACCESS;
-    Ok(rustix::fs::accessat(rustix::fs::CWD, file, rustix::fs::Access::EXEC_OK, how)?)
+    let may = rustix::fs::accessat(rustix::fs::CWD, file, rustix::fs::Access::EXEC_OK, how);
+    if found.is_dir() || may.is_err() { Err(NoProgram::NotExecutable) } else { Ok(()) }
 }

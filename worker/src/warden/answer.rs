@@ -2,9 +2,9 @@
 //!
 //! Text from a user's program: whatever it is, it becomes a partial or a sentence that quotes it.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use serde_json::value::RawValue;
+use tally_protocol::members::members;
 use tally_reduce::{Answer, Integer, Partial, Reduction, Stated};
 
 /// Characters of an answer that an error quotes.
@@ -44,7 +44,11 @@ pub fn read(line: &[u8], asked: Asked<'_>) -> Result<Partial, String> {
 pub(crate) fn quoted(bytes: &[u8]) -> String {
     let start = &bytes[..bytes.len().min(QUOTED_MAX * 4)];
     let text = String::from_utf8_lossy(start);
-    let mut shown: String = text.chars().take(QUOTED_MAX).flat_map(char::escape_debug).collect();
+    let mut shown = String::new();
+    for one in text.chars().take(QUOTED_MAX) {
+        // Quotes and backslashes are shown as they are: they move no cursor.
+        if matches!(one, '"' | '\'' | '\\') { shown.push(one) } else { shown.extend(one.escape_debug()) }
+    }
     if text.chars().count() > QUOTED_MAX || bytes.len() > start.len() {
         shown.push_str("...");
     }
@@ -72,10 +76,13 @@ fn number_alone(text: &str, reductions: &[Reduction]) -> Result<Stated, String> 
 }
 
 fn object(text: &str, asked: Asked<'_>) -> Result<Stated, String> {
-    let keys: BTreeMap<String, &RawValue> =
-        serde_json::from_str(text).map_err(|_| "which is no JSON object".to_owned())?;
+    let keys = members(text).ok_or_else(|| "which is no JSON object".to_owned())?;
     let mut stated = Stated::default();
+    let mut seen = BTreeSet::new();
     for (key, value) in &keys {
+        if !seen.insert(key) {
+            return Err(format!("in which \"{}\" is said twice", quoted(key.as_bytes())));
+        }
         let value = value.get();
         let of = |why| format!("whose \"{key}\" is {why}");
         match key.as_str() {
@@ -129,7 +136,16 @@ fn number(text: &str) -> Result<Answer, String> {
         let value = Integer::from_str_radix(text.strip_prefix('+').unwrap_or(text), 10);
         return value.map(Answer::Integer).map_err(|_| "no number".to_owned());
     }
-    text.parse().map(Answer::Float).map_err(|_| "no number".to_owned())
+    let value: f64 = text.parse().map_err(|_| "no number".to_owned())?;
+    // Digits that became infinite, or nothing, are another number than was said.
+    let mantissa = digits.split(['e', 'E']).next().unwrap_or("");
+    if value.is_infinite() && mantissa.contains(|one: char| one.is_ascii_digit()) {
+        return Err("too large for a float".to_owned());
+    }
+    if value == 0.0 && mantissa.contains(|one: char| matches!(one, '1'..='9')) {
+        return Err("too small for a float".to_owned());
+    }
+    Ok(Answer::Float(value))
 }
 
 fn count(text: &str) -> Result<u64, String> {
@@ -178,6 +194,25 @@ mod tests {
         assert_eq!(why, "it answered '-1', which is no count");
         assert!(said("1", &[Reduction::Mean]).unwrap_err().contains("\"sum\" and \"count\""));
         assert!(said("1", &[Reduction::Sum, Reduction::Max]).unwrap_err().contains("\"sum\", \"max\""));
+    }
+
+    #[test]
+    fn what_a_float_cannot_hold_is_said() {
+        assert_eq!(sum("1e400"), "it answered '1e400', which is too large for a float");
+        assert_eq!(sum("-1.5e999"), "it answered '-1.5e999', which is too large for a float");
+        assert_eq!(sum("1e-400"), "it answered '1e-400', which is too small for a float");
+        assert!(sum(r#"{"sum": 1e400}"#).ends_with("whose \"sum\" is too large for a float"));
+        assert_eq!(
+            ["inf", "-Infinity", "0.0", "0e5", "0e-999"].map(sum),
+            ["inf", "-inf", "0.0", "0.0", "0.0"]
+        );
+        assert!(!sum("1e308").contains("answered") && !sum("5e-324").contains("answered"));
+    }
+
+    #[test]
+    fn a_key_is_said_once() {
+        let why = sum(r#"{"sum": 3, "sum": 4}"#);
+        assert_eq!(why, r#"it answered '{"sum": 3, "sum": 4}', in which "sum" is said twice"#);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 mod answer;
 mod feed;
 mod outcome;
+mod parting;
 mod prepare;
 mod running;
 mod text;
@@ -43,6 +44,7 @@ use crate::setup::Worker;
 use answer::quoted;
 use feed::{Feed, OpenFiles, Search};
 use outcome::{Outcome, is_blank};
+use parting::TooMany;
 use prepare::{Prepared, Refused, Told, Unfit};
 use running::{Running, end_tree};
 
@@ -57,6 +59,7 @@ const BUFFER_BYTES: usize = 64 << 10;
 pub(crate) fn serve(worker: Worker) -> Result<(), String> {
     let mut warden = Warden::new(worker)?;
     let ended = warden.live();
+    warden.leave();
     end_tree();
     match ended {
         Err(End::Because(why)) => Err(why),
@@ -175,9 +178,7 @@ impl Warden {
                 ToWorker::Cancel { lease } => self.cancel(lease)?,
                 ToWorker::Forget { .. } => {}
                 ToWorker::Quit => {
-                    if let Some(running) = self.running.take() {
-                        running.part(self.lifeline.as_fd(), &mut self.buffer);
-                    }
+                    self.part()?;
                     return Err(End::Quietly);
                 }
             }
@@ -218,17 +219,13 @@ impl Warden {
         self.waiting.retain(|one| one.id != lease);
         let running = self.attempt.as_ref().is_some_and(|attempt| attempt.lease.id == lease);
         if running {
+            self.kill(1)?;
             self.attempt = None;
-            self.kill();
         }
         if running || self.waiting.len() < before {
             self.say(&FromWorker::Cancelled { lease })?;
         }
         Ok(())
-    }
-
-    fn kill(&mut self) -> String {
-        self.running.take().map(|running| running.end(&mut self.buffer)).unwrap_or_default()
     }
 
     /// Has the command begin a partition.
@@ -269,17 +266,22 @@ impl Warden {
                 self.running = Some(Running::new(started, None));
             }
             (Form::Persistent, _) => {
-                // One that has ended, or said something unasked, since it answered: another takes its place.
+                // One that has ended since it answered: another takes its place.
+                let mut unasked = Vec::new();
                 let stale = self.running.as_mut().is_some_and(|running| {
-                    let mut said = false;
-                    running.read_output(&mut self.buffer, |_| said = true);
-                    said || running.is_in_line()
+                    running.read_output(&mut self.buffer, |line| unasked.push(line));
+                    !unasked.is_empty()
+                        || running.is_in_line()
                         || running.is_mute()
                         || running.deaf
                         || running.ended().is_some()
                 });
                 if stale && let Some(running) = self.running.take() {
-                    running.end(&mut self.buffer);
+                    let remains = running.end(0, &mut self.buffer);
+                    let mut lines = unasked.into_iter().chain(remains.surplus);
+                    if let Some(line) = lines.find(|line| !is_blank(line)) {
+                        return Err(Refused::Surplus(line, remains.stderr));
+                    }
                 }
                 let running = match &mut self.running {
                     Some(running) => {
@@ -401,7 +403,7 @@ impl Warden {
         if let Some(line) = overlong.filter(|_| lines.is_empty()) {
             return self.finish(Outcome::Said(line));
         }
-        let Some(line) = lines.into_iter().next() else { return Ok(()) };
+        let Some(line) = lines.first().cloned() else { return Ok(()) };
         match (&mut self.attempt, form) {
             (Some(attempt), Form::Each) => attempt.last = Some(line),
             (Some(_), Form::Persistent) if more => {
@@ -409,8 +411,11 @@ impl Warden {
                 return self.finish(Outcome::Broke(format!("it answered '{text}' and then more")));
             }
             (Some(_), Form::Persistent) => return self.finish(Outcome::Said(line)),
-            // Nobody has asked: what it says next could pass for an answer.
-            (None, _) => drop(self.kill()),
+            (None, _) => match lines.iter().find(|line| !is_blank(line)) {
+                Some(line) => return self.end_for(line, TooMany::Unasked),
+                // What it says next could pass for an answer.
+                None => drop(self.kill(0)?),
+            },
         }
         Ok(())
     }

@@ -1,26 +1,22 @@
 //! How an attempt ends: with an answer, or with a sentence about the command.
 
-use std::os::fd::AsFd;
-
 use tally_protocol::command::{Command, CommandRequest, Form};
 use tally_protocol::work::FromWorker;
-use tally_reduce::{Partial, Tally};
+use tally_reduce::{Integer, Partial, Tally};
 use tally_sys::process::{self, ExitStatus};
 use tally_sys::signal::Signal;
 use tally_sys::{clock, crash};
 
 use super::answer::{self, Asked, quoted};
+use super::parting::TooMany;
 use super::prepare::{self, Refused, Unfit};
 use super::text::Line;
-use super::{TICK_NS, Warden, form_of};
+use super::{TICK_NS, Warden, bytes, ends, form_of};
 use crate::leases::Lease;
 use crate::run::End;
 
 /// How long a process may go on that has closed its output or input without an answer.
 const CLOSED_NS: u64 = 1_000_000_000;
-
-/// Exit statuses of a shell that could not run what it was to run.
-const SHELL_UNFIT: [i32; 2] = [126, 127];
 
 /// What programs say who are refused memory.
 const NO_MEMORY: [&str; 6] = [
@@ -48,24 +44,23 @@ impl Warden {
     /// The process of the command has ended.
     pub(super) fn note_end(&mut self) -> Result<(), End> {
         let Some(running) = &mut self.running else { return Ok(()) };
+        let cpu_s = running.cpu_seconds();
         let Some(status) = running.ended() else { return Ok(()) };
         let Some(attempt) = &mut self.attempt else {
-            self.kill();
-            return Ok(());
+            return self.kill(0).map(drop);
         };
         let form = form_of(self.job.as_ref());
+        let lease = attempt.lease;
         let mut last = attempt.last.take();
-        let mut first = None;
-        running.drain_output(&mut self.buffer, |line| {
+        let mut lines = 0_u64;
+        let mut count = |line: Line| {
             if !is_blank(&line) {
-                first.get_or_insert_with(|| line.clone());
+                lines += 1;
                 last = Some(line);
             }
-        });
-        if let Some(rest) = running.last_line().filter(|line| !is_blank(line)) {
-            first.get_or_insert_with(|| rest.clone());
-            last = Some(rest);
-        }
+        };
+        running.drain_output(&mut self.buffer, &mut count);
+        running.last_line().into_iter().for_each(count);
         let served = running.served;
         let request = self.request();
         let accepted =
@@ -75,21 +70,22 @@ impl Warden {
                 Some(line) => Outcome::Said(line),
                 None => Outcome::Broke("it ended without an answer".to_owned()),
             },
-            // Its last words were an answer all the same.
-            (Form::Persistent, true) if first.is_some() && first == last => {
-                first.map_or_else(|| Outcome::Broke(String::new()), Outcome::Said)
-            }
-            // It ends by itself between two partitions, and was told of the second one before that was seen.
-            (Form::Persistent, true) if served > 0 && first.is_none() => return self.set_off_anew(),
-            (Form::Persistent, true) => Outcome::Broke("it ended without an answer".to_owned()),
-            (_, false) => self.failed(status),
+            (Form::Persistent, true) => match last {
+                // Its last words were an answer all the same.
+                Some(line) if lines == 1 => Outcome::Said(line),
+                Some(line) => Outcome::Broke(format!("it answered '{}' and more", quoted(bytes(&line)))),
+                // It ends by itself between two partitions, and was told of the second one before that was seen.
+                None if served > 0 => return self.set_off_anew(),
+                None => Outcome::Broke("it ended without an answer".to_owned()),
+            },
+            (_, false) => self.failed(status, cpu_s, lease)?,
         };
         self.finish(outcome)
     }
 
     /// The same attempt once more, by a fresh process.
     fn set_off_anew(&mut self) -> Result<(), End> {
-        self.kill();
+        self.kill(0)?;
         let Some(attempt) = &mut self.attempt else { return Ok(()) };
         attempt.closed = None;
         let (lease, begun) = (attempt.lease, attempt.begun_ns);
@@ -102,6 +98,7 @@ impl Warden {
             Ok(()) => Ok(()),
             Err(Refused::ForGood(unfit)) => self.finish(Outcome::Unfit(unfit)),
             Err(Refused::Nothing) => self.finish(Outcome::Nothing),
+            Err(Refused::Surplus(line, stderr)) => self.surplus(&line, TooMany::Unasked, stderr),
             Err(Refused::Now(why)) => {
                 self.finish(Outcome::Broke(format!("it could not be started: {}", prepare::reason(&why))))
             }
@@ -117,29 +114,34 @@ impl Warden {
     }
 
     /// What a failure is told as: more than the bare status where more is known.
-    fn failed(&mut self, status: ExitStatus) -> Outcome {
-        let stderr = self.kill();
+    fn failed(&mut self, status: ExitStatus, cpu_s: Option<u64>, lease: Lease) -> Result<Outcome, End> {
+        let stderr = self.kill(usize::MAX)?;
         let bare = status.to_string();
         let starved = self.starved();
         let Some(command) = self.command() else {
-            return Outcome::Broke(bare);
+            return Ok(Outcome::Broke(bare));
         };
         // The errors go with the outcome.
         let outcome = match status {
-            ExitStatus::Exited(code) if SHELL_UNFIT.contains(&code) && is_shell(command) => {
-                Outcome::Unfit(Unfit {
-                    why: format!(
-                        "run the command: the shell {bare}, which says that it found no program to run"
-                    ),
-                    hint: None,
-                })
-            }
-            ExitStatus::Killed { signal: Signal::Xcpu, .. } => match command.request.cpu_limit_s {
-                Some(most) => {
-                    Outcome::Broke(format!("{bare}: its limit of {most} s of processor time was reached"))
+            ExitStatus::Exited(code @ (126 | 127)) if is_shell(command) => {
+                let what = if code == 127 { "found no program to run" } else { "may not run a program" };
+                // The first of all: it is not the range that it fails at.
+                if lease.position == 0 && lease.id.attempt.0 == 1 {
+                    let none = (Integer::ZERO, Integer::ZERO);
+                    let job = self.job.as_ref();
+                    let (start, end) = job.map_or(none, |job| ends(&job.source, 0, lease.count));
+                    let why = format!(
+                        "run the command at range {start}..{end}: the shell {bare}, which says that it {what}"
+                    );
+                    Outcome::Unfit(Unfit { why, hint: None })
+                } else {
+                    Outcome::Broke(format!("{bare}: the shell says so when it {what}"))
                 }
-                None => Outcome::Broke(bare),
-            },
+            }
+            ExitStatus::Killed { signal, .. } if spent(signal, cpu_s, command.request.cpu_limit_s) => {
+                let most = command.request.cpu_limit_s.unwrap_or_default();
+                Outcome::Broke(format!("{bare}: its limit of {most} s of processor time was reached"))
+            }
             _ => match command.memory_limit_bytes {
                 Some(most) if starved => {
                     Outcome::Broke(format!("it ran out of memory (limit {})", size(most)))
@@ -152,7 +154,7 @@ impl Warden {
             },
         };
         self.last_errors = stderr;
-        outcome
+        Ok(outcome)
     }
 
     /// Whether the system has killed one of this attempt's processes for want of memory.
@@ -228,19 +230,30 @@ impl Warden {
     pub(super) fn finish(&mut self, outcome: Outcome) -> Result<(), End> {
         let Some(attempt) = self.attempt.take() else { return Ok(()) };
         let lease = attempt.lease;
+        let said = match &outcome {
+            Outcome::Said(line) if form_of(self.job.as_ref()) == Form::Persistent => Some(line.clone()),
+            _ => None,
+        };
         let outcome = match self.state(outcome, lease) {
             Ok(state) => {
+                let unread = self.running.as_ref().is_some_and(|running| !running.has_read());
+                if let Some(line) = said.filter(|_| unread) {
+                    return self.end_for(&line, TooMany::Unread);
+                }
                 let busy_ns = clock::monotonic_ns().saturating_sub(attempt.begun_ns);
-                self.retire();
+                // Nothing of a process for each partition is left when its answer is told.
+                if form_of(self.job.as_ref()) == Form::Each {
+                    self.kill(0)?;
+                }
                 crash::point("before-partial");
                 let elements = lease.count;
                 self.say(&FromWorker::Partial { lease: lease.id, elements, busy_ns, state })?;
                 crash::point("after-partial");
-                return Ok(());
+                return self.retire(busy_ns);
             }
             Err(other) => other,
         };
-        let mut stderr = self.kill();
+        let mut stderr = self.kill(1)?;
         if stderr.is_empty() {
             stderr = std::mem::take(&mut self.last_errors);
         }
@@ -298,25 +311,31 @@ impl Warden {
     }
 
     /// After an answer: a process that has served its turn goes.
-    fn retire(&mut self) {
-        let Some((form, after, bytes)) =
-            self.command().map(|one| (one.form, one.request.recycle_after, one.request.recycle_bytes))
+    fn retire(&mut self, busy_ns: u64) -> Result<(), End> {
+        let Some((after, bytes)) =
+            self.request().map(|request| (request.recycle_after, request.recycle_bytes))
         else {
-            return;
+            return Ok(());
         };
-        let Some(running) = &mut self.running else { return };
+        let Some(running) = &mut self.running else { return Ok(()) };
         running.served += 1;
+        running.longest_ns = running.longest_ns.max(busy_ns);
         let worn = after.is_some_and(|most| running.served >= most)
             || bytes.is_some_and(|most| process::use_of_descendants().resident_bytes >= most);
-        match form {
-            Form::Each => drop(self.kill()),
-            Form::Persistent if worn => {
-                if let Some(running) = self.running.take() {
-                    running.part(self.lifeline.as_fd(), &mut self.buffer);
-                }
-            }
-            Form::Persistent => {}
+        if worn {
+            self.link.flush()?;
+            self.part()?;
         }
+        Ok(())
+    }
+}
+
+/// Whether a signal means that the limit of processor time was reached. Who ignores SIGXCPU is killed a second later.
+fn spent(signal: Signal, cpu_s: Option<u64>, most: Option<u64>) -> bool {
+    match signal {
+        Signal::Xcpu => most.is_some(),
+        Signal::Kill => most.is_some_and(|most| cpu_s.is_some_and(|cpu_s| cpu_s >= most)),
+        _ => false,
     }
 }
 

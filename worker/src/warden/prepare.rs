@@ -10,8 +10,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use tally_protocol::JobId;
 use tally_protocol::command::{Command, FILE, Form, PLACEHOLDERS};
 use tally_protocol::limits;
-use tally_sys::process::{self, Child, Constraints, Launcher};
+use tally_sys::process::{self, Child, Constraints, Launcher, NoProgram};
 use tally_sys::{fd, privileges};
+
+use super::text::Line;
 
 /// Where programs are looked for when the command has no PATH.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -136,6 +138,13 @@ impl Prepared {
                 why: format!("run '{name}': {}", reason(&why)),
                 hint: Some("its file system may forbid programs (noexec)".to_owned()),
             }),
+            io::ErrorKind::InvalidInput if !self.command.request.cpus.is_empty() => {
+                let cpus: Vec<String> = self.command.request.cpus.iter().map(u16::to_string).collect();
+                Refused::ForGood(Unfit {
+                    why: format!("run '{name}' on processors {}: not all of them can be had", cpus.join(",")),
+                    hint: Some("'nproc' and 'taskset -p $$' tell which can be".to_owned()),
+                })
+            }
             io::ErrorKind::ArgumentListTooLong => Refused::ForGood(Unfit {
                 why: format!("run '{name}': its words and environment are longer than the system takes"),
                 hint: None,
@@ -154,6 +163,8 @@ pub(crate) enum Refused {
     Now(io::Error),
     /// It needs not: there is nothing for it.
     Nothing,
+    /// The one before it has said a line too many; the tail of its standard error.
+    Surplus(Line, String),
 }
 
 impl From<io::Error> for Refused {
@@ -205,20 +216,22 @@ fn is_ours(variable: &str) -> bool {
     })
 }
 
-fn not_run(name: &str, directory: &str, path: &str, why: &io::Error) -> Unfit {
+fn not_run(name: &str, directory: &str, path: &str, why: &NoProgram) -> Unfit {
     let shown: String = name.chars().take(limits::COMMAND_TEXT_BYTES_MAX).collect();
-    if why.kind() == io::ErrorKind::PermissionDenied {
-        return Unfit {
-            why: format!("run '{shown}': it is not executable"),
-            hint: Some(format!("chmod +x {shown}, or name the program that reads it: python3 {shown}")),
-        };
-    }
-    let hint = if name.contains('/') {
+    let looked = if name.contains('/') {
         format!("it was looked for from {directory}")
     } else {
         format!("it was looked for in {path}")
     };
-    Unfit { why: format!("run '{shown}': there is no such program"), hint: Some(hint) }
+    let (why, hint) = match why {
+        NoProgram::NotExecutable => {
+            let hint = format!("chmod +x {shown}, or name the program that reads it: python3 {shown}");
+            ("it is not executable".to_owned(), hint)
+        }
+        NoProgram::Hidden(at) => (format!("permission to search {} is missing", at.display()), looked),
+        NoProgram::Absent => ("there is no such program".to_owned(), looked),
+    };
+    Unfit { why: format!("run '{shown}': {why}"), hint: Some(hint) }
 }
 
 /// The text of a failure without the system's number for it.

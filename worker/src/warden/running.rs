@@ -4,12 +4,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use tally_protocol::limits;
-use tally_sys::clock;
-use tally_sys::fd::write_some;
-use tally_sys::poll::{Interest, look};
+use tally_sys::fd::{self, write_some};
+use tally_sys::poll::Interest;
 use tally_sys::process::{self, Child, ExitStatus};
 
 use super::feed::Feed;
+use super::outcome::is_blank;
 use super::prepare::Started;
 use super::text::{Flow, Line, Lines, Tail, pour};
 
@@ -17,8 +17,6 @@ use super::text::{Flow, Line, Lines, Tail, pour};
 const END_MAX: Duration = Duration::from_secs(2);
 /// Writes of one look, so that who reads without end is not all that is listened to.
 const WRITES_PER_LOOK: u32 = 16;
-/// How long a command may take to end after its input has ended.
-const PARTING_NS: u64 = 500_000_000;
 
 /// One process of a command, with whatever it has started.
 #[derive(Debug)]
@@ -39,6 +37,19 @@ pub(crate) struct Running {
     pub(crate) deaf: bool,
     /// Partitions it has answered.
     pub(crate) served: u64,
+    /// The longest that it has taken for an answer.
+    pub(crate) longest_ns: u64,
+    /// Bytes of the last line it was told.
+    told_bytes: u64,
+}
+
+/// What is left of a process that has ended.
+#[derive(Debug, Default)]
+pub(crate) struct Remains {
+    /// The tail of its standard error.
+    pub(crate) stderr: String,
+    /// The first line that it said and was not asked for.
+    pub(crate) surplus: Option<Line>,
 }
 
 impl Running {
@@ -55,6 +66,8 @@ impl Running {
             unread: None,
             deaf: false,
             served: 0,
+            longest_ns: 0,
+            told_bytes: 0,
         }
     }
 
@@ -77,8 +90,15 @@ impl Running {
 
     /// Gives it a line.
     pub(crate) fn tell(&mut self, line: &str) {
+        self.told_bytes = line.len() as u64;
         self.unsent.extend_from_slice(line.as_bytes());
         self.send();
+    }
+
+    /// Whether it has begun to read the last line it was told. It cannot have answered that before.
+    pub(crate) fn has_read(&self) -> bool {
+        let unread = self.stdin.as_ref().map(|pipe| fd::waiting(pipe).unwrap_or(0));
+        !self.deaf && self.unsent.is_empty() && unread.is_some_and(|bytes| bytes < self.told_bytes)
     }
 
     /// Gives it as much as it takes, up to a look's bound.
@@ -162,12 +182,31 @@ impl Running {
         self.child.try_reap().ok().flatten()
     }
 
-    /// Ends it and all it has started; the tail of its standard error.
-    pub(crate) fn end(mut self, buffer: &mut [u8]) -> String {
-        end_tree();
+    /// Seconds of processor time that it has used; asked before its end is.
+    pub(crate) fn cpu_seconds(&self) -> Option<u64> {
+        self.child.cpu_seconds()
+    }
+
+    /// Ends it and all it has started. What it has said is read to its end: it may answer so many lines more.
+    pub(crate) fn end(mut self, mut asked: usize, buffer: &mut [u8]) -> Remains {
+        let mut surplus = None;
+        let mut count = |line: Line| match asked {
+            _ if is_blank(&line) => {}
+            0 if surplus.is_none() => surplus = Some(line),
+            more => asked = more.saturating_sub(1),
+        };
+        self.drain_output(buffer, &mut count);
+        self.last_line().into_iter().for_each(count);
         // All who could write are gone: a pipe holds no more than this.
         self.read_errors(buffer);
-        self.tail.text()
+        Remains { stderr: self.tail.text(), surplus }
+    }
+
+    /// Ends its input.
+    pub(crate) fn close_input(&mut self) {
+        self.unsent.clear();
+        self.feed = None;
+        self.stdin = None;
     }
 
     /// Reads what is left of its output once all who could write are gone.
@@ -179,24 +218,6 @@ impl Running {
             }
             self.read_output(buffer, &mut line);
         }
-    }
-
-    /// Lets it end by itself at the end of its input, for a moment; then ends it. Stops waiting when `hurry` does.
-    pub(crate) fn part(mut self, hurry: BorrowedFd<'_>, buffer: &mut [u8]) {
-        self.stdin = None;
-        let until = clock::monotonic_ns().saturating_add(PARTING_NS);
-        while self.ended().is_none() {
-            let left = until.saturating_sub(clock::monotonic_ns());
-            let [stdout, stderr, _, child] = self.watched();
-            let fds = [stdout, stderr, child, Some((hurry, Interest::NONE))];
-            let Ok(ready) = look(&fds, Some(Duration::from_nanos(left))) else { break };
-            if left == 0 || ready.iter().any(|one| one.key == 3) {
-                break;
-            }
-            self.read_output(buffer, drop);
-            self.read_errors(buffer);
-        }
-        self.end(buffer);
     }
 }
 
