@@ -11,7 +11,7 @@ use tally_sys::signal::Signal;
 use tally_sys::{clock, process};
 use tally_tests::booted::processes_in;
 use tally_tests::client::Client;
-use tally_tests::run::send;
+use tally_tests::run::{send, send_if_there};
 use tally_tests::{Daemon, Finished, Running, World, proc, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
@@ -186,7 +186,7 @@ fn a_directory_that_may_not_be_searched_is_named() {
     let world = World::new(BINARY);
     let hidden = world.path().join("hidden");
     fs::create_dir(&hidden).expect("a directory can be made");
-    fs::set_permissions(&hidden, fs::Permissions::from_mode(0)).expect("it is this test's own");
+    fs::set_permissions(&hidden, fs::Permissions::from_mode(0o000)).expect("it is this test's own");
     if fs::read_dir(&hidden).is_ok() {
         println!("skipped: root may search any directory");
         return world.finish();
@@ -554,7 +554,7 @@ fn nothing_is_left_when_two_of_those_who_would_see_to_it_are_killed_in_one_momen
         daemon.signal(Signal::Stop);
         struck.iter().for_each(|one| send(one.pid, Signal::Stop));
         daemon.signal(Signal::Kill);
-        struck.iter().for_each(|one| send(one.pid, Signal::Kill));
+        struck.iter().for_each(|one| send_if_there(one.pid, Signal::Kill));
         assert_eq!(daemon.finish().code(), 137);
         world.await_nobody();
     }

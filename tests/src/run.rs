@@ -165,9 +165,14 @@ pub fn send(pid: u32, signal: Signal) {
 
 /// Lets a stopped process go on; one that has ended meanwhile needs no such thing.
 pub fn go_on(pid: u32) {
+    send_if_there(pid, Signal::Cont);
+}
+
+/// Sends a signal to a process that others may be ending, too.
+pub fn send_if_there(pid: u32, signal: Signal) {
     let known = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
-    if let Err(why) = process::send(known, Signal::Cont) {
-        assert!(crate::proc::look(pid).is_none(), "send SIGCONT to {pid}: {why}");
+    if let Err(why) = process::send(known, signal) {
+        assert!(crate::proc::look(pid).is_none(), "send {signal} to {pid}: {why}");
     }
 }
 
