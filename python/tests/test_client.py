@@ -232,7 +232,7 @@ class Daemons(unittest.TestCase):
             client.ping()
         process.stdin.close()
         process.stdout.close()
-        os.rmdir(os.path.dirname(socket))
+        until(lambda: not os.path.exists(os.path.dirname(socket)), "the end of its directory")
 
     def test_a_daemon_that_does_not_start_says_why(self):
         with self.assertRaises(tally.SystemFailure) as caught:

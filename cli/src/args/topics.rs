@@ -86,8 +86,8 @@ A partial of sum, product, min, max or count is a number. Of mean, variance and
 stddev, and of several reductions, it is a line of JSON:
 {\"sum\": 45, \"count\": 10, \"sum_squares\": 285}
 
-What a kernel writes to standard error is kept, its end shown when it fails. One
-that dies or fails is tried again, until it has failed as often as --retries says.
+What a kernel writes to standard error is kept, its end shown when it fails.
+One that dies or fails is tried again, until it has failed --retries times.
 "
     .to_owned()
 }
