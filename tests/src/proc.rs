@@ -50,6 +50,14 @@ pub fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
 }
 
+/// What the open descriptors of a process lead to.
+#[must_use]
+pub fn descriptor_names(pid: u32) -> Vec<String> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| fs::read_link(entry.path()).ok());
+    names.map(|name| name.display().to_string()).collect()
+}
+
 /// Context switches a process has made of its own accord: it counts every wake-up of a sleeping process.
 #[must_use]
 pub fn voluntary_switches(pid: u32) -> Option<u64> {

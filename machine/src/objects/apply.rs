@@ -6,7 +6,8 @@
 use tally_protocol::control::Reply;
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::objects::{
-    BarrierVerb, Creation, EventVerb, ObjectKind, ObjectReply, ObjectResult, Operation, QueueVerb, Verb,
+    BarrierVerb, Creation, EventVerb, Lifetime, ObjectKind, ObjectReply, ObjectResult, Operation, QueueVerb,
+    Verb,
 };
 
 use super::fault::{Fault, late, wrong};
@@ -119,6 +120,7 @@ impl Objects {
         let doing = doing(&operation.verb);
         let (id, fresh) = match self.names.get(&operation.object) {
             Some(&id) => {
+                self.shape(scene, id, &operation)?;
                 self.admit(scene, id, &operation)?;
                 (id, false)
             }
@@ -150,6 +152,24 @@ impl Objects {
             self.forget(id);
         }
         Err(Failure::new(fault.code, message))
+    }
+
+    /// What is only waited for holds nothing yet. Its owner may say how it is to be as long as nobody has: a consumer
+    /// that comes first must not know what the producer asks for.
+    fn shape(&mut self, scene: Scene, id: u64, operation: &Operation) -> Result<(), Failure> {
+        let Operation { object: name, verb, creation: Some(creation), .. } = operation else { return Ok(()) };
+        let Some(object) = self.all.get_mut(&id) else { return Ok(()) };
+        if object.version != 0 || object.uid != scene.who.uid || !verb.makes() {
+            return Ok(());
+        }
+        if creation.lifetime == Some(Lifetime::Persistent) && object.lifetime == Lifetime::default() {
+            let refuse = |why| Failure::new(ErrorCode::StoreFailed, format!("could not make {name}: {why}"));
+            self.paper.can_keep().map_err(refuse)?;
+        }
+        if object.shape(creation, scene.client) {
+            self.tied.entry(scene.client).or_default().insert(id);
+        }
+        Ok(())
     }
 
     /// Whether an operation may be done to an object that is there.

@@ -139,6 +139,27 @@ impl Object {
         self.lifetime == Lifetime::Persistent
     }
 
+    /// Takes what nobody has said of it so far. Whether it lives from now on as long as this client's connection.
+    pub(super) fn shape(&mut self, creation: &Creation, client: ClientId) -> bool {
+        let (before, usual) = (self.lifetime, Lifetime::default());
+        if before == usual {
+            self.lifetime = creation.lifetime.unwrap_or(usual);
+        }
+        self.ttl = self.ttl.or(creation.ttl_ms.map(Span::ms));
+        if self.others == Others::None {
+            self.others = creation.others.unwrap_or(Others::None);
+        }
+        if let State::Queue(queue) = &mut self.state {
+            queue.capacity = queue.capacity.or(creation.capacity);
+            queue.deliveries = queue.deliveries.or(creation.deliveries);
+        }
+        let tied = before == usual && self.lifetime == Lifetime::Connection;
+        if tied {
+            self.maker = Some(client);
+        }
+        tied
+    }
+
     /// Whether it is as it would have been made.
     pub(super) fn fits(&self, creation: &Creation) -> Result<(), Fault> {
         let other = |what: &str| Err(conflict(format!("it was made with another {what}")));

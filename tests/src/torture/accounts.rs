@@ -98,7 +98,8 @@ fn open(world: &World, round: &Round, pid: u32, at_rest: usize) -> Option<String
     }
     let descriptors = proc::descriptors(pid);
     if descriptors > at_rest {
-        left.push(format!("{descriptors} descriptors, and {at_rest} are what it needs"));
+        let names = proc::descriptor_names(pid);
+        left.push(format!("{descriptors} descriptors, and {at_rest} are what it needs: {names:?}"));
     }
     Some(left.join(", "))
 }

@@ -15,9 +15,11 @@ use super::shared::Shared;
 use super::talk::{Talk, pause};
 use crate::{World, proc};
 
-/// Names of the processes that are struck: of one that computes, and of one that has a command compute.
+/// Names of the processes that are struck: of one that computes, of one that has a command compute, and of what stands
+/// between that one and the supervisor.
 const WORKER: &str = "tally-worker";
 const WARDEN: &str = "tally-warden";
+const GUARD: &str = "tally-guard";
 
 /// Pairs of signals in a burst.
 const BURST: usize = 20;
@@ -86,10 +88,15 @@ pub(super) fn run(world: &World, round: &Round, keeper: &Keeper<'_>, shared: &Ar
                 fallen.extend(struck);
                 ("worker", struck.is_some())
             }
-            50..60 => {
-                let struck = keeper.pid().and_then(|pid| child(pid, WARDEN, blow, &mut random));
+            50..56 => {
+                let struck = keeper.pid().and_then(|pid| warden(pid, blow, &mut random));
                 fallen.extend(struck);
                 ("warden", struck.is_some())
+            }
+            56..60 => {
+                let struck = keeper.pid().and_then(|pid| child(pid, GUARD, blow, &mut random));
+                fallen.extend(struck);
+                ("guard", struck.is_some())
             }
             60..73 => ("kernel", keeper.pid().is_some_and(|pid| kernel(pid, blow, &mut random))),
             73..79 => {
@@ -98,13 +105,14 @@ pub(super) fn run(world: &World, round: &Round, keeper: &Keeper<'_>, shared: &Ar
             }
             79..83 => ("client", client(blow, &mut random, shared)),
             83..93 => (
-                "worker, warden or kernel of a private supervisor",
+                "worker, guard, warden or kernel of a private supervisor",
                 private(blow, &mut random, shared, false),
             ),
             93..96 => ("private supervisor", private(blow, &mut random, shared, true)),
             _ => ("daemon", daemon(keeper, blow, &mut random)),
         };
-        in_a_row += u32::from(hit && blow.ends() && matches!(victim, "worker" | "warden" | "forkserver"));
+        in_a_row +=
+            u32::from(hit && blow.ends() && matches!(victim, "worker" | "warden" | "guard" | "forkserver"));
         if hit {
             struck += 1;
             shared.count(&format!("strike: {victim}, {}", blow.name()));
@@ -169,11 +177,25 @@ fn child(parent: u32, name: &str, blow: Blow, random: &mut Random) -> Option<u32
     strike(pid, parent, name, blow, random).then_some(pid)
 }
 
+/// Wardens of a supervisor, each with the guard above it.
+fn wardens(supervisor: u32) -> Vec<(u32, u32)> {
+    let named = |parent: u32, name: &'static str| {
+        children(parent).into_iter().filter(move |pid| proc::look(*pid).is_some_and(|one| one.name == name))
+    };
+    named(supervisor, GUARD).flat_map(|guard| named(guard, WARDEN).map(move |pid| (pid, guard))).collect()
+}
+
+/// Tells of the guard, which is whom the supervisor knows.
+fn warden(supervisor: u32, blow: Blow, random: &mut Random) -> Option<u32> {
+    let found = wardens(supervisor);
+    let (pid, guard) = (!found.is_empty()).then(|| random.one_of(&found))?;
+    strike(pid, guard, WARDEN, blow, random).then_some(guard)
+}
+
 /// A process of a command, whatever its name: between fork and exec it has that of its warden.
-fn kernel(daemon: u32, blow: Blow, random: &mut Random) -> bool {
-    let is_warden = |pid: &u32| proc::look(*pid).is_some_and(|one| one.name == WARDEN);
-    let of = |warden: u32| children(warden).into_iter().map(move |pid| (pid, warden));
-    let found: Vec<(u32, u32)> = children(daemon).into_iter().filter(is_warden).flat_map(of).collect();
+fn kernel(supervisor: u32, blow: Blow, random: &mut Random) -> bool {
+    let of = |(warden, _): (u32, u32)| children(warden).into_iter().map(move |pid| (pid, warden));
+    let found: Vec<(u32, u32)> = wardens(supervisor).into_iter().flat_map(of).collect();
     !found.is_empty() && {
         let (pid, warden) = random.one_of(&found);
         proc::look(pid).is_some_and(|one| strike(pid, warden, &one.name, blow, random))
@@ -188,7 +210,7 @@ fn client(blow: Blow, random: &mut Random, shared: &Shared) -> bool {
     }
 }
 
-/// A private supervisor, or a worker, a warden or a kernel of one: the latter excuses nothing.
+/// A private supervisor, or a worker, a guard, a warden or a kernel of one: the latter excuses nothing.
 fn private(blow: Blow, random: &mut Random, shared: &Shared, supervisor: bool) -> bool {
     let mut found = Vec::new();
     for client in shared.clients() {
@@ -203,9 +225,10 @@ fn private(blow: Blow, random: &mut Random, shared: &Shared, supervisor: bool) -
             }
             strike(pid, client, "tally-supervise", blow, random)
         } else {
-            match random.below(3) {
-                0 => child(pid, WARDEN, blow, random).is_some(),
+            match random.below(4) {
+                0 => warden(pid, blow, random).is_some(),
                 1 => kernel(pid, blow, random),
+                2 => child(pid, GUARD, blow, random).is_some(),
                 _ => child(pid, WORKER, blow, random).is_some(),
             }
         }

@@ -228,7 +228,11 @@ fn lost(keeper: &Child, end: Option<ExitStatus>) -> Failure {
         // It was to be passed on before there was a command.
         return interrupted(signal, "");
     }
-    let how = end.map_or_else(String::new, |end| format!(": it {end}"));
+    let how = match end {
+        Some(end @ ExitStatus::Exited(_)) => format!(": it {end}"),
+        Some(end @ ExitStatus::Killed { .. }) => format!(": it was {end}"),
+        None => String::new(),
+    };
     let message =
         format!("could not learn how the command ended from its keeper, process {}{how}", keeper.pid());
     Failure::new(ErrorCode::System, message).hint("the item comes back when the command has ended")

@@ -44,6 +44,35 @@ fn who_waits_is_served_in_the_order_of_coming() {
 }
 
 #[test]
+fn a_consumer_that_comes_first_need_not_know_what_the_producer_asks_for() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.at(2, "q", take()), vec![]);
+    assert_eq!(
+        got(bench.operate(1, bounded(put(&[1]), Some(2), Some(3)))),
+        pairs(&[(1, "nothing"), (2, "1")])
+    );
+    bench.operate(1, bounded(put(&[2, 3]), Some(2), None));
+    let now = Operation { timeout_ms: Some(0), ..Operation::new("q", put(&[9])) };
+    assert_eq!(only_refusal(bench.operate(1, now)).1, "could not put into queue q: it is full, with 2 items");
+    let other = only_refusal(bench.operate(1, bounded(put(&[9]), Some(7), None)));
+    assert_eq!(other.1, "could not put into q: it was made with another capacity");
+    // What the consumer has said holds.
+    assert_eq!(bench.operate(2, Operation { object: "r".into(), ..bounded(take(), Some(4), None) }), vec![]);
+    let other = Operation { object: "r".into(), ..bounded(put(&[1]), Some(5), None) };
+    assert_eq!(
+        only_refusal(bench.operate(1, other)).1,
+        "could not put into r: it was made with another capacity"
+    );
+    // And it may be persistent from then on.
+    assert_eq!(bench.at(3, "s", take()), vec![]);
+    let creation = Creation { lifetime: Some(Lifetime::Persistent), ..Creation::default() };
+    let kept = Operation { creation: Some(Box::new(creation)), ..Operation::new("s", put(&[5, 6])) };
+    assert_eq!(got(bench.operate(1, kept)), pairs(&[(1, "nothing"), (3, "5")]));
+    bench.restart();
+    assert_eq!(value_of(&bench.done("s", take())), "6");
+}
+
+#[test]
 fn a_full_queue_lets_its_producers_wait_in_order() {
     let mut bench = Bench::new();
     bench.operate(1, bounded(put(&[1, 2]), Some(2), None));
