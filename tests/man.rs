@@ -74,6 +74,7 @@ fn all_pages_are_installed_where_they_are_wanted() {
     command.env_remove("XDG_DATA_HOME").env("HOME", &home);
     assert_eq!(Running::start(command).finish().code(), 0);
     assert!(home.join(".local/share/man/man5/tally.toml.5").exists());
+    fs::remove_dir_all(home).expect("a directory of ours");
     world.finish();
 }
 

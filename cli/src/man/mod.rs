@@ -3,6 +3,8 @@
 
 mod documents;
 mod markdown;
+#[cfg(test)]
+mod oracle;
 mod roff;
 mod verbs;
 
