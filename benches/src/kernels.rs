@@ -38,5 +38,8 @@ pub(crate) fn a_process_for_each(binary: &str) {
     } else {
         println!("skipped: there is no GNU parallel");
     }
+    // Where it keeps what it has counted of processors.
+    let swept = world.script("rm -rf \"$HOME/.parallel\"").status().expect("it can be started");
+    assert!(swept.success(), "{swept}");
     world.finish();
 }

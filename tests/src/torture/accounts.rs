@@ -48,6 +48,9 @@ pub(super) fn settle(
     running.signal(Signal::Term);
     let finished = running.finish_at_last();
     keeper::judge(round, &finished, Some(Signal::Term), shared);
+    // A private supervisor that was killed since that daemon's start may have left a directory or a name: the next daemon
+    // removes it.
+    world.daemon(&["--workers", "1"]).stop();
 }
 
 /// Descriptors of a daemon that has done nothing yet: all workers are there, and one client.
