@@ -1,6 +1,6 @@
 //! Documents in Markdown as parts of a manual page: headings, paragraphs, lists, tables, code.
 //!
-//! It reads what the embedded documents are written in, and no more of Markdown: a whole parser would be eight times as
+//! It reads what the embedded documents are written in, and no more of Markdown: a whole parser would be ten times as
 //! large as all of them (docs/adr/0027-manual-in-the-program.md). A test holds it against one.
 
 use super::roff::{Roff, bold, escaped, italic};
