@@ -88,6 +88,7 @@ fn commands_options_and_their_words_are_offered() {
     scene.offers(&["help", "exit"], &["exit-codes"]);
     scene.offers(&["help", "json", "jo"], &["job", "jobs"]);
     scene.offers(&["completion", "z"], &["zsh"]);
+    scene.offers(&["man", "tally.t"], &["tally.toml"]);
     scene.offers(&["value", "x", "c"], &["cas"]);
     scene.offers(&["jobs", "--format", "'{job} {sta"], &["{job} {start}", "{job} {state}"]);
     scene.world.finish();

@@ -70,6 +70,8 @@ const LINES: &[&str] = &[
     "--help",
     "--version",
     "completion bash",
+    "man",
+    "man sum",
     "smu 0..10",
     "sum",
     "sum no.csv",

@@ -74,7 +74,10 @@ const BESIDE_A_DAEMON: &[(&str, &[&str])] = &[
     ),
     ("tally reload", &["reload"]),
     ("tally dump", &["dump"]),
-    ("tally help; tally help json; tally sum --help; tally completion bash", &["help"]),
+    (
+        "tally help; tally help json; tally sum --help; tally completion bash; tally man; tally man sum",
+        &["help"],
+    ),
     ("tally --version", &["version"]),
     ("tally lab race --processes 2 --count 100 --lock ticket", &["lab"]),
     ("tally compare 0..1000", &["compare"]),

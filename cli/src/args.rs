@@ -270,6 +270,16 @@ pub(crate) enum Command {
         #[arg(value_name = "NAME", value_parser = values::text)]
         word: Option<String>,
     },
+    /// Show a page of the manual, list the pages, or install them
+    #[command(before_long_help = help::MAN)]
+    Man {
+        /// Such as sum, tally-sum, tally.toml, expressions
+        #[arg(value_name = "PAGE", value_parser = values::text, conflicts_with = "install")]
+        page: Option<String>,
+        /// Write all pages into a directory [default: ~/.local/share/man]
+        #[arg(long, value_name = "DIR", num_args = 0..=1, value_parser = values::paths())]
+        install: Option<Option<PathBuf>>,
+    },
     /// Print what has a shell complete command lines
     #[command(before_long_help = help::COMPLETION)]
     Completion {

@@ -91,6 +91,8 @@ pub(crate) enum Verb {
     Bundle(Reach, Wanted),
     /// A text: about this, and of it about that.
     Help(Option<String>, Option<String>),
+    /// The manual.
+    Man(ManAsk),
     /// The lines that have a shell complete command lines.
     Completion(String),
 }
@@ -160,6 +162,17 @@ pub(crate) enum ConfigAsk {
     Default,
 }
 
+/// What is asked of the manual.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ManAsk {
+    /// Which pages there are.
+    List,
+    /// One of them.
+    Show(String),
+    /// All, as files below this directory.
+    Install(PathBuf),
+}
+
 /// Finds out what a command line means.
 pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Failure> {
     let Line { common, command } = line;
@@ -204,6 +217,7 @@ pub(crate) fn understand(line: Line, around: &Surroundings) -> Result<Verb, Fail
             return Ok(Verb::Bundle(Reach::of(socket, around), Wanted { output, force }));
         }
         Some(Command::Help { about, word }) => return Ok(Verb::Help(about, word)),
+        Some(Command::Man { page, install }) => return Ok(Verb::Man(man_ask(page, install, around)?)),
         Some(Command::Completion { shell }) => return Ok(Verb::Completion(shell)),
         Some(Command::Value(args)) => return shared(objects::of_value(args)),
         Some(Command::Dict(args)) => return shared(objects::of_dict(args)),
@@ -280,6 +294,23 @@ fn look(args: TopArgs, around: &Surroundings) -> Look {
         ascii: !around.is_utf8(),
         dumb: around.get("TERM").is_none_or(|term| term == "dumb"),
     }
+}
+
+/// `man [PAGE]`, `man --install [DIR]`.
+fn man_ask(
+    page: Option<String>,
+    install: Option<Option<PathBuf>>,
+    around: &Surroundings,
+) -> Result<ManAsk, Failure> {
+    let Some(named) = install else { return Ok(page.map_or(ManAsk::List, ManAsk::Show)) };
+    // A relative path in the variable counts for nothing, as the standard of the XDG directories has it.
+    let data = || around.path("XDG_DATA_HOME").filter(|path| path.is_absolute());
+    let data = || data().or_else(|| around.path("HOME").map(|home| home.join(".local/share")));
+    let directory = named.or_else(|| data().map(|data| data.join("man")));
+    directory.map(ManAsk::Install).ok_or_else(|| {
+        bad("could not find a place for the pages: neither XDG_DATA_HOME nor HOME is set")
+            .hint("name one: tally man --install DIR")
+    })
 }
 
 fn settings_ask(args: ConfigArgs) -> Result<ConfigAsk, Failure> {

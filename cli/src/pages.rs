@@ -1,31 +1,21 @@
 //! What the manual pages are made of: the table of the command line and the texts of the help.
 
-use crate::args::{self, help};
-use crate::show::schema;
+use crate::args::help;
 
-pub use crate::args::help::ABOUT;
-
-/// The table of the command line, to be looked at, not to be read with.
-#[must_use]
-pub fn table() -> clap::Command {
-    args::table()
-}
+pub(crate) use crate::args::help::ABOUT;
 
 /// The text of a topic of `tally help`.
-#[must_use]
-pub fn topic(name: &str) -> Option<String> {
+pub(crate) fn topic(name: &str) -> Option<String> {
     help::TOPICS.iter().find(|(topic, _)| *topic == name).map(|(_, text)| text())
 }
 
 /// The examples of the long help.
-#[must_use]
-pub fn examples() -> &'static str {
+pub(crate) fn examples() -> &'static str {
     part("Examples\n", "\n\n")
 }
 
 /// What the long help says of tally as a whole.
-#[must_use]
-pub fn description() -> &'static str {
+pub(crate) fn description() -> &'static str {
     part("\n\nWith no daemon", "\n\nOptions").trim_start()
 }
 
@@ -35,11 +25,6 @@ fn part(from: &str, to: &str) -> &'static str {
     let rest = &help::LONG[begin..];
     let end = rest[2..].find(to).map_or(rest.len(), |at| at + 2);
     &rest[..end]
-}
-
-/// The names of all schemas of `docs/schema`.
-pub fn schemas() -> impl Iterator<Item = &'static str> {
-    schema::ALL.iter().map(|(name, _)| *name)
 }
 
 #[cfg(test)]

@@ -9,11 +9,13 @@ use std::path::PathBuf;
 use tally_sys::process::own_uid;
 
 /// The variables that matter to the command line. `tally help environment` explains each.
-pub(crate) const VARIABLES: [&str; 19] = [
+pub(crate) const VARIABLES: [&str; 21] = [
     "TALLY_SOCKET",
     "TALLY_COMPLETE",
     "TALLY_LOCK_TOKEN",
     "XDG_RUNTIME_DIR",
+    "XDG_DATA_HOME",
+    "HOME",
     "NO_COLOR",
     "CLICOLOR_FORCE",
     "TERM",

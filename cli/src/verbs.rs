@@ -18,6 +18,7 @@ mod hold;
 mod jobs;
 mod lab;
 mod locks;
+mod man;
 mod metrics;
 mod objects;
 mod ping;
@@ -83,6 +84,7 @@ pub(crate) fn run(
         Verb::SelfTest(reach) => self_test::run(&mut context, &reach),
         Verb::Bundle(reach, wanted) => debug::run(&mut context, &reach, &wanted),
         Verb::Help(about, word) => help::run(&mut context, about.as_deref(), word.as_deref()),
+        Verb::Man(ask) => man::run(&mut context, &ask),
         Verb::Completion(shell) => help::completion(&mut context, &shell),
         Verb::Ask(reach, ask) => {
             let context = &mut context;

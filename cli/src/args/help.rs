@@ -7,7 +7,7 @@ use tally_protocol::error::{ErrorCode, Failure};
 pub(crate) use super::topics::TOPICS;
 
 /// One sentence.
-pub const ABOUT: &str = "exact parallel sums and other reductions that survive a dying worker";
+pub(crate) const ABOUT: &str = "exact parallel sums and other reductions that survive a dying worker";
 
 /// `tally -h`, and `tally` alone.
 pub(crate) const SHORT: &str = "\
@@ -24,7 +24,7 @@ Share     value dict list queue event barrier stats objects watch
           lock semaphore locks deadlocks
 Jobs      jobs show explain wait result follow cancel pause resume retry
 Daemon    daemon status workers top ping metrics reload config drain stop
-          upgrade dump self-test debug     Learn   lab help completion
+          upgrade dump self-test debug     Learn   lab help man completion
 
 Often used
   --workers N --mode MODE       processes (default), threads, inline
@@ -84,7 +84,7 @@ The daemon
   metrics               counters, figures    reload         new settings
   upgrade               to a new binary      completion     for a shell
   self-test             is all well here?    debug bundle   for a report of a
-                                                            fault
+  man                   the manual                          fault
 
 With no daemon at the default socket, a reduction runs under a supervisor of
 its own that lives for this one command. Answers are exact, and the same for any
@@ -250,6 +250,10 @@ Where standard output is no terminal it takes one look, as with --once.";
     COMPLETION = "  source <(tally completion bash)   in ~/.bashrc
   source <(tally completion zsh)    in ~/.zshrc, after compinit
   tally completion fish > ~/.config/fish/completions/tally.fish";
+    MAN = "  tally man                         lists the pages
+  tally man sum                     a page, in a pager
+  tally man tally.toml > tally.toml.5
+  tally man --install               all, into ~/.local/share/man";
     HELP = "  tally help sum
   tally help exit-codes
   tally help json jobs              the schema of 'tally jobs --json'";

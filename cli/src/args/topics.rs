@@ -146,6 +146,8 @@ Variables that tally reads
                     (for root /run/tally/tally.sock)
   XDG_CONFIG_HOME   settings are read from tally/config.toml in there
                     [default: ~/.config]
+  XDG_DATA_HOME     'tally man --install' writes into man in there
+                    [default: .local/share in HOME]
   TMPDIR            where there is room for standard input too large for memory
                     [default: /var/tmp]
   NO_COLOR          no colour, unless --color says otherwise
@@ -188,7 +190,7 @@ JSON schema itself, such as that of jobs.
   tally.config-default/1                  config default
   tally.upgrade/1   upgrade
   tally.self-test/1 self-test             tally.debug-bundle/1  debug bundle
-  tally.help/1      help                  tally.version/1   --version
+  tally.help/1      help, man             tally.version/1   --version
   tally.lab/1       lab                   tally.compare/1   compare
   tally.locks/1     locks                 tally.deadlocks/1     deadlocks
   tally.value/1     value; and so dict, list, queue, event, barrier, stats

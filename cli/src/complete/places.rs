@@ -14,6 +14,7 @@ use super::line::{Line, plain};
 use super::{SHELLS, things, typed};
 use crate::args::help;
 use crate::args::studies::{LOCKS, STUDIES};
+use crate::man::Manual;
 use crate::roles::Words;
 use crate::show::schema;
 
@@ -114,6 +115,9 @@ fn what(command: &str, arg: &clap::Arg, commands: &[String]) -> Option<What> {
         ("lab", _, "STUDY") => one_of(STUDIES),
         ("lab", "lock", _) => What::Several(&LOCKS),
         ("completion", _, "SHELL") => one_of(SHELLS),
+        ("man", _, "PAGE") => {
+            What::One(Manual::new().pages().iter().map(|page| page.word().to_owned()).collect())
+        }
         ("config", _, "WHAT") => one_of(["show", "check", "default"]),
         ("help", "about", _) => {
             let topics = help::TOPICS.iter().map(|(topic, _)| (*topic).to_owned());

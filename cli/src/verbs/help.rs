@@ -90,7 +90,7 @@ pub(crate) fn stop(terminal: &mut Terminal<'_>, stop: Stop, json: bool) -> u8 {
     })
 }
 
-fn show(terminal: &mut Terminal<'_>, name: &str, text: &str, json: bool) -> Result<u8, Failure> {
+pub(super) fn show(terminal: &mut Terminal<'_>, name: &str, text: &str, json: bool) -> Result<u8, Failure> {
     let text = match (json, name) {
         // On a terminal that is narrower than the text is written for.
         (false, _) => match terminal.size() {

@@ -1,17 +1,24 @@
 //! A page for each command, and `tally(1)` over them, from the table of the command line.
 
-use tally_cli::{exit_code, pages};
-
-use super::Page;
 use super::roff::{Roff, bold, escaped, italic};
+use super::{Page, Subject};
+use crate::{exit_code, pages};
 
-/// The pages of all commands, and `tally(1)`.
-pub(super) fn pages() -> Vec<Page> {
-    let mut table = pages::table();
-    table.build();
-    let mut all = vec![main_page(&table)];
-    all.extend(table.get_subcommands().map(|command| page_of(command.clone())));
-    all
+/// The page of tally, and those of all commands.
+pub(super) fn pages(table: &clap::Command) -> Vec<Page> {
+    let tally = Page {
+        name: "tally".to_owned(),
+        section: 1,
+        about: pages::ABOUT.to_owned(),
+        subject: Subject::Tally,
+    };
+    let commands = table.get_subcommands().map(|command| Page {
+        name: format!("tally-{}", command.get_name()),
+        section: section(command.get_name()),
+        about: lower_first(&about(command)),
+        subject: Subject::Command,
+    });
+    [tally].into_iter().chain(commands).collect()
 }
 
 /// The daemon is the administrator's; everything else is everybody's.
@@ -27,7 +34,7 @@ fn about(command: &clap::Command) -> String {
     command.get_about().map(ToString::to_string).unwrap_or_default()
 }
 
-fn main_page(table: &clap::Command) -> Page {
+pub(super) fn main_page(table: &clap::Command) -> String {
     let mut page = Roff::new("tally", 1, pages::ABOUT);
     page.section("SYNOPSIS");
     page.paragraph(&format!("{} {} [{} ...]", bold("tally"), italic("COMMAND"), italic("OPTION")));
@@ -49,7 +56,7 @@ fn main_page(table: &clap::Command) -> Page {
         page.item(&italic(path), &escaped(what));
     }
     see_also(&mut page, &["tally-daemon(8)", "tally-sum(1)"]);
-    Page { file: "tally.1".to_owned(), text: page.end() }
+    page.end()
 }
 
 const FILES: [(&str, &str); 4] = [
@@ -59,7 +66,7 @@ const FILES: [(&str, &str); 4] = [
     ("$XDG_CONFIG_HOME/tally/config.toml", "settings of the user"),
 ];
 
-fn page_of(mut command: clap::Command) -> Page {
+pub(super) fn page_of(mut command: clap::Command) -> String {
     let name = command.get_name().to_owned();
     let usage = command.render_usage().to_string();
     let mut page = Roff::new(&format!("tally-{name}"), section(&name), &lower_first(&about(&command)));
@@ -81,7 +88,7 @@ fn page_of(mut command: clap::Command) -> Page {
     page.example(&examples);
     exit_status(&mut page);
     see_also(&mut page, &["tally(1)"]);
-    Page { file: format!("tally-{name}.{}", section(&name)), text: page.end() }
+    page.end()
 }
 
 fn lower_first(text: &str) -> String {

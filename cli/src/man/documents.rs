@@ -1,54 +1,68 @@
 //! Pages about what is not a command: settings, expressions, kernels, JSON, the protocol.
 
-use std::fs;
-use std::path::Path;
-
 use serde_json::Value;
-use tally_cli::pages;
 
 use super::roff::{Roff, bold, escaped, italic};
-use super::{Page, markdown};
+use super::{Page, Subject, markdown};
+use crate::pages;
+use crate::show::schema;
 
-/// A page from a document: its name, its section, what it is about, the document, further text behind it.
+/// A page from a document: its name, its section, what it is about, the document.
 const DOCUMENTS: [(&str, u8, &str, &str); 4] = [
-    ("tally.toml", 5, "settings of tally and its daemon", "configuration.md"),
-    ("tally-expressions", 7, "the language of --of and --where", "expressions.md"),
-    ("tally-kernel", 7, "a command of your own as the kernel of a job", "kernels.md"),
-    ("tally-protocol", 7, "the control socket of the daemon", "protocol.md"),
+    ("tally.toml", 5, "settings of tally and its daemon", include_str!("../../../docs/configuration.md")),
+    (
+        "tally-expressions",
+        7,
+        "the language of --of and --where",
+        include_str!("../../../docs/expressions.md"),
+    ),
+    (
+        "tally-kernel",
+        7,
+        "a command of your own as the kernel of a job",
+        include_str!("../../../docs/kernels.md"),
+    ),
+    ("tally-protocol", 7, "the control socket of the daemon", include_str!("../../../docs/protocol.md")),
 ];
 
-pub(super) fn pages(root: &Path) -> Result<Vec<Page>, String> {
-    let read = |path: &str| {
-        fs::read_to_string(root.join(path)).map_err(|why| format!("could not read {path}: {why}"))
-    };
-    let mut all = vec![json_page(root)?];
-    for (name, section, about, document) in DOCUMENTS {
-        let mut page = Roff::new(name, section, about);
-        page.section("DESCRIPTION");
-        markdown::write(&read(&format!("docs/{document}"))?, &mut page);
-        if section == 5 {
-            page.section("BUILT-IN SETTINGS");
-            page.example(&read("config.toml")?);
-        }
-        page.section("SEE ALSO");
-        page.paragraph(&format!("{}(1)", bold("tally")));
-        all.push(Page { file: format!("{name}.{section}"), text: page.end() });
+/// The built-in settings.
+const SETTINGS: &str = include_str!("../../../config.toml");
+
+pub(super) fn pages() -> impl Iterator<Item = Page> {
+    let json = ("tally-json", 7, "what the commands print with --json", Subject::Json);
+    let documents = DOCUMENTS
+        .into_iter()
+        .map(|(name, section, about, document)| (name, section, about, Subject::Document(document)));
+    documents.chain([json]).map(|(name, section, about, subject)| Page {
+        name: name.to_owned(),
+        section,
+        about: about.to_owned(),
+        subject,
+    })
+}
+
+pub(super) fn page_of(about: &Page, document: &str) -> String {
+    let mut page = Roff::new(&about.name, about.section, &about.about);
+    page.section("DESCRIPTION");
+    markdown::write(document, &mut page);
+    if about.section == 5 {
+        page.section("BUILT-IN SETTINGS");
+        page.example(SETTINGS);
     }
-    Ok(all)
+    page.section("SEE ALSO");
+    page.paragraph(&format!("{}(1)", bold("tally")));
+    page.end()
 }
 
 /// What `--json` prints: the topic of the help, then the fields of each schema.
-fn json_page(root: &Path) -> Result<Page, String> {
-    let mut page = Roff::new("tally-json", 7, "what the commands print with --json");
+pub(super) fn json_page(about: &Page) -> String {
+    let mut page = Roff::new(&about.name, about.section, &about.about);
     page.section("DESCRIPTION");
     page.example(&pages::topic("json").unwrap_or_default());
     page.section("SCHEMAS");
-    for name in pages::schemas() {
-        let path = root.join(format!("docs/schema/{name}.json"));
-        let text =
-            fs::read_to_string(&path).map_err(|why| format!("could not read {}: {why}", path.display()))?;
-        let schema: Value =
-            serde_json::from_str(&text).map_err(|why| format!("{}: {why}", path.display()))?;
+    for (name, text) in schema::ALL {
+        // A test reads each of them.
+        let schema: Value = serde_json::from_str(text).unwrap_or_default();
         let parts = schema.get("$defs").and_then(Value::as_object);
         if let Some(parts) = parts {
             for (part, schema) in parts {
@@ -60,7 +74,7 @@ fn json_page(root: &Path) -> Result<Page, String> {
     }
     page.section("SEE ALSO");
     page.paragraph(&format!("{}(1)", bold("tally")));
-    Ok(Page { file: "tally-json.7".to_owned(), text: page.end() })
+    page.end()
 }
 
 fn describe(title: &str, schema: &Value, page: &mut Roff) {
@@ -110,5 +124,22 @@ fn kind(field: &Value) -> String {
         Some("array") => format!("array of {}", field.get("items").map(kind).unwrap_or_default()),
         Some(word) => word.to_owned(),
         None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::man::oracle;
+
+    /// What a document has that the small reader does not know shows here.
+    #[test]
+    fn documents_are_read_as_a_whole_parser_reads_them() {
+        for (name, section, about, document) in DOCUMENTS {
+            let (mut ours, mut theirs) = (Roff::new(name, section, about), Roff::new(name, section, about));
+            markdown::write(document, &mut ours);
+            oracle::write(document, &mut theirs);
+            assert_eq!(ours.end(), theirs.end(), "{name}");
+        }
     }
 }

@@ -1,7 +1,8 @@
-//! Documents in Markdown as parts of a manual page: headings, paragraphs, lists, tables, code.
+//! A whole parser of Markdown, for the tests: what the reader of `markdown` makes of a document is what this makes of it.
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
+use super::markdown::plain;
 use super::roff::{Roff, bold, escaped, italic};
 
 /// Where text goes.
@@ -117,39 +118,5 @@ impl Writer {
             (text, 0) => page.paragraph(text),
             (text, _) => page.bullet(text),
         }
-    }
-}
-
-/// Escaped text as it was, for a place that escapes by itself.
-fn plain(text: &str) -> String {
-    let pairs = [
-        ("\\fB", ""),
-        ("\\fR", ""),
-        ("\\fI", ""),
-        ("\\-", "-"),
-        ("\\(aq", "'"),
-        ("\\(dq", "\""),
-        ("\\(ga", "`"),
-        ("\\(ha", "^"),
-        ("\\(ti", "~"),
-        ("\\e", "\\"),
-    ];
-    pairs.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_document_becomes_a_page() {
-        let mut page = Roff::new("x", 7, "y");
-        let text = "# Title\n\nOne `two`\nthree.\n\n## Head\n\n- a\n- b\n\n| k | v | w |\n|---|---|---|\n| `x` | 1 | 2 |\n\n```sh\n.a b\n```\n";
-        write(text, &mut page);
-        let (_, body) = page.end().split_once("y\n").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
-        assert_eq!(
-            body,
-            ".PP\nOne \\fBtwo\\fR\nthree.\n.SH \"HEAD\"\n.IP \\(bu 2\na\n.IP \\(bu 2\nb\n.TP\n\\fBx\\fR\n\\fIv\\fR: 1; \\fIw\\fR: 2\n.PP\n.nf\n.RS 2\n\\&.a b\n.RE\n.fi\n"
-        );
     }
 }
