@@ -81,7 +81,7 @@ fn each_line_has_its_answer_and_fails_alone() {
     assert_eq!(
         ended.stderr,
         "tally: could not answer line 2: could not read the range '0..x': 'x' is not an integer\n\
-         tally: could not answer line 6: could not compute the minimum of nothing\n\
+         tally: could not answer line 6: could not compute the minimum: there are no elements\n\
          tally: 2 of 5 lines failed\n"
     );
     let good = world.run(["batch", &file(&world, "good.txt", "sum 0..10\ncount 0..10\n"), "--ordered"]);

@@ -7,7 +7,9 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use tally_tests::{Running, World};
+use tally_sys::signal::Signal;
+use tally_tests::run::send;
+use tally_tests::{Running, World, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 const TERMINAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/terminal.py");
@@ -127,6 +129,38 @@ fn a_closed_pipe_ends_every_command_quietly() {
         }
     }
     daemon.stop();
+    world.finish();
+}
+
+#[test]
+fn an_interrupt_waits_for_nobody_who_does_not_read_or_write() {
+    let world = scene();
+    for line in ["factorial 60000 --mode inline", "running sum -", "sum -"] {
+        // Nobody reads from the one, and nobody writes into the other.
+        let (output, full) = std::io::pipe().expect("a pipe");
+        let (empty, input) = std::io::pipe().expect("a pipe");
+        let mut command = command(&world, line);
+        command.stdin(Stdio::from(empty)).stdout(Stdio::from(full)).stderr(Stdio::piped());
+        let child = command.spawn().expect("it can be started");
+        drop(command);
+        until("a process that waits in a pipe", || {
+            let call = fs::read_to_string(format!("/proc/{}/syscall", child.id())).ok()?;
+            let (number, rest) = call.split_once(' ')?;
+            let waits = match number {
+                // read and write, by their numbers on x86-64
+                "0" => !rest.starts_with("0x1 "),
+                "1" => rest.starts_with("0x1 "),
+                // splice, which a pipe may be spooled by
+                _ => number == "275",
+            };
+            waits.then_some(())
+        });
+        send(child.id(), Signal::Int);
+        let output_of = child.wait_with_output().expect("it can be waited for");
+        assert_eq!(output_of.status.code(), Some(130), "{line}");
+        assert_eq!(String::from_utf8_lossy(&output_of.stderr), "tally: interrupted\n", "{line}");
+        drop((output, input));
+    }
     world.finish();
 }
 

@@ -15,6 +15,7 @@ use tally_protocol::near;
 use tally_protocol::range::looks_like_range;
 use tally_protocol::source::{FileIdentity, FileSource};
 use tally_sys::map::{FileState, file_state, spool};
+use tally_sys::signal::AtOnce;
 
 use crate::place;
 
@@ -209,6 +210,8 @@ fn opened(name: &str) -> io::Result<File> {
     if file.metadata()?.is_dir() {
         return Err(io::Error::other("it is a directory"));
     }
+    // Who writes into it may take its time, and an interrupt must not wait for that.
+    let _at_once = AtOnce::new()?;
     // A pipe or a device has no parts: what it holds now is the source.
     let spooled = spool(&file, limits::SPOOL_MEMORY_BYTES, &room()).map(File::from)?;
     // An empty file is itself, with its name.

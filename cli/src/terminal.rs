@@ -6,8 +6,10 @@
 use std::io::{self, IsTerminal, Write};
 
 use tally_protocol::error::{ErrorCode, Failure};
+use tally_sys::signal::AtOnce;
 
 use crate::args::values::When;
+use crate::conversation::system;
 use crate::meaning::Style;
 use crate::place;
 use crate::show::beacon::Understood;
@@ -153,6 +155,8 @@ impl<'a> Terminal<'a> {
 
     /// The same for what need not be text.
     pub(crate) fn answer_bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        // Who reads it may take its time, and an interrupt must not wait for that.
+        let _at_once = AtOnce::new().map_err(|why| system("catch signals", &why))?;
         self.out.write_bytes(bytes).map_err(|why| {
             Failure::new(ErrorCode::System, format!("could not write the answer: {}", place::reason(&why)))
         })

@@ -234,7 +234,7 @@ fn in_this_process() {
         ended(0, "sum\t45\nmin\t0\nmean\t4.5\n", "")
     );
     let empty = here("min 5..5 --mode inline");
-    assert_eq!(empty, ended(1, "", "tally: could not compute the minimum of nothing\n"));
+    assert_eq!(empty, ended(1, "", "tally: could not compute the minimum: there are no elements\n"));
     let json = here("sum 0..10 --mode threads --workers 2 --json");
     assert!(json.out.contains("\"elements\":\"10\",\"elapsed_ms\":"), "{}", json.out);
     assert!(json.out.ends_with("\"busy_ms\":0}],\"retries\":0,\"mode\":\"threads\"}\n"), "{}", json.out);

@@ -112,7 +112,7 @@ pub enum NoAnswer {
 impl fmt::Display for NoAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty { reduction } => write!(f, "the {} of nothing", noun(*reduction)),
+            Self::Empty { reduction } => write!(f, "the {}: there are no elements", noun(*reduction)),
             Self::TooFew { reduction } => {
                 write!(f, "the sample {} of one element: it needs at least two", noun(*reduction))
             }
@@ -196,8 +196,8 @@ mod tests {
     #[test]
     fn reasons_fit_after_could_not_compute() {
         let empty = |reduction| NoAnswer::Empty { reduction }.to_string();
-        assert_eq!(empty(Reduction::Mean), "the mean of nothing");
-        assert_eq!(empty(Reduction::Min), "the minimum of nothing");
+        assert_eq!(empty(Reduction::Mean), "the mean: there are no elements");
+        assert_eq!(empty(Reduction::Min), "the minimum: there are no elements");
         assert_eq!(
             NoAnswer::TooFew { reduction: Reduction::Stddev }.to_string(),
             "the sample standard deviation of one element: it needs at least two"

@@ -41,7 +41,7 @@ pub enum NoMean {
 impl fmt::Display for NoMean {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Empty => "the mean of nothing",
+            Self::Empty => "the mean: there are no elements",
             Self::Endless => {
                 "the mean in decimal: its digits never end, and decimal answers are never rounded"
             }

@@ -341,12 +341,12 @@ mod tests {
             [
                 "0",
                 "1",
-                "could not compute the minimum of nothing",
-                "could not compute the maximum of nothing",
+                "could not compute the minimum: there are no elements",
+                "could not compute the maximum: there are no elements",
                 "0",
-                "could not compute the mean of nothing",
-                "could not compute the variance of nothing",
-                "could not compute the standard deviation of nothing",
+                "could not compute the mean: there are no elements",
+                "could not compute the variance: there are no elements",
+                "could not compute the standard deviation: there are no elements",
             ]
         );
         assert_eq!(texts(&partial, true), texts(&partial, false));

@@ -433,6 +433,6 @@ mod tests {
         assert_eq!(find(&money, Reduction::Count), "integer 3");
         assert!(find(&money, Reduction::Stddev).contains("decimal"));
         assert!(find(&of(&["1", "1", "2"]), Reduction::Mean).contains("never end"));
-        assert_eq!(find(&of(&[]), Reduction::Mean), "the mean of nothing");
+        assert_eq!(find(&of(&[]), Reduction::Mean), "the mean: there are no elements");
     }
 }

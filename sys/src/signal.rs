@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use nix::sys::signal::{SigSet, SigmaskHow};
@@ -112,6 +112,8 @@ impl fmt::Display for Signal {
 pub struct SignalStream {
     reader: OwnedFd,
     registered: Vec<SigId>,
+    /// It is counted among those that hear SIGINT or SIGTERM.
+    counted: bool,
 }
 
 impl SignalStream {
@@ -139,7 +141,9 @@ impl SignalStream {
         fd::set_nonblocking(&reader, true)?;
         fd::set_nonblocking(&writer, true)?;
         let writer = Arc::new(writer);
-        let mut stream = Self { reader, registered: Vec::new() };
+        let counted = signals.iter().any(|signal| matches!(signal, Signal::Int | Signal::Term));
+        HEARD.fetch_add(usize::from(counted), Ordering::SeqCst);
+        let mut stream = Self { reader, registered: Vec::new(), counted };
         for signal in signals.iter().copied().collect::<BTreeSet<_>>() {
             stream.registered.push(register(signal, Arc::clone(&writer), senders)?);
             handler::ensure_installed(signal)?;
@@ -166,6 +170,7 @@ impl Drop for SignalStream {
         for id in self.registered.drain(..) {
             low_level::unregister(id);
         }
+        HEARD.fetch_sub(usize::from(self.counted), Ordering::SeqCst);
     }
 }
 
@@ -241,6 +246,53 @@ pub fn end_on_lost_memory(files: Vec<Mapped>, text: &'static str, code: i32) -> 
     // SAFETY: the action makes a few system calls, and none of them allocates, locks or panics. In a child it lets the signal
     // have its default effect when what raised it is tried again.
     unsafe { low_level::register(Signal::Bus.raw(), action) }.map(drop)
+}
+
+/// How many [`AtOnce`] there are.
+static AT_ONCE: AtomicUsize = AtomicUsize::new(0);
+
+/// How many streams hear SIGINT or SIGTERM.
+static HEARD: AtomicUsize = AtomicUsize::new(0);
+
+/// While there is one, SIGINT and SIGTERM end this process at once, whatever it waits for, with a line and 128 + the signal:
+/// for a read or a write that may take as long as somebody else likes. What is ignored stays so.
+#[derive(Debug)]
+pub struct AtOnce(());
+
+impl AtOnce {
+    /// Begins to listen. From the first one on, these signals end the process at other times, too, where no stream hears them.
+    pub fn new() -> io::Result<Self> {
+        static REGISTERED: OnceLock<()> = OnceLock::new();
+        if REGISTERED.set(()).is_ok() {
+            for signal in [Signal::Int, Signal::Term] {
+                if !handler::is_ignored(signal)? {
+                    end_at_once(signal)?;
+                }
+            }
+        }
+        AT_ONCE.fetch_add(1, Ordering::SeqCst);
+        Ok(Self(()))
+    }
+}
+
+impl Drop for AtOnce {
+    fn drop(&mut self) {
+        AT_ONCE.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn end_at_once(signal: Signal) -> io::Result<()> {
+    let owner = rustix::process::getpid();
+    let action = move || {
+        let ends = AT_ONCE.load(Ordering::SeqCst) > 0 || HEARD.load(Ordering::SeqCst) == 0;
+        if ends && rustix::process::getpid() == owner {
+            rustix::io::write(rustix::stdio::stderr(), b"tally: interrupted\n").ok();
+            low_level::exit(128 + signal.raw());
+        }
+    };
+    // SAFETY: the action makes a few system calls, and none of them allocates, locks or panics.
+    unsafe { low_level::register(signal.raw(), action) }?;
+    handler::ensure_installed(signal)
 }
 
 /// Has `signal` do nothing from now on; programs started later inherit that.

@@ -206,7 +206,7 @@ mod tests {
                 false,
                 &fake::job_failed(Failure::new(
                     ErrorCode::NoAnswer,
-                    "could not compute the minimum of nothing",
+                    "could not compute the minimum: there are no elements",
                 )),
             )
             .unwrap();
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(out, "3\t3\n1\tmin\t1\n");
         assert_eq!(
             err,
-            "tally: could not answer line 2: could not read it\ntally: could not answer line 4: could not compute the minimum of nothing\n"
+            "tally: could not answer line 2: could not read it\ntally: could not answer line 4: could not compute the minimum: there are no elements\n"
         );
     }
 

@@ -12,8 +12,10 @@ use tally_protocol::job::{Nan, OnBad};
 use tally_protocol::site::Site;
 use tally_protocol::view::ResultView;
 use tally_reduce::{Indices, Integer, NanPolicy, Partial, Reduction, Shape, Tally};
+use tally_sys::signal::AtOnce;
 
 use super::Context;
+use crate::conversation::system;
 use crate::place;
 use crate::show::json::{Document, Raw, ToJson as _};
 use crate::show::number;
@@ -66,6 +68,7 @@ impl Running {
 }
 
 pub(super) fn run(context: &mut Context<'_, '_>, plan: &Running) -> Result<u8, Failure> {
+    let _at_once = AtOnce::new().map_err(|why| system("catch signals", &why))?;
     match &plan.file {
         None if tally_sys::streams::input_was_closed() => {
             Err(Failure::new(ErrorCode::BadUsage, "could not read standard input: it is closed"))

@@ -45,7 +45,7 @@ fn a_job_of_nothing_is_done_without_any_worker() {
     let mut bench = Bench::new(settings(1));
     assert_eq!(bench.submit(1, request("5..5", 3)), ["c1 <- j1 done sum=0"]);
     let mean = JobRequest { reductions: vec!["mean".into()], ..request("5..5", 3) };
-    assert_eq!(bench.submit(1, mean), ["c1 <- j2 failed: could not compute the mean of nothing"]);
+    assert_eq!(bench.submit(1, mean), ["c1 <- j2 failed: could not compute the mean: there are no elements"]);
 }
 
 #[test]
