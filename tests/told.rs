@@ -253,7 +253,12 @@ fn odd_uses_are_refused_in_words() {
             format!("find column 'x' in {bare}: there is no such column"),
             "its columns have no names but c1 to c2: nothing names them",
         ),
-        (2, &["reduce", "sum,max,sum", "0..3"], "reduce by 'sum': it is asked for twice".to_owned(), "one answer is enough"),
+        (
+            2,
+            &["reduce", "sum,max,sum", "0..3"],
+            "reduce by 'sum': it is asked for twice".to_owned(),
+            "one answer is enough",
+        ),
         (
             2,
             &["count", "0..1e30"],

@@ -426,7 +426,8 @@ fn mixed(sources: &[String]) -> Failure {
             failure.hint(format!("a range looks like 0..100; every N-th number of it: --step {other}"))
         }
         Some((_, Err(failure))) => failure,
-        _ => bad("could not fold them in one job: some are ranges and some are files").hint("run one command for each"),
+        _ => bad("could not fold them in one job: some are ranges and some are files")
+            .hint("run one command for each"),
     }
 }
 
@@ -544,7 +545,10 @@ fn reductions(list: &str) -> Result<Vec<Reduction>, Failure> {
     let list: Vec<Reduction> = list.split(',').map(one).collect::<Result<_, _>>()?;
     let twice = list.iter().enumerate().find(|(at, one)| list[..*at].contains(one));
     match twice {
-        Some((_, one)) => Err(bad(format!("could not reduce by '{one}': it is asked for twice")).hint("one answer is enough")),
+        Some((_, one)) => {
+            Err(bad(format!("could not reduce by '{one}': it is asked for twice"))
+                .hint("one answer is enough"))
+        }
         None => Ok(list),
     }
 }

@@ -108,7 +108,7 @@ impl Absence {
         loop {
             let now = clock::monotonic_ns();
             if now >= until {
-                return Err(if turned_away { failure } else { nobody(&socket, wait_ms) });
+                return Err(if turned_away && !self.was_heard { failure } else { nobody(&socket, wait_ms) });
             }
             let rest = now.saturating_add(self.pause_ms.saturating_mul(1_000_000)).min(until);
             if let Some(signal) = talk.rest(rest)? {
@@ -130,4 +130,25 @@ fn nobody(socket: &std::path::Path, wait_ms: u64) -> Failure {
         crate::show::number::duration(wait_ms)
     );
     Failure::new(ErrorCode::NoDaemon, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conversation::interrupts;
+    use crate::fake::{self, Act};
+
+    #[test]
+    fn a_daemon_that_stops_and_is_followed_by_none_is_gone() {
+        for (was_heard, code) in [(true, ErrorCode::NoDaemon), (false, ErrorCode::Stopping)] {
+            let (stream, played) = fake::supervisor(vec![Act::HangUp]);
+            let mut talk = Conversation::new(Client::over(stream), None, interrupts().unwrap()).unwrap();
+            let socket = Some(PathBuf::from("/nonexistent/socket"));
+            let mut absence = Absence { socket, was_heard, ..Absence::new(&mut talk, Some(20)) };
+            let mut terminal = Terminal::to(Vec::new(), Vec::new());
+            let stopping = Failure::new(ErrorCode::Stopping, "the daemon is stopping and takes no new jobs");
+            assert_eq!(absence.outlast(&mut talk, &mut terminal, stopping).unwrap_err().code, code);
+            played.join().unwrap();
+        }
+    }
 }

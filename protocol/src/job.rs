@@ -413,7 +413,8 @@ impl JobRequest {
                     .hint(format!("there are {}", known.join(", ")))
             })?;
             if reductions.contains(&reduction) {
-                return Err(bad(format!("could not reduce by '{name}': it is asked for twice")).hint("one answer is enough"));
+                return Err(bad(format!("could not reduce by '{name}': it is asked for twice"))
+                    .hint("one answer is enough"));
             }
             reductions.push(reduction);
         }
@@ -510,7 +511,8 @@ impl JobRequest {
         within("by", Some(self.by.len() as u64), 0, limits::BY_MAX as u64)?;
         let twice = self.by.iter().enumerate().find(|(at, name)| self.by[..*at].contains(name));
         if let Some((_, name)) = twice {
-            return Err(bad(format!("could not group by '{name}': it is named twice")).hint("once makes the same groups"));
+            return Err(bad(format!("could not group by '{name}': it is named twice"))
+                .hint("once makes the same groups"));
         }
         if !self.decimal {
             return Ok(());
@@ -630,7 +632,10 @@ mod tests {
     fn bad_requests_name_what_is_bad() {
         let message = |request: JobRequest| request.check().unwrap_err().message;
         assert_eq!(message(request(&["smu"], &["0..1"])), "could not reduce by 'smu': no such reduction");
-        assert_eq!(message(request(&["sum", "max", "sum"], &["0..1"])), "could not reduce by 'sum': it is asked for twice");
+        assert_eq!(
+            message(request(&["sum", "max", "sum"], &["0..1"])),
+            "could not reduce by 'sum': it is asked for twice"
+        );
         assert_eq!(
             message(request(&["sum"], &["0..x"])),
             "could not read the range '0..x': 'x' is not an integer"

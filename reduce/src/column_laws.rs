@@ -470,7 +470,7 @@ fn answers_that_others_get_wrong() {
     assert_eq!(texts(&with_nan, &five, NanPolicy::Skip, false), ["3.0", "1.5", "0.5", "1.0", "2.0"]);
     assert_eq!(
         texts(&[f64::NAN], &[Sum, Min], NanPolicy::Skip, false),
-        ["0", "could not compute the minimum of nothing"]
+        ["0", "could not compute the minimum: there are no elements"]
     );
     let ones = vec![1.0_f32; (1 << 24) + 1];
     let mut partial = Partial::identity(&[Sum]);
