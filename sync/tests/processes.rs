@@ -280,9 +280,11 @@ fn bounded_waiting() {
                 lock.with(|| note_own(memory, me, count.load(Ordering::SeqCst) + 1));
             } else {
                 lock.acquire_shared();
-                let entry = count.fetch_add(1, Ordering::SeqCst) + 1;
+                count.fetch_add(1, Ordering::SeqCst);
+                // Counted once the writer is seen: a reader that slept since its own entry has seen thousands of others go in
+                // before a writer came.
                 if writers_waiting.load(Ordering::SeqCst) > 0 {
-                    note_waiting(memory, 0, entry);
+                    note_waiting(memory, 0, count.load(Ordering::SeqCst));
                 }
                 lock.release_shared();
             }
