@@ -125,7 +125,7 @@ impl Ward {
 pub struct Wards {
     /// The directory in which they are made.
     pub base: PathBuf,
-    /// Of [`CONTROLLERS`], those that are there.
+    /// Of `CONTROLLERS`, those that are there.
     pub controllers: Vec<String>,
 }
 
