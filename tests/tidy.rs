@@ -38,6 +38,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("bytes", &["columns"]),
     ("flate2", &["columns", "cli"]),
     ("tar", &["cli"]),
+    ("pulldown-cmark", &["cli"]),
     ("parquet", &["columns"]),
     ("ruzstd", &["columns"]),
     ("bincode", &["protocol"]),

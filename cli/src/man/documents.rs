@@ -126,20 +126,3 @@ fn kind(field: &Value) -> String {
         None => String::new(),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::man::oracle;
-
-    /// What a document has that the small reader does not know shows here.
-    #[test]
-    fn documents_are_read_as_a_whole_parser_reads_them() {
-        for (name, section, about, document) in DOCUMENTS {
-            let (mut ours, mut theirs) = (Roff::new(name, section, about), Roff::new(name, section, about));
-            markdown::write(document, &mut ours);
-            oracle::write(document, &mut theirs);
-            assert_eq!(ours.end(), theirs.end(), "{name}");
-        }
-    }
-}

@@ -3,8 +3,6 @@
 
 mod documents;
 mod markdown;
-#[cfg(test)]
-mod oracle;
 mod roff;
 mod verbs;
 
