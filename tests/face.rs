@@ -158,7 +158,11 @@ fn an_interrupt_waits_for_nobody_who_does_not_read_or_write() {
         send(child.id(), Signal::Int);
         let output_of = child.wait_with_output().expect("it can be waited for");
         assert_eq!(output_of.status.code(), Some(130), "{line}");
-        assert_eq!(String::from_utf8_lossy(&output_of.stderr), "tally: interrupted\n", "{line}");
+        assert_eq!(
+            String::from_utf8_lossy(&output_of.stderr),
+            "tally: could not finish: interrupted\n",
+            "{line}"
+        );
         drop((output, input));
     }
     world.finish();

@@ -340,7 +340,7 @@ pub(crate) fn system(doing: &str, why: &std::io::Error) -> Failure {
 /// The failure of a command that a signal ended: 130 for an interrupt, 128 and its number for others.
 pub(crate) fn interrupted(signal: Signal, what_was_done: &str) -> Failure {
     let message = match what_was_done {
-        "" => "interrupted".to_owned(),
+        "" => "could not finish: interrupted".to_owned(),
         done => format!("could not finish: interrupted: {done}"),
     };
     let mut failure = Failure::new(ErrorCode::Interrupted, message);
@@ -391,6 +391,7 @@ mod tests {
             (failure.message.as_str(), failure.exit),
             ("could not finish: interrupted: 42% of 0..1e9 was done", 130)
         );
-        assert_eq!(interrupted(Signal::Term, "").exit, 143);
+        let failure = interrupted(Signal::Term, "");
+        assert_eq!((failure.message.as_str(), failure.exit), ("could not finish: interrupted", 143));
     }
 }

@@ -1,7 +1,7 @@
 //! How a failure is told: one line that says all, then at most three indented ones; or one JSON object. A deadlock has one
 //! more line for each of its waits.
 
-use tally_protocol::error::{ErrorCode, Failure};
+use tally_protocol::error::Failure;
 use tally_protocol::printable;
 
 use crate::show::json::Document;
@@ -46,9 +46,7 @@ fn shortened(message: &str) -> String {
 
 /// A refusal as it is told by a verb: "no job j9" becomes "could not show j9: no job j9".
 pub(crate) fn about(doing: &str, mut failure: Failure) -> Failure {
-    let told =
-        ["could not ", "unknown ", "interrupted"].iter().any(|begin| failure.message.starts_with(begin));
-    if !told && failure.code != ErrorCode::Interrupted {
+    if !["could not ", "unknown "].iter().any(|begin| failure.message.starts_with(begin)) {
         failure.message = format!("could not {doing}: {}", failure.message);
     }
     failure
@@ -83,6 +81,8 @@ fn printable(text: &str, chars_max: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tally_protocol::error::ErrorCode;
+
     use super::*;
     use std::io;
 

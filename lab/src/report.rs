@@ -264,17 +264,9 @@ fn wrapped(text: &str) -> String {
     out
 }
 
-/// Thousands set apart by commas.
+/// A count with its thousands set apart.
 pub(crate) fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
+    tally_reduce::grouped(&count.to_string())
 }
 
 /// A time in the unit that suits it.

@@ -21,7 +21,7 @@ impl Machine {
         let mut json = Json::default();
         json.object(|json| {
             json.text("schema", "tally.dump/1");
-            json.number("now_ns", now.0);
+            json.exact("now_ns", now.0);
             json.text("phase", self.phase.name());
             json.part("settings", |json| settings(json, &self.settings));
             json.list("slots", self.crew.slots(), slot);
@@ -38,8 +38,8 @@ impl Machine {
                 json.text("last", &drought.last);
             });
             json.number("forkservers_lost", self.starter.lost);
-            json.maybe("forkserver_until_ns", self.starter.until.map(|until| until.0));
-            json.maybe("next_deadline_ns", self.next_deadline().map(|due| due.0));
+            json.maybe_exact("forkserver_until_ns", self.starter.until.map(|until| until.0));
+            json.maybe_exact("next_deadline_ns", self.next_deadline().map(|due| due.0));
             json.number("actions_waiting", self.actions.len());
             let (held, waiting) = self.locks.counts();
             json.number("locks_held", held);
@@ -72,8 +72,8 @@ fn worker(json: &mut Json, worker: &Worker) {
     json.text("fault", worker.fault.as_deref().unwrap_or(""));
     json.list("leases", &worker.leases, |json, held: &Held| {
         lease_id(json, held.lease);
-        json.number("position", held.position);
-        json.number("count", held.count);
+        json.exact("position", held.position);
+        json.exact("count", held.count);
         json.text(
             "mark",
             match held.mark {
@@ -92,23 +92,23 @@ fn job(json: &mut Json, job: &Job) {
     json.number("uid", job.uid);
     json.flag("recorded", job.paper.kept);
     json.flag("ends_unrecorded", job.paper.unannounced);
-    json.number("elements", job.spec.elements);
-    json.number("covered", job.work.covered());
-    json.number("uncut", job.work.uncut());
-    json.maybe("ns_for_1000", job.pace.time_for(1_000).map(|span| span.0));
-    json.number("served_ns", job.served_ns);
+    json.exact("elements", job.spec.elements);
+    json.exact("covered", job.work.covered());
+    json.exact("uncut", job.work.uncut());
+    json.maybe_exact("ns_for_1000", job.pace.time_for(1_000).map(|span| span.0));
+    json.exact("served_ns", job.served_ns);
     json.flag("waits_for_workers", job.filed.is_some());
     json.flag("waits_for_its_answers", job.conclusion.is_some());
     json.flag("waits_for_its_processes", job.parting);
     json.list("watchers", &job.watchers, |json, client| json.number("client", client));
     json.list("covered_runs", job.work.coverage().runs().take(100), |json, (position, count)| {
-        json.number("position", position);
-        json.number("count", count);
+        json.exact("position", position);
+        json.exact("count", count);
     });
     json.list("partitions", job.work.live().take(1_000), |json, (id, piece)| {
         json.number("partition", id);
-        json.number("position", piece.position);
-        json.number("count", piece.count);
+        json.exact("position", piece.position);
+        json.exact("count", piece.count);
         json.number("deaths", piece.deaths);
         match piece.state {
             PartitionState::Queued => json.text("state", "queued"),
@@ -116,7 +116,7 @@ fn job(json: &mut Json, job: &Job) {
                 json.text("state", "leased");
                 json.number("worker", worker);
                 json.number("attempt", attempt);
-                json.number("until_ns", until.0);
+                json.exact("until_ns", until.0);
             }
         }
     });
@@ -181,7 +181,7 @@ fn settings(json: &mut Json, settings: &Settings) {
         ("checkpoint_ns", settings.checkpoint),
     ];
     for (name, span) in spans {
-        json.number(name, span.0);
+        json.exact(name, span.0);
     }
     json.number("intensity", settings.intensity);
     json.number("leases_max", settings.leases_max);
@@ -190,7 +190,7 @@ fn settings(json: &mut Json, settings: &Settings) {
     json.number("jobs_open_per_user_max", settings.jobs_open_per_user_max);
     json.maybe("memory_per_user_bytes", settings.memory_per_user_bytes);
     json.number("jobs_ended_max", settings.jobs_ended_max);
-    json.maybe("jobs_ended_age_ns", settings.jobs_ended_age.map(|age| age.0));
+    json.maybe_exact("jobs_ended_age_ns", settings.jobs_ended_age.map(|age| age.0));
     json.number("ids_ahead", settings.ids_ahead);
     json.number("wall_ms_at_zero", settings.wall_ms_at_zero);
 }
@@ -235,6 +235,17 @@ impl Json {
     fn maybe(&mut self, name: &str, value: Option<impl Display>) {
         if let Some(value) = value {
             self.number(name, value);
+        }
+    }
+
+    /// What can go beyond 2^53, which not every reader of JSON keeps exactly, is decimal text.
+    fn exact(&mut self, name: &str, value: u64) {
+        self.text(name, &value.to_string());
+    }
+
+    fn maybe_exact(&mut self, name: &str, value: Option<u64>) {
+        if let Some(value) = value {
+            self.exact(name, value);
         }
     }
 

@@ -7,6 +7,7 @@ use tally_protocol::command::Form;
 use tally_protocol::error::{ErrorCode, Failure, STOPPING};
 use tally_protocol::source::Source;
 use tally_protocol::spoken;
+use tally_reduce::grouped;
 
 use crate::Machine;
 use crate::action::{Action, Profile};
@@ -141,8 +142,8 @@ fn timed_out(job: &Job) -> Failure {
         "{} passed its deadline of {} with {} of {} {what} done",
         job.id,
         spoken::time(ms),
-        spoken::count(done),
-        spoken::count(all)
+        grouped(&done.to_string()),
+        grouped(&all.to_string())
     );
     Failure::new(ErrorCode::TimedOut, message)
 }

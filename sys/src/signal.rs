@@ -286,7 +286,7 @@ fn end_at_once(signal: Signal) -> io::Result<()> {
     let action = move || {
         let ends = AT_ONCE.load(Ordering::SeqCst) > 0 || HEARD.load(Ordering::SeqCst) == 0;
         if ends && rustix::process::getpid() == owner {
-            rustix::io::write(rustix::stdio::stderr(), b"tally: interrupted\n").ok();
+            rustix::io::write(rustix::stdio::stderr(), b"tally: could not finish: interrupted\n").ok();
             low_level::exit(128 + signal.raw());
         }
     };

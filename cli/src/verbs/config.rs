@@ -55,9 +55,8 @@ fn show(context: &mut Context<'_, '_>, reach: &Reach, options: &SettingsOptions)
         return context.terminal.answer(&text).map(|()| exit_code::ANSWERED);
     }
     let reading = (context.roles.settings)(options);
-    if let Some(fault) = reading.faults.first() {
-        let why = format!("could not read the configuration: {}: {}", fault.place, fault.message);
-        return Err(Failure::new(ErrorCode::BadUsage, why).hint("'tally config check' lists all faults"));
+    if let Some(failure) = first_fault(&reading) {
+        return Err(failure.hint("'tally config check' lists all faults"));
     }
     warn(context, &reading.view);
     let text = if context.style.json {
@@ -101,6 +100,13 @@ fn document(view: &ConfigView, of: &str, socket: Option<&String>) -> String {
     document.flattened(view).line()
 }
 
+/// What a configuration cannot be read for, first of all.
+fn first_fault(reading: &SettingsReading) -> Option<Failure> {
+    let fault = reading.faults.first()?;
+    let why = format!("could not read the configuration: {}: {}", fault.place, fault.message);
+    Some(Failure::new(ErrorCode::BadUsage, why))
+}
+
 pub(super) fn check(context: &mut Context<'_, '_>, reading: &SettingsReading) -> Result<u8, Failure> {
     let good = reading.faults.is_empty();
     if context.style.json {
@@ -118,6 +124,9 @@ pub(super) fn check(context: &mut Context<'_, '_>, reading: &SettingsReading) ->
         let document = document.value("faults", &Raw(format!("[{}]", faults.join(","))));
         let document = document.value("warnings", reading.view.warnings.as_slice());
         context.terminal.answer(&document.line())?;
+        if let Some(failure) = first_fault(reading) {
+            return Err(failure);
+        }
     } else {
         for fault in &reading.faults {
             let line = format!("tally: could not read the configuration: {}: {}", fault.place, fault.message);

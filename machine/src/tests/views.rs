@@ -116,7 +116,9 @@ fn the_dump_is_json_and_tells_of_everything() {
     bench.submit(1, request("0..10", 3));
     bench.ready(1);
     let dump = bench.machine.dump(Moment(7));
-    for part in ["\"now_ns\":7", "\"state\":\"busy\"", "\"job\":\"j1\"", "\"partitions\":[{\"partition\":0"] {
+    for part in
+        ["\"now_ns\":\"7\"", "\"state\":\"busy\"", "\"job\":\"j1\"", "\"partitions\":[{\"partition\":0"]
+    {
         assert!(dump.contains(part), "{part} is not in {dump}");
     }
     let depth = dump.chars().fold(0_i32, |depth, c| match c {
@@ -125,4 +127,19 @@ fn the_dump_is_json_and_tells_of_everything() {
         _ => depth,
     });
     assert_eq!(depth, 0);
+}
+
+#[test]
+fn no_number_of_the_dump_is_beyond_what_every_reader_keeps() {
+    let mut bench = Bench::new(Settings { answer_at_once_bytes: 1 << 20, ..settings(2) });
+    bench.submit(1, request("0..18000000000000000000", 4));
+    bench.submit(2, request("0..18000000000000000000", 4));
+    bench.ready(1);
+    let dump = bench.machine.dump(Moment(u64::MAX));
+    assert!(dump.contains("\"count\":\"4500000000000000000\""), "{dump}");
+    // Nothing here has a quote within a text: every second piece stands outside of them.
+    let outside = dump.split('"').step_by(2);
+    let numbers = outside.flat_map(|piece| piece.split(|c: char| !c.is_ascii_digit()));
+    let most = numbers.filter_map(|digits| digits.parse::<u64>().ok()).max().unwrap();
+    assert!(most <= 1 << 53, "{most} in {dump}");
 }
