@@ -169,6 +169,20 @@ fn an_interrupt_waits_for_nobody_who_does_not_read_or_write() {
 }
 
 #[test]
+fn what_cannot_be_folded_with_a_range_is_not_read_first() {
+    let world = scene();
+    // Nobody writes into it, and nobody closes it.
+    let (empty, input) = std::io::pipe().expect("a pipe");
+    let mut command = command(&world, "sum 0..10 -");
+    let output = command.stdin(Stdio::from(empty)).output().expect("it can be started");
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("some are ranges and some are files"), "{told}");
+    drop(input);
+    world.finish();
+}
+
+#[test]
 fn a_pipe_in_a_c_locale_gets_plain_ascii() {
     let world = scene();
     let daemon = world.daemon(&["--workers", "1"]);

@@ -47,7 +47,12 @@ fn mib(bytes: u64) -> f64 {
 }
 
 /// Asks the same of every client, then hears all answers, until there were so many.
-fn in_turns(clients: &mut [Client], total: usize, method: &str, mut request: impl FnMut(usize) -> Value) {
+pub(crate) fn in_turns(
+    clients: &mut [Client],
+    total: usize,
+    method: &str,
+    mut request: impl FnMut(usize) -> Value,
+) {
     let mut asked = 0;
     while asked < total {
         let many = clients.len().min(total - asked);
@@ -59,6 +64,12 @@ fn in_turns(clients: &mut [Client], total: usize, method: &str, mut request: imp
             client.skip(1);
         }
     }
+}
+
+/// A detached job that does not end.
+pub(crate) fn endless(number: usize) -> Value {
+    let source = format!("0..{}", 1_000_000_000_000_000 + number as u64);
+    json!({ "request": { "reductions": ["sum"], "sources": [source], "of": "i * i % 7", "detach": true } })
 }
 
 /// Small jobs of so many clients; somebody else pings.
@@ -100,10 +111,6 @@ fn queued(binary: &str, count: usize) {
     let daemon = world.daemon(&["--workers", "2", "--jobs-open-max", &most]);
     let mut clients: Vec<Client> = (0..HANDS).map(|_| daemon.client()).collect();
     let fresh = resident(&daemon);
-    let endless = |number: usize| {
-        let source = format!("0..{}", 1_000_000_000_000_000 + number as u64);
-        json!({ "request": { "reductions": ["sum"], "sources": [source], "of": "i * i % 7", "detach": true } })
-    };
     let handed = seconds(|| in_turns(&mut clients, count, "io.tally.Submit", endless));
     let full = resident(&daemon);
     let mut pings: Vec<f64> = (0..PINGS).map(|_| ping(&mut clients[0])).collect();

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use serde_json::json;
 use tally_sys::poll::Poll;
 use tally_sys::{clock, usage};
 use tally_tests::{Terminal, World, until};
+
+use crate::crowd::{endless, in_turns};
 
 const JOBS: usize = 10_000;
 const WORKERS: &str = "64";
@@ -25,15 +26,7 @@ pub(crate) fn a_busy_daemon(binary: &str) {
     println!("{JOBS} detached jobs for {WORKERS} workers ...");
     let begun = clock::monotonic_ns();
     let mut clients: Vec<_> = (0..CONNECTIONS).map(|_| daemon.client()).collect();
-    let jobs: Vec<u64> = (0..JOBS as u64).collect();
-    for some in jobs.chunks(CONNECTIONS) {
-        for (client, job) in clients.iter_mut().zip(some) {
-            let request = json!({ "reductions": ["sum"], "sources": [format!("0..{}", 1_000_000_000_000_000 + job)],
-                "of": "i * i % 7", "detach": true });
-            client.ask("io.tally.Submit", &json!({ "request": request }), false);
-        }
-        clients.iter_mut().zip(some).for_each(|(client, _)| client.skip(1));
-    }
+    in_turns(&mut clients, JOBS, "io.tally.Submit", endless);
     drop(clients);
     println!("are there after {:.1} s", (clock::monotonic_ns() - begun) as f64 / 1e9);
     let mut pause = Poll::new().expect("a poll can be made");

@@ -378,10 +378,9 @@ fn plan(
     let place = place_of(&options, socket.reach)?;
     let progress = options.progress.unwrap_or_default();
     let note = idle_options(&options);
-    let named = sources.clone();
     let request = request(reductions, sources, options, opened.as_ref(), verbose)?;
     let (inputs, facts) = opened.map(|opened| (opened.inputs, opened.facts)).unwrap_or_default();
-    let spec = request.check_with(0, facts).map_err(|failure| range_hint(&named, failure))?;
+    let spec = request.check_with(0, facts)?;
     Ok(Verb::Reduce(Box::new(Plan { spec, place, progress, names, inputs, note })))
 }
 
@@ -421,6 +420,9 @@ fn mixed(sources: &[String]) -> Failure {
     let others = || sources.iter().filter(|source| !inputs::is_range(source));
     // An option behind `--`, else what is no file.
     let slip = others().find(|other| other.starts_with("--")).or_else(|| others().next());
+    // What is there is not opened: a pipe would have to be read to its end.
+    let is_there = |other: &&String| other.as_str() == "-" || std::fs::metadata(other).is_ok();
+    let slip = slip.filter(|other| !is_there(other));
     match slip.map(|other| (other, inputs::open(std::slice::from_ref(other)))) {
         Some((other, Err(failure))) if parse_integer(other).is_ok() => {
             failure.hint(format!("a range looks like 0..100; every N-th number of it: --step {other}"))
@@ -429,25 +431,6 @@ fn mixed(sources: &[String]) -> Failure {
         _ => bad("could not fold them in one job: some are ranges and some are files")
             .hint("run one command for each"),
     }
-}
-
-/// What a range that cannot be read was meant as.
-fn range_hint(sources: &[String], failure: Failure) -> Failure {
-    let bad_range = sources.iter().find(|source| {
-        failure.message.starts_with(&format!("could not read the range '{source}'")) && failure.hint.is_none()
-    });
-    let Some(range) = bad_range else { return failure };
-    let parts: Vec<&str> = range.split("..").collect();
-    let hint = match parts.as_slice() {
-        [from, to, step] if [from, to, step].iter().all(|part| parse_integer(part).is_ok()) => {
-            format!("a step has its own option: {from}..{to} --step {step}")
-        }
-        [from, ""] | [from, "="] if parse_integer(from).is_ok() => {
-            format!("a range has both ends: {from}..100, or {from}..=100 with the last")
-        }
-        _ => return failure,
-    };
-    failure.hint(hint)
 }
 
 fn request(

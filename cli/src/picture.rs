@@ -29,23 +29,36 @@ pub(crate) fn check(path: PathBuf) -> Result<PathBuf, String> {
 }
 
 /// Whether the drawing takes the place of the answer.
-pub(crate) fn is_answer(path: Option<&Path>) -> bool {
-    path.is_some_and(|path| path == Path::new("-"))
+fn is_answer(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
-/// Whether there will be room for it, as far as that can be told beforehand.
-pub(crate) fn try_place(path: Option<&Path>) -> Result<(), Failure> {
-    let Some(path) = path.filter(|path| *path != Path::new("-")) else { return Ok(()) };
-    let tried = match target(path) {
+/// Before the work: whether there will be room for the drawing, as far as that can be told, and whether it takes the place
+/// of the answer.
+pub(crate) fn prepare(path: Option<&Path>, json: bool) -> Result<bool, Failure> {
+    match path {
+        None => Ok(false),
+        Some(path) if is_answer(path) && json => {
+            let message =
+                "could not write two answers to standard output: --json and --plot - exclude each other";
+            Err(Failure::new(ErrorCode::BadUsage, message).hint("--plot FILE.svg draws into a file"))
+        }
+        Some(path) if is_answer(path) => Ok(true),
+        Some(path) => try_place(path).map(|()| false).map_err(|why| unwritten(path, &why)),
+    }
+}
+
+fn try_place(path: &Path) -> io::Result<()> {
+    match target(path) {
         Target::Whole(target) => beside(&target).map(|(_, name)| drop(fs::remove_file(name))),
-        Target::Stream => OpenOptions::new().write(true).open(path).map(drop),
-    };
-    tried.map_err(|why| unwritten(path, &why))
+        // Whoever reads a pipe would take it for the end, if it were opened and closed.
+        Target::Stream => Ok(()),
+    }
 }
 
 /// Writes a drawing, on standard output as the answer.
 pub(crate) fn save(path: &Path, svg: &str, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
-    if is_answer(Some(path)) {
+    if is_answer(path) {
         return terminal.answer(svg);
     }
     let written = match target(path) {
@@ -124,16 +137,31 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("tally-picture-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let path = directory.join("x.svg");
-        try_place(Some(&path)).unwrap();
+        prepare(Some(&path), false).unwrap();
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
         let mut terminal = Terminal::to(io::sink(), io::sink());
         save(&path, "one", &mut terminal).unwrap();
         save(&path, "two", &mut terminal).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "two");
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
-        let missing = try_place(Some(&directory.join("no/x.svg"))).unwrap_err();
+        let missing = prepare(Some(&directory.join("no/x.svg")), false).unwrap_err();
         assert!(missing.message.ends_with("no/x.svg: no such file or directory"), "{missing:?}");
-        assert!(try_place(Some(&directory)).is_err());
+        assert!(prepare(Some(&directory), false).is_err());
         fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn a_pipe_is_opened_once_when_there_is_something_to_read() {
+        let path = std::env::temp_dir().join(format!("tally-picture-pipe-{}", std::process::id()));
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        // Nobody reads: to open it would wait for ever.
+        assert_eq!(prepare(Some(&path), false), Ok(false));
+        let reader = std::thread::spawn({
+            let path = path.clone();
+            move || fs::read_to_string(path).unwrap()
+        });
+        save(&path, "<svg/>", &mut Terminal::to(io::sink(), io::sink())).unwrap();
+        assert_eq!(reader.join().unwrap(), "<svg/>");
+        fs::remove_file(path).unwrap();
     }
 }

@@ -151,7 +151,7 @@ fn answer_to(
 ) -> Result<ReplyMessage, Failure> {
     let soon = !may_wait(request);
     let mut slow = soon.then(|| clock::monotonic_ns().saturating_add(SLOW_NS));
-    let mut given_up = false;
+    let mut is_slow = false;
     let asked = talk.ask(request, false);
     asked.map_err(|failure| report::about(doing, failure))?;
     loop {
@@ -162,7 +162,7 @@ fn answer_to(
                 let meanwhile = if jobs { "the jobs go on without us" } else { "" };
                 return Err(interrupted(signal, meanwhile));
             }
-            Heard::Nothing if given_up => {
+            Heard::Nothing if is_slow => {
                 let who = talk.client().peer_pid();
                 let who = who.map_or_else(|| "it".to_owned(), |pid| format!("the daemon, process {pid},"));
                 let message = format!("could not {doing}: {who} did not answer within 10s");
@@ -172,7 +172,7 @@ fn answer_to(
             Heard::Nothing => {
                 let bounded = matches!(request, Request::Status | Request::Jobs { .. });
                 slow = bounded.then(|| clock::monotonic_ns().saturating_add(GIVE_UP_NS));
-                given_up = true;
+                is_slow = true;
                 context.terminal.note("tally: the daemon is slow to answer; still waiting\n");
             }
         }

@@ -206,7 +206,7 @@ fn rounded(value: f64) -> f64 {
 enum Axis {
     /// From 0 on.
     Linear { top: f64 },
-    /// Its ends are powers of ten.
+    /// Logarithmic: its ends are decimal logarithms.
     Powers { bottom: f64, top: f64 },
 }
 

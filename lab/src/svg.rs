@@ -30,22 +30,22 @@ pub(crate) fn put(out: &mut String, text: Arguments<'_>) {
 
 /// The next round number: 1, 2, 4, 5 or 8 times a power of ten.
 pub(crate) fn ceiling(most: f64) -> f64 {
-    if !most.is_finite() || most <= 0.0 {
-        return 1.0;
-    }
-    let power = 10_f64.powf(most.log10().floor());
-    let step = [1.0, 2.0, 4.0, 5.0, 8.0, 10.0].into_iter().find(|step| most <= step * power * 1.000_001);
-    step.unwrap_or(10.0) * power
+    rounded_up(most, &[1.0, 2.0, 4.0, 5.0, 8.0])
 }
 
 /// The same for the end of an axis, closer: 1190 ends at 1200.
 pub(crate) fn axis_end(most: f64) -> f64 {
+    rounded_up(most, &[1.0, 1.2, 1.6, 2.0, 2.4, 3.0, 4.0, 5.0, 6.0, 8.0])
+}
+
+/// The next of these steps, times a power of ten.
+fn rounded_up(most: f64, steps: &[f64]) -> f64 {
     if !most.is_finite() || most <= 0.0 {
         return 1.0;
     }
     let power = 10_f64.powf(most.log10().floor());
-    let steps = [1.0, 1.2, 1.6, 2.0, 2.4, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0];
-    steps.into_iter().find(|step| most <= step * power * 1.000_001).unwrap_or(10.0) * power
+    let step = steps.iter().find(|&&step| most <= step * power * 1.000_001);
+    step.copied().unwrap_or(10.0) * power
 }
 
 /// A number for people: as many digits as say something.

@@ -11,7 +11,7 @@ use tally_reduce::{Integer, Reduction, Shape, Tally};
 use crate::command::{self, Command, CommandRequest, Feed, RunAs};
 use crate::error::{ErrorCode, Failure};
 use crate::limits;
-use crate::range::{Progression, parse_integer, parse_range};
+use crate::range::{self, Progression, parse_integer, parse_range};
 use crate::source::{self, FileSource, Files, Source};
 
 /// Gives an enum of fixed words its name, the way back, and serde by name.
@@ -471,8 +471,10 @@ impl JobRequest {
         let mut ranges = Vec::new();
         let mut elements = 0_u64;
         for text in &self.sources {
-            let range = parse_range(text, &step)
-                .map_err(|why| bad(format!("could not read the range '{text}': {why}")))?;
+            let range = parse_range(text, &step).map_err(|why| {
+                let failure = bad(format!("could not read the range '{text}': {why}"));
+                Failure { hint: range::meant(text), ..failure }
+            })?;
             elements = elements
                 .checked_add(range.count)
                 .ok_or_else(|| bad("could not read the job: it has more than 2^64-1 elements"))?;

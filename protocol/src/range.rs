@@ -80,6 +80,20 @@ pub fn looks_like_range(text: &str) -> bool {
         && !(start.is_empty() && end.is_empty())
 }
 
+/// What a range that cannot be read was meant as.
+pub(crate) fn meant(text: &str) -> Option<String> {
+    let parts: Vec<&str> = text.split("..").collect();
+    match parts.as_slice() {
+        [from, to, step] if [from, to, step].iter().all(|part| parse_integer(part).is_ok()) => {
+            Some(format!("a step has its own option: {from}..{to} --step {step}"))
+        }
+        [from, "" | "="] if parse_integer(from).is_ok() => {
+            Some(format!("a range has both ends: {from}..100, or {from}..=100 with the last"))
+        }
+        _ => None,
+    }
+}
+
 /// Reads `A..B` (half-open) or `A..=B` (inclusive) with a step.
 ///
 /// A negative step walks down from A. A range that its step leads away from is empty, as in Python.

@@ -335,7 +335,9 @@ def _request(reductions: List[str], options: Dict[str, Any]) -> Dict[str, Any]:
         if value is None:
             continue
         if name in ("lines", "files"):
-            raise BadUsage(f"could not begin: {name} is for a command")
+            if value:
+                raise BadUsage(f"could not begin: {name} is for a command")
+            continue
         if name in _PLAIN:
             request[name] = value
         elif name == "by":

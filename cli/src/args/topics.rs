@@ -124,10 +124,12 @@ fn exit_codes() -> String {
     for (code, meaning) in crate::exit_code::TABLE {
         text.push_str(&format!("  {code:>3}  {meaning}\n"));
     }
-    text.push_str("\n'tally lock' and 'tally semaphore' end as their command does, as in a shell:\n");
+    text.push_str("\n'tally lock', 'tally semaphore' and 'tally queue NAME get --hold' end as their\n");
+    text.push_str("command does, as in a shell:\n");
     text.push_str("126 it cannot be run, 127 there is no such command, 128+n signal n ended it.\n");
     text.push_str("\n'tally wait' ends with the worst of its jobs: 1, then 5, then 4.\n");
-    text.push_str("'tally status' ends with 0 when the daemon runs and 3 when it does not.\n");
+    text.push_str("'tally status' ends with 0 when the daemon runs, 3 when it does not, and 5\n");
+    text.push_str("when it has not answered within 10 s.\n");
     text
 }
 
@@ -167,6 +169,10 @@ Variables that it sets
                     number of the grant
   TALLY_JOB, TALLY_SLOT, TALLY_START, TALLY_END, TALLY_PARTITION, TALLY_ATTEMPT
                     for a command of --command: tally help kernels
+  TALLY_FILE        the same, with --files: the name of the file
+  TALLY_RECEIPT, TALLY_DELIVERY
+                    for the command of 'tally queue NAME get --hold': what names
+                    the item to the queue, and which delivery of it this is
 "
     .to_owned()
 }

@@ -15,7 +15,8 @@ pub(super) fn command(args: KernelArgs) -> Result<Option<Arc<CommandRequest>>, F
     let Some(line) = args.command else { return Ok(None) };
     let cpu_limit_s = args.cpu_limit.map(whole_seconds).transpose()?;
     let cpus = args.cpus.map(|cpus| cpus.0).unwrap_or_default();
-    if let Some(absent) = cpus.iter().find(|&&cpu| online().is_some_and(|there| !there.contains(&cpu))) {
+    let there = if cpus.is_empty() { None } else { online() };
+    if let Some(absent) = cpus.iter().find(|cpu| there.as_ref().is_some_and(|there| !there.contains(cpu))) {
         return Err(bad(format!(
             "could not run the command on processor {absent}: there is none of that number"
         )));

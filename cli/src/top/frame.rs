@@ -147,7 +147,7 @@ pub(super) fn jobs(frame: &mut Frame, model: &Model, ui: &Ui, row: usize, lines:
         let row = row + 1 + at;
         let done = permille(job);
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-        // One that runs with nobody's hands on it.
+        // As `progress::waits`: who has a lease of it is a worker of it, and here only those are told.
         let waits = job.state == JobState::Running && job.workers == 0 && job.rate_per_s == Some(0);
         let state = if waits { "waiting".to_owned() } else { job.state.to_string() };
         let rate =

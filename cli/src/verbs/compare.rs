@@ -16,7 +16,7 @@ use tally_sys::poll::{Interest, Poll};
 use tally_sys::signal::{Signal, SignalStream};
 use tally_sys::{clock, fd, process, usage};
 
-use super::{Context, lab, reduce};
+use super::{Context, reduce};
 use crate::args::values::{ProgressWhen, When};
 use crate::conversation::{interrupted, interrupts};
 use crate::exit_code;
@@ -135,11 +135,7 @@ fn ways(comparison: &Comparison) -> Vec<Way> {
 }
 
 pub(super) fn run(context: &mut Context<'_, '_>, comparison: &Comparison) -> Result<u8, Failure> {
-    let is_answer = picture::is_answer(comparison.plot.as_deref());
-    if is_answer && context.style.json {
-        return Err(lab::two_answers());
-    }
-    picture::try_place(comparison.plot.as_deref())?;
+    let is_answer = picture::prepare(comparison.plot.as_deref(), context.style.json)?;
     let mut signals = interrupts()?;
     let mut costs = Vec::new();
     for way in ways(comparison) {

@@ -15,11 +15,7 @@ pub(super) fn run(
     options: &StudyOptions,
     plot: Option<&Path>,
 ) -> Result<u8, Failure> {
-    let is_answer = picture::is_answer(plot);
-    if is_answer && context.style.json {
-        return Err(two_answers());
-    }
-    picture::try_place(plot)?;
+    let is_answer = picture::prepare(plot, context.style.json)?;
     let report = (context.roles.studies.run)(options)?;
     match (is_answer, context.style.json) {
         (true, _) => context.terminal.note(&report.text),
@@ -36,10 +32,4 @@ pub(super) fn run(
         }
     }
     Ok(if report.holds { exit_code::ANSWERED } else { exit_code::FAILED })
-}
-
-/// `--plot -` beside `--json`.
-pub(super) fn two_answers() -> Failure {
-    let message = "could not write two answers to standard output: --json and --plot - exclude each other";
-    Failure::new(ErrorCode::BadUsage, message).hint("--plot FILE.svg draws into a file")
 }

@@ -8,7 +8,7 @@ use tally_protocol::ids::JobId;
 use tally_protocol::job::JobState;
 use tally_protocol::view::{Incident, JobView};
 
-use super::{Context, ask, jobs, lab};
+use super::{Context, ask, jobs};
 use crate::picture;
 use crate::place::Reach;
 use crate::report;
@@ -31,16 +31,13 @@ pub(super) fn run(
         let failure = Failure::new(ErrorCode::BadUsage, "could not show a history as text");
         return Err(failure.hint("--json tells it, --plot FILE.svg draws it"));
     }
-    if picture::is_answer(plot) && context.style.json {
-        return Err(lab::two_answers());
-    }
-    picture::try_place(plot)?;
+    let is_answer = picture::prepare(plot, context.style.json)?;
     let request = if history || plot.is_some() { Request::ShowHistory(job) } else { Request::Show(job) };
     let mut job: JobView = part(ask(context, reach, &request, &format!("show {job}"))?, "job")?;
     if let Some(path) = plot {
         let drawing = timeline::drawing(&job, &jobs::what(&job))?;
         picture::save(path, &(context.roles.studies.draw_time)(drawing), context.terminal)?;
-        if picture::is_answer(plot) {
+        if is_answer {
             return Ok(0);
         }
     }
