@@ -1,6 +1,8 @@
 """What the tests share: a daemon for a module, and conditions that are waited for."""
 
+import fcntl
 import os
+import select
 import sys
 import time
 import unittest
@@ -18,13 +20,63 @@ PATIENCE_S = 60.0
 
 
 def until(condition, what="it"):
-    """Looks until something is so; for what happens elsewhere and says nothing."""
+    """Asks until something is so; each question must itself take its time: a call to the daemon."""
     end = time.monotonic() + PATIENCE_S
     while not (found := condition()):
         if time.monotonic() > end:
             raise AssertionError(f"{what} did not come about")
-        time.sleep(0.01)
     return found
+
+
+def readable(fd, what):
+    """Waits until something can be read."""
+    if not select.select([fd], [], [], PATIENCE_S)[0]:
+        raise AssertionError(f"{what} did not come about")
+
+
+def ended(*pids):
+    """Waits until processes have ended; a zombie has."""
+    for pid in map(int, pids):
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        try:
+            readable(fd, f"the end of process {pid}")
+        finally:
+            os.close(fd)
+
+
+class Gate:
+    """A file at which calls in other processes wait (``calls.wait_at``) until it is opened."""
+
+    def __init__(self, path):
+        self.path = path
+        self._file = open(path, "w")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def open(self):
+        # A child that was forked meanwhile has the same file: it is not enough to close it.
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._file.close()
+
+
+class Bell:
+    """A pipe with a name, by which calls in other processes say that they run (``calls.ring``)."""
+
+    def __init__(self, path):
+        self.path = path
+        os.mkfifo(path)
+        # For writing, too: so it has no end while nobody rings.
+        self._fd = os.open(path, os.O_RDWR)
+
+    def hear(self, rings=1):
+        for _ in range(rings):
+            readable(self._fd, "a call that runs")
+            os.read(self._fd, 1)
+
+    def close(self):
+        os.close(self._fd)
 
 
 def is_alive(pid):

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import unittest
 
-from support import HERE, WithDaemon, is_alive, tally, until
+from support import HERE, WithDaemon, ended, is_alive, tally
 
 
 class Pair(ctypes.Structure):
@@ -226,13 +226,12 @@ class Daemons(unittest.TestCase):
         workers = [one["pid"] for one in client.workers() if "pid" in one]
         process.kill()
         process.wait()
-        until(lambda: not is_alive(pid), "the end of the daemon")
-        until(lambda: not any(map(is_alive, workers)), "the end of its workers")
+        ended(pid, *workers)
         with self.assertRaises(tally.SupervisorGone):
             client.ping()
         process.stdin.close()
         process.stdout.close()
-        until(lambda: not os.path.exists(os.path.dirname(socket)), "the end of its directory")
+        self.assertFalse(os.path.exists(os.path.dirname(socket)))
 
     def test_a_daemon_that_does_not_start_says_why(self):
         with self.assertRaises(tally.SystemFailure) as caught:

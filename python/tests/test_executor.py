@@ -17,7 +17,7 @@ import unittest
 from concurrent.futures.process import BrokenProcessPool
 
 import calls
-from support import HERE, WithDaemon, is_alive, tally, until
+from support import HERE, Bell, Gate, WithDaemon, ended, is_alive, tally
 
 
 def started(directory, text, environment):
@@ -53,6 +53,11 @@ class Shared(WithDaemon):
 
     def path(self, name="file"):
         return os.path.join(self.directory.name, name)
+
+    def bell(self):
+        bell = Bell(self.path("bell"))
+        self.addCleanup(bell.close)
+        return bell
 
 
 class Deaths(Shared):
@@ -117,10 +122,12 @@ class Deaths(Shared):
 
     def test_workers_killed_from_outside_are_replaced(self):
         executor = self.executor(2)
+        bell, never = self.bell(), Gate(self.path("never"))
+        self.addCleanup(never.open)
         for _ in range(5):
-            busy = [executor.submit(calls.wait_for, self.path(f"never {n}")) for n in range(2)]
-            for one in busy:
-                until(one.running, "that it runs")
+            busy = [executor.submit(calls.wait_at, never.path, bell.path) for _ in range(2)]
+            bell.hear(2)
+            self.assertTrue(all(one.running() for one in busy))
             for worker in list(executor._processes.values()):
                 worker.kill()
             self.assertTrue(all(isinstance(one.exception(), tally.BrokenWorker) for one in busy))
@@ -128,11 +135,10 @@ class Deaths(Shared):
 
     def test_kill_workers_ends_what_runs_and_not_what_waits(self):
         executor = self.executor(1)
-        stuck = executor.submit(calls.burn)
+        bell = self.bell()
+        stuck = executor.submit(calls.burn, bell.path)
         waiting = executor.submit(calls.square, 5)
-        until(
-            lambda: [one for one in list(executor._processes.values()) if one.call is not None and one.sent], "a call"
-        )
+        bell.hear()
         executor.kill_workers()
         self.assertIsInstance(stuck.exception(), tally.BrokenWorker)
         self.assertEqual(waiting.result(), 25)
@@ -152,7 +158,7 @@ class Deaths(Shared):
         children = [executor.submit(calls.pid_of_child_that_sleeps, leaves).result() for leaves in (False, True)]
         self.assertTrue(all(map(is_alive, children)))
         executor.shutdown()
-        until(lambda: not any(map(is_alive, children)), "the end of the children")
+        ended(*children)
 
     def test_processes_end_with_an_executor_that_is_killed(self):
         process = self.script(
@@ -172,7 +178,7 @@ class Deaths(Shared):
         self.assertTrue(len(pids) == 4 and all(map(is_alive, pids)), process.stderr.read() if not pids else pids)
         process.kill()
         process.communicate()
-        until(lambda: not any(map(is_alive, pids)), "the end of its processes")
+        ended(*pids)
 
 
 class Like(Shared):
@@ -252,15 +258,17 @@ class Like(Shared):
             import tally, sys
             if __name__ == "__main__":
                 daemon = tally.Daemon(workers=1)
-                print(daemon.socket, flush=True)
+                print(daemon.pid, daemon.socket, flush=True)
                 sys.stdin.read()
             """,
         )
-        directory = os.path.dirname(process.stdout.readline().strip())
+        pid, socket = process.stdout.readline().split()
+        directory = os.path.dirname(socket)
         self.assertTrue(os.path.isdir(directory))
         process.kill()
         process.communicate()
-        until(lambda: not os.path.exists(directory), "the end of its directory")
+        ended(pid)
+        self.assertFalse(os.path.exists(directory))
 
     def test_a_daemon_that_is_named_must_be_there(self):
         with self.assertRaises(tally.NoDaemon):
@@ -291,7 +299,8 @@ class Like(Shared):
         executor = self.executor(2, max_tasks_per_child=3)
         pids = [one.result() for one in [executor.submit(calls.pid) for _ in range(30)]]
         self.assertTrue(all(pids.count(pid) <= 3 for pid in pids), pids)
-        until(lambda: len(executor._processes) <= 2, "as many as there may be")
+        ended(*(pid for pid in set(pids) if pids.count(pid) == 3))
+        self.assertLessEqual(sum(map(is_alive, set(pids))), 2)
 
     def test_exceptions_that_do_not_travel_are_told_by_their_text(self):
         executor = self.executor(1)
@@ -338,11 +347,13 @@ class Like(Shared):
     def test_calls_that_wait_can_be_cancelled(self):
         executor = self.executor(1)
         executor.submit(calls.pid).result()
-        running = executor.submit(calls.wait_for, self.path())
+        gate, bell = Gate(self.path()), self.bell()
+        running = executor.submit(calls.wait_at, gate.path, bell.path)
+        bell.hear()
         waiting = [executor.submit(calls.square, n) for n in range(3)]
         self.assertTrue(waiting[1].cancel())
         self.assertFalse(running.cancel())
-        open(self.path(), "w").close()
+        gate.open()
         self.assertEqual((waiting[0].result(), waiting[2].result()), (0, 4))
         executor.shutdown()
         self.assertTrue(waiting[1].cancelled())
@@ -352,10 +363,12 @@ class Like(Shared):
     def test_shutdown_can_cancel_what_waits(self):
         executor = self.executor(1)
         executor.submit(calls.pid).result()
-        running = executor.submit(calls.wait_for, self.path())
+        gate, bell = Gate(self.path()), self.bell()
+        running = executor.submit(calls.wait_at, gate.path, bell.path)
+        bell.hear()
         waiting = [executor.submit(calls.square, n) for n in range(3)]
         executor.shutdown(wait=False, cancel_futures=True)
-        open(self.path(), "w").close()
+        gate.open()
         self.assertEqual(len(concurrent.futures.wait(waiting).done), 3)
         self.assertTrue(all(one.cancelled() for one in waiting) and running.result())
         with self.assertRaises(RuntimeError):
@@ -421,7 +434,7 @@ class Like(Shared):
         os.close(write)
         self.assertEqual(os.read(read, 100), b"refused")
         executor.shutdown()
-        until(lambda: not is_alive(worker), "the end of the worker")
+        ended(worker)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         os.close(read)
@@ -452,15 +465,16 @@ class Like(Shared):
         daemon = tally.Daemon(1)
         executor = tally.Executor(1, socket=daemon.socket)
         worker = executor.submit(calls.pid).result()
-        lost = executor.submit(calls.burn)
-        until(lambda: [one for one in list(executor._processes.values()) if one.sent], "a call")
+        bell = self.bell()
+        lost = executor.submit(calls.burn, bell.path)
+        bell.hear()
         daemon.stop()
         self.assertIsInstance(lost.exception(), BrokenProcessPool)
         with self.assertRaises(BrokenProcessPool):
             for _ in range(1000):
                 executor.submit(calls.pid).result()
         executor.shutdown()
-        until(lambda: not is_alive(worker), "the end of the worker")
+        ended(worker)
 
 
 class Submits:

@@ -255,11 +255,12 @@ class Locks(WithDaemon):
             self.client.lock("r", take=2)
 
     def test_a_cycle_of_threads_is_refused(self):
-        first = threading.Event()
+        first, both = threading.Event(), threading.Event()
         refused = []
 
         def other():
             with self.client.lock("y"):
+                both.set()
                 first.wait()
                 try:
                     with self.client.lock("x"):
@@ -270,7 +271,8 @@ class Locks(WithDaemon):
         thread = threading.Thread(target=other)
         with self.client.lock("x"):
             thread.start()
-            until(lambda: len(self.client.locks()) == 2, "both held")
+            both.wait()
+            self.assertEqual(len(self.client.locks()), 2)
             first.set()
             try:
                 with self.client.lock("y"):
