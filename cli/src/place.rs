@@ -12,6 +12,7 @@ use tally_protocol::error::{ErrorCode, Failure};
 
 use crate::client::Client;
 use crate::surroundings::Surroundings;
+pub(crate) use tally_sys::reason::{plain, reason};
 
 /// Where a daemon may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,18 +100,6 @@ pub(crate) fn unreachable(socket: &Path, why: &io::Error, named: bool) -> Failur
         }
         _ => failure,
     }
-}
-
-/// What the system says, without its number.
-pub(crate) fn reason(why: &io::Error) -> String {
-    plain(&why.to_string())
-}
-
-/// The same of its text.
-pub(crate) fn plain(text: &str) -> String {
-    let text = text.split_once(" (os error").map_or(text, |(text, _)| text);
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 #[cfg(test)]

@@ -134,6 +134,10 @@ impl Machine {
     /// How long a worker may take to part with a process that has answered: that may still be at work on what it takes for
     /// a question.
     fn parting_time(&self, slot: SlotId) -> Span {
+        if !self.phase.works() {
+            // Nobody hears the answer any more.
+            return Span(0);
+        }
         let own = self.crew.worker(slot).filter(|worker| worker.profile.job.is_some() && worker.accepted > 0);
         own.map_or(Span(0), |worker| Span(limits::parting_ns(worker.longest_ns)) + self.settings.grace)
     }

@@ -353,12 +353,6 @@ pub fn check_name(name: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// A time that somebody was willing to wait, as it stands in a refusal.
-#[must_use]
-pub fn spelt(ms: u64) -> String {
-    if ms >= 1_000 && ms.is_multiple_of(1_000) { format!("{}s", ms / 1_000) } else { format!("{ms}ms") }
-}
-
 fn check_permits(want: Want) -> Result<(), Failure> {
     let Want::Permits { of, take } = want else { return Ok(()) };
     if of == 0 || of > limits::SEMAPHORE_PERMITS_MAX {

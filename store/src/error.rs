@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use tally_sys::reason::reason;
+
 /// Why the store was not opened. Nothing was changed by the attempt.
 #[derive(Debug)]
 pub struct OpenError {
@@ -61,8 +63,7 @@ impl fmt::Display for OpenError {
         let path = self.path.display();
         match &self.kind {
             OpenErrorKind::Io { what, error } => {
-                let error = error.to_string();
-                write!(f, "{what} {path}: {}", error.split(" (os error").next().unwrap_or_default())
+                write!(f, "{what} {path}: {}", reason(error))
             }
             OpenErrorKind::Foreign => write!(f, "open {path}: it is not a store of tally"),
             OpenErrorKind::Link => write!(f, "open {path}: it is a symbolic link"),

@@ -13,6 +13,7 @@ use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::StartMethod;
 use tally_sys::lockfile::{AcquireError, LockFile};
 use tally_sys::process::Announcer;
+use tally_sys::reason::reason;
 use tally_sys::signal::{self, Signal};
 use tally_sys::socket::{self, Listener};
 use tally_sys::{activation, clock, fd, limits, privileges, process};
@@ -251,12 +252,7 @@ pub(crate) fn failed(what: &str, why: &io::Error) -> Failure {
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidFilename => ErrorCode::BadUsage,
         _ => ErrorCode::System,
     };
-    let why = why.to_string();
-    let why = why.split(" (os error").next().unwrap_or("");
-    let mut letters = why.chars();
-    let why: String =
-        letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect());
-    Failure::new(code, format!("could not {what}: {why}"))
+    Failure::new(code, format!("could not {what}: {}", reason(why)))
 }
 
 /// Reads the settings. Everything that is wrong is one failure.

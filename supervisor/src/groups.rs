@@ -3,6 +3,7 @@
 //! Its guard makes and removes it. What a guard could not remove is this process's to remove, and what this process could
 //! not is the next one's, which knows the groups by the socket that both serve.
 
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -51,7 +52,11 @@ impl Groups {
 
     /// A worker is gone: so is its group, if its guard has not seen to that. False if somebody is still in it.
     pub(crate) fn end(&self, worker: WorkerId) -> bool {
-        Ward::open(&self.path(worker)).map_or(true, |ward| ward.end(Duration::ZERO))
+        match Ward::open(&self.path(worker)) {
+            Ok(ward) => ward.end(Duration::ZERO),
+            // With any other failure it may be there, and is looked for again.
+            Err(why) => why.kind() == io::ErrorKind::NotFound,
+        }
     }
 
     /// How commands are held together, for those who want to know.

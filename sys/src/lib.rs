@@ -26,6 +26,7 @@ pub mod poll;
 pub mod privileges;
 pub mod process;
 pub mod random;
+pub mod reason;
 pub mod ring;
 pub mod robust;
 pub mod room;

@@ -57,7 +57,7 @@ pub enum AcquireError {
 }
 
 impl LockFile {
-    /// Takes the lock at `path`, making the file (mode 0600) if there is none. Nobody who lives is waited for.
+    /// Takes the lock at `path`, making the file (mode 0600) if there is none. Nobody who is seen to live is waited for.
     pub fn acquire(path: impl AsRef<Path>) -> Result<Self, AcquireError> {
         Self::acquire_from(path.as_ref(), is_gone)
     }

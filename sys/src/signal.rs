@@ -262,12 +262,13 @@ pub struct AtOnce(());
 impl AtOnce {
     /// Begins to listen. From the first one on, these signals end the process at other times, too, where no stream hears them.
     pub fn new() -> io::Result<Self> {
-        static REGISTERED: OnceLock<()> = OnceLock::new();
-        if REGISTERED.set(()).is_ok() {
-            for signal in [Signal::Int, Signal::Term] {
+        static REGISTERED: [OnceLock<()>; 2] = [const { OnceLock::new() }; 2];
+        for (signal, registered) in [Signal::Int, Signal::Term].into_iter().zip(&REGISTERED) {
+            if registered.get().is_none() {
                 if !handler::is_ignored(signal)? {
                     end_at_once(signal)?;
                 }
+                registered.set(()).ok();
             }
         }
         AT_ONCE.fetch_add(1, Ordering::SeqCst);

@@ -28,6 +28,8 @@ pub fn name(pid: u32) -> Option<String> {
 pub struct Process {
     /// Milliseconds of processor time, with those of its children that have ended and were waited for.
     pub processor_ms: u64,
+    /// Of these, its own.
+    pub own_ms: u64,
     /// Milliseconds since it started.
     pub age_ms: u64,
     /// Bytes of memory that it holds in RAM.
@@ -55,10 +57,11 @@ fn parse_stat(stat: &str, ticks_per_s: u64, since_boot_ms: u64, page_bytes: u64)
     // proc(5) counts from 1, and the third is the first here.
     let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
     let ms = |ticks: u64| ticks.saturating_mul(1_000).checked_div(ticks_per_s);
-    let busy =
-        [14, 15, 16, 17].into_iter().try_fold(0_u64, |sum, at| Some(sum.saturating_add(field(at)?)))?;
+    let own = field(14)?.saturating_add(field(15)?);
+    let of_children = field(16)?.saturating_add(field(17)?);
     Some(Process {
-        processor_ms: ms(busy)?,
+        processor_ms: ms(own.saturating_add(of_children))?,
+        own_ms: ms(own)?,
         age_ms: since_boot_ms.saturating_sub(ms(field(22)?)?),
         resident_bytes: field(24)?.saturating_mul(page_bytes),
     })
@@ -119,7 +122,10 @@ mod tests {
     fn a_programs_name_cannot_confuse() {
         let stat = "7 (a) b (1) S 1 7 7 0 -1 4194560 104 0 0 0 250 50 7 3 20 0 1 0 3000 2621440 425 18446744073709551615 1 1";
         let read = parse_stat(stat, 100, 40_000, 4_096);
-        assert_eq!(read, Some(Process { processor_ms: 3_100, age_ms: 10_000, resident_bytes: 425 * 4_096 }));
+        assert_eq!(
+            read,
+            Some(Process { processor_ms: 3_100, own_ms: 3_000, age_ms: 10_000, resident_bytes: 425 * 4_096 })
+        );
         assert_eq!(parse_stat("7 (a) S 1", 100, 40_000, 4_096), None);
         let own = of_process(std::process::id()).unwrap();
         assert!(own.resident_bytes > 1 << 16 && own.age_ms < 86_400_000, "{own:?}");

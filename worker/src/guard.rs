@@ -2,8 +2,8 @@
 //!
 //! It does nothing but wait for the end of either. The warden's end is its own, and what the warden has left is ended
 //! first; at the end of the supervisor, or on SIGTERM, all below it is ended, the warden included. So it takes the death of
-//! all three in one moment to leave anything of a command behind. Where there is a control group it holds all of them, and
-//! not even then a process can hide in it from the next daemon.
+//! all three in one moment to leave anything of a command behind. Where there is a control group it holds the warden and all
+//! that the command starts, and not even then a process can hide in it from the next daemon.
 
 use std::os::fd::AsFd;
 use std::path::Path;

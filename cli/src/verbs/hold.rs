@@ -10,7 +10,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use tally_protocol::control::{Request, part};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::locks::view::GrantView;
-use tally_protocol::locks::{LockRequest, Patience, spelt};
+use tally_protocol::locks::{LockRequest, Patience};
+use tally_protocol::spoken;
 use tally_sys::clock;
 use tally_sys::process::ExitStatus;
 
@@ -108,7 +109,7 @@ fn in_all(failure: Failure, asked: Patience, patience_ms: Option<u64>) -> Failur
     let Some(all) = patience_ms.filter(|&all| asked != Patience::Ms(all)) else { return failure };
     let Some((front, rest)) = failure.message.split_once(BEFORE) else { return failure };
     let Some((_, back)) = rest.split_once(':') else { return failure };
-    let message = format!("{front}{BEFORE}{}:{back}", spelt(all));
+    let message = format!("{front}{BEFORE}{}:{back}", spoken::time(all));
     Failure { message, ..failure }
 }
 

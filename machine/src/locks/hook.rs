@@ -3,6 +3,8 @@
 //! Locks are no jobs: they do not hold up a stop, and while the daemon drains they go on as ever. When it stops, those who
 //! wait are told, unless another program takes over in this process: then book and connections go to that one.
 
+use std::collections::BTreeSet;
+
 use tally_protocol::control::Reply;
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::locks::handover::{HandedLocks, HandedParty};
@@ -133,11 +135,9 @@ impl Machine {
     pub fn hand_over_locks(&self) -> HandedLocks {
         let mut handed = self.locks.hand_over(self.stamp());
         handed.leases = self.objects.hand_over_leases(self.now);
-        for client in handed.leases.iter().map(|lease| lease.client) {
-            if !handed.parties.iter().any(|party| party.client == client) {
-                handed.parties.push(HandedParty::of(client));
-            }
-        }
+        let known: BTreeSet<ClientId> = handed.parties.iter().map(|party| party.client).collect();
+        let holders: BTreeSet<ClientId> = handed.leases.iter().map(|lease| lease.client).collect();
+        handed.parties.extend(holders.difference(&known).copied().map(HandedParty::of));
         handed
     }
 

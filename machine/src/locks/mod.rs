@@ -30,7 +30,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tally_protocol::control::Reply;
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::locks::view::{DeadlockView, GrantView};
-use tally_protocol::locks::{Acquire, LockKind, LockReply, LockToken, Patience, Want, spelt};
+use tally_protocol::locks::{Acquire, LockKind, LockReply, LockToken, Patience, Want};
+use tally_protocol::spoken;
 use tally_protocol::{ClientId, limits};
 
 use crate::moment::{Moment, Span};
@@ -362,7 +363,7 @@ impl Locks {
         };
         let wait = self.resources.get(&key).and_then(|resource| resource.wait_of(client));
         let Some((want, timeout)) = wait.map(|wait| (wait.want, wait.timeout)) else { return };
-        let waited = spelt(timeout.unwrap_or_default().as_ms());
+        let waited = spoken::time(timeout.unwrap_or_default().as_ms());
         // It was not in its own way.
         self.dequeue(client);
         let why = format!("it was not free within {waited}: {}", self.in_the_way(&key, want, viewer));

@@ -7,6 +7,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use tally_protocol::limits;
+use tally_sys::reason::reason;
 
 use super::keys::{self, KEYS};
 use super::layers::{BadSetting, Layers, Origin};
@@ -129,9 +130,7 @@ impl Sources {
                 }
             }
             Err(why) => {
-                let why = why.to_string();
-                let why = why.split(" (os error").next().unwrap_or("").to_lowercase();
-                reading.faults.push(BadSetting { place, why });
+                reading.faults.push(BadSetting { place, why: reason(&why) });
             }
         }
     }

@@ -114,9 +114,11 @@ impl Ward {
 
     /// Waits a moment for somebody in it to end.
     fn await_change(&self) {
-        let Ok(events) = File::open(self.path.join("cgroup.events")) else { return };
+        // Where no descriptor is left the moment is waited all the same.
+        let events = File::open(self.path.join("cgroup.events")).ok();
+        let mut fds: Vec<_> = events.iter().map(|events| PollFd::new(events, PollFlags::PRI)).collect();
         let timeout = Timespec { tv_sec: 0, tv_nsec: LOOK.subsec_nanos().into() };
-        rustix::event::poll(&mut [PollFd::new(&events, PollFlags::PRI)], Some(&timeout)).ok();
+        rustix::event::poll(&mut fds, Some(&timeout)).ok();
     }
 }
 
@@ -155,7 +157,12 @@ impl Wards {
         let left = entries.flatten().filter(|entry| {
             entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix)) && entry.path().is_dir()
         });
-        left.filter_map(|entry| Ward::open(&entry.path()).ok()).filter(|ward| ward.end(within)).count()
+        let left: Vec<Ward> = left.filter_map(|entry| Ward::open(&entry.path()).ok()).collect();
+        left.iter().for_each(Ward::kill);
+        let begun = clock::monotonic_ns();
+        let rest =
+            || within.saturating_sub(Duration::from_nanos(clock::monotonic_ns().saturating_sub(begun)));
+        left.iter().filter(|ward| ward.end(rest())).count()
     }
 }
 

@@ -59,15 +59,6 @@ impl Child {
         self.reap_with(How::Try)
     }
 
-    /// Seconds of processor time that it has used, whole ones; asked before it is reaped.
-    pub fn cpu_seconds(&self) -> Option<u64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
-        // The name of the program comes before, in brackets, and may hold anything.
-        let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
-        let mut ticks = || fields.next()?.parse::<u64>().ok();
-        Some((ticks()? + ticks()?) / rustix::param::clock_ticks_per_second().max(1))
-    }
-
     /// Waits until it has ended and says how.
     pub fn reap(&mut self) -> io::Result<ExitStatus> {
         loop {

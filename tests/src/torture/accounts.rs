@@ -10,6 +10,7 @@ use super::keeper::{self, Keeper};
 use super::ledger;
 use super::plan::Round;
 use super::shared::Shared;
+use super::strikes::children;
 use super::talk::Talk;
 use crate::{World, proc, until};
 
@@ -53,11 +54,16 @@ pub(super) fn settle(
     world.daemon(&["--workers", "1"]).stop();
 }
 
-/// Descriptors of a daemon that has done nothing yet: all workers are there, and one client.
+/// Descriptors of a daemon that has done nothing yet: all workers are there, and one client. Counted between two looks that
+/// see the same workers: one may die just after it was ready, as a crash point has it, and while the next one is on its way
+/// there are fewer.
 pub(super) fn at_rest(world: &World, round: &Round, keeper: &Keeper<'_>) -> usize {
     until("a fresh daemon at rest", || {
         let pid = keeper.pid()?;
-        open(world, round, pid, usize::MAX)?.is_empty().then(|| proc::descriptors(pid) + 1)
+        let look = || open(world, round, pid, usize::MAX)?.is_empty().then(|| children(pid));
+        let before = look()?;
+        let count = proc::descriptors(pid);
+        (look()? == before).then_some(count + 1)
     })
 }
 

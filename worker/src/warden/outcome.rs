@@ -1,15 +1,17 @@
 //! How an attempt ends: with an answer, or with a sentence about the command.
 
 use tally_protocol::command::{Command, CommandRequest, Form};
+use tally_protocol::spoken;
 use tally_protocol::work::FromWorker;
 use tally_reduce::{Integer, Partial, Tally};
 use tally_sys::process::{self, ExitStatus};
+use tally_sys::reason::reason;
 use tally_sys::signal::Signal;
 use tally_sys::{clock, crash};
 
 use super::answer::{self, Asked, quoted};
 use super::parting::TooMany;
-use super::prepare::{self, Refused, Unfit};
+use super::prepare::{Refused, Unfit};
 use super::text::Line;
 use super::{TICK_NS, Warden, bytes, ends, form_of};
 use crate::leases::Lease;
@@ -100,7 +102,7 @@ impl Warden {
             Err(Refused::Nothing) => self.finish(Outcome::Nothing),
             Err(Refused::Surplus(line, stderr)) => self.surplus(&line, TooMany::Unasked, stderr),
             Err(Refused::Now(why)) => {
-                self.finish(Outcome::Broke(format!("it could not be started: {}", prepare::reason(&why))))
+                self.finish(Outcome::Broke(format!("it could not be started: {}", reason(&why))))
             }
         }
     }
@@ -184,7 +186,7 @@ impl Warden {
         let Some(attempt) = &mut self.attempt else { return Ok(()) };
         if attempt.due.is_some_and(|due| due <= now) {
             let ms = self.request().and_then(|request| request.partition_timeout_ms).unwrap_or(0);
-            return self.finish(Outcome::Broke(format!("it gave no answer within {}", span(ms))));
+            return self.finish(Outcome::Broke(format!("it gave no answer within {}", spoken::time(ms))));
         }
         if let Some((_, what)) = attempt.closed.filter(|(until, _)| *until <= now) {
             return self.finish(Outcome::Broke(what.to_owned()));
@@ -345,10 +347,6 @@ fn is_shell(command: &Command) -> bool {
 
 pub(super) fn is_blank(line: &Line) -> bool {
     matches!(line, Line::Whole(bytes) if bytes.trim_ascii().is_empty())
-}
-
-fn span(ms: u64) -> String {
-    if ms.is_multiple_of(1000) { format!("{} s", ms / 1000) } else { format!("{ms} ms") }
 }
 
 /// A limit in the largest unit that divides it.

@@ -2,7 +2,7 @@
 //!
 //! A line that comes unasked may have come before: each answer since could be that of the question before it, and as each
 //! question has found an answer, nothing looks wrong until the last. So each process that has answered is read to the end
-//! of its output before its job's answer is told, and one line too many fails the job.
+//! of its output before its job's answer is told, unless its warden was killed, and one line too many fails the job.
 
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -47,7 +47,7 @@ impl Warden {
 
     /// Lets the process end by itself at the end of its input, for a while, and hears what it still says.
     pub(super) fn part(&mut self) -> Result<(), End> {
-        let mut until = None;
+        let (mut until, mut said_ns) = (None, clock::monotonic_ns());
         while let Some(running) = &mut self.running {
             let now = clock::monotonic_ns();
             let until = *until.get_or_insert_with(|| {
@@ -76,8 +76,10 @@ impl Warden {
             if let Some(line) = surplus {
                 return self.end_for(&line, TooMany::Unasked);
             }
-            // Leases that wait here are not forgotten.
-            if let Some(lease) = self.waiting.front().map(|waiting| waiting.id).filter(|_| ready.is_empty()) {
+            // Leases that wait here are not forgotten, however much the process writes.
+            let is_time = now.saturating_sub(said_ns) >= TICK_NS;
+            if let Some(lease) = self.waiting.front().map(|waiting| waiting.id).filter(|_| is_time) {
+                said_ns = now;
                 self.say(&FromWorker::Progress { lease, done: 0 })?;
                 self.link.flush()?;
             }

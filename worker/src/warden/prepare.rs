@@ -11,6 +11,7 @@ use tally_protocol::JobId;
 use tally_protocol::command::{Command, FILE, Form, PLACEHOLDERS};
 use tally_protocol::limits;
 use tally_sys::process::{self, Child, Constraints, Launcher, NoProgram};
+use tally_sys::reason::reason;
 use tally_sys::{fd, privileges};
 
 use super::text::Line;
@@ -232,12 +233,6 @@ fn not_run(name: &str, directory: &str, path: &str, why: &NoProgram) -> Unfit {
         NoProgram::Absent => ("there is no such program".to_owned(), looked),
     };
     Unfit { why: format!("run '{shown}': {why}"), hint: Some(hint) }
-}
-
-/// The text of a failure without the system's number for it.
-pub(crate) fn reason(why: &io::Error) -> String {
-    let text = why.to_string();
-    text.split(" (os error").next().unwrap_or("").to_lowercase()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use tally_protocol::limits;
 use tally_sys::fd::{self, write_some};
 use tally_sys::poll::Interest;
 use tally_sys::process::{self, Child, ExitStatus};
+use tally_sys::usage;
 
 use super::feed::Feed;
 use super::outcome::is_blank;
@@ -184,7 +185,7 @@ impl Running {
 
     /// Seconds of processor time that it has used; asked before its end is.
     pub(crate) fn cpu_seconds(&self) -> Option<u64> {
-        self.child.cpu_seconds()
+        Some(usage::of_process(self.child.pid().raw().unsigned_abs())?.own_ms / 1_000)
     }
 
     /// Ends it and all it has started. What it has said is read to its end: it may answer so many lines more.
