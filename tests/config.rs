@@ -233,12 +233,10 @@ fn a_check_tells_all_there_is_to_tell() {
     let told = world.run(["daemon", "--check", "--config", &path]);
     assert_eq!((told.code(), told.stdout.as_str()), (0, ""), "{}", told.stderr);
     assert_eq!(told.stderr, format!("tally: {odd}\n"));
-    let json = |told: &tally_tests::Finished| -> Value {
-        assert_eq!(told.stderr, "");
-        serde_json::from_str(&told.stdout).expect("it is JSON")
-    };
+    let json = |text: &str| -> Value { serde_json::from_str(text).expect("it is JSON") };
     let told = world.run(["daemon", "--check", "--config", &path, "--json"]);
-    let view = json(&told);
+    let view = json(&told.stdout);
+    assert_eq!(told.stderr, "");
     assert_eq!(
         (told.code(), &view["schema"], &view["good"]),
         (0, &json!("tally.config-check/1"), &json!(true))
@@ -246,7 +244,10 @@ fn a_check_tells_all_there_is_to_tell() {
     assert_eq!(view["warnings"], json!([odd]));
     file(&world, "tally.toml", "workers = 0\n");
     let told = world.run(["daemon", "--check", "--config", &path, "--json"]);
-    let view = json(&told);
+    let view = json(&told.stdout);
+    // As every failure it is told on standard error, too.
+    let error = json(&told.stderr);
+    assert_eq!((&error["schema"], &error["error"]["exit"]), (&json!("tally.error/1"), &json!(2)));
     assert_eq!(
         (told.code(), &view["good"], &view["faults"][0]["place"]),
         (2, &json!(false), &json!(format!("{path}:1:1")))
