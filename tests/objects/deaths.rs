@@ -98,8 +98,8 @@ fn produce(world: &World, producer: u64) {
         );
         let file = world.path().join(format!("lines-{producer}"));
         fs::write(&file, lines).expect("it can be written");
-        let mut command = world.command(["objects", "batch", "--atomic"]);
-        command.arg(&file).env("TALLY_SOCKET", world.socket());
+        let mut command = world.client(["objects", "batch", "--atomic"]);
+        command.arg(&file);
         let running = Running::start(command);
         if dice.roll(4) == 0 {
             send(running.pid(), Signal::Kill);
@@ -113,9 +113,8 @@ fn consume(world: &World, consumer: u64) -> u64 {
     let mut dice = Dice(consumer + 7_777);
     let mut killed = 0;
     loop {
-        let mut command = world.command(["queue", "work", "get", "--hold", "--"]);
-        command.args(["/bin/sh", "-c", "mkdir -p done && : > done/{}"]).env("TALLY_SOCKET", world.socket());
-        let running = Running::start(command);
+        let text = "mkdir -p done && : > done/{}";
+        let running = world.begin(["queue", "work", "get", "--hold", "--", "/bin/sh", "-c", text]);
         if dice.roll(3) == 0 {
             for _ in 0..dice.roll(40) {
                 drop(world.path().metadata());

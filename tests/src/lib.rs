@@ -6,8 +6,10 @@
 #![expect(clippy::missing_panics_doc, reason = "a harness fails by panicking")]
 
 pub mod booted;
+pub mod brood;
 pub mod client;
 pub mod gate;
+pub mod npy;
 pub mod openmetrics;
 pub mod picture;
 pub mod proc;
@@ -21,7 +23,7 @@ pub mod world;
 
 pub use booted::Booted;
 pub use client::Client;
-pub use run::{Daemon, Finished, Running};
+pub use run::{Daemon, Finished, Held, Running};
 pub use schema::Schemas;
 pub use terminal::Terminal;
 pub use world::World;
