@@ -113,11 +113,12 @@ fn a_daemon_is_asked_and_never_disturbed() {
     let told = world.run(["self-test", "--json"]);
     checks(&told, "store", "ok", &format!("is in use by process {}", daemon.pid()), "");
     daemon.signal(Signal::Stop);
+    // What a monitor asks has an end; all of them wait for theirs at once.
+    let asked = ["status", "jobs"].map(|line| (line, world.begin([line])));
     let told = world.ask(["self-test", "--json"]);
     checks(&told, "daemon", "fail", "does not answer: it may be stopped, or very busy", "its log");
-    // What a monitor asks has an end.
-    for line in ["status", "jobs"] {
-        let told = world.ask([line]);
+    for (line, running) in asked {
+        let told = running.finish();
         assert_eq!(told.code(), 5, "{line}: {told:?}");
         assert!(told.stderr.contains("did not answer within 10s"), "{line}: {}", told.stderr);
     }

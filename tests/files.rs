@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use tally_sys::signal::Signal;
 use tally_tests::npy::npy;
 use tally_tests::run::{Finished, Running, send};
-use tally_tests::{World, proc, until};
+use tally_tests::{Random, World, proc, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 const TRANSPORTS: [&str; 5] = ["shm", "shm-named", "pipe", "mqueue", "channel"];
@@ -28,21 +28,15 @@ struct Row {
     k: usize,
 }
 
-/// `SplitMix64`: 4000 rows, floats of exponents from -300 to 300.
+/// 4000 rows (the same as of `files.py`), floats of exponents from -300 to 300.
 fn rows() -> Vec<Row> {
-    let mut seed = 7_u64;
-    let mut word = || {
-        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    };
+    let mut random = Random::of(7, &[]);
     (0..4000)
         .map(|n| {
-            let bits = word();
+            let bits = random.word();
             let exponent = 723 + (bits >> 52 & 0x7ff) % 601;
             let x = f64::from_bits(bits & 1 << 63 | exponent << 52 | bits & ((1 << 52) - 1));
-            Row { x, i: word().wrapping_sub(1 << 63).cast_signed(), k: n % 5 }
+            Row { x, i: random.word().wrapping_sub(1 << 63).cast_signed(), k: n % 5 }
         })
         .collect()
 }

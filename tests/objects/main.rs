@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tally_sys::process;
 use tally_sys::signal::Signal;
 use tally_tests::run::send;
-use tally_tests::{Client, Daemon, Finished, Running, World, proc, until};
+use tally_tests::{Client, Daemon, Finished, Random, Running, World, proc, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 

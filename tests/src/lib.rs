@@ -14,6 +14,7 @@ pub mod openmetrics;
 pub mod picture;
 pub mod proc;
 pub mod races;
+pub mod random;
 pub mod run;
 pub mod schema;
 pub mod shown;
@@ -23,6 +24,7 @@ pub mod world;
 
 pub use booted::Booted;
 pub use client::Client;
+pub use random::Random;
 pub use run::{Daemon, Finished, Held, Running};
 pub use schema::Schemas;
 pub use terminal::Terminal;

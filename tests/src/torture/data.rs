@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 
-use super::plan::Random;
-use crate::World;
 use crate::npy::npy;
+use crate::{Random, World};
 
 /// Rows of each file.
 const ROWS: usize = 6_000;
