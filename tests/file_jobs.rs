@@ -225,7 +225,7 @@ fn a_file_that_is_cut_costs_one_worker_and_is_told() {
         let daemon = world.daemon(&["--workers", "2"]);
         let file = csv(&world);
         let slow = ["sum", text(&file), "--of", SLOW, "--partitions", "1", "--retries", retries];
-        let job = world.begin(&slow);
+        let job = world.begin(slow);
         let worker = hung(&world);
         let beside = world.begin(["sum", "0..1e9"]);
         File::options().write(true).open(&file).and_then(|file| file.set_len(0)).expect("it can be cut");
