@@ -104,12 +104,23 @@ impl Kept {
         started.code() == 0
     }
 
-    /// What it has is right, and what it has not is told.
+    /// What it has is right, and what it has not is told; a job whose end is lost is computed again.
     fn judge_start(&self, what: &str, log: &str) {
-        let found = jobs_of(&mut Client::connect(&self.world.socket()));
-        for (job, essence) in &found {
-            assert_eq!(self.jobs.get(job), Some(essence), "{what}: {job} is another one");
+        let mut client = Client::connect(&self.world.socket());
+        let found = jobs_of(&mut client);
+        // The row may say another number, if that is what is damaged.
+        let an_end_is_lost = log.contains("of outcomes was damaged and is lost");
+        let is_open_again =
+            |job: &String, found: &Value| an_end_is_lost && self.jobs[job][0] == "done" && found[0] != "done";
+        for (job, found) in &found {
+            let found = if is_open_again(job, found) {
+                essence(&client.call("io.tally.Wait", &json!({ "jobs": [job] }))["jobs"][0])
+            } else {
+                found.clone()
+            };
+            assert_eq!(self.jobs.get(job), Some(&found), "{what}: {job} is another one:\n{log}");
         }
+        drop(client);
         assert!(
             found.len() == self.jobs.len() || log.contains(" WARN "),
             "{what}: {} of {} jobs are left, and nobody says so:\n{log}",
