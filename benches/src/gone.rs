@@ -4,9 +4,9 @@
 use serde_json::json;
 use tally_sys::clock;
 use tally_sys::signal::Signal;
-use tally_tests::World;
 use tally_tests::brood::{BREEDER, await_brood};
-use tally_tests::run::send;
+use tally_tests::run::send_if_there;
+use tally_tests::{Held, World};
 
 use crate::measure::{median, quantile};
 
@@ -19,12 +19,14 @@ pub(crate) fn whole_trees(binary: &str) {
     let mut client = daemon.client();
     say("cancelled", || {
         let job = breed(&world);
-        after(&world, || drop(client.call("io.tally.Cancel", &json!({ "jobs": [job] }))))
+        after(await_brood(&world), || drop(client.call("io.tally.Cancel", &json!({ "jobs": [job] }))))
     });
     say("both workers killed", || {
         breed(&world);
+        let brood = await_brood(&world);
         let wardens = world.await_named("tally-warden", 2);
-        after(&world, || wardens.iter().for_each(|one| send(one.pid, Signal::Kill)))
+        // Once one is gone the daemon ends the other.
+        after(brood, || wardens.iter().for_each(|one| send_if_there(one.pid, Signal::Kill)))
     });
     daemon.stop();
     world.finish();
@@ -32,7 +34,7 @@ pub(crate) fn whole_trees(binary: &str) {
         let world = World::new(binary);
         let daemon = world.daemon(&["--workers", "2"]);
         breed(&world);
-        let took = after(&world, || daemon.signal(Signal::Kill));
+        let took = after(await_brood(&world), || daemon.signal(Signal::Kill));
         drop(daemon.finish());
         world.await_nobody();
         took
@@ -47,8 +49,7 @@ fn breed(world: &World) -> String {
 }
 
 /// Milliseconds from a blow to the end of all that was bred.
-fn after(world: &World, blow: impl FnOnce()) -> f64 {
-    let brood = await_brood(world);
+fn after(brood: Held, blow: impl FnOnce()) -> f64 {
     let begun = clock::monotonic_ns();
     blow();
     brood.await_end();
