@@ -36,7 +36,7 @@ pub(crate) fn roles() -> Roles<'static> {
 
 fn columns(asked: ColumnsOf<'_>) -> Vec<String> {
     let ColumnsOf { name, head, format, delimiter, header } = asked;
-    tally_worker::column_names(&Beginning { name, head, format, delimiter, header })
+    tally_worker::column_names(&Beginning { name, head, format, delimiter, header, named: true })
 }
 
 fn private(options: &PrivateOptions) -> Result<PrivateSupervisor, Failure> {
@@ -88,20 +88,21 @@ fn catch_cut_files(files: &Files, inputs: &Inputs) {
     });
 }
 
-fn check(job: &mut JobSpec, inputs: &Inputs) -> Result<(), Failure> {
+/// Finds what is wrong with a job before it is handed in, and what its files were taken for.
+fn check(job: &mut JobSpec, inputs: &Inputs) -> Result<Option<String>, Failure> {
     // What the files are is for a command to know.
     if job.kernel.command.is_some() {
-        return Ok(());
+        return Ok(None);
     }
     let plain = job.kernel.of.is_none() && job.kernel.filter.is_none();
     if plain && matches!(job.kernel.source, Source::Ranges(_)) {
-        return Ok(());
+        return Ok(None);
     }
     let kernel = Kernel::prepare(job.kernel.clone(), files_of(job, inputs)).map_err(failed)?;
     // Nobody else will look at a source of nothing. Of others workers find out.
     job.kernel.of_floats = job.elements == 0 && kernel.is_of_floats();
     job.request.of_floats = job.kernel.of_floats;
-    Ok(())
+    Ok(kernel.remark().map(str::to_owned))
 }
 
 fn fold(

@@ -14,8 +14,11 @@ use tally_protocol::limits;
 use tally_protocol::near;
 use tally_protocol::range::looks_like_range;
 use tally_protocol::source::{FileIdentity, FileSource};
-use tally_sys::map::{FileState, file_state, spool};
+use tally_protocol::spoken;
+use tally_sys::clock;
+use tally_sys::map::{FileState, file_state};
 use tally_sys::signal::AtOnce;
+use tally_sys::spool::spool;
 
 use crate::place;
 
@@ -78,13 +81,21 @@ pub(crate) fn is_range(source: &str) -> bool {
     source.contains("..") && source.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+')
 }
 
-/// Opens all of them.
-pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
+/// Opens all of them. A stream that does not end within `timeout_ms` is an error.
+pub(crate) fn open(sources: &[String], timeout_ms: Option<u64>) -> Result<Opened, Failure> {
+    let until_ns = timeout_ms.map(|ms| clock::monotonic_ns().saturating_add(ms.saturating_mul(1_000_000)));
     let (mut fds, mut names, mut facts) = (Vec::new(), Vec::<String>::new(), Vec::new());
     let mut found = Vec::new();
     for source in sources {
         for name in matches(source)? {
             let failed = |why: &io::Error| {
+                if let (io::ErrorKind::TimedOut, Some(ms)) = (why.kind(), timeout_ms) {
+                    let message = format!(
+                        "could not read {name}: it did not come to its end within {}",
+                        spoken::time(ms)
+                    );
+                    return Failure::new(ErrorCode::TimedOut, message);
+                }
                 let code = match why.kind() {
                     io::ErrorKind::PermissionDenied => ErrorCode::NotPermitted,
                     _ => ErrorCode::BadUsage,
@@ -125,7 +136,7 @@ pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
             if name == "-" && names.contains(&name) {
                 return Err(failed(&io::Error::other("standard input can be read once")));
             }
-            let file = opened(&name).map_err(|why| failed(&why))?;
+            let file = opened(&name, until_ns).map_err(|why| failed(&why))?;
             let state = file_state(&file).map_err(|why| failed(&why))?;
             facts.push(FileSource {
                 name: String::new(),
@@ -195,7 +206,7 @@ fn matches(source: &str) -> Result<Vec<String>, Failure> {
 }
 
 /// A regular file that has what a source has.
-fn opened(name: &str) -> io::Result<File> {
+fn opened(name: &str, until_ns: Option<u64>) -> io::Result<File> {
     if name == "-" && tally_sys::streams::input_was_closed() {
         return Err(io::Error::other("it is closed"));
     }
@@ -213,7 +224,7 @@ fn opened(name: &str) -> io::Result<File> {
     // Who writes into it may take its time, and an interrupt must not wait for that.
     let _at_once = AtOnce::new()?;
     // A pipe or a device has no parts: what it holds now is the source.
-    let spooled = spool(&file, limits::SPOOL_MEMORY_BYTES, &room()).map(File::from)?;
+    let spooled = spool(&file, limits::SPOOL_MEMORY_BYTES, &room(), until_ns).map(File::from)?;
     // An empty file is itself, with its name.
     if state.regular && state.bytes == 0 && name != "-" && spooled.metadata()?.len() == 0 {
         return Ok(file);
@@ -244,7 +255,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_opened_is_named() {
-        let message = |name: &str| open(&[name.to_owned()]).unwrap_err().message;
+        let message = |name: &str| open(&[name.to_owned()], None).unwrap_err().message;
         assert_eq!(message("/no/such.csv"), "could not open /no/such.csv: no such file or directory");
         assert_eq!(message(""), "could not open '': no such file or directory");
         assert_eq!(message("/"), "could not open /: it is a directory");

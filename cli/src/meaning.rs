@@ -368,7 +368,7 @@ fn plan(
     socket: Socket,
 ) -> Result<Verb, Failure> {
     let ReductionArgs { sources, options } = args;
-    let opened = open(&sources)?;
+    let opened = open(&sources, options.timeout)?;
     if options.detach && sources.iter().any(|source| source == "-") {
         return Err(bad(
             "could not detach the job: standard input would be gone after a restart of the daemon",
@@ -407,9 +407,9 @@ fn idle_options(options: &ReductionOptions) -> Option<String> {
 }
 
 /// The files that sources name; none if they are ranges.
-fn open(sources: &[String]) -> Result<Option<inputs::Opened>, Failure> {
+fn open(sources: &[String], timeout_ms: Option<u64>) -> Result<Option<inputs::Opened>, Failure> {
     match sources.iter().filter(|source| inputs::is_range(source)).count() {
-        0 => inputs::open(sources).map(Some),
+        0 => inputs::open(sources, timeout_ms).map(Some),
         ranges if ranges == sources.len() => Ok(None),
         _ => Err(mixed(sources)),
     }
@@ -423,7 +423,7 @@ fn mixed(sources: &[String]) -> Failure {
     // What is there is not opened: a pipe would have to be read to its end.
     let is_there = |other: &&String| other.as_str() == "-" || std::fs::metadata(other).is_ok();
     let slip = slip.filter(|other| !is_there(other));
-    match slip.map(|other| (other, inputs::open(std::slice::from_ref(other)))) {
+    match slip.map(|other| (other, inputs::open(std::slice::from_ref(other), None))) {
         Some((other, Err(failure))) if parse_integer(other).is_ok() => {
             failure.hint(format!("a range looks like 0..100; every N-th number of it: --step {other}"))
         }

@@ -29,9 +29,9 @@ pub struct Roles<'a> {
     pub private: &'a dyn Fn(&PrivateOptions) -> Result<PrivateSupervisor, Failure>,
     /// Folds in this very process. A fold that was stopped early is an `Err` of code `Cancelled`.
     pub fold: &'a FoldFn<'a>,
-    /// Finds what is wrong with a job's expressions, columns and formats, without folding anything; and notes whether it
-    /// is of floats.
-    pub check: &'a dyn Fn(&mut JobSpec, &Inputs) -> Result<(), Failure>,
+    /// Finds what is wrong with a job's expressions, columns and formats, without folding anything; notes whether it is
+    /// of floats; says what its files were taken for, if that may be wrong.
+    pub check: &'a dyn Fn(&mut JobSpec, &Inputs) -> Result<Option<String>, Failure>,
     /// Runs the daemon in this process until it ends.
     pub daemon: &'a dyn Fn(DaemonOptions) -> Result<(), Failure>,
     /// Reads the settings that a daemon started now would have.

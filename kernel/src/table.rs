@@ -19,7 +19,9 @@ use tally_reduce::{NanPolicy, Tally};
 use crate::chunk::policy;
 use crate::decimal::DecimalPlan;
 use crate::files::{Bytes, FileBytes};
-use crate::names::{Why, listed, misread, no_column, only_counts, quoted, used};
+use crate::names::{
+    Why, listed, misread, names_columns, no_column, only_counts, quoted, taken_for_names, used,
+};
 use crate::place::{Start, Starts};
 use crate::plan::compile;
 use crate::rows::{Fold, Taker, Texts, Trouble};
@@ -46,6 +48,8 @@ pub(crate) struct Tables {
     /// The same for rows whose expression has no answer.
     unanswered: job::OnBad,
     nan: NanPolicy,
+    /// What first rows were taken for, where nobody said so.
+    remark: Option<String>,
 }
 
 pub(crate) struct OneTable {
@@ -233,7 +237,12 @@ impl Tables {
             job::OnBad::Skip => OnBad::Skip,
             job::OnBad::Nan => OnBad::Nan,
         };
+        let remark = files.files.iter().zip(formats).zip(&tables).find_map(|((file, format), table)| {
+            let header = matches!(format, Format::Csv { header: true, .. });
+            taken_for_names(file, table.table.names()).filter(|_| header && !names_columns(spec))
+        });
         Ok(Self {
+            remark,
             files: tables,
             fold,
             by: spec.by.len(),
@@ -241,6 +250,10 @@ impl Tables {
             unanswered: spec.on_bad,
             nan: policy(spec.nan),
         })
+    }
+
+    pub(crate) fn remark(&self) -> Option<&str> {
+        self.remark.as_deref()
     }
 
     /// Whether the answers are of floats.
@@ -467,6 +480,9 @@ impl Run<'_> {
             {
                 fault.hint("it looks like the header of a table: --format csv reads it as one")
             }
+            ReadError::Bad { cell, .. } if table.names() == ["value"] && has_several_numbers(cell) => {
+                fault.hint("a line has one number: tr -s ' \\t' '\\n' makes lines of several")
+            }
             ReadError::Bad { .. } | ReadError::Ragged { .. } => {
                 fault.hint("--on-bad skip leaves such rows out, --on-bad nan takes them for NaN")
             }
@@ -528,6 +544,12 @@ impl Window {
 /// Whether a line is more likely the name of a column than a number that is misspelt.
 fn begins_like_name(cell: &str) -> bool {
     cell.trim_start_matches('"').starts_with(|letter: char| letter.is_alphabetic() || letter == '_')
+}
+
+/// Whether a line has numbers with blanks between them.
+fn has_several_numbers(line: &str) -> bool {
+    let mut words = line.split_ascii_whitespace();
+    words.clone().nth(1).is_some() && words.all(|word| word.parse::<f64>().is_ok())
 }
 
 /// What the first rows of a column suggest.

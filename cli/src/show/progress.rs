@@ -21,8 +21,9 @@ const BAR_AFTER_NS: u64 = 500_000_000;
 /// JSON lines are at least this far apart while the state stays the same. Just under the tenth of a second at
 /// which a supervisor reports, so that none of its reports is left out.
 const JSON_EVERY_NS: u64 = 90_000_000;
-/// Columns of the bar itself.
+/// Columns of the bar itself at the most, and how many it must have to be one.
 const BAR_COLUMNS: usize = 24;
+const BAR_COLUMNS_MIN: usize = 8;
 /// Columns left free at the end: what the terminal echoes, `^C`, must not wrap, or the bar could not be erased.
 const FREE_COLUMNS: usize = 4;
 /// At least so long between two redraws.
@@ -100,22 +101,29 @@ impl Step {
         format!("tally: {}% {}", self.percent(), self.pace()).trim_end().to_owned() + "\n"
     }
 
-    fn beside_bar(&self) -> String {
+    /// What stands beside the bar, what matters most first, each with what parts it from the one before.
+    fn beside_bar(&self) -> Vec<String> {
         let amount = if self.bytes { number::byte_amount } else { number::amount };
-        let mut text = format!("{:>3}% {} of {}", self.percent(), amount(self.done), amount(self.elements));
+        let mut parts = vec![
+            format!("{:>3}%", self.percent()),
+            format!(" {} of {}", amount(self.done), amount(self.elements)),
+        ];
         if let Some(folded) = self.folded {
-            text.push_str(&format!(", {} elements", number::amount(folded)));
+            parts.push(format!(", {} elements", number::amount(folded)));
         }
-        text.push_str(&format!("  {}", self.pace()));
+        let pace = self.pace();
+        if !pace.is_empty() {
+            parts.push(format!("  {pace}"));
+        }
         if self.workers > 0 {
-            text.push_str(&format!("  {}", number::counted(self.workers, "worker")));
+            parts.push(format!("  {}", number::counted(self.workers, "worker")));
         }
         match self.retries {
             0 => {}
-            1 => text.push_str("  1 retry"),
-            many => text.push_str(&format!("  {many} retries")),
+            1 => parts.push("  1 retry".to_owned()),
+            many => parts.push(format!("  {many} retries")),
         }
-        text
+        parts
     }
 
     fn json(&self) -> String {
@@ -254,17 +262,28 @@ impl Drop for Progress {
     }
 }
 
-/// The bar and what is beside it, no wider than the terminal.
+/// The bar and what is beside it, no wider than the terminal: a narrow one has a short bar, a very narrow one has none.
 fn bar_line(step: &Step, columns: Option<u16>, ascii: bool) -> String {
     let all = step.elements.max(1);
     let per_mille = u64::try_from(u128::from(step.done.min(all)) * 1_000 / u128::from(all)).unwrap_or(1_000);
-    format!("{} {}", glyphs::bar(per_mille, BAR_COLUMNS, ascii), fitting(&step.beside_bar(), columns))
+    let room = usize::from(columns.unwrap_or(80)).saturating_sub(FREE_COLUMNS);
+    let width = BAR_COLUMNS.min(room / 3);
+    if width < BAR_COLUMNS_MIN {
+        return fitting(&step.beside_bar(), room).trim_start().to_owned();
+    }
+    format!("{} {}", glyphs::bar(per_mille, width, ascii), fitting(&step.beside_bar(), room - width - 1))
 }
 
-/// As much of the text beside the bar as one line of a terminal has room for. It is ASCII.
-fn fitting(text: &str, columns: Option<u16>) -> String {
-    let room = usize::from(columns.unwrap_or(80)).saturating_sub(BAR_COLUMNS + 1 + FREE_COLUMNS);
-    text.chars().take(room).collect::<String>().trim_end().to_owned()
+/// The first parts of what stands beside the bar that there is room for. They are ASCII.
+fn fitting(parts: &[String], room: usize) -> String {
+    let mut text = String::new();
+    for part in parts {
+        if text.len() + part.len() > room {
+            break;
+        }
+        text.push_str(part);
+    }
+    text
 }
 
 /// After how long the n-th line comes.
@@ -321,15 +340,21 @@ mod tests {
 
     #[test]
     fn what_is_beside_the_bar_leaves_room_for_an_echo() {
-        assert_eq!(fitting(" 50% 5 of 10  running", Some(40)), " 50% 5 of 1");
-        assert_eq!(fitting(&"x".repeat(100), None).len(), 51);
-        assert_eq!(fitting("x", Some(3)), "");
-        assert_eq!(
-            bar_line(&step(), Some(80), true),
-            "############............  50% 5 of 10  812 M/s eta 31s  2 workers"
-        );
-        for columns in 29..200 {
-            assert!(bar_line(&step(), Some(columns), false).chars().count() + 4 <= usize::from(columns));
+        for (columns, line) in [
+            (80, "############............  50% 5 of 10  812 M/s eta 31s  2 workers"),
+            (60, "#########.........  50% 5 of 10  812 M/s eta 31s"),
+            (40, "######......  50% 5 of 10"),
+            (30, "####....  50% 5 of 10"),
+            (20, "50% 5 of 10"),
+            (8, "50%"),
+            (7, ""),
+        ] {
+            assert_eq!(bar_line(&step(), Some(columns), true), line, "{columns}");
+        }
+        assert_eq!(bar_line(&step(), None, true), bar_line(&step(), Some(80), true));
+        for columns in 0..200 {
+            let drawn = bar_line(&step(), Some(columns), false).chars().count();
+            assert!(drawn <= usize::from(columns).saturating_sub(4), "{columns}");
         }
     }
 
@@ -392,9 +417,12 @@ mod tests {
         let step = Step { rate_per_s: None, eta_ms: None, ..step() };
         assert_eq!(step.line(), "tally: 50%\n");
         let paused = Step { state: JobState::Paused, retries: 1, ..step };
-        assert_eq!(paused.beside_bar(), " 50% 5 of 10  paused  2 workers  1 retry");
+        assert_eq!(paused.beside_bar().concat(), " 50% 5 of 10  paused  2 workers  1 retry");
         let file = Step { bytes: true, done: 1_500_000, elements: 3_000_000, folded: Some(70_123), ..paused };
-        assert_eq!(file.beside_bar(), " 50% 1.50 MB of 3.00 MB, 70.1 k elements  paused  2 workers  1 retry");
+        assert_eq!(
+            file.beside_bar().concat(),
+            " 50% 1.50 MB of 3.00 MB, 70.1 k elements  paused  2 workers  1 retry"
+        );
         assert_eq!(paused.line(), "tally: 50% paused\n");
         let waiting = Step { waits: true, rate_per_s: Some(0), ..step };
         assert_eq!(waiting.line(), "tally: 50% waiting\n");

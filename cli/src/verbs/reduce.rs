@@ -25,8 +25,11 @@ use crate::terminal::Terminal;
 
 pub(super) fn run(context: &mut Context<'_, '_>, mut plan: Plan) -> Result<u8, Failure> {
     let begun_ns = clock::monotonic_ns();
-    (context.roles.check)(&mut plan.spec, &plan.inputs)?;
+    let taken = (context.roles.check)(&mut plan.spec, &plan.inputs)?;
     let plan = &plan;
+    if let Some(taken) = taken {
+        context.terminal.note(&format!("tally: note: {taken}\n"));
+    }
     remark(context, plan);
     let mut talk = match &plan.place {
         Place::Here(mode) => return here::run(context, plan, *mode, begun_ns),
