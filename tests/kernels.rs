@@ -234,7 +234,7 @@ fn every_failure_is_named_as_what_it_is() {
     fails(&[], &reader("exit 0"), "it ended without an answer");
     fails(&[], &reader("exec >&-; sleep 1000"), "it closed its output without an answer");
     fails(&[], &reader("printf \"1\\n2\\n\""), "it answered '1' and then more");
-    fails(&["--partition-timeout", "200ms"], &reader("sleep 1000"), "it gave no answer within 200 ms");
+    fails(&["--partition-timeout", "200ms"], &reader("sleep 1000"), "it gave no answer within 200ms");
     fails(
         &["--cpu-limit", "1s"],
         &reader("while :; do :; done"),
