@@ -286,6 +286,9 @@ fn the_comparison_names_tests_that_exist() {
     for (point, cells) in numbered(table) {
         let marked = cells[1].split([' ', ',', ';']).any(|word| word == "t");
         let named = held.iter().any(|(other, _)| *other == point);
-        assert_eq!(marked, named, "point {point}: 't' stands in tally's cell where a test is named, and only there");
+        assert_eq!(
+            marked, named,
+            "point {point}: 't' stands in tally's cell where a test is named, and only there"
+        );
     }
 }
