@@ -375,6 +375,7 @@ fn plan(
         ));
     }
     check_company(&options, &socket)?;
+    check_idle(&options)?;
     let place = place_of(&options, socket.reach)?;
     let progress = options.progress.unwrap_or_default();
     let note = idle_options(&options);
@@ -382,6 +383,20 @@ fn plan(
     let (inputs, facts) = opened.map(|opened| (opened.inputs, opened.facts)).unwrap_or_default();
     let spec = request.check_with(0, facts)?;
     Ok(Verb::Reduce(Box::new(Plan { spec, place, progress, names, inputs, note })))
+}
+
+/// What would be silently without effect.
+fn check_idle(options: &ReductionOptions) -> Result<(), Failure> {
+    if options.detach && options.progress.is_some() {
+        return Err(bad("could not show progress with --detach: the job is left with the daemon")
+            .hint("'tally follow JOB' shows it"));
+    }
+    if options.local && options.priority.is_some() {
+        return Err(bad(
+            "could not use --priority with --local: there is no other job that it could go before",
+        ));
+    }
+    Ok(())
 }
 
 /// Options that say how workers are started, reached and served, where there are none.
@@ -561,4 +576,4 @@ mod locks;
 pub(crate) mod objects;
 mod studies;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
