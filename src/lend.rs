@@ -10,7 +10,6 @@ use tally_cli::{
 use tally_lab::{BarKind, Chart, LockKind, Shape, Study, Timeline};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::{JobSpec, StartMethod, Transport};
-use tally_protocol::printable::steers;
 use tally_protocol::source::{Files, Source};
 use tally_supervisor::config::Sources;
 use tally_sys::signal::{Mapped, end_on_lost_memory};
@@ -76,15 +75,13 @@ fn files_of(job: &JobSpec, inputs: &Inputs) -> Option<Box<dyn FileBytes>> {
 fn catch_cut_files(files: &Files, inputs: &Inputs) {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
-        let watched = files.files.iter().zip(inputs.copies().unwrap_or_default()).map(|(source, file)| {
-            let shown = |letter: char| if steers(letter) { ' ' } else { letter };
-            let name: String = source.name.chars().map(shown).collect();
-            let text = format!("tally: could not read {name}: it was cut while the job ran\n");
-            Mapped { file, bytes: source.bytes, text }
-        });
-        let text = "tally: could not read a file: it was cut while the job ran\n";
+        let watched = files
+            .files
+            .iter()
+            .zip(inputs.copies().unwrap_or_default())
+            .map(|(source, file)| Mapped { file, bytes: source.bytes, text: inputs.cut(Some(&source.name)) });
         // Without it the process ends all the same, and says less.
-        drop(end_on_lost_memory(watched.collect(), text, 1));
+        drop(end_on_lost_memory(watched.collect(), inputs.cut(None), 1));
     });
 }
 

@@ -253,7 +253,7 @@ fn the_same_job_in_every_way() {
     assert_eq!(report["same"], true);
     let (python, runs): (Vec<_>, Vec<_>) =
         report["runs"].as_array().unwrap().iter().partition(|run| run["mode"] == "python");
-    assert_eq!(runs.len(), 1 + 2 + 2 + 5);
+    assert_eq!(runs.len(), 1 + 2 + 2 + 4);
     // Where there is a python3, its programs answer the same.
     let programs: Vec<&Value> = python.iter().map(|run| &run["program"]).collect();
     let all = ["one thread", "two threads", "two processes", "process pool"];

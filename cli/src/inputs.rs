@@ -3,6 +3,7 @@
 //! A source that begins like a number and has `..` in it is a range; `-` is standard input, which is read to its end
 //! first; everything else is a file, or a pattern for several.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Seek as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -21,6 +22,7 @@ use tally_sys::signal::AtOnce;
 use tally_sys::spool::spool;
 
 use crate::place;
+use crate::report;
 
 /// Open files, in the order of a job's sources.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +30,8 @@ pub struct Inputs {
     fds: Arc<Vec<OwnedFd>>,
     /// What each is called, and how it was when it was opened.
     found: Arc<Vec<(String, FileState)>>,
+    /// Failures are objects for programs.
+    json: bool,
 }
 
 /// Two are equal if they hold as many: what matters of them is in the job.
@@ -38,6 +42,19 @@ impl PartialEq for Inputs {
 }
 
 impl Inputs {
+    /// The same for a command that tells its failures in this way.
+    pub(crate) fn told(self, json: bool) -> Self {
+        Self { json, ..self }
+    }
+
+    /// What is told, ready to be written, when this process reads one of them and it was cut: `name`, where it is known.
+    #[must_use]
+    pub fn cut(&self, name: Option<&str>) -> String {
+        let name = name.unwrap_or("a file");
+        let message = format!("could not read {name}: it was cut while the job ran");
+        report::plain(&Failure::new(ErrorCode::KernelFailed, message), self.json)
+    }
+
     /// The descriptors, in order.
     #[must_use]
     pub fn fds(&self) -> Vec<BorrowedFd<'_>> {
@@ -157,7 +174,7 @@ pub(crate) fn open(sources: &[String], timeout_ms: Option<u64>) -> Result<Opened
             names.push(name);
         }
     }
-    Ok(Opened { inputs: Inputs { fds: Arc::new(fds), found: Arc::new(found) }, names, facts })
+    Ok(Opened { inputs: Inputs { fds: Arc::new(fds), found: Arc::new(found), json: false }, names, facts })
 }
 
 /// The absolute path of a file, for a command that opens it by its name.
@@ -201,8 +218,30 @@ fn matches(source: &str) -> Result<Vec<String>, Failure> {
     })?;
     let paths = found.map(|path| path.map_err(|why| bad(why.to_string()))).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<String> =
-        paths.into_iter().filter(|path| path.is_file()).map(|path| path.display().to_string()).collect();
+        paths.iter().filter(|path| path.is_file()).map(|path| path.display().to_string()).collect();
+    if let Some(name) = passed_over(source, &paths) {
+        return Err(bad(format!("the name of '{}' is not UTF-8 text", name.display()))
+            .hint("rename it, or give it as standard input: - < FILE"));
+    }
     if names.is_empty() { Err(bad("none matches".to_owned())) } else { Ok(names) }
+}
+
+/// A file that a pattern means and that is not found, as its name is no text.
+fn passed_over(source: &str, found: &[PathBuf]) -> Option<PathBuf> {
+    let (place, last) = source.rsplit_once('/').unwrap_or((".", source));
+    let pattern = glob::Pattern::new(last).ok()?;
+    let places: BTreeSet<&Path> = match place {
+        "" => BTreeSet::from([Path::new("/")]),
+        // Of directories that a pattern stands for, those in which it has found something.
+        _ if place.contains(['*', '?', '[']) => found.iter().filter_map(|path| path.parent()).collect(),
+        _ => BTreeSet::from([Path::new(place)]),
+    };
+    let entries = places.into_iter().filter_map(|place| std::fs::read_dir(place).ok()).flatten().flatten();
+    let mut odd = entries.filter(|entry| {
+        let name = entry.file_name();
+        name.to_str().is_none() && pattern.matches(&name.to_string_lossy())
+    });
+    odd.find(|entry| entry.path().is_file()).map(|entry| entry.path())
 }
 
 /// A regular file that has what a source has.

@@ -561,4 +561,4 @@ mod locks;
 pub(crate) mod objects;
 mod studies;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -181,7 +181,7 @@ fn guess(at: usize, file: &FileSource, spec: &KernelSpec, bytes: &dyn FileBytes)
     let (head, _) = stream::head(at, &file.name, file.bytes, GUESS_BYTES, compression, bytes)?;
     // Numbers, one a line, have nothing to delimit.
     let guess = match Format::guess(&head, names_columns(spec)) {
-        Format::Lines if spec.delimiter.is_some() => Format::CSV,
+        Format::Lines if spec.delimiter.is_some() || spec.no_header => Format::CSV,
         guess => guess,
     };
     adapted(file, spec, guess)
@@ -201,6 +201,11 @@ fn adapted(file: &FileSource, spec: &KernelSpec, format: Format) -> Result<Forma
         Format::Lines | Format::Npy | Format::Raw { .. } | Format::Parquet if spec.delimiter.is_some() => {
             let why = "nothing stands between its cells";
             Err(Fault::usage(format!("use --delimiter with {}: {why}", file.name))
+                .hint("--format csv reads a file as a table"))
+        }
+        Format::Lines | Format::Npy | Format::Raw { .. } | Format::Parquet if spec.no_header => {
+            let why = "it is no table of text, and has no row of names";
+            Err(Fault::usage(format!("use --no-header with {}: {why}", file.name))
                 .hint("--format csv reads a file as a table"))
         }
         Format::Parquet if cfg!(feature = "parquet") => Ok(format),

@@ -1,4 +1,4 @@
-//! Times as people write them, for messages that are made on either side of the socket.
+//! Times as people write them, and what is told in the same words on either side of the socket.
 
 /// A time as one would have typed it: `2s`, `90s`, `5m`, `1h`, `250ms`.
 #[must_use]
@@ -8,6 +8,16 @@ pub fn time(ms: u64) -> String {
         Some((unit, name)) => format!("{}{name}", ms / unit),
         None => format!("{ms}ms"),
     }
+}
+
+/// What is told of a command that lives on and has not answered its first line for so long.
+#[must_use]
+pub fn silent_command(ms: u64) -> String {
+    let ago = time(ms / 1_000 * 1_000);
+    format!(
+        "its command was given a line {ago} ago and has not answered it: each line is answered with one, and output is \
+         flushed (mawk -W interactive, python3 -u)"
+    )
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ class Crew:
             "arguments": [python, *flags, "-c", program, address, str(number)],
             "form": "each",
             "directory": os.getcwd(),
-            "environment": [*environment(), f"{_serve.SECRET}={secret}"],
+            **environment(f"{_serve.SECRET}={secret}"),
             "umask": umask(),
         }
         request = {

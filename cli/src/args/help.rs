@@ -231,6 +231,8 @@ Where standard output is no terminal it takes one look, as with --once.";
     DEBUG = "  tally debug bundle                writes tally-debug-DATE.tar.gz
   tally debug bundle --output b.tar.gz --force
   tar tzf b.tar.gz                  what is in it: no data of jobs";
+    BUNDLE = "  tally debug bundle                writes tally-debug-DATE.tar.gz
+  tally debug bundle --output b.tar.gz --force";
     CONFIG = "  tally config show                 what is in force, and where it came from
   tally config show --config my.toml
   tally config check my.toml        one line for each fault; exit 2 if any
@@ -239,9 +241,17 @@ Where standard output is no terminal it takes one look, as with --once.";
   tally lock db --timeout 5s -- ./migrate     exit 5 if others have it for long
   tally lock db --nonblock -- ./migrate       exit 8 if others have it now
   tally lock db --shared -- ./report          beside other readers
-  tally lock db -- sh -c 'echo $TALLY_FENCE'  larger with every grant";
+  tally lock db -- sh -c 'echo $TALLY_FENCE'  larger with every grant
+
+Standard output is the command's own. With --json a failure of tally itself is a
+JSON object on standard error; a command that has run needs none, and its status
+is that of tally.";
     SEMAPHORE = "  tally semaphore gpu --permits 2 -- ./train      two at a time
-  tally semaphore ram --permits 64 --take 16 -- ./link";
+  tally semaphore ram --permits 64 --take 16 -- ./link
+
+Standard output is the command's own. With --json a failure of tally itself is a
+JSON object on standard error; a command that has run needs none, and its status
+is that of tally.";
     LOCKS = "  tally locks
   tally locks --json
   tally locks --format '{kind} {name}'";

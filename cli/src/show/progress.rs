@@ -8,6 +8,7 @@ use std::io;
 use tally_protocol::ids::JobId;
 use tally_protocol::job::JobState;
 use tally_protocol::view::JobView;
+use tally_protocol::{limits, spoken};
 use tally_sys::tty;
 
 use super::beacon::{Beacon, write_beside};
@@ -149,6 +150,20 @@ pub(crate) struct Progress {
     how: How,
     begun_ns: u64,
     last: Option<Step>,
+    /// A command that lives on has to answer a line with a line: what is told of one that has answered none for long.
+    answers: Option<Silence>,
+}
+
+/// How long nothing has been answered.
+#[derive(Debug, Default)]
+struct Silence {
+    since_ns: Option<u64>,
+}
+
+impl Silence {
+    fn due_ns(&self) -> Option<u64> {
+        Some(self.since_ns?.saturating_add(limits::COMMAND_SILENT_MS * 1_000_000))
+    }
 }
 
 #[derive(Debug)]
@@ -170,12 +185,26 @@ impl Progress {
             (ProgressWhen::Auto | ProgressWhen::Always, Bar::Plain) => bar(true),
             (ProgressWhen::Auto | ProgressWhen::Always, Bar::Blocks) => bar(false),
         };
-        Self { how, begun_ns: now_ns, last: None }
+        Self { how, begun_ns: now_ns, last: None, answers: None }
+    }
+
+    /// The same for a job whose command lives on, if it does.
+    pub(crate) fn of_command(mut self, lives_on: bool) -> Self {
+        let is_seen = matches!(self.how, How::Lines { .. } | How::Bar { .. });
+        self.answers = (lives_on && is_seen).then(Silence::default);
+        self
     }
 
     /// The job is this far now.
     pub(crate) fn step(&mut self, now_ns: u64, step: Step, terminal: &mut Terminal<'_>) {
         let before = self.last.replace(step);
+        match &mut self.answers {
+            Some(silence) if step.done == 0 && step.state == JobState::Running && !step.waits => {
+                silence.since_ns = silence.since_ns.or(Some(now_ns))
+            }
+            Some(Silence { since_ns: Some(_) }) => self.answers = None,
+            Some(_) | None => {}
+        }
         if let How::Json { next_ns } = &mut self.how
             && (now_ns >= *next_ns || before.is_some_and(|before| before.state != step.state))
         {
@@ -207,6 +236,12 @@ impl Progress {
     /// Shows what is due.
     pub(crate) fn tick(&mut self, now_ns: u64, terminal: &mut Terminal<'_>) {
         let Some(step) = self.last else { return };
+        if self.answers.as_ref().and_then(Silence::due_ns).is_some_and(|due| now_ns >= due) {
+            self.answers = None;
+            self.clear();
+            let told = spoken::silent_command(limits::COMMAND_SILENT_MS);
+            terminal.note(&format!("tally: note: {told}\n"));
+        }
         let elapsed_ns = now_ns.saturating_sub(self.begun_ns);
         match &mut self.how {
             How::Silent | How::Json { .. } => {}
@@ -233,11 +268,13 @@ impl Progress {
 
     /// When `tick` has something to show though no step came, on the monotonic clock.
     pub(crate) fn due_ns(&self) -> Option<u64> {
-        match (&self.how, self.last) {
+        let hint = self.answers.as_ref().and_then(Silence::due_ns);
+        let drawn = match (&self.how, self.last) {
             (How::Lines { shown }, Some(_)) => Some(self.begun_ns.saturating_add(line_at_ns(*shown))),
             (How::Bar { drawn_ns: None, .. }, Some(_)) => Some(self.begun_ns.saturating_add(BAR_AFTER_NS)),
             (How::Silent | How::Json { .. } | How::Lines { .. } | How::Bar { .. }, _) => None,
-        }
+        };
+        drawn.into_iter().chain(hint).min()
     }
 
     /// How far the job was at the last step.
@@ -336,6 +373,27 @@ mod tests {
         assert_eq!(shown(ProgressWhen::Always, false, &[40, 50, 59, 60]), line.repeat(2));
         let seconds: Vec<u64> = (0..=1_200).collect();
         assert_eq!(shown(ProgressWhen::Always, false, &seconds), line.repeat(9));
+    }
+
+    #[test]
+    fn a_command_that_answers_nothing_is_asked_about_once() {
+        let hint = "tally: note: its command was given a line 5s ago and has not answered it";
+        let told = |done_at_3_s: u64| {
+            let mut err = Vec::new();
+            let mut terminal = Terminal::to(io::sink(), &mut err);
+            let mut progress = Progress::new(ProgressWhen::Always, false, &terminal, 0).of_command(true);
+            progress.step(S, Step { done: 0, ..step() }, &mut terminal);
+            assert_eq!(progress.due_ns(), Some(5 * S), "the first line");
+            progress.step(3 * S, Step { done: done_at_3_s, ..step() }, &mut terminal);
+            progress.tick(5 * S, &mut terminal);
+            assert_eq!(progress.due_ns(), Some(if done_at_3_s == 0 { 6 * S } else { 10 * S }));
+            (6..9).for_each(|s| progress.tick(s * S, &mut terminal));
+            drop(terminal);
+            drop(progress);
+            String::from_utf8(err).unwrap()
+        };
+        assert_eq!(told(0).matches(hint).count(), 1, "{}", told(0));
+        assert!(!told(1).contains(hint));
     }
 
     #[test]

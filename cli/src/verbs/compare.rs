@@ -44,6 +44,9 @@ pub(crate) struct Comparison {
     pub(crate) plot: Option<PathBuf>,
 }
 
+/// What processes are linked by when nothing is said.
+const USUAL: Transport = Transport::Shm;
+
 /// A way to run the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Way {
@@ -123,7 +126,8 @@ fn crowds(most: u16) -> Vec<u16> {
 fn ways(comparison: &Comparison) -> Vec<Way> {
     let crowds = crowds(comparison.workers);
     let all = |how: How| crowds.iter().map(move |&workers| Way { how, workers });
-    let over = comparison.transports.then_some(Transport::ALL).into_iter().flatten().copied();
+    // The rows of processes are over the usual one.
+    let over = Transport::ALL.iter().copied().filter(|&one| comparison.transports && one != USUAL);
     [Way { how: How::Inline, workers: 1 }]
         .into_iter()
         .chain(all(How::Threads))
@@ -358,7 +362,7 @@ fn table(context: &Context<'_, '_>, costs: &[(Way, Cost)], first: &Cost) -> Stri
             way.how.name().to_owned(),
             way.workers.to_string(),
             match way.how {
-                How::Processes(transport) => transport.unwrap_or(Transport::Shm).name().to_owned(),
+                How::Processes(transport) => transport.unwrap_or(USUAL).name().to_owned(),
                 How::Python(program) => program.name().to_owned(),
                 How::Inline | How::Threads => "-".to_owned(),
             },
@@ -392,7 +396,7 @@ fn json(costs: &[(Way, Cost)], first: &Cost, same: bool) -> String {
         .iter()
         .map(|(way, cost)| {
             let transport = match way.how {
-                How::Processes(transport) => Some(transport.unwrap_or(Transport::Shm)),
+                How::Processes(transport) => Some(transport.unwrap_or(USUAL)),
                 How::Inline | How::Threads | How::Python(_) => None,
             };
             let program = match way.how {
@@ -444,6 +448,20 @@ mod tests {
         assert_eq!(crowds(1), [1]);
         assert_eq!(crowds(3), [1, 2, 3]);
         assert_eq!(crowds(20), [1, 2, 3, 4, 5, 6, 7, 8, 16, 20]);
+    }
+
+    #[test]
+    fn each_link_is_measured_once() {
+        let line = "compare 0..10 --workers 2 --transports";
+        let Ok(crate::meaning::Verb::Compare(comparison)) = crate::meaning::tests::meant(line) else {
+            panic!()
+        };
+        let over =
+            ways(&comparison).into_iter().filter(|way| way.workers == 2).filter_map(|way| match way.how {
+                How::Processes(transport) => Some(transport.unwrap_or(USUAL)),
+                How::Inline | How::Threads | How::Python(_) => None,
+            });
+        assert_eq!(over.collect::<Vec<_>>(), Transport::ALL);
     }
 
     #[test]

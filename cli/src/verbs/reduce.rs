@@ -2,6 +2,7 @@
 //!
 //! An attached job ends with its client: an interrupt hangs up, and the supervisor does the rest.
 
+use tally_protocol::command::Form;
 use tally_protocol::control::{Request, part};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::range::{parse_integer, parse_range};
@@ -185,7 +186,12 @@ pub(super) fn watch(
     begun_ns: u64,
     mut failures: Option<Failures>,
 ) -> Result<Watched, Failure> {
-    let mut progress = Progress::new(when, context.style.quiet, context.terminal, begun_ns);
+    let lives_on = match request {
+        Request::Submit(spec) => spec.kernel.command.as_ref().is_some_and(|one| one.form == Form::Persistent),
+        _ => false,
+    };
+    let progress = Progress::new(when, context.style.quiet, context.terminal, begun_ns);
+    let mut progress = progress.of_command(lives_on);
     let mut absence = Absence::new(talk, context.style.reconnect_ms);
     loop {
         let shown = Shown { progress: &mut progress, failures: failures.as_mut() };

@@ -133,6 +133,7 @@ fn facts_of(job: &JobView) -> Vec<(&'static str, String)> {
         let stderr = failure.stderr.filter(|_| !told).unwrap_or_default();
         facts.extend(last_lines(&stderr).into_iter().map(|line| ("stderr", report::one_line(line))));
     }
+    facts.extend(job.note.clone().map(|note| ("note", report::one_line(&note))));
     let counts = job.partitions;
     let mut partitions = format!("{} done, {} leased, {} queued", counts.done, counts.leased, counts.queued);
     if let Some(total) = counts.total {
