@@ -196,6 +196,34 @@ fn a_value_is_shown_with_where_it_came_from() {
     world.finish();
 }
 
+/// A file that is named alone is read alone; with `--config` it is a layer among others.
+#[test]
+fn a_file_is_shown_and_checked_without_other_layers() {
+    let world = World::new(BINARY).with("TALLY_RETRIES", "9");
+    let path = file(&world, "c.toml", "lease_ms = 500\n");
+    let line = |arguments: &[&str], key: &str| {
+        let told = world.run(["config", "show"].iter().chain(arguments));
+        assert_eq!((told.code(), told.stderr.as_str()), (0, ""));
+        let found = told.stdout.lines().find(|line| line.starts_with(&format!("{key} = ")));
+        found.expect("the key is there").split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(line(&[&path], "lease_ms"), format!("lease_ms = 500 # {path}:1:1"));
+    assert_eq!(line(&[&path], "retries"), "retries = 3 # built-in");
+    assert_eq!(line(&["--config", &path], "retries"), "retries = 9 # TALLY_RETRIES");
+    let told = world.run(["config", "show", &path, "--json"]);
+    let told: Value = serde_json::from_str(&told.stdout).expect("it is JSON");
+    assert_eq!(told["of"], "file", "{told}");
+    world.finish();
+
+    let world = World::new(BINARY).with("TALLY_RETRIES", "many");
+    let path = file(&world, "c.toml", "lease_ms = 500\n");
+    world.run(["config", "check", &path]).answered("");
+    let told = world.run(["config", "check", "--config", &path]);
+    assert_eq!(told.code(), 2, "{}", told.stderr);
+    assert!(told.stderr.contains("TALLY_RETRIES: "), "{}", told.stderr);
+    world.finish();
+}
+
 #[test]
 fn a_check_tells_every_fault() {
     let world = World::new(BINARY);

@@ -232,7 +232,9 @@ Where standard output is no terminal it takes one look, as with --once.";
   tally debug bundle --output b.tar.gz --force
   tar tzf b.tar.gz                  what is in it: no data of jobs";
     CONFIG = "  tally config show                 what is in force, and where it came from
-  tally config show --config my.toml
+  tally config show my.toml         what that file says, on top of the built-in
+                                    settings; no other file, no variable
+  tally config show --config my.toml   what a daemon started with it would have
   tally config check my.toml        one line for each fault; exit 2 if any
   tally config default > my.toml    the built-in settings, explained";
     LOCK = "  tally lock backup -- rsync -a /home /mnt/backup

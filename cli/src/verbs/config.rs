@@ -2,6 +2,8 @@
 //!
 //! What a running daemon has is the daemon's to say; without one, what one started now would have.
 
+use std::path::Path;
+
 use tally_protocol::control::{Request, part};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::settings::{ConfigView, SettingView};
@@ -16,14 +18,8 @@ use crate::show::json::{Document, Raw, ToJson};
 
 pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, asked: &ConfigAsk) -> Result<u8, Failure> {
     match asked {
-        ConfigAsk::Show(file) => {
-            let options = SettingsOptions { config: file.clone(), ..SettingsOptions::default() };
-            show(context, reach, &options)
-        }
-        ConfigAsk::Check(file) => {
-            let options = SettingsOptions { alone: file.clone(), ..SettingsOptions::default() };
-            check(context, &(context.roles.settings)(&options))
-        }
+        ConfigAsk::Show(sources) => show(context, reach, sources),
+        ConfigAsk::Check(sources) => check(context, &(context.roles.settings)(sources)),
         ConfigAsk::Default => {
             let text = context.roles.built_in_settings;
             let text = if context.style.json {
@@ -38,7 +34,8 @@ pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, asked: &ConfigAs
 
 fn show(context: &mut Context<'_, '_>, reach: &Reach, options: &SettingsOptions) -> Result<u8, Failure> {
     // A file that is named is not the daemon's.
-    if options.config.is_none()
+    let named = options.config.is_some() || options.alone.is_some();
+    if !named
         && let Some(client) = reach.connect_if_there()?
     {
         let socket = client.socket().map(|socket| socket.display().to_string());
@@ -60,11 +57,19 @@ fn show(context: &mut Context<'_, '_>, reach: &Reach, options: &SettingsOptions)
     }
     warn(context, &reading.view);
     let text = if context.style.json {
-        document(&reading.view, "new", None)
+        document(&reading.view, if options.alone.is_some() { "file" } else { "new" }, None)
     } else {
-        text(&reading.view, "what a daemon started now would have")
+        text(&reading.view, whose(options.alone.as_deref()))
     };
     context.terminal.answer(&text).map(|()| exit_code::ANSWERED)
+}
+
+/// A file alone is what nobody runs with, unless nothing else is there.
+fn whose(alone: Option<&Path>) -> &'static str {
+    match alone {
+        Some(_) => "what the file says, on top of the built-in settings",
+        None => "what a daemon started now would have",
+    }
 }
 
 /// What is odd is told on standard error.
