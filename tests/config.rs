@@ -280,11 +280,14 @@ fn a_check_tells_all_there_is_to_tell() {
         (told.code(), &view["good"], &view["faults"][0]["place"]),
         (2, &json!(false), &json!(format!("{path}:1:1")))
     );
-    // What a start would refuse, too.
-    world.run(["daemon", "--check", "--operator-groups", "no-such-group-here"]).failed(
-        2,
-        "tally: could not read the configuration: operator_groups: there is no group 'no-such-group-here'",
-    );
+    // What a start refuses, too, and with the same words.
+    for (flag, key) in [("--operator-groups", "operator_groups"), ("--socket-group", "socket_group")] {
+        let why = format!("{key}: there is no group 'no-such-group-here'");
+        let told = format!("tally: could not read the configuration: {why}");
+        world.run(["daemon", "--check", flag, "no-such-group-here"]).failed(2, &told);
+        world.ask(["daemon", "--foreground", flag, "no-such-group-here"]).failed(2, &told);
+        assert!(!world.socket().exists());
+    }
     world.finish();
 }
 
