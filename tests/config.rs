@@ -291,6 +291,28 @@ fn a_check_tells_all_there_is_to_tell() {
     world.finish();
 }
 
+/// What `tally help environment` names is no stranger; one letter less is.
+#[test]
+fn variables_that_are_no_settings_are_told_from_misspelt_ones() {
+    let help = World::new(BINARY);
+    let text = help.run(["help", "environment"]).stdout;
+    help.finish();
+    let letters = |c: char| c == '_' || c.is_ascii_uppercase();
+    let names = text.split(|c| !letters(c)).filter(|word| word.len() > 6 && word.starts_with("TALLY_"));
+    let names: Vec<&str> = names.filter(|name| !["TALLY_WORKERS", "TALLY_STATE_DIR"].contains(name)).collect();
+    assert!(names.len() > 10, "{names:?}");
+    let world = names.iter().fold(World::new(BINARY), |world, name| world.with(name, "1"));
+    let told = world.run(["config", "check"]);
+    assert_eq!((told.code(), told.stderr.as_str()), (0, ""), "{names:?}");
+    world.finish();
+    let world = World::new(BINARY).with("TALLY_WORKER", "3");
+    let told = world.run(["config", "check", "--json"]);
+    let told: Value = serde_json::from_str(&told.stdout).expect("it is JSON");
+    let odd = "TALLY_WORKER in the environment is no setting; did you mean 'TALLY_WORKERS'?";
+    assert_eq!(told["warnings"], json!([odd]));
+    world.finish();
+}
+
 /// `tally reload` tells its client what the log tells, and `config show` what is in force.
 #[test]
 fn reload_and_show_ask_the_daemon() {
