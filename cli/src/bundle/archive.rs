@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use tally_protocol::error::{ErrorCode, Failure};
 
 use super::Member;
-use crate::place::reason;
+use crate::place::unwritten;
 
 /// Rights of the archive and of what is in it.
 const MODE: u32 = 0o600;
@@ -46,7 +46,7 @@ impl File {
                 Failure::new(ErrorCode::BadUsage, message)
                     .hint("replace it with --force, or name another with --output")
             }
-            _ => failed(path, &why),
+            _ => unwritten(path, &why),
         })?;
         Ok(Self { file, made_at, path: path.to_path_buf(), whole: false })
     }
@@ -59,7 +59,7 @@ impl File {
         let filled = pack(&self.file, members, wall_s)
             .and_then(|()| self.file.sync_all())
             .and_then(|()| fs::rename(&self.made_at, &self.path));
-        filled.map_err(|why| failed(&self.path, &why))?;
+        filled.map_err(|why| unwritten(&self.path, &why))?;
         self.whole = true;
         Ok(self.file.metadata().map_or(0, |found| found.len()))
     }
@@ -71,10 +71,6 @@ impl Drop for File {
             drop(fs::remove_file(&self.made_at));
         }
     }
-}
-
-fn failed(path: &Path, why: &io::Error) -> Failure {
-    Failure::new(ErrorCode::System, format!("could not write {}: {}", path.display(), reason(why)))
 }
 
 fn pack(file: &fs::File, members: &[Member], wall_s: u64) -> io::Result<()> {
