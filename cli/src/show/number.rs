@@ -1,5 +1,6 @@
 //! Numbers for people: grouped digits, rates, durations. Answers on standard output never pass through here.
 
+pub(crate) use tally_protocol::spoken::counted;
 pub(crate) use tally_reduce::grouped;
 
 /// Longest number shown whole in a table; longer ones are cut in the middle.
@@ -15,12 +16,6 @@ pub(crate) fn grouped_short(text: &str) -> String {
         }
         _ => grouped(text),
     }
-}
-
-/// `1 worker`, `2 workers`.
-pub(crate) fn counted(count: u64, one: &str) -> String {
-    let count_text = grouped(&count.to_string());
-    if count == 1 { format!("1 {one}") } else { format!("{count_text} {one}s") }
 }
 
 /// Elements a second with three digits that mean something: `812 /s`, `8.12 k/s`, `812 M/s`.
