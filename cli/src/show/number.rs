@@ -8,14 +8,21 @@ const DIGITS_SHOWN_MAX: usize = 60;
 
 /// Thousands set apart, with the middle left out when there are too many digits for a table.
 pub(crate) fn grouped_short(text: &str) -> String {
+    without_middle(text).unwrap_or_else(|| grouped(text))
+}
+
+/// As it is, with the middle left out when there are too many digits for a table.
+pub(crate) fn cut_short(text: &str) -> String {
+    without_middle(text).unwrap_or_else(|| text.to_owned())
+}
+
+fn without_middle(text: &str) -> Option<String> {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    match (text.is_ascii() && digits > DIGITS_SHOWN_MAX).then(|| (text.get(..12), text.get(text.len() - 8..)))
-    {
-        Some((Some(head), Some(tail))) => {
-            format!("{head}...{tail} ({} digits)", grouped(&digits.to_string()))
-        }
-        _ => grouped(text),
+    if !text.is_ascii() || digits <= DIGITS_SHOWN_MAX {
+        return None;
     }
+    let (head, tail) = (text.get(..12)?, text.get(text.len() - 8..)?);
+    Some(format!("{head}...{tail} ({} digits)", grouped(&digits.to_string())))
 }
 
 /// Elements a second with three digits that mean something: `812 /s`, `8.12 k/s`, `812 M/s`.
