@@ -203,7 +203,10 @@ a reduction as on the command line, quoted as in a shell; '#' begins a comment."
     RETRY = "  tally retry j17";
     DAEMON = "  tally daemon
   tally daemon --socket /tmp/tally.sock --workers 8
-  tally daemon --check --config my.toml";
+  tally daemon --check --config my.toml
+
+SIGTERM and SIGINT drain within drain_ms, a second one or SIGQUIT ends at once;
+SIGHUP reloads, SIGUSR1 writes the state to the log: 'tally man daemon'.";
     STATUS = "  tally status
   tally status -q || tally daemon &";
     WORKERS = "  tally workers
