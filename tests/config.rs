@@ -196,6 +196,34 @@ fn a_value_is_shown_with_where_it_came_from() {
     world.finish();
 }
 
+/// One setting is a line, from a daemon, from a file, or of what one would have.
+#[test]
+fn one_setting_is_shown_by_its_key() {
+    let world = World::new(BINARY).with("TALLY_RETRIES", "9");
+    let path = file(&world, "my.toml", "workers = 2\n");
+    world.run(["config", "show", "retries"]).answered("retries = 9  # TALLY_RETRIES\n");
+    let from = format!("workers = 2  # {path}:1:1\n");
+    world.run(["config", "show", "workers", "--config", &path]).answered(&from);
+    let told = world.run(["config", "show", "workers", "--json"]);
+    let told: Value = serde_json::from_str(&told.stdout).expect("it is JSON");
+    assert_eq!(told["settings"].as_array().map(Vec::len), Some(1), "{told}");
+    let daemon = world.daemon(&["--lease-ms", "3000"]);
+    world.ask(["config", "show", "lease_ms"]).answered("lease_ms = 3000  # --lease-ms\n");
+    daemon.stop();
+    world.run(["config", "show", "wrokers"]).failed(
+        2,
+        "tally: could not show 'wrokers': there is no such setting and no such file; did you mean 'workers'?",
+    );
+    world
+        .run(["config", "show", &path, "--config", &path])
+        .failed(2, "tally: could not read two files: name one");
+    // A file of that name is still to be had.
+    file(&world, "retries", "retries = 4\n");
+    let told = world.run(["config", "show", "./retries"]);
+    assert!(told.stdout.contains("retries = 4 "), "{}", told.stdout);
+    world.finish();
+}
+
 /// A file that is named alone is read alone; with `--config` it is a layer among others.
 #[test]
 fn a_file_is_shown_and_checked_without_other_layers() {
@@ -299,7 +327,8 @@ fn variables_that_are_no_settings_are_told_from_misspelt_ones() {
     help.finish();
     let letters = |c: char| c == '_' || c.is_ascii_uppercase();
     let names = text.split(|c| !letters(c)).filter(|word| word.len() > 6 && word.starts_with("TALLY_"));
-    let names: Vec<&str> = names.filter(|name| !["TALLY_WORKERS", "TALLY_STATE_DIR"].contains(name)).collect();
+    let names: Vec<&str> =
+        names.filter(|name| !["TALLY_WORKERS", "TALLY_STATE_DIR"].contains(name)).collect();
     assert!(names.len() > 10, "{names:?}");
     let world = names.iter().fold(World::new(BINARY), |world, name| world.with(name, "1"));
     let told = world.run(["config", "check"]);

@@ -315,7 +315,8 @@ fn man_ask(
 
 fn settings_ask(args: ConfigArgs) -> Result<ConfigAsk, Failure> {
     let ConfigArgs { what, file, config } = args;
-    if file.is_some() && config.is_some() {
+    // What is shown may be a setting instead of a file.
+    if what != ConfigWhat::Show && file.is_some() && config.is_some() {
         return Err(bad("could not read two files: name one"));
     }
     let none = file.is_none() && config.is_none();

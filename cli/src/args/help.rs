@@ -235,6 +235,7 @@ Where standard output is no terminal it takes one look, as with --once.";
   tally debug bundle --output b.tar.gz --force
   tar tzf b.tar.gz                  what is in it: no data of jobs";
     CONFIG = "  tally config show                 what is in force, and where it came from
+  tally config show workers         one setting of it
   tally config show my.toml         what that file says, on top of the built-in
                                     settings; no other file, no variable
   tally config show --config my.toml   what a daemon started with it would have

@@ -74,8 +74,7 @@ fn processes(own: Option<u64>, group: Option<u64>, workers: u64) -> Finding {
 fn queues(bytes: u64, known: &Known) -> Finding {
     const NAME: &str = "message queues";
     let workers = bytes / QUEUE_BYTES;
-    let text =
-        format!("{} bytes, enough for {} over the link mqueue", amount(bytes), enough_for(workers));
+    let text = format!("{} bytes, enough for {} over the link mqueue", amount(bytes), enough_for(workers));
     if workers >= known.workers {
         return Finding::ok(NAME, text);
     }
@@ -112,7 +111,11 @@ fn more(count: u64) -> String {
 
 fn enough_for(workers: u64) -> String {
     // Without a limit the quotient is no number that means something.
-    if workers >= u64::MAX / QUEUE_BYTES { "any number of workers".to_owned() } else { counted(workers, "worker") }
+    if workers >= u64::MAX / QUEUE_BYTES {
+        "any number of workers".to_owned()
+    } else {
+        counted(workers, "worker")
+    }
 }
 
 /// Threads of all processes of this user that can be seen; what ends meanwhile does not count.
