@@ -29,7 +29,11 @@ pub(crate) fn roles() -> Roles<'static> {
         settings: &settings,
         store: &store,
         built_in_settings: tally_supervisor::config::BUILT_IN,
-        words: Words { columns, functions: tally_worker::function_names },
+        words: Words {
+            columns,
+            functions: tally_worker::function_names,
+            settings: tally_supervisor::config::keys,
+        },
     }
 }
 

@@ -415,8 +415,9 @@ pub(crate) struct ConfigArgs {
     /// show, check or default
     #[arg(value_name = "WHAT", value_parser = values::config_what)]
     pub(crate) what: ConfigWhat,
-    /// Only this file, on top of the built-in settings
-    #[arg(value_name = "FILE", value_parser = values::paths())]
+    /// For show, this setting alone; or only this file on top of the built-in settings:
+    /// no other file, no variable
+    #[arg(value_name = "KEY|FILE", value_parser = values::paths())]
     pub(crate) file: Option<PathBuf>,
     /// Configuration file, on top of the usual ones
     #[arg(long, value_name = "FILE", value_parser = values::paths())]

@@ -161,6 +161,6 @@ pub(crate) fn roles() -> Roles<'static> {
             draw_time: &|_| panic!("nobody asked for a drawing"),
         },
         built_in_settings: "workers = 1\n",
-        words: Words { columns: |_| Vec::new(), functions: Vec::new },
+        words: Words { columns: |_| Vec::new(), functions: Vec::new, settings: Vec::new },
     }
 }

@@ -22,7 +22,7 @@ use crate::args::{
 use crate::bundle::Wanted;
 use crate::inputs::{self, Inputs};
 use crate::place::{self, Reach};
-use crate::roles::{DaemonOptions, FoldMode, PrivateOptions};
+use crate::roles::{DaemonOptions, FoldMode, PrivateOptions, SettingsOptions};
 use crate::show::template::Template;
 use crate::studies::StudyOptions;
 use crate::suggest;
@@ -154,10 +154,10 @@ pub(crate) enum Ask {
 /// What is asked about settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ConfigAsk {
-    /// What is in force; with a file, what a daemon started with it would have.
-    Show(Option<PathBuf>),
-    /// What is wrong, in one file or in all.
-    Check(Option<PathBuf>),
+    /// What is in force; of files that are named, what a daemon started with them would have.
+    Show(SettingsOptions),
+    /// What is wrong in these files.
+    Check(SettingsOptions),
     /// The built-in file.
     Default,
 }
@@ -315,15 +315,17 @@ fn man_ask(
 
 fn settings_ask(args: ConfigArgs) -> Result<ConfigAsk, Failure> {
     let ConfigArgs { what, file, config } = args;
-    let file = match (file, config) {
-        (Some(_), Some(_)) => return Err(bad("could not read two files: name one")),
-        (file, config) => file.or(config),
-    };
-    match (what, file) {
-        (ConfigWhat::Show, file) => Ok(ConfigAsk::Show(file)),
-        (ConfigWhat::Check, file) => Ok(ConfigAsk::Check(file)),
-        (ConfigWhat::Default, None) => Ok(ConfigAsk::Default),
-        (ConfigWhat::Default, Some(_)) => {
+    // What is shown may be a setting instead of a file.
+    if what != ConfigWhat::Show && file.is_some() && config.is_some() {
+        return Err(bad("could not read two files: name one"));
+    }
+    let none = file.is_none() && config.is_none();
+    let sources = SettingsOptions { config, alone: file, flags: Vec::new() };
+    match what {
+        ConfigWhat::Show => Ok(ConfigAsk::Show(sources)),
+        ConfigWhat::Check => Ok(ConfigAsk::Check(sources)),
+        ConfigWhat::Default if none => Ok(ConfigAsk::Default),
+        ConfigWhat::Default => {
             Err(bad("could not read a file for 'config default': it prints the built-in settings"))
         }
     }

@@ -42,17 +42,19 @@ pub struct Roles<'a> {
     pub studies: Studies<'a>,
     /// The built-in `config.toml`.
     pub built_in_settings: &'a str,
-    /// What can be typed into an expression.
+    /// What can be typed that other roles know.
     pub words: Words,
 }
 
-/// What can be typed into an expression, for the completion of a line.
+/// What can be typed into an expression or for a setting, for the completion of a line.
 #[derive(Clone, Copy, Debug)]
 pub struct Words {
     /// The columns of a file by its first bytes, as an expression spells them.
     pub columns: fn(ColumnsOf<'_>) -> Vec<String>,
     /// The names of all functions.
     pub functions: fn() -> Vec<&'static str>,
+    /// The keys of all settings.
+    pub settings: fn() -> Vec<&'static str>,
 }
 
 /// A file whose columns are asked for.

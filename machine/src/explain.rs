@@ -29,7 +29,11 @@ impl Machine {
             State::Ended { .. } if !job.is_over() => {
                 reasons.push("it has ended, which is being recorded".to_owned());
             }
-            State::Ended { .. } => reasons.push(format!("it is over: {}", job.state.name())),
+            State::Ended { .. } => {
+                reasons.push(format!("it is over: {}", job.state.name()));
+                let why = self.full_view(job).error;
+                reasons.extend(why.into_iter().flat_map(|why| [Some(why.message), why.hint]).flatten());
+            }
             State::Paused => reasons.push(format!("it is paused; 'tally resume {}' lets it go on", job.id)),
             State::Queued | State::Running => self.why_it_waits(job, who, &mut reasons),
         }

@@ -376,15 +376,22 @@ fn table(context: &Context<'_, '_>, costs: &[(Way, Cost)], first: &Cost) -> Stri
     table.for_answer(context.terminal)
 }
 
+/// Rounded, with three digits that mean something, as the drawing has them.
 fn ms(ns: u64) -> String {
-    format!("{}.{} ms", number::grouped(&(ns / 1_000_000).to_string()), ns % 1_000_000 / 100_000)
+    let decimals = match ns {
+        0..999_500 => 3,
+        999_500..9_995_000 => 2,
+        9_995_000..99_950_000 => 1,
+        _ => 0,
+    };
+    format!("{} ms", number::grouped(&format!("{:.decimals$}", ns as f64 / 1e6)))
 }
 
 fn conclusion(first: &Cost, same: bool) -> String {
     let value = |one: &serde_json::Value| {
         let name = one.get("reduction").and_then(|name| name.as_str()).unwrap_or("?").to_owned();
         let value = one.get("value").and_then(|value| value.as_str()).unwrap_or("?");
-        format!("{name} {}", number::grouped_short(value))
+        format!("{name} {}", number::cut_short(value))
     };
     let answers: Vec<String> = first.results.as_array().into_iter().flatten().map(value).collect();
     let same = if same { "the same each time" } else { "NOT the same each time" };
@@ -472,6 +479,20 @@ mod tests {
         for bad in ["", "{}\n1 2 3\n", "{\"results\":[]}\n", "{\"results\":[]}\n1 2\n", "x\n1 2 3\n"] {
             assert_eq!(cost(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn times_are_rounded_to_three_digits() {
+        let times = [0, 697_400, 999_600, 5_304_000, 22_060_000, 99_960_000, 1_234_567_000].map(ms);
+        assert_eq!(times, ["0.000 ms", "0.697 ms", "1.00 ms", "5.30 ms", "22.1 ms", "100 ms", "1,235 ms"]);
+    }
+
+    /// It stands on standard output, for programs to read.
+    #[test]
+    fn the_answer_is_not_grouped() {
+        let results = serde_json::json!([{ "reduction": "sum", "value": "499999500000" }]);
+        let first = Cost { results, wall_ns: 1, cpu_ns: 1, peak_bytes: 1 };
+        assert!(conclusion(&first, true).contains("\nanswer: sum 499999500000, the same each time\n"));
     }
 
     #[test]
