@@ -34,6 +34,7 @@ impl Machine {
             self.figures.count_end(job.state.name(), job.age_ms(self.now));
         }
         self.jobs.close(id);
+        self.let_environments_go(id);
         self.jobs.weigh(id);
         self.crowded = true;
         self.report(id, |news| {

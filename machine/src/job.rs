@@ -112,6 +112,8 @@ pub(crate) struct Job {
     pub(crate) guilty: Option<(u64, Failure)>,
     /// Its request means nothing to this program: it can never go on.
     pub(crate) lame: bool,
+    /// It has ended, and the environment of its command was let go: it can never go on.
+    pub(crate) lightened: bool,
 }
 
 /// Where a job is in its life.
@@ -257,6 +259,7 @@ impl Job {
             paper: Paper::default(),
             past: None,
             lame: spec.kernel.reductions.is_empty(),
+            lightened: false,
             spec,
         }
     }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tally_protocol::JobId;
 use tally_protocol::job::JobState;
 
+use crate::environments::Environments;
 use crate::job::Job;
 
 /// As what an open job is counted.
@@ -33,6 +34,8 @@ pub(crate) struct Jobs {
     free_of: BTreeSet<(u32, u64, JobId)>,
     /// Ended jobs that may have become free, or are free no more.
     touched: BTreeSet<JobId>,
+    /// The environments of their commands.
+    pub(crate) environments: Environments,
     /// Looks at single jobs.
     #[cfg(test)]
     looks: std::cell::Cell<u64>,
@@ -57,8 +60,9 @@ impl Jobs {
         JobId(self.named)
     }
 
-    pub(crate) fn insert(&mut self, job: Job) {
+    pub(crate) fn insert(&mut self, mut job: Job) {
         let id = job.id;
+        self.environments.share(&mut job.spec);
         self.open.insert(id);
         self.all.insert(id, Box::new(job));
         self.weigh(id);
@@ -127,6 +131,9 @@ impl Jobs {
         self.order += 1;
         self.ended.insert((self.order, job));
         self.ended_as.insert(job, self.order);
+        if let Some(job) = self.all.get(&job) {
+            self.environments.ended(self.order, job);
+        }
         self.touched.insert(job);
     }
 
@@ -200,6 +207,14 @@ impl Jobs {
             self.ended.remove(&(end, job));
             self.open.insert(job);
             self.unlist(end, job);
+            self.environments.unlist(end, job);
+        }
+    }
+
+    /// An ended job has no environment that counts.
+    pub(crate) fn unlist_environment(&mut self, job: JobId) {
+        if let Some(&end) = self.ended_as.get(&job) {
+            self.environments.unlist(end, job);
         }
     }
 
@@ -263,10 +278,13 @@ impl Jobs {
             if let Some(order) = self.ended_as.remove(&id) {
                 self.ended.remove(&(order, id));
                 self.unlist(order, id);
+                self.environments.unlist(order, id);
             }
             let held = self.get(id).map_or(0, |job| job.held);
             self.reckon(id, held, 0);
-            self.all.remove(&id);
+            if let Some(job) = self.all.remove(&id) {
+                self.environments.leave(&job.spec);
+            }
         }
         gone.into_iter().filter(|&(_, stored)| stored).map(|(id, _)| id).collect()
     }
@@ -294,6 +312,7 @@ impl Jobs {
         );
         assert_eq!(self.ended.len(), self.ended_as.len(), "a job has ended twice");
         self.check_free();
+        self.environments.check(self.all());
     }
 
     fn check_free(&self) {

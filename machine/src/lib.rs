@@ -21,6 +21,7 @@ mod deadline;
 mod deaths;
 mod dump;
 mod ends;
+mod environments;
 pub mod event;
 mod explain;
 pub mod figures;

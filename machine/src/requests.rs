@@ -350,6 +350,12 @@ impl Machine {
             let why = format!("could not retry {id}: its files were closed when it ended; submit it again");
             return self.refuse(client, ErrorCode::WrongState, why);
         }
+        if self.jobs.get(id).is_some_and(|job| job.lightened) {
+            let why = format!(
+                "could not retry {id}: the environment of its command was let go after its end; submit it again"
+            );
+            return self.refuse(client, ErrorCode::WrongState, why);
+        }
         self.jobs.reopen(id);
         self.one_more_open(id);
         if let Some(job) = self.jobs.get_mut(id) {

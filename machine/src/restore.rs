@@ -45,13 +45,14 @@ impl Machine {
 
     /// The job as it was taken in, with what it had done.
     fn restored(&mut self, saved: SavedJob) -> Job {
-        let SavedJob { job, uid, submitted_at_ms, spec, progress, .. } = saved;
+        let SavedJob { job, uid, submitted_at_ms, spec, progress, lightened, .. } = saved;
         let mut job = Job::new(job, spec, None, uid, Moment(0), &self.settings);
         job.submitted_at_ms = submitted_at_ms;
         job.earlier_ms = self.settings.wall_ms_at_zero.saturating_sub(submitted_at_ms);
         // A wall clock that was set back must not make it younger than nothing.
         job.submitted = self.settings.moment_of(submitted_at_ms).min(self.now);
         job.detached = true;
+        job.lightened = lightened;
         job.bounded = self.was_bounded(uid);
         job.paper.kept = self.settings.durable;
         job.paper.in_store = true;
@@ -79,6 +80,7 @@ impl Machine {
         job.past = Some(view);
         self.jobs.insert(job);
         self.jobs.close_quietly(id);
+        self.let_environments_go(id);
         self.jobs.weigh(id);
     }
 

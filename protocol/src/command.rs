@@ -20,6 +20,9 @@ pub const PLACEHOLDERS: [&str; 6] = ["start", "end", "partition", "attempt", "jo
 /// What stands for the path of a file, where each file is a partition; `TALLY_FILE` has it, too.
 pub const FILE: &str = "{file}";
 
+/// Variables of an environment. Jobs with equal ones share them.
+pub type Variables = Arc<[String]>;
+
 /// A command as a client asks for it. It goes to workers, too, in frames that leave no field out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,10 +42,10 @@ pub struct CommandRequest {
     pub directory: Option<String>,
     /// All of its environment, `KEY=VALUE` each; what tally says of a partition is added.
     #[serde(default)]
-    pub environment: Vec<String>,
+    pub environment: Variables,
     /// What of its environment is no UTF-8: the bytes of `KEY=VALUE` in hexadecimal digits, each.
     #[serde(default)]
-    pub environment_bytes: Vec<String>,
+    pub environment_bytes: Variables,
     /// Rights that files it makes do not get, 0 to 511; 18 (octal 022) when absent.
     #[serde(default)]
     pub umask: Option<u32>,
@@ -204,13 +207,14 @@ impl CommandRequest {
 
     /// Sets its environment: `KEY=VALUE` each, of any bytes.
     pub fn set_variables(&mut self, variables: impl IntoIterator<Item = Vec<u8>>) {
-        (self.environment, self.environment_bytes) = (Vec::new(), Vec::new());
+        let (mut texts, mut bytes) = (Vec::new(), Vec::new());
         for one in variables {
             match String::from_utf8(one) {
-                Ok(text) => self.environment.push(text),
-                Err(odd) => self.environment_bytes.push(hex::write(odd.as_bytes())),
+                Ok(text) => texts.push(text),
+                Err(odd) => bytes.push(hex::write(odd.as_bytes())),
             }
         }
+        (self.environment, self.environment_bytes) = (texts.into(), bytes.into());
     }
 
     /// Its environment. What cannot be read, which `check` refuses, is left out.
@@ -287,9 +291,20 @@ impl CommandRequest {
     /// Bytes of memory that it takes, roughly.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let environment = self.environment.iter().chain(&self.environment_bytes);
-        let texts = environment.chain(&self.arguments).chain(&self.line).chain(&self.directory);
-        size_of::<Self>() + texts.map(|text| text.len() + size_of::<String>()).sum::<usize>()
+        let texts = self.arguments.iter().chain(&self.line).chain(&self.directory);
+        size_of::<Self>() + self.variables_bytes() + bytes_of(texts)
+    }
+
+    /// Bytes of memory that its environment takes, roughly.
+    #[must_use]
+    pub fn variables_bytes(&self) -> usize {
+        bytes_of(self.environment.iter().chain(self.environment_bytes.iter()))
+    }
+
+    /// Whether it comes with an environment.
+    #[must_use]
+    pub fn has_variables(&self) -> bool {
+        !self.environment.is_empty() || !self.environment_bytes.is_empty()
     }
 
     /// Whether a process that ended so has not failed.
@@ -300,6 +315,10 @@ impl CommandRequest {
             some => u8::try_from(status).is_ok_and(|status| some.contains(&status)),
         }
     }
+}
+
+fn bytes_of<'a>(texts: impl Iterator<Item = &'a String>) -> usize {
+    texts.map(|text| text.len() + size_of::<String>()).sum()
 }
 
 /// The command of a job, if it has one.
@@ -488,7 +507,7 @@ mod tests {
         let of = |text: &str| CommandRequest { line: Some(text.to_owned()), ..CommandRequest::default() };
         assert_eq!(why(of(" ")), "could not run the command: it is empty");
         assert!(why(of("'x")).contains("is not closed"));
-        assert!(why(CommandRequest { environment: vec!["=x".into()], ..of("k") }).contains("KEY=VALUE"));
+        assert!(why(CommandRequest { environment: ["=x".into()].into(), ..of("k") }).contains("KEY=VALUE"));
         assert!(why(CommandRequest { directory: Some("x".into()), ..of("k") }).contains("absolute"));
         assert!(why(CommandRequest { umask: Some(512), ..of("k") }).contains("umask is 512"));
         assert!(why(CommandRequest { recycle_after: Some(2), ..of("k {start}") }).contains("recycled"));
@@ -500,7 +519,7 @@ mod tests {
         assert!(why(CommandRequest { form, ..of_files("wc") }).contains("no lines"));
         assert!(why(CommandRequest { form, ..of("k {start}") }).contains("standard input"));
         assert!(why(CommandRequest { arguments: vec!["k".into()], ..of("k") }).contains("both"));
-        let bytes = |digits: &str| CommandRequest { environment_bytes: vec![digits.into()], ..of("k") };
+        let bytes = |digits: &str| CommandRequest { environment_bytes: [digits.into()].into(), ..of("k") };
         assert!(why(bytes("4b3")).contains("not in hexadecimal digits"));
         assert!(why(bytes("4bff")).contains("'K\u{fffd}' of its environment is not KEY=VALUE"));
         assert!(why(bytes("4b3d00ff")).contains("NUL"));
@@ -516,8 +535,8 @@ mod tests {
         let mut request = (*line("./k")).clone();
         let variables = vec![b"A=1".to_vec(), b"B=\xff\xfe".to_vec(), b"\xc3(=".to_vec(), "D=\u{e9}".into()];
         request.set_variables(variables.clone());
-        assert_eq!(request.environment, ["A=1", "D=\u{e9}"]);
-        assert_eq!(request.environment_bytes, ["423dfffe", "c3283d"]);
+        assert_eq!(*request.environment, ["A=1", "D=\u{e9}"]);
+        assert_eq!(*request.environment_bytes, ["423dfffe", "c3283d"]);
         let mut kept = Arc::new(request).check().unwrap().request.variables();
         kept.sort_unstable();
         assert_eq!(kept, [b"A=1".to_vec(), b"B=\xff\xfe".to_vec(), "D=\u{e9}".into(), b"\xc3(=".to_vec()]);

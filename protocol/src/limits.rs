@@ -169,6 +169,8 @@ pub const PARTIES_MAX: u32 = 1_024;
 pub const COMMAND_BYTES_MAX: usize = 128 << 10;
 /// Bytes of the environment that a command comes with.
 pub const ENVIRONMENT_BYTES_MAX: usize = 512 << 10;
+/// Bytes of the environments that ended jobs keep for a retry, all together: those that ended first go on without.
+pub const ENDED_ENVIRONMENTS_BYTES_MAX: usize = 16 << 20;
 /// Bytes of a path in a request.
 pub const PATH_BYTES_MAX: usize = 4 << 10;
 /// Bytes of a line that a kernel answers.

@@ -125,6 +125,9 @@ pub struct Submission {
     /// As whom its command runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_as: Option<RunAs>,
+    /// It has ended, and the environment of its command was let go.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lightened: bool,
 }
 
 /// How far a job has come. The partial is that of exactly the covered positions.
@@ -320,6 +323,8 @@ pub struct SavedJob {
     pub progress: Option<Box<Progress>>,
     /// How it ended.
     pub ended: Option<Box<JobView>>,
+    /// The environment of its command was let go.
+    pub lightened: bool,
 }
 
 /// All that the store has.
@@ -404,7 +409,7 @@ impl Saved {
             }
             Err(why) => return self.problem(Table::Jobs, job.0, &why),
         };
-        let Submission { uid, submitted_at_ms, request, files, run_as, .. } = submission;
+        let Submission { uid, submitted_at_ms, request, files, run_as, lightened, .. } = submission;
         let (mut spec, mut broken) = match request.clone().check_with(0, files) {
             Ok(spec) => (spec, None),
             Err(why) => (of_nothing(request), Some(why)),
@@ -426,7 +431,7 @@ impl Saved {
             }
         };
         let progress = rows.progress.as_deref().and_then(|row| self.read_progress(job, row, &spec));
-        self.jobs.push(SavedJob { job, uid, submitted_at_ms, spec, broken, progress, ended });
+        self.jobs.push(SavedJob { job, uid, submitted_at_ms, spec, broken, progress, ended, lightened });
     }
 
     fn lost_outcome(&mut self, job: JobId, why: &str) -> Failure {
@@ -473,6 +478,7 @@ mod tests {
             request,
             files: Vec::new(),
             run_as: None,
+            lightened: false,
         }))
     }
 

@@ -90,6 +90,7 @@ impl Machine {
                 request: arrival.spec.request.clone(),
                 files: arrival.spec.kernel.source.files().to_vec(),
                 run_as: arrival.spec.kernel.run_as(),
+                lightened: false,
             })));
         }
         self.ledger.arriving.insert(id, arrival);

@@ -101,7 +101,7 @@ impl Machine {
     fn records_of(&self, job: &Job) -> Vec<Record> {
         let news = job.paper.news;
         let mut records = Vec::new();
-        if !job.paper.in_store {
+        if !job.paper.in_store || news.lightened {
             records.push(Record::Submitted(Box::new(Submission {
                 job: job.id,
                 uid: job.uid,
@@ -109,6 +109,7 @@ impl Machine {
                 request: job.spec.request.clone(),
                 files: job.spec.kernel.source.files().to_vec(),
                 run_as: job.spec.kernel.run_as(),
+                lightened: job.lightened,
             })));
         }
         if news.reopened {

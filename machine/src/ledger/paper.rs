@@ -38,6 +38,8 @@ pub(crate) struct News {
     pub(crate) reopened: bool,
     /// It ended.
     pub(crate) end: bool,
+    /// The environment of its command was let go.
+    pub(crate) lightened: bool,
     /// Somebody waits for the record.
     pub(crate) urgent: bool,
 }
@@ -51,7 +53,7 @@ pub(super) struct Writing {
 
 impl News {
     pub(super) fn is_any(self) -> bool {
-        self.progress || self.reopened || self.end
+        self.progress || self.reopened || self.end || self.lightened
     }
 
     /// What was refused is news still.
@@ -59,6 +61,7 @@ impl News {
         self.progress |= refused.progress;
         self.reopened |= refused.reopened;
         self.end |= refused.end;
+        self.lightened |= refused.lightened;
     }
 }
 

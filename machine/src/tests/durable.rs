@@ -392,6 +392,7 @@ fn a_hundred_thousand_jobs_come_back_and_one_more_costs_no_more() {
         Record::Submitted(Box::new(tally_protocol::record::Submission {
             files: Vec::new(),
             run_as: None,
+            lightened: false,
             job: JobId(job),
             uid: 0,
             submitted_at_ms: 1_000_000,

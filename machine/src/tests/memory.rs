@@ -1,7 +1,11 @@
 //! What one user's jobs may make the supervisor hold: old answers go first, then the job that grows, or the new one.
 
-use tally_protocol::ClientId;
+use std::sync::Arc;
+
+use tally_protocol::command::{CommandRequest, Variables};
+use tally_protocol::control::Request;
 use tally_protocol::job::JobRequest;
+use tally_protocol::{ClientId, JobId, limits};
 
 use super::{Bench, request, settings};
 use crate::event::Event;
@@ -117,4 +121,71 @@ fn nobody_but_operators_lifts_the_limit_of_workers() {
         let lines = bench.submit(client, with(mib));
         assert!(!lines[0].contains("refused"), "{lines:?}");
     }
+}
+
+/// A job of a command that comes with so many bytes of an environment, of the words of `what`.
+fn surrounded(what: &str, bytes: usize) -> JobRequest {
+    let command = CommandRequest {
+        line: Some("./k".into()),
+        environment: [format!("A={}", what.repeat(bytes / what.len()))].into(),
+        ..CommandRequest::default()
+    };
+    JobRequest { command: Some(Arc::new(command)), ..detached("0..8") }
+}
+
+fn environment(bench: &Bench, job: u64) -> Variables {
+    let job = bench.machine.jobs.get(JobId(job)).expect("it is known");
+    let request = job.spec.request.command.as_ref().expect("it has a command");
+    let kernel = job.spec.kernel.command.as_ref().expect("it has one");
+    assert!(Arc::ptr_eq(request, &kernel.request), "one request for both");
+    Arc::clone(&request.environment)
+}
+
+#[test]
+fn equal_environments_are_there_once() {
+    let mut bench = house();
+    for what in ["x", "x", "y"] {
+        bench.submit(2, surrounded(what, 1_000));
+    }
+    assert!(Arc::ptr_eq(&environment(&bench, 1), &environment(&bench, 2)));
+    assert!(!Arc::ptr_eq(&environment(&bench, 1), &environment(&bench, 3)));
+}
+
+#[test]
+fn a_job_that_is_done_has_no_environment_any_more() {
+    let mut bench = house();
+    bench.submit(1, surrounded("x", 100_000));
+    bench.ready(1);
+    assert!(held(&bench) > 100_000);
+    for partition in 0..2 {
+        bench.partial(1, &format!("j1/{partition}.1"));
+    }
+    bench.exited(1, "exited with status 0");
+    assert_eq!(bench.view(1).state.name(), "done");
+    assert!(environment(&bench, 1).is_empty());
+    assert!(held(&bench) < 100_000, "{}", held(&bench));
+}
+
+#[test]
+fn of_jobs_that_could_be_retried_the_newest_keep_their_environments() {
+    let mut bench = house();
+    let (bytes, most) = (400_000, limits::ENDED_ENVIRONMENTS_BYTES_MAX as u64);
+    let jobs = most / bytes + 5;
+    for job in 1..=jobs {
+        bench.submit(1, surrounded(&format!("{job} "), bytes as usize));
+    }
+    assert!(held(&bench) > most);
+    for job in 1..=jobs {
+        bench.say(1, Request::Cancel { jobs: vec![JobId(job)], all: false });
+    }
+    assert!(held(&bench) < most + jobs * 10_000, "{}", held(&bench));
+    let gone = "c1 <- refused: could not retry j1: the environment of its command was let go after its end; \
+                submit it again";
+    assert_eq!(bench.say(1, Request::Retry(JobId(1))), [gone]);
+    assert!(environment(&bench, 1).is_empty());
+    let kept = environment(&bench, jobs);
+    assert_eq!(kept.len(), 1, "the newest one has it");
+    let lines = bench.say(1, Request::Retry(JobId(jobs)));
+    assert!(!lines[0].contains("refused"), "{lines:?}");
+    assert!(Arc::ptr_eq(&environment(&bench, jobs), &kept));
 }
