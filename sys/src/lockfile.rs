@@ -5,7 +5,8 @@
 //! path still leads to it.
 //!
 //! A child shares its parent's lock from the fork to the exec, and keeps it for these moments where
-//! the parent is killed in them. So a lock whose owner is no more is waited for, a little.
+//! the parent is killed in them. And a process that is killed frees its locks only once its memory is gone and its
+//! last write is done. So a lock whose owner is no more, or is ending, is waited for, a little.
 
 use std::fmt;
 use std::fs::File;
@@ -24,7 +25,7 @@ use crate::{clock, fd, poll, process};
 const ATTEMPTS_MAX: u32 = 16;
 
 /// How long a lock is waited for whose owner is no more, and the pause between two looks.
-const ORPHANED_NS_MAX: u64 = 2_000_000_000;
+const ORPHANED_NS_MAX: u64 = 10_000_000_000;
 const LOOK: Duration = Duration::from_millis(2);
 
 /// How much of the file is read to find a pid.
@@ -62,7 +63,7 @@ impl LockFile {
         Self::acquire_from(path.as_ref(), is_gone)
     }
 
-    /// `is_gone` tells of the pid in the file whether there is no such process.
+    /// `is_gone` tells of the pid in the file whether there is no such process, or it is ending.
     fn acquire_from(path: &Path, mut is_gone: impl FnMut(u32) -> bool) -> Result<Self, AcquireError> {
         let failed = |error| AcquireError::Io { path: path.to_path_buf(), error };
         let (mut replaced, mut orphaned_ns) = (0, None);
@@ -184,6 +185,34 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 fn is_gone(pid: u32) -> bool {
     let process = i32::try_from(pid).ok().and_then(Pid::from_raw).map(Pid::to_rustix);
     process.is_some_and(|process| rustix::process::test_kill_process(process) == Err(Errno::SRCH))
+        || is_ending(pid)
+}
+
+/// Whether a process has been killed or has ended, and is still there.
+fn is_ending(pid: u32) -> bool {
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
+    // In this order: what is pending in the first look is at work in the second.
+    is_killed(&read("status")) || is_exiting(&read("stat"))
+}
+
+/// Whether `/proc/PID/status` tells of a process that is dead, or about to be by a signal that nobody can hold off.
+fn is_killed(status: &str) -> bool {
+    /// SIGKILL among pending signals.
+    const KILL: u64 = 1 << 8;
+    status.lines().filter_map(|line| line.split_once(':')).any(|(name, value)| match (name, value.trim()) {
+        ("State", state) => state.starts_with(['Z', 'X']),
+        ("SigPnd" | "ShdPnd", signals) => u64::from_str_radix(signals, 16).is_ok_and(|set| set & KILL != 0),
+        _ => false,
+    })
+}
+
+/// Whether `/proc/PID/stat` tells of a process that is on its way out. Its name, in parentheses, may have any characters.
+fn is_exiting(stat: &str) -> bool {
+    /// `PF_EXITING` of the kernel.
+    const EXITING: u64 = 4;
+    let flags =
+        stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(6)?.parse::<u64>().ok());
+    flags.is_some_and(|flags| flags & EXITING != 0)
 }
 
 fn written_pid(file: &mut File) -> Option<u32> {
@@ -248,6 +277,27 @@ mod tests {
         assert_eq!(lock.unwrap().path(), path);
         assert!(!is_gone(u32::try_from(process::own_pid().raw()).unwrap()));
         assert!(is_gone(i32::MAX.cast_unsigned()));
+    }
+
+    #[test]
+    fn a_process_that_is_ending_is_as_good_as_gone() {
+        let status = |state: &str, own: &str, shared: &str| {
+            is_killed(&format!(
+                "Name:\tZ\nState:\t{state}\nSigPnd:\t{own}\nShdPnd:\t{shared}\nSigBlk:\t0100\n"
+            ))
+        };
+        assert!(!status("S (sleeping)", "0000000000000000", "0000000000004000"));
+        assert!(status("Z (zombie)", "0000000000000000", "0000000000000000"));
+        assert!(status("D (disk sleep)", "0000000000000100", "0000000000000000"));
+        assert!(status("R (running)", "0000000000000000", "0000000000004100"));
+        assert!(is_exiting("7 (a) b) R 1 7 7 0 -1 4194564 0"));
+        assert!(!is_exiting("7 (a) b) S 1 7 7 0 -1 4194560 0"));
+        assert!(!is_killed("") && !is_exiting(""));
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        assert!(!is_gone(child.id()));
+        child.kill().unwrap();
+        assert!(is_gone(child.id()), "killed and not waited for");
+        child.wait().unwrap();
     }
 
     #[test]
