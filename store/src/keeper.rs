@@ -189,6 +189,7 @@ fn keep(
         }
         // A bell that cannot be rung has no listener.
         drop(bell.0.ring());
+        store.shrink();
     }
     // Before the bell rings for the last time.
     drop(results);

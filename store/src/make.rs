@@ -72,7 +72,7 @@ fn write_beside(beside: &Path, rows: Vec<Row>) -> Result<(), OpenError> {
         rows.into_iter().map(|row| Change::Put(row.table, row.key, row.value)).collect();
     let written = contained(|| {
         let database = builder().create_with_backend(disk.clone())?;
-        write(&database, &changes, &mut Sums::default(), true)
+        write(&database, &changes, (&mut Sums::default(), &mut 0), true)
     });
     let why = match written {
         Ok(Ok(())) => return synced.sync_all().map_err(io("sync", beside)),

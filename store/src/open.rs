@@ -57,9 +57,9 @@ pub fn open(directory: &Path) -> Result<(Store, Opened), OpenError> {
     };
     notes.extend(loaded.notes);
     let rows = loaded.content.rows;
-    let mut store = Store::new(path, loaded.database, loaded.disk, loaded.content.found);
-    let bytes = rows.iter().map(|row| row.value.len() as u64).sum();
-    store.shrink(bytes);
+    let mut store =
+        Store::new(path, loaded.database, loaded.disk, (loaded.content.found, loaded.content.bytes));
+    store.shrink();
     Ok((store, Opened { rows, notes }))
 }
 

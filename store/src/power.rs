@@ -155,14 +155,14 @@ fn what_was_acknowledged_survives_a_loss_of_power() {
     {
         // The new file is put in its place only when it is whole.
         let database = builder().create_with_backend(disk.clone()).unwrap();
-        write(&database, &[], &mut sums, true).unwrap();
+        write(&database, &[], (&mut sums, &mut 0), true).unwrap();
     }
     disk.0.lock().unwrap().images.clear();
     let place = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let database = builder().create_with_backend(disk.clone()).unwrap();
     let mut opened = 0;
     for turn in 0..60 {
-        write(&database, &changes(turn), &mut sums, false).unwrap();
+        write(&database, &changes(turn), (&mut sums, &mut 0), false).unwrap();
         let mut state = disk.0.lock().unwrap();
         state.acknowledged = turn + 1;
         state.imagine();

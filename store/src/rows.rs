@@ -82,6 +82,8 @@ pub(crate) struct Content {
     pub(crate) bad: Vec<(Table, u64)>,
     /// Over the good rows.
     pub(crate) found: Sums,
+    /// Of the values of the good rows.
+    pub(crate) bytes: u64,
     /// As it was last written, if that can be trusted.
     pub(crate) written: Option<Sums>,
 }
@@ -136,6 +138,7 @@ pub(crate) fn read(database: &redb::Database, keep: bool) -> Result<Content, red
             match unseal(table, key, sealed) {
                 Some((checksum, value)) => {
                     content.found[table.index()].add(checksum);
+                    content.bytes += value.len() as u64;
                     if keep {
                         content.rows.push(Row { table, key, value: value.to_vec() });
                     }
@@ -147,11 +150,11 @@ pub(crate) fn read(database: &redb::Database, keep: bool) -> Result<Content, red
     Ok(content)
 }
 
-/// Makes the changes in one transaction, and keeps the sums.
+/// Makes the changes in one transaction, and keeps the sums and the bytes of all values.
 pub(crate) fn write<'a>(
     database: &redb::Database,
     changes: impl IntoIterator<Item = &'a Change>,
-    sums: &mut Sums,
+    (sums, bytes): (&mut Sums, &mut u64),
     first: bool,
 ) -> Result<(), redb::Error> {
     let mut transaction = database.begin_write()?;
@@ -175,12 +178,15 @@ pub(crate) fn write<'a>(
                     let (checksum, sealed) = seal(*table, *key, value);
                     let before = rows.insert(key, sealed.as_slice())?;
                     sum.add(checksum);
+                    *bytes += value.len() as u64;
                     before
                 }
                 Change::Delete(..) => rows.remove(key)?,
             };
-            if let Some(checksum) = before.and_then(|sealed| claimed(sealed.value())) {
-                sum.remove(checksum);
+            if let Some(sealed) = before {
+                let sealed = sealed.value();
+                claimed(sealed).into_iter().for_each(|checksum| sum.remove(checksum));
+                *bytes = bytes.saturating_sub(sealed.len().saturating_sub(CHECKSUM_BYTES) as u64);
             }
         }
         own.insert(SUMS_KEY, encode(sums).as_slice())?;

@@ -27,11 +27,15 @@ pub struct Store {
     database: Option<Database>,
     disk: Disk,
     sums: Sums,
+    /// Of all values.
+    bytes: u64,
+    /// How long the file was after it was last made shorter.
+    shrunk_to: u64,
 }
 
 impl Store {
-    pub(crate) fn new(path: PathBuf, database: Database, disk: Disk, sums: Sums) -> Self {
-        Self { path, database: Some(database), disk, sums }
+    pub(crate) fn new(path: PathBuf, database: Database, disk: Disk, (sums, bytes): (Sums, u64)) -> Self {
+        Self { path, database: Some(database), disk, sums, bytes, shrunk_to: 0 }
     }
 
     /// The file.
@@ -72,11 +76,11 @@ impl Store {
         let Some(database) = &self.database else {
             return Err(CommitError::Other("it is closed".to_owned()));
         };
-        let mut after = self.sums;
+        let (mut after, mut bytes) = (self.sums, self.bytes);
         let changes = lists.iter().copied().flatten();
-        let why = match contained(|| write(database, changes, &mut after, false)) {
+        let why = match contained(|| write(database, changes, (&mut after, &mut bytes), false)) {
             Ok(Ok(())) => {
-                self.sums = after;
+                (self.sums, self.bytes) = (after, bytes);
                 return Ok(());
             }
             Ok(Err(error)) => error.to_string(),
@@ -94,11 +98,12 @@ impl Store {
         }
     }
 
-    /// Gives back the space of a file that was much longer than the `bytes` of its values need. Only here, at the
-    /// opening: what is freed later is used again first. A failure costs nothing but the space.
-    pub(crate) fn shrink(&mut self, bytes: u64) {
+    /// Gives back the space of a file that is much longer than its values need: at the opening, and once much of what
+    /// was kept is gone. What is freed otherwise is used again first. A failure costs nothing but the space.
+    pub(crate) fn shrink(&mut self) {
         let Ok(len) = self.path.metadata().map(|found| found.len()) else { return };
-        if len < SHRINK_FROM_BYTES || len / SHRINK_RATIO < bytes {
+        // A file that could not be made short enough is left alone until it has grown.
+        if len < SHRINK_FROM_BYTES || len / SHRINK_RATIO < self.bytes || len / 2 < self.shrunk_to {
             return;
         }
         let Some(mut database) = self.database.take() else { return };
@@ -106,6 +111,7 @@ impl Store {
             Ok(Ok(_)) => self.database = Some(database),
             Ok(Err(_)) | Err(_) => drop(contained(|| drop(database))),
         }
+        self.shrunk_to = self.path.metadata().map_or(len, |found| found.len());
     }
 
     /// Opens the file again: it must hold what it held before, or that and the commit that failed.
@@ -119,7 +125,7 @@ impl Store {
             drop(contained(|| drop(loaded.database)));
             return Err(CommitError::Other(format!("{} is no longer what it was", self.path.display())));
         }
-        self.sums = found;
+        (self.sums, self.bytes) = (found, loaded.content.bytes);
         self.database = Some(loaded.database);
         #[cfg(test)]
         loaded.disk.limit(self.disk.room());
@@ -163,6 +169,29 @@ mod tests {
         let (_store, opened) = crate::open(directory.path()).unwrap();
         let lengths: Vec<_> = opened.rows.iter().map(|row| (row.key, row.value.len())).collect();
         assert_eq!(lengths, [(1, 10), (2, 10), (3, 10 << 20)]);
+    }
+
+    #[test]
+    fn a_file_of_which_most_is_gone_gets_short_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut store, _) = crate::open(directory.path()).unwrap();
+        let len = |store: &Store| store.path().metadata().unwrap().len();
+        for key in 0..30 {
+            store.commit(&put(key, 1 << 20)).unwrap();
+            store.shrink();
+        }
+        assert!(len(&store) > 30 << 20, "what is needed stays");
+        for key in 1..30 {
+            store.commit(&[Change::Delete(Table::Jobs, key)]).unwrap();
+            store.shrink();
+        }
+        assert_eq!(store.bytes, 1 << 20);
+        assert!(len(&store) < 2 * SHRINK_FROM_BYTES, "{}", len(&store));
+        store.commit(&put(0, 5)).unwrap();
+        assert_eq!((store.bytes, store.rows()), (5, 1));
+        drop(store);
+        let (_store, opened) = crate::open(directory.path()).unwrap();
+        assert_eq!(opened.rows.len(), 1);
     }
 
     #[test]
