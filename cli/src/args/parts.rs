@@ -47,7 +47,7 @@ const LOCKS: &[&str] = &["processes", "count", "locks", "timeout", "plot"];
 /// All of them, in the order in which their commands name them.
 const PARTS: &[Part] = parts! {
     "config" {
-    "show" "show [FILE]", "Print the settings in force and where each came from; with FILE, as a daemon started with it",
+    "show" "show [KEY|FILE]", "Print the settings in force and where each came from, or the one that is named",
         "  tally config show                 what is in force, and where it came from
   tally config show --config my.toml", &["file", "config"];
     "check" "check [FILE]", "Check the configuration: one line for each fault, exit 2 if there is any",
