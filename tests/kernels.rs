@@ -515,6 +515,21 @@ fn nothing_is_left_of_a_guard_that_is_killed_and_its_job_goes_on() {
     survives_the_end_of("tally-guard");
 }
 
+#[test]
+fn a_killed_warden_is_told_as_killed() {
+    let world = World::new(BINARY);
+    let hangs =
+        ["sum", "0..4", "--partitions", "1", "--workers", "1", "--retries", "0", "--local", "--command"];
+    let client = world.start(hangs.iter().copied().chain(["sleep 7005; echo {start}"]));
+    until("a sleeper", || strangers(&world).iter().any(|one| one.name == "sleep").then_some(()));
+    world.await_named("tally-warden", 1).iter().for_each(|one| send(one.pid, Signal::Kill));
+    client
+        .finish()
+        .failed(1, "tally: could not finish j1: a worker died once at range 0..4: killed by SIGKILL");
+    await_no_strangers(&world);
+    world.finish();
+}
+
 /// Processes between the daemon and the command are killed: what the command has started ends, the job does not.
 fn survives_the_end_of(struck: &str) {
     let world = World::new(BINARY);
