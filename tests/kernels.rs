@@ -525,7 +525,7 @@ fn a_killed_warden_is_told_as_killed() {
     world.await_named("tally-warden", 1).iter().for_each(|one| send(one.pid, Signal::Kill));
     client
         .finish()
-        .failed(1, "tally: could not finish j1: a worker died once at range 0..4: killed by SIGKILL");
+        .failed(1, "tally: could not finish j1: the command failed once at range 0..4: killed by SIGKILL");
     await_no_strangers(&world);
     world.finish();
 }

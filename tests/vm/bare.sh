@@ -13,21 +13,19 @@ daemon() { cat /run/tally/tally.pid 2> /dev/null; }
 
 serves() { tally ping > /dev/null 2>&1; }
 
-# Has a daemon serve in the group.
+# Has a daemon serve in the group; or below it, where the one before has made room.
 start() {
+    local place=$base
+    [[ ! -d $base/daemon ]] || place=$base/daemon
     install -d -o "$owner" -g "$owner" /run/tally /var/lib/tally
-    bash -c 'echo $$ > "$0/cgroup.procs" && exec "$@"' "$base" setpriv --reuid "$owner" --regid "$owner" --clear-groups \
+    bash -c 'echo $$ > "$0/cgroup.procs" && exec "$@"' "$place" setpriv --reuid "$owner" --regid "$owner" --clear-groups \
         tally daemon --foreground --workers 2 --state-dir /var/lib/tally --socket /run/tally/tally.sock \
         --pid-file /run/tally/tally.pid "${access[@]}" >> /run/daemon.log 2>&1 &
     await "the daemon" serves
 }
 
 anew() {
-    local all
-    all=$(pgrep tally)
-    # Nobody does anything between the first blow and the last.
-    kill -STOP $all
-    kill -KILL $all
+    strike_all
     brood 4 || die "somebody was left who could end the brood: $(sleepers)"
     start
 }

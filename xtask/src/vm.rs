@@ -13,6 +13,9 @@ const PLACE: &str = "target/vm";
 const QEMU: &str = "qemu-system-x86_64";
 /// Who tells the stories, in this order.
 const TELLERS: [&str; 2] = ["bare", "systemd"];
+/// What the system is told: it speaks to the console, says little, remembers much, and ends where others would wait.
+const SYSTEM: &str = "console=ttyS0 panic=-1 loglevel=2 log_buf_len=8M systemd.show_status=0 \
+                      systemd.unified_cgroup_hierarchy=1";
 /// What one boot with its stories may take.
 const SECONDS_MAX: &str = "1800";
 
@@ -96,9 +99,7 @@ impl Machine {
             .arg("-initrd")
             .arg(image)
             .arg("-append")
-            .arg(format!(
-                "console=ttyS0 panic=-1 loglevel=2 systemd.show_status=0 systemd.unified_cgroup_hierarchy=1 stories={teller}"
-            ))
+            .arg(format!("{SYSTEM} stories={teller}"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
         let failed = |why: std::io::Error| format!("could not run {}: {why}", self.qemu.display());

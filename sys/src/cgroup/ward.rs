@@ -123,14 +123,14 @@ impl Ward {
         }
     }
 
-    /// Whether this group ever had as many tasks as it may have. Up to Linux 6.10 it counts also whom a group above refuses;
-    /// systems that tell those apart have a file more. Where nothing tells, its own limit it was.
+    /// Whether this group had as many tasks as it may have. Up to Linux 6.10 it counts also whom a group above refuses, and
+    /// systems that tell those apart have a file more. Others tell how many there were at most, or only how many there are.
     fn was_full(&self) -> bool {
-        let number =
-            |file| fs::read_to_string(self.path.join(file)).ok().and_then(|text| text.trim().parse().ok());
-        let (peak, most): (Option<u64>, Option<u64>) = (number("pids.peak"), number("pids.max"));
-        self.path.join("pids.events.local").exists()
-            || peak.is_none_or(|peak| most.is_some_and(|most| peak >= most))
+        let number = |file| fs::read_to_string(self.path.join(file)).ok()?.trim().parse::<u64>().ok();
+        let Some(most) = number("pids.max") else { return false };
+        let peak = || number("pids.peak").map(|peak| peak >= most);
+        let is = || number("pids.current").is_some_and(|current| current.saturating_add(OWN_TASKS) >= most);
+        self.path.join("pids.events.local").exists() || peak().unwrap_or_else(is)
     }
 
     /// The bytes that were given to `limit`, if some were.
@@ -306,6 +306,8 @@ mod tests {
             ("cgroup.kill", ""),
             ("memory.events", "low 0\nmax 9\noom 4\noom_kill 3\noom_group_kill 0\n"),
             ("pids.events", "max 7\n"),
+            ("pids.max", "28\n"),
+            ("pids.peak", "28\n"),
         ];
         let place = looks_like_one(&events);
         let ward = Ward::open(place.path()).unwrap();
@@ -325,7 +327,8 @@ mod tests {
         assert_eq!(of(&[("pids.max", "28\n"), ("pids.peak", "27\n")]), 0);
         assert_eq!(of(&[("pids.max", "max\n"), ("pids.peak", "27\n")]), 0);
         assert_eq!(of(&[("pids.max", "28\n"), ("pids.peak", "27\n"), ("pids.events.local", "max 9\n")]), 7);
-        assert_eq!(of(&[("pids.max", "28\n")]), 7);
+        assert_eq!(of(&[("pids.max", "28\n"), ("pids.current", "20\n")]), 7);
+        assert_eq!(of(&[("pids.max", "28\n"), ("pids.current", "19\n")]), 0);
     }
 
     #[test]

@@ -112,6 +112,8 @@ struct Attempt {
     search: Option<Search>,
     /// What its control group had counted when it began.
     before: Counted,
+    /// What the system has done to its processes, in words.
+    cause: Option<String>,
 }
 
 impl Warden {
@@ -229,8 +231,8 @@ impl Warden {
         crash::point("fold");
         let now = clock::monotonic_ns();
         let (begun_ns, said_ns, before) = (now, now, self.counted());
-        let (due, closed, last, search) = (None, None, None, None);
-        self.attempt = Some(Attempt { lease, begun_ns, said_ns, due, closed, last, search, before });
+        let (due, closed, last, search, cause) = (None, None, None, None, None);
+        self.attempt = Some(Attempt { lease, begun_ns, said_ns, due, closed, last, search, before, cause });
         let set_off = self.set_off(lease, now);
         self.after_start(set_off)
     }

@@ -121,9 +121,10 @@ impl Warden {
 
     /// What a failure is told as: more than the bare status where more is known.
     fn failed(&mut self, status: ExitStatus, cpu_s: Option<u64>, lease: Lease) -> Result<Outcome, End> {
+        // As long as all of it is there to be looked at.
+        let is_known = self.note_cause().is_some();
         let stderr = self.kill(usize::MAX)?;
         let bare = status.to_string();
-        let starved = self.starved().is_some();
         let Some(command) = self.command() else {
             return Ok(Outcome::Broke(bare));
         };
@@ -149,7 +150,7 @@ impl Warden {
                 Outcome::Broke(format!("{bare}: its limit of {most} s of processor time was reached"))
             }
             _ => match command.memory_limit_bytes {
-                Some(most) if !starved && NO_MEMORY.iter().any(|words| stderr.contains(words)) => {
+                Some(most) if !is_known && NO_MEMORY.iter().any(|words| stderr.contains(words)) => {
                     Outcome::Broke(format!("{bare}: {}", spoken::likely_out_of_memory(most)))
                 }
                 _ => Outcome::Broke(bare),
@@ -159,14 +160,29 @@ impl Warden {
         Ok(outcome)
     }
 
+    /// What the system has done to this attempt's processes, in words, once it has done something.
+    fn note_cause(&mut self) -> Option<String> {
+        let cause = self.starved().or_else(|| self.refused());
+        let attempt = self.attempt.as_mut()?;
+        attempt.cause = cause.or(attempt.cause.take());
+        attempt.cause.clone()
+    }
+
     /// Whether the system has killed one of this attempt's processes for want of memory, in words.
     fn starved(&self) -> Option<String> {
         let before = self.attempt.as_ref()?.before;
         let most = self.command().and_then(|command| command.memory_limit_bytes);
         match (self.counted().starved_since(before)?, most) {
             (Starved::ByItsLimit, Some(most)) => Some(out_of_memory(most)),
-            _ => Some("the system was out of memory".to_owned()),
+            _ => Some("the service or the system was out of memory".to_owned()),
         }
+    }
+
+    /// Whether one of this attempt's was refused a process or thread by its limit, in words.
+    fn refused(&self) -> Option<String> {
+        let (before, most) = (self.attempt.as_ref()?.before, self.request()?.processes_max?);
+        let refused = self.counted().refused_tasks > before.refused_tasks;
+        refused.then(|| format!("it had more processes and threads than its limit of {most} processes"))
     }
 
     /// A process that has closed its output, or its input, has a moment to end in.
@@ -215,10 +231,8 @@ impl Warden {
         if memory.is_none() && processes.is_none() {
             return None;
         }
-        let before = self.attempt.as_ref().map(|attempt| attempt.before.refused_tasks);
-        if let Some(most) = processes.filter(|_| before.is_some_and(|one| self.counted().refused_tasks > one))
-        {
-            return Some(format!("it had more processes and threads than its limit of {most} processes"));
+        if let Some(what) = self.refused() {
+            return Some(what);
         }
         let used = process::use_of_descendants();
         match (memory, processes) {
@@ -232,7 +246,7 @@ impl Warden {
 
     /// Tells how the attempt ended. What the command is after a failure, nobody can know: it does not go on.
     pub(super) fn finish(&mut self, outcome: Outcome) -> Result<(), End> {
-        let starved = self.starved();
+        let cause = self.note_cause();
         let Some(attempt) = self.attempt.take() else { return Ok(()) };
         let lease = attempt.lease;
         let said = match &outcome {
@@ -265,7 +279,7 @@ impl Warden {
         self.last_errors.clear();
         let (why, hint, for_good) = match outcome {
             // A shell may go on when what it has started was killed: the reason is not seen in how it ends.
-            Outcome::Broke(why) => match starved {
+            Outcome::Broke(why) => match cause {
                 Some(cause) => (format!("{why}: {cause}"), None, false),
                 None => (why, None, false),
             },
