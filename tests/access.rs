@@ -7,9 +7,9 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tally_sys::{fd, passed, process};
-use tally_tests::{Finished, World, until};
+use tally_tests::{World, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 
@@ -35,11 +35,6 @@ fn world() -> World {
     let world = World::new(BINARY);
     world.open_to_others();
     world
-}
-
-fn json_of(finished: &Finished) -> Value {
-    serde_json::from_str(&finished.stdout)
-        .unwrap_or_else(|why| panic!("{why}: {}{}", finished.stdout, finished.stderr))
 }
 
 #[test]
@@ -117,7 +112,7 @@ fn an_operator_may_everything() {
     let group = GROUP.to_string();
     let daemon = world.daemon(&["--workers", "1", "--socket-mode", "0666", "--operator-groups", &group]);
     daemon.client().submit(&json!({ "reductions": ["sum"], "sources": ["0..1e12"], "detach": true }), false);
-    let shown = json_of(&world.ask_as(STRANGER, GROUP, ["show", "j1", "--json"]));
+    let shown = world.ask_as(STRANGER, GROUP, ["show", "j1", "--json"]).json();
     assert_eq!(shown["job"], json!("j1"), "{shown}");
     assert_eq!(world.ask_as(STRANGER, GROUP, ["cancel", "j1"]).code(), 0);
     assert_eq!(world.ask_as(STRANGER, GROUP, ["stop"]).code(), 0);
@@ -293,7 +288,7 @@ fn long_job_of(world: &World, user: u32, group: u32) -> String {
 
 /// The ids that `tally jobs` shows a user.
 fn jobs_of(world: &World, user: u32, group: u32) -> Vec<String> {
-    let listed = json_of(&world.ask_as(user, group, ["jobs", "--json"]));
+    let listed = world.ask_as(user, group, ["jobs", "--json"]).json();
     let jobs = listed["jobs"].as_array().unwrap_or_else(|| panic!("{listed}"));
     let mut ids: Vec<String> =
         jobs.iter().map(|job| job["job"].as_str().expect("an id").to_owned()).collect();
@@ -328,7 +323,7 @@ fn a_stranger_who_may_connect_has_its_own_jobs_and_no_others() {
     assert!(!workers.contains("\"j1\""), "{workers}");
 
     // What is its own it can see, change and end.
-    assert_eq!(json_of(&world.ask_as(STRANGER, GROUP, ["show", &own, "--json"]))["uid"], json!(STRANGER));
+    assert_eq!(world.ask_as(STRANGER, GROUP, ["show", &own, "--json"]).json()["uid"], json!(STRANGER));
     for command in ["pause", "resume", "cancel", "retry"] {
         let asked = world.ask_as(STRANGER, GROUP, [command, &own]);
         assert_eq!(asked.code(), 0, "{command}: {}", asked.stderr);
@@ -404,7 +399,7 @@ fn one_user_cannot_fill_the_queue() {
     let why = format!("could not take one more job of user {STRANGER}: 2 are open, the most is 2");
     let refused = world.ask_as(STRANGER, GROUP, ["sum", "0..10"]);
     assert!(refused.code() != 0 && refused.stderr.contains(&why), "{}", refused.stderr);
-    let told = json_of(&world.ask(["status", "--json"]));
+    let told = world.ask(["status", "--json"]).json();
     let limits = told["limits"].as_array().expect("a list");
     let fullest = limits.iter().find(|limit| limit["name"] == "user-open-jobs");
     assert_eq!(fullest, Some(&json!({ "name": "user-open-jobs", "used": 2, "most": 2, "near": true })));
@@ -452,8 +447,8 @@ fn one_user_cannot_fill_the_memory() {
     );
     assert_eq!(world.ask(many).stdout.lines().count(), 4_000);
     // A file that lives in memory only.
-    let mut client = world.command(["sum", "-"]);
-    client.env("TALLY_SOCKET", world.socket()).current_dir("/").uid(STRANGER).gid(GROUP);
+    let mut client = world.client(["sum", "-"]);
+    client.current_dir("/").uid(STRANGER).gid(GROUP);
     let text: String = (0..300_000).map(|number| format!("{number}\n")).collect();
     // Through a pipe: what is redirected from a file is read where it is.
     let (reader, mut writer) = std::io::pipe().expect("a pipe");

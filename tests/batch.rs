@@ -25,8 +25,7 @@ struct Talk {
 
 impl Talk {
     fn begin(world: &World, arguments: &[&str]) -> Self {
-        let mut command = world.command(["batch", "-"].iter().chain(arguments));
-        command.env("TALLY_SOCKET", world.socket());
+        let mut command = world.client(["batch", "-"].iter().chain(arguments));
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (say, hear) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tally_sys::signal::Signal;
 use tally_tests::{Finished, Running, World, until};
 
@@ -14,7 +14,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 
 /// A finding by its name: level, message, hint.
 fn finding(told: &Finished, name: &str) -> (String, String, String) {
-    let report: Value = serde_json::from_str(&told.stdout).unwrap_or_else(|why| panic!("{why}: {told:?}"));
+    let report = told.json();
     assert_eq!(report["schema"], "tally.self-test/1");
     let found = report["findings"].as_array().expect("a list").iter().find(|one| one["name"] == name);
     let found = found.unwrap_or_else(|| panic!("no finding '{name}': {}", told.stdout));
@@ -113,11 +113,12 @@ fn a_daemon_is_asked_and_never_disturbed() {
     let told = world.run(["self-test", "--json"]);
     checks(&told, "store", "ok", &format!("is in use by process {}", daemon.pid()), "");
     daemon.signal(Signal::Stop);
+    // What a monitor asks has an end; all of them wait for theirs at once.
+    let asked = ["status", "jobs"].map(|line| (line, world.begin([line])));
     let told = world.ask(["self-test", "--json"]);
     checks(&told, "daemon", "fail", "does not answer: it may be stopped, or very busy", "its log");
-    // What a monitor asks has an end.
-    for line in ["status", "jobs"] {
-        let told = world.ask([line]);
+    for (line, running) in asked {
+        let told = running.finish();
         assert_eq!(told.code(), 5, "{line}: {told:?}");
         assert!(told.stderr.contains("did not answer within 10s"), "{line}: {}", told.stderr);
     }
@@ -197,7 +198,7 @@ fn a_bundle_has_what_helps_and_nothing_of_what_jobs_compute() {
     let again = ask(&["debug", "bundle", "--output", "b.tar.gz"]);
     again.failed(2, "tally: could not write b.tar.gz: it is there already");
     let told = ask(&["debug", "bundle", "--output", "b.tar.gz", "--force", "--json"]);
-    let told: Value = serde_json::from_str(&told.stdout).expect("JSON");
+    let told = told.json();
     assert_eq!((&told["schema"], &told["missing"]), (&json!("tally.debug-bundle/1"), &json!([])));
 
     let unpacked = Command::new("tar").args(["xzf", "b.tar.gz"]).current_dir(world.path()).status();

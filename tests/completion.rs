@@ -37,10 +37,9 @@ impl Scene {
 
     /// Asks once, as the lines of a shell do.
     fn ask(&self, shell: &str, words: &[&str]) -> Finished {
-        let mut command = self.world.command(["--", "tally"].iter().chain(words));
+        let mut command = self.world.client(["--", "tally"].iter().chain(words));
         command
             .env("TALLY_COMPLETE", shell)
-            .env("TALLY_SOCKET", self.world.socket())
             .env("_CLAP_COMPLETE_INDEX", words.len().to_string())
             .env("_CLAP_IFS", "\n");
         let finished = Running::start(command).finish();

@@ -107,7 +107,7 @@ fn shown(world: &World, arguments: &[&str]) -> Vec<Value> {
     let arguments = ["config", "show", "--json"].iter().chain(arguments);
     let finished = world.run(arguments);
     assert_eq!((finished.code(), finished.stderr.as_str()), (0, ""));
-    let shown: Value = serde_json::from_str(&finished.stdout).expect("it is JSON");
+    let shown = finished.json();
     assert_eq!((&shown["schema"], &shown["of"]), (&json!("tally.config/1"), &json!("new")));
     shown["settings"].as_array().expect("a list").clone()
 }
@@ -212,7 +212,7 @@ fn a_check_tells_every_fault() {
         )
     );
     let finished = world.run(["config", "check", "--json", &path]);
-    let told: Value = serde_json::from_str(&finished.stdout).expect("it is JSON");
+    let told = finished.json();
     assert_eq!(told["faults"].as_array().map(Vec::len), Some(3), "{told}");
     let absent = world.path().join("absent.toml");
     let finished = world.run(["config", "check", absent.to_str().expect("text")]);
@@ -271,7 +271,7 @@ fn reload_and_show_ask_the_daemon() {
     assert_eq!((told.code(), told.stdout.as_str()), (0, ""), "{}", told.stderr);
     assert_eq!(told.stderr, "tally: workers 1 -> 2; needs a restart: metrics_listen none -> 127.0.0.1:0\n");
     let told = world.ask(["reload", "--json"]);
-    let view: Value = serde_json::from_str(&told.stdout).expect("it is JSON");
+    let view = told.json();
     assert_eq!((&view["schema"], &view["changed"]), (&json!("tally.reload/1"), &json!([])), "{view}");
     assert_eq!(view["needs_restart"][0]["key"], "metrics_listen");
 

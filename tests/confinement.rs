@@ -24,7 +24,7 @@ fn attempt(how: &str, further: &[&str]) -> Value {
     let finished = world.run(arguments);
     assert_eq!(finished.code(), 1, "{how}: {}{}", finished.stdout, finished.stderr);
     world.finish();
-    serde_json::from_str::<Value>(&finished.stdout).expect("JSON")["error"].clone()
+    finished.json()["error"].clone()
 }
 
 fn message(error: &Value) -> &str {
@@ -70,7 +70,7 @@ fn a_product_that_does_not_fit_costs_only_itself() {
         "--json",
     ]);
     assert_eq!(finished.code(), 1, "{}{}", finished.stdout, finished.stderr);
-    let answer: Value = serde_json::from_str(&finished.stdout).expect("JSON");
+    let answer = finished.json();
     let named = "its memory limit of 12 MiB was reached";
     assert!(message(&answer["error"]).contains(named), "{answer}");
     world.ask(["sum", "0..10"]).answered("45\n");
@@ -82,7 +82,7 @@ fn confined(world: &World) -> Value {
     // A worker says what confines it when it is ready to begin.
     until("workers that have begun", || {
         let finished = world.ask(["workers", "--json"]);
-        let answer: Value = serde_json::from_str(&finished.stdout).expect("JSON");
+        let answer = finished.json();
         let worker = answer["workers"][0].clone();
         (worker["state"] == json!("idle")).then(|| worker["confined"].clone())
     })

@@ -29,7 +29,7 @@ const COMMITTED_POINTS: [&str; 3] = ["partial.before-bell", "partial.after-bell"
 fn answer(world: &World, arguments: &[&str]) -> Value {
     let finished = world.run(arguments);
     assert_eq!((finished.code(), finished.stderr.as_str()), (0, ""), "{arguments:?}: {}", finished.stdout);
-    serde_json::from_str(&finished.stdout).expect("JSON")
+    finished.json()
 }
 
 const TWELVE: [&str; 7] = ["sum", "0..1200000", "--partitions", "12", "--workers", "2", "--json"];
@@ -144,7 +144,7 @@ fn a_range_that_always_kills_is_named_to_the_element() {
     let world = World::new(BINARY).with("TALLY_CRASH_AT", "fold,covers=777777");
     let finished = world.run(TWELVE);
     assert_eq!(finished.code(), 1, "{finished:?}");
-    let answer: Value = serde_json::from_str(&finished.stdout).expect("JSON");
+    let answer = finished.json();
     assert_eq!((&answer["state"], &answer["error"]["code"]), (&json!("failed"), &json!("worker-killed")));
     assert_eq!(answer["error"]["range"], json!("777777..777778"), "{answer}");
     world.finish();

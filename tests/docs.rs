@@ -4,7 +4,7 @@
 
 use std::process::{Command, Stdio};
 
-use tally_tests::{Booted, Running, World};
+use tally_tests::{Booted, World};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 
@@ -128,15 +128,8 @@ fn commands<'a>(text: &'a str, language: &str) -> Vec<Shown<'a>> {
 fn run_beside_a_daemon(page: &str) {
     let world = World::new(BINARY);
     let daemon = world.daemon(&["--workers", "1"]);
-    let run = |command: &str| {
-        let text = format!(
-            "PATH=\"$PWD/bin:$PATH\"; TALLY_SOCKET=\"$PWD/run/tally.sock\"; export PATH TALLY_SOCKET; {command}"
-        );
-        Running::start(world.script(&text)).finish()
-    };
-    assert_eq!(run("mkdir bin && ln -s \"$TALLY\" bin/tally").code(), 0);
     for shown in commands(page, "sh") {
-        let finished = run(shown.command);
+        let finished = world.typed(shown.command);
         shown.check(finished.code(), &format!("{}{}", finished.stdout, finished.stderr));
     }
     daemon.stop();
@@ -174,15 +167,8 @@ fn the_exit_codes_of_the_page_are_those_of_the_code() {
 #[test]
 fn the_commands_of_operations_run_as_written() {
     let world = World::new(BINARY);
-    let run = |command: &str| {
-        let text = format!(
-            "PATH=\"$PWD/bin:$PATH\"; TALLY_SOCKET=\"$PWD/run/tally.sock\"; export PATH TALLY_SOCKET; {command}"
-        );
-        Running::start(world.script(&text)).finish()
-    };
-    assert_eq!(run("mkdir bin && ln -s \"$TALLY\" bin/tally").code(), 0);
     for shown in commands(include_str!("../docs/operations.md"), "sh") {
-        let finished = run(shown.command);
+        let finished = world.typed(shown.command);
         shown.check(finished.code(), &format!("{}{}", finished.stdout, finished.stderr));
     }
     world.finish();

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use tally_sys::signal::Signal;
-use tally_tests::{Client, Daemon, Finished, World, until};
+use tally_tests::{Client, Daemon, Finished, Random, World, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 
@@ -199,16 +199,6 @@ fn every_way_to_start_workers_goes_with_a_store() {
     }
 }
 
-/// Numbers that are the same in every run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
-
 /// Submits jobs until the daemon is gone; the ids that were acknowledged.
 fn stream_of_jobs(socket: &Path, counts: &[u64]) -> Vec<(String, u64)> {
     let Ok(mut stream) = UnixStream::connect(socket) else { return Vec::new() };
@@ -233,7 +223,7 @@ fn stream_of_jobs(socket: &Path, counts: &[u64]) -> Vec<(String, u64)> {
 #[test]
 fn two_hundred_kills_under_a_stream_of_jobs() {
     let world = World::new(BINARY);
-    let mut numbers = Numbers(200);
+    let mut numbers = Random::of(200, &[]);
     let mut acknowledged: BTreeMap<String, u64> = BTreeMap::new();
     for round in 0..200_u64 {
         let daemon = world.daemon(&["--workers", "1"]);

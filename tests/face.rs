@@ -92,15 +92,12 @@ fn scene() -> World {
     fs::write(world.path().join("jobs.txt"), "sum 0..10\nsum 0..x\n").expect("a file of ours");
     fs::write(world.path().join("numbers.txt"), "1\n2\n").expect("a file of ours");
     fs::write(world.path().join("table.csv"), "name,price\nx,1\n").expect("a file of ours");
-    let linked = Running::start(world.script("mkdir bin && ln -s \"$TALLY\" bin/tally")).finish();
-    assert_eq!(linked.code(), 0);
     world
 }
 
 fn command(world: &World, line: &str) -> Command {
-    let mut command = world.command(line.split_whitespace());
-    command.env("TALLY_SOCKET", world.socket());
-    command.env("PATH", format!("{}:/usr/bin:/bin", world.path().join("bin").display()));
+    let mut command = world.client(line.split_whitespace());
+    command.env("PATH", format!("{}:/usr/bin:/bin", world.programs().display()));
     command
 }
 
@@ -278,14 +275,12 @@ fn a_list_is_watched() {
     let daemon = world.daemon(&["--workers", "1"]);
     let watch = |words: &str, wanted: &str| {
         let line = format!(
-            "{words} > watched.txt & watcher=$!; until [ -s watched.txt ]; do sleep 0.05; done; \
-            tally sum 0..10 --detach > job.txt; tally wait $(cat job.txt); \
-            until grep -q '{wanted}' watched.txt; do sleep 0.05; done; kill -INT $watcher; wait $watcher; echo $?; cat watched.txt"
+            "mkfifo watched; {words} > watched & watcher=$!; exec 3< watched; rm watched; \
+            hear() {{ read -r line <&3 && lines+=$line$'\\n'; }}; \
+            hear; tally wait $(tally sum 0..10 --detach); until [[ $line == *'{wanted}'* ]]; do hear || exit; done; \
+            kill -INT $watcher; wait $watcher; echo $?; printf %s \"$lines\"; cat <&3"
         );
-        let text = format!(
-            "PATH=\"$PWD/bin:$PATH\"; TALLY_SOCKET=\"$PWD/run/tally.sock\"; export PATH TALLY_SOCKET; {line}"
-        );
-        Running::start(world.script(&text)).finish()
+        world.typed(&line)
     };
     let json = watch("tally jobs --all --watch --interval 100ms --json", "\"state\":\"done\"");
     let (code, lines) = json.stdout.split_once('\n').expect("a code and lines");

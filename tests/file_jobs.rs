@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tally_sys::signal::Signal;
+use tally_tests::npy::npy;
 use tally_tests::run::{go_on as release, send};
 use tally_tests::{Client, Daemon, Finished, Running, World, proc, until};
 
@@ -36,27 +37,15 @@ fn csv(world: &World) -> PathBuf {
 }
 
 /// The same as an array of 64-bit integers.
-fn npy(world: &World) -> PathBuf {
+fn array(world: &World) -> PathBuf {
     let path = world.path().join("numbers.npy");
-    let header = format!("{{'descr': '<i8', 'fortran_order': False, 'shape': ({LAST},), }}");
-    let header = format!("{header:<117}\n");
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend(u16::try_from(header.len()).expect("a short header").to_le_bytes());
-    bytes.extend(header.as_bytes());
-    (1..=LAST).for_each(|number| bytes.extend(number.to_le_bytes()));
+    let bytes = npy("<i8", &format!("({LAST},)"), (1..=LAST).flat_map(|number| number.to_le_bytes()));
     fs::write(&path, bytes).expect("it can be written");
     path
 }
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("text")
-}
-
-/// A command to this world's daemon that goes on while the test does.
-fn begin(world: &World, arguments: &[&str]) -> Running {
-    let mut command = world.command(arguments);
-    command.env("TALLY_SOCKET", world.socket());
-    Running::start(command)
 }
 
 /// A detached job; its id.
@@ -116,11 +105,11 @@ fn file_jobs_go_on_over_every_kind_of_restart() {
         ["--workers", "2", "--drain-ms", "0", "--grace-ms", "100", "--checkpoint-ms", "0"];
     for way in [Way::Upgrade, Way::Stopped, Way::Killed] {
         let world = World::new(BINARY);
-        let (csv, npy) = (csv(&world), npy(&world));
+        let (csv, npy) = (csv(&world), array(&world));
         let daemon = world.daemon(&FLAGS);
         let slow = ["--of", SLOW, "--partitions", "300", "--workers", "1"];
         let mut client = daemon.client();
-        let attached = begin(&world, &[&["sum", text(&csv)][..], &slow].concat());
+        let attached = world.begin([&["sum", text(&csv)][..], &slow].concat());
         until("a running job", || (running(&mut client) == 1).then_some(()));
         let csv_job = detach(&world, &[&["sum", text(&csv)][..], &slow].concat());
         // Both workers have something better to do.
@@ -236,9 +225,9 @@ fn a_file_that_is_cut_costs_one_worker_and_is_told() {
         let daemon = world.daemon(&["--workers", "2"]);
         let file = csv(&world);
         let slow = ["sum", text(&file), "--of", SLOW, "--partitions", "1", "--retries", retries];
-        let job = begin(&world, &slow);
+        let job = world.begin(slow);
         let worker = hung(&world);
-        let beside = begin(&world, &["sum", "0..1e9"]);
+        let beside = world.begin(["sum", "0..1e9"]);
         File::options().write(true).open(&file).and_then(|file| file.set_len(0)).expect("it can be cut");
         send(worker, Signal::Cont);
         let death = daemon.await_line("killed by SIGBUS");
@@ -293,7 +282,7 @@ fn a_file_that_changes_under_a_worker_is_an_error_and_no_answer() {
         let file = csv(&world);
         // One reading of one part, and no other: only a look at the file after it can tell.
         let once = ["--partitions", "1", "--retries", "0"];
-        let job = begin(&world, &[&["sum", text(&file), "--of", SLOW][..], &once].concat());
+        let job = world.begin([&["sum", text(&file), "--of", SLOW][..], &once].concat());
         let worker = hung(&world);
         change(&file);
         let line = format!("tally: could not read {}: it was changed while the job ran", text(&file));
@@ -311,7 +300,7 @@ fn a_file_that_is_replaced_by_name_is_read_to_its_end() {
     let world = World::new(BINARY).with("TALLY_CRASH_AT", "mid-fold,job=1,attempts=1,how=hang");
     let daemon = world.daemon(&["--workers", "1"]);
     let file = csv(&world);
-    let job = begin(&world, &["sum", text(&file), "--of", SLOW, "--partitions", "1"]);
+    let job = world.begin(["sum", text(&file), "--of", SLOW, "--partitions", "1"]);
     let worker = hung(&world);
     let other = world.path().join("other.csv");
     fs::write(&other, "n\n1\n").expect("it can be written");
@@ -388,7 +377,7 @@ fn an_attached_job_is_not_asked_for_again_over_another_file() {
     let world = World::new(BINARY);
     let daemon = world.daemon(&["--workers", "1"]);
     let file = csv(&world);
-    let job = begin(&world, &["sum", text(&file), "--of", SLOW, "--partitions", "1"]);
+    let job = world.begin(["sum", text(&file), "--of", SLOW, "--partitions", "1"]);
     stop_workers(&world, &daemon, 1, 1);
     daemon.signal(Signal::Kill);
     assert_eq!(daemon.finish().code(), 137);

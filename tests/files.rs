@@ -7,10 +7,10 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
 use tally_sys::signal::Signal;
+use tally_tests::npy::npy;
 use tally_tests::run::{Finished, Running, send};
-use tally_tests::{World, proc, until};
+use tally_tests::{Random, World, proc, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 const TRANSPORTS: [&str; 5] = ["shm", "shm-named", "pipe", "mqueue", "channel"];
@@ -28,21 +28,15 @@ struct Row {
     k: usize,
 }
 
-/// `SplitMix64`: 4000 rows, floats of exponents from -300 to 300.
+/// 4000 rows (the same as of `files.py`), floats of exponents from -300 to 300.
 fn rows() -> Vec<Row> {
-    let mut seed = 7_u64;
-    let mut word = || {
-        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    };
+    let mut random = Random::of(7, &[]);
     (0..4000)
         .map(|n| {
-            let bits = word();
+            let bits = random.word();
             let exponent = 723 + (bits >> 52 & 0x7ff) % 601;
             let x = f64::from_bits(bits & 1 << 63 | exponent << 52 | bits & ((1 << 52) - 1));
-            Row { x, i: word().wrapping_sub(1 << 63).cast_signed(), k: n % 5 }
+            Row { x, i: random.word().wrapping_sub(1 << 63).cast_signed(), k: n % 5 }
         })
         .collect()
 }
@@ -60,17 +54,6 @@ fn table(rows: &[Row], delimiter: char, end: &str) -> String {
 
 fn lines(rows: &[Row]) -> String {
     rows.iter().map(|row| format!("{:?}\n", row.x)).collect()
-}
-
-fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
-    let mut head = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
-    head.extend(std::iter::repeat_n(' ', 127 - 10 - head.len()));
-    head.push('\n');
-    let mut file = b"\x93NUMPY\x01\x00".to_vec();
-    file.extend(u16::try_from(head.len()).expect("a short header").to_le_bytes());
-    file.extend(head.bytes());
-    file.extend(data);
-    file
 }
 
 /// A zstd frame whose blocks have the bytes as they are.
@@ -96,8 +79,8 @@ fn every_format(world: &World, rows: &[Row]) -> Vec<Vec<String>> {
         ("t.csv", csv.clone().into(), &["--of", "x"]),
         ("t.tsv", table(rows, '\t', "\n").into(), &["--of", "x"]),
         ("t.txt", lines(rows).into(), &[]),
-        ("t.npy", npy(">f8", &format!("({},)", rows.len()), &data), &[]),
-        ("two.npy", npy("<f8", &format!("({}, 2)", rows.len()), &pairs), &["--of", "c2"]),
+        ("t.npy", npy(">f8", &format!("({},)", rows.len()), data.iter().copied()), &[]),
+        ("two.npy", npy("<f8", &format!("({}, 2)", rows.len()), pairs), &["--of", "c2"]),
         ("t.raw", data, &["--format", "f64be"]),
         ("t.csv.zst", zstd(csv.as_bytes()), &["--of", "x"]),
         ("semi.dat", table(rows, ';', "\n").into(), &["--of", "x", "--format", "csv", "--delimiter", ";"]),
@@ -201,7 +184,7 @@ fn every_format_with_a_worker_killed_in_each_partition() {
         for file in every_format(&world, &rows()) {
             let more = ["--transport", transport, "--partitions", "5", "--workers", "2", "--json"];
             let finished = world.run(reduce(&file, &more));
-            let json: Value = serde_json::from_str(&finished.stdout).expect("one object");
+            let json = finished.json();
             let results = json["results"].as_array().expect("results").iter();
             let text: String = results
                 .map(|one| {
@@ -437,8 +420,8 @@ fn odd_files_are_read_right_or_told() {
         ("returns.csv", b"a\r1\r2\r", &[], 1, "returns.csv: its lines end in carriage returns alone"),
         ("empty.csv", b"a,b\n1,\n", &["--of", "b"], 1, "empty.csv: row 2, column b: the cell is empty"),
         ("big.csv", b"a\n1e999\n", &[], 1, "big.csv: row 2, column a: '1e999' is beyond the range of floats"),
-        ("o.npy", &npy("|O", "(1,)", b"........"), &[], 1, "o.npy: npy type '|O': objects are pickles"),
-        ("cut.npy", &npy("<f8", "(9,)", b"........"), &[], 1, "cut.npy: the npy header promises 72 bytes"),
+        ("o.npy", &npy("|O", "(1,)", *b"........"), &[], 1, "o.npy: npy type '|O': objects are pickles"),
+        ("cut.npy", &npy("<f8", "(9,)", *b"........"), &[], 1, "cut.npy: the npy header promises 72 bytes"),
     ];
     let world = World::new(BINARY);
     let daemon = world.daemon(&["--workers", "2"]);

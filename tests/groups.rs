@@ -51,7 +51,7 @@ fn one_answer_for_each_group() {
         .answered("north\tmax\t1\nnorth\tcount\t1\nsouth\tmax\t5\nsouth\tcount\t2\n");
     let json = world.run(["sum", &sales, "--of", "n", "--by", "region", "--json"]);
     assert_eq!(json.code(), 0);
-    let json: serde_json::Value = serde_json::from_str(&json.stdout).expect("one object");
+    let json = json.json();
     assert_eq!(json["groups"][1]["key"], serde_json::json!(["south"]));
     assert_eq!(json["groups"][1]["results"][0]["value"], "7");
     assert_eq!((&json["elements"], &json["bytes"]), (&"4".into(), &SALES.len().to_string().into()));

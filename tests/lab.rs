@@ -18,7 +18,7 @@ fn object(text: &str) -> Value {
 fn study(world: &World, words: &[&str]) -> Value {
     let finished = world.run(["lab"].iter().chain(words).chain(&["--json"]));
     assert_eq!(finished.stderr, "", "{words:?}");
-    let report = object(&finished.stdout);
+    let report = finished.json();
     assert_eq!(report["schema"], "tally.lab/1");
     assert_eq!(report["study"], words[0]);
     assert!(report["wrong"].as_str().is_some_and(|text| text.len() > 40), "{report}");
@@ -248,7 +248,7 @@ fn the_same_job_in_every_way() {
     let words = ["compare", "0..300000", "--workers", "2", "--transports", "--json", "--plot"];
     let finished = world.run(words.iter().chain(&[plot.to_str().unwrap()]));
     assert_eq!((finished.code(), finished.stderr.as_str()), (0, ""));
-    let report = object(&finished.stdout);
+    let report = finished.json();
     assert_eq!(report["results"][0]["value"], "44999850000");
     assert_eq!(report["same"], true);
     let (python, runs): (Vec<_>, Vec<_>) =
@@ -275,7 +275,7 @@ fn the_same_job_in_every_way() {
     assert_eq!(failed.stderr.matches("tally: ").count(), 1, "{}", failed.stderr);
     let squares =
         ["compare", "5..1000", "--of", "i * i % 7", "--workers", "1", "--python", "always", "--json"];
-    assert_eq!(object(&world.run(squares).stdout)["same"], true);
+    assert_eq!(world.run(squares).json()["same"], true);
     let never = world.run(["compare", "0..10", "--workers", "1", "--python", "never"]);
     assert!(never.code() == 0 && !never.stdout.contains("python"), "{}", never.stdout);
     let drawn = world.run(["compare", "0..10", "--workers", "1", "--python", "never", "--plot", "-"]);

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use tally_sys::signal::Signal;
+use tally_tests::gate::{make_gate, open_gate};
 use tally_tests::run::Running;
 use tally_tests::{Finished, World, until};
 
@@ -143,11 +144,10 @@ fn a_detached_job_over_lines_goes_on_after_the_daemon_was_killed_unless_they_cha
     let world = World::new(BINARY);
     let text = log(400);
     let path = put(&world, "big.log", &text);
+    let gate = make_gate(&world, "gate");
+    let command = format!("sh -c ': < {}; grep -c ERROR'", gate.display());
     for changed in [false, true] {
         let daemon = world.daemon(&["--workers", "2"]);
-        // It stands still where a file is missing.
-        let gate = world.path().join("go");
-        let command = format!("sh -c 'until [ -e {} ]; do sleep 0.05; done; grep -c ERROR'", gate.display());
         let words = ["sum", "--lines", &path, "--accept-status", "0,1", "--detach", "--partitions", "6"];
         let told = world.ask(words.into_iter().chain(["--command", &command]));
         assert_eq!(told.code(), 0, "{}", told.stderr);
@@ -159,7 +159,7 @@ fn a_detached_job_over_lines_goes_on_after_the_daemon_was_killed_unless_they_cha
         if changed {
             fs::write(&path, &text[1..]).expect("a file can be written");
         }
-        fs::write(&gate, "").expect("a file can be written");
+        let _open = open_gate(&gate);
         let daemon = world.daemon(&["--workers", "2"]);
         let ended = world.ask(["wait", &job]);
         if changed {
@@ -170,7 +170,6 @@ fn a_detached_job_over_lines_goes_on_after_the_daemon_was_killed_unless_they_cha
             world.ask(["result", &job]).answered(&format!("{}\n", matching(&text)));
         }
         daemon.stop();
-        fs::remove_file(&gate).expect("it is there");
     }
     world.finish();
 }

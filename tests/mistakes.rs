@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use tally_tests::{Finished, Running, World};
+use tally_tests::{Finished, World};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 
@@ -81,10 +81,7 @@ fn run(world: &World, command: &str) -> Option<Finished> {
             world.ask_as(STRANGER, STRANGER, words.split_whitespace().skip(1))
         });
     }
-    let text = format!(
-        "PATH=\"$PWD/bin:$PATH\"; TALLY_SOCKET=\"$PWD/run/tally.sock\"; export PATH TALLY_SOCKET; {command}"
-    );
-    Some(Running::start(world.script(&text)).finish())
+    Some(world.typed(command))
 }
 
 /// What a command said, without what is another thing in every run.
@@ -103,7 +100,6 @@ fn told(world: &World, finished: &Finished) -> String {
 fn every_mistake_is_answered_as_it_is_kept() {
     let text = fs::read_to_string(snapshots()).expect("the file of snapshots");
     let world = world();
-    assert_eq!(run(&world, "mkdir bin && ln -s \"$TALLY\" bin/tally").map(|end| end.code()), Some(0));
     let daemon = world.daemon(&["--workers", "1"]);
     let (mut new, mut count, mut differ, mut answers) = (String::new(), 0, Vec::new(), Vec::new());
     for part in read(&text) {

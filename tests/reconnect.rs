@@ -5,20 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 use tally_sys::signal::Signal;
-use tally_tests::{Daemon, Running, World, until};
+use tally_tests::{Daemon, World, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 
 /// About a second of work.
 const LONG: &str = "0..8e8";
 const LONG_SUM: &str = "319999999600000000\n";
-
-/// A command to this world's daemon that goes on while the test does.
-fn begin(world: &World, arguments: &[&str]) -> Running {
-    let mut command = world.command(arguments);
-    command.env("TALLY_SOCKET", world.socket());
-    Running::start(command)
-}
 
 fn await_running(daemon: &Daemon) {
     let mut client = daemon.client();
@@ -36,7 +29,7 @@ fn an_attached_job_survives_its_daemon() {
     {
         let flags = [&["--workers", "2"], flags].concat();
         let first = world.daemon(&flags);
-        let command = begin(&world, &["sum", LONG]);
+        let command = world.begin(["sum", LONG]);
         await_running(&first);
         first.signal(signal);
         drop(first.finish());
@@ -63,7 +56,7 @@ fn a_wait_without_an_end_is_none() {
         [("200ms", 3, "went away and none came back within"), ("0", 1, "hung up before it answered")]
     {
         let daemon = world.daemon(&["--workers", "1"]);
-        let command = begin(&world, &["sum", LONG, "-q", "--reconnect", patience]);
+        let command = world.begin(["sum", LONG, "-q", "--reconnect", patience]);
         await_running(&daemon);
         daemon.signal(Signal::Kill);
         assert_eq!(daemon.finish().code(), 137);
@@ -106,13 +99,13 @@ fn who_waits_for_objects_waits_at_the_next_daemon() {
     let world = World::new(BINARY);
     for end in ["kill", "term", "upgrade"] {
         let first = world.daemon(&["--workers", "1", "--drain-ms", "0"]);
-        let event = begin(&world, &["event", "e", "wait", "--timeout", "60s"]);
+        let event = world.begin(["event", "e", "wait", "--timeout", "60s"]);
         await_waiting(&first, "e");
-        let get = begin(&world, &["queue", "q", "get"]);
+        let get = world.begin(["queue", "q", "get"]);
         await_waiting(&first, "q");
-        let each = begin(&world, &["queue", "work", "get", "--each", "--", "echo", "did"]);
+        let each = world.begin(["queue", "work", "get", "--each", "--", "echo", "did"]);
         await_waiting(&first, "work");
-        let watch = begin(&world, &["watch", "v", "--count", "1"]);
+        let watch = world.begin(["watch", "v", "--count", "1"]);
         await_clients(&first, 4);
         let second = match end {
             "upgrade" => {
@@ -157,7 +150,7 @@ fn who_waits_for_objects_waits_at_the_next_daemon() {
 fn who_will_not_wait_for_another_daemon_is_told() {
     let world = World::new(BINARY);
     let daemon = world.daemon(&["--workers", "1"]);
-    let command = begin(&world, &["event", "e", "wait", "--reconnect", "0"]);
+    let command = world.begin(["event", "e", "wait", "--reconnect", "0"]);
     await_waiting(&daemon, "e");
     daemon.signal(Signal::Kill);
     drop(daemon.finish());
@@ -172,7 +165,7 @@ fn who_will_not_wait_for_another_daemon_is_told() {
 fn an_interrupt_ends_the_wait() {
     let world = World::new(BINARY);
     let daemon = world.daemon(&["--workers", "1"]);
-    let command = begin(&world, &["sum", LONG]);
+    let command = world.begin(["sum", LONG]);
     await_running(&daemon);
     daemon.signal(Signal::Kill);
     assert_eq!(daemon.finish().code(), 137);

@@ -108,10 +108,7 @@ impl Scene {
 
     /// Runs a line of a shell in which `tally` is the program with `--json`.
     fn run(&self, line: &str) -> Finished {
-        let text = format!(
-            "PATH=\"$PWD/bin:$PATH\"; TALLY_SOCKET=\"$PWD/run/tally.sock\"; export PATH TALLY_SOCKET; {line}"
-        );
-        Running::start(self.world.script(&text)).finish()
+        self.world.typed(line)
     }
 
     /// The schemas of all that a line prints; everything it prints has one.
@@ -134,7 +131,7 @@ impl Scene {
 fn every_command_prints_what_its_schema_says() {
     let scene = Scene::new();
     let program = "mkdir bin; printf '#!/bin/sh\\nexec \"%s\" --json \"$@\"\\n' \"$TALLY\" > bin/tally; chmod +x bin/tally";
-    assert_eq!(scene.run(program).code(), 0);
+    assert_eq!(Running::start(scene.world.script(program)).finish().code(), 0);
     let daemon = scene.world.daemon(&["--workers", "1"]);
     let mut seen: BTreeSet<String> = ["parts".to_owned(), "drain".to_owned()].into();
     for (line, wanted) in BESIDE_A_DAEMON {
@@ -153,7 +150,7 @@ fn a_drain_says_so_as_json() {
     let world = World::new(BINARY);
     let daemon = world.daemon(&["--workers", "1"]);
     let finished = world.ask(["drain", "--json"]);
-    let document: Value = serde_json::from_str(&finished.stdout).expect("one document");
+    let document = finished.json();
     assert_eq!(Schemas::read(&directory()).check(&document).as_deref(), Ok("drain"));
     assert_eq!(daemon.finish().code(), 0);
     world.finish();

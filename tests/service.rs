@@ -241,8 +241,7 @@ fn status_tells_what_is_near_its_limit() {
     let told = world.ask(["status"]);
     let line = told.stdout.lines().find(|line| line.starts_with("near limit"));
     assert_eq!(line.map(|line| line.contains("open jobs 4 of 5")), Some(true), "{}", told.stdout);
-    let told: serde_json::Value =
-        serde_json::from_str(&world.ask(["status", "--json"]).stdout).expect("it is JSON");
+    let told = world.ask(["status", "--json"]).json();
     let limits = told["limits"].as_array().expect("a list");
     let names: Vec<_> = limits.iter().map(|limit| limit["name"].as_str().expect("a name")).collect();
     assert_eq!(names, ["descriptors", "clients", "open-jobs", "worker-memory-bytes"]);

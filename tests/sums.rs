@@ -85,7 +85,7 @@ fn every_start_method_on_every_transport() {
                 ["sum", "0..1e7", "--workers", "3", "--transport", transport, "--start", start, "--json"];
             let finished = world.run(arguments);
             assert_eq!((finished.code(), finished.stderr.as_str()), (0, ""), "{transport} {start}");
-            let answer: serde_json::Value = serde_json::from_str(&finished.stdout).expect("JSON");
+            let answer = finished.json();
             assert_eq!(answer["results"][0]["value"], json!(triangle(10_000_000)), "{transport} {start}");
             assert_eq!(
                 (answer["transport"].as_str(), answer["mode"].as_str()),
@@ -194,7 +194,7 @@ fn the_first_element_without_an_answer_is_told() {
         }
     }
     let words = ["sum", "-500000..5", "--of", "1/(i+1)", "--partitions", "100", "--json"];
-    let told: serde_json::Value = serde_json::from_str(&world.ask(words).stdout).expect("a document");
+    let told = world.ask(words).json();
     let error = &told["error"];
     assert!(error["message"].as_str().is_some_and(|text| text.contains("at i = -1")), "{error}");
     assert_eq!(error["place"], json!("    1/(i+1)\n    ^^^^^^^"));
@@ -213,7 +213,7 @@ fn elements_are_those_that_were_folded() {
             (&[], "10"),
         ] {
             let told = world.run(["sum", "0..10", "--json", "--mode", mode].iter().chain(words));
-            let told: serde_json::Value = serde_json::from_str(&told.stdout).expect("a document");
+            let told = told.json();
             assert_eq!(told["elements"], json!(elements), "{words:?}");
         }
     }

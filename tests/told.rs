@@ -6,6 +6,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 use tally_tests::World;
+use tally_tests::npy::npy;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 /// The same job in processes and in this one.
@@ -17,15 +18,9 @@ fn file(world: &World, name: &str, bytes: &[u8]) -> String {
     path.to_str().expect("a path of ASCII").to_owned()
 }
 
-fn npy(values: &[f64]) -> Vec<u8> {
-    let mut head = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({},), }}", values.len());
-    head.extend(std::iter::repeat_n(' ', 127 - 10 - head.len()));
-    head.push('\n');
-    let mut file = b"\x93NUMPY\x01\x00".to_vec();
-    file.extend(u16::try_from(head.len()).expect("a short header").to_le_bytes());
-    file.extend(head.bytes());
-    file.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-    file
+/// Such a file of floats.
+fn floats(values: &[f64]) -> Vec<u8> {
+    npy("<f8", &format!("({},)", values.len()), values.iter().flat_map(|value| value.to_le_bytes()))
 }
 
 /// The JSON that a command prints, wherever it folds; what of it does not depend on that is always the same.
@@ -76,7 +71,7 @@ fn a_bad_cell_is_told_with_file_row_and_column() {
     let lines = file(&world, "n.txt", b"1\n2\nthree\n");
     let error = told(&world, 1, &["sum", &lines])["error"].clone();
     assert_eq!((&error["row"], &error["column"]), (&"3".into(), &"value".into()));
-    let array = file(&world, "a.npy", &npy(&[4.0, 1.0, 0.0]));
+    let array = file(&world, "a.npy", &floats(&[4.0, 1.0, 0.0]));
     let error = told(&world, 1, &["sum", &array, "--of", "1 / value"])["error"].clone();
     assert_eq!((&error["file"], &error["row"]), (&array.as_str().into(), &"3".into()));
     let error = told(&world, 1, &["sum", "5..10", "-3..4", "--of", "1 // i"])["error"].clone();
@@ -90,7 +85,7 @@ fn the_socket_carries_the_same_places() {
     let daemon = world.daemon(&["--workers", "2"]);
     let table = file(&world, "t.csv", b"k,v\n1,10\n2,x\n");
     let ran = world.ask(["sum", table.as_str(), "--of", "v", "--json"]);
-    let json: Value = serde_json::from_str(&ran.stdout).expect("one object");
+    let json = ran.json();
     assert_eq!((ran.code(), &json["error"]["row"]), (1, &"3".into()), "{}", ran.stdout);
     let mut client = daemon.client();
     let request = json!({"reductions": ["max", "min"], "sources": ["0..100"], "of": "abs(i - 50) % 7"});
@@ -133,7 +128,7 @@ fn what_was_made_a_nan_is_counted() {
 #[test]
 fn the_sum_of_no_floats_is_a_float() {
     let world = World::new(BINARY);
-    let array = file(&world, "empty.npy", &npy(&[]));
+    let array = file(&world, "empty.npy", &floats(&[]));
     let table = file(&world, "t.csv", b"k,x,n\na,1.5,1\nb,2.5,2\n");
     let raw = file(&world, "empty.bin", b"");
     let zero = json!([{"reduction": "sum", "type": "float", "value": "0.0"}, {"reduction": "product", "type": "float", "value": "1.0"}]);
@@ -160,10 +155,10 @@ fn the_sum_of_no_floats_is_a_float() {
 #[test]
 fn the_least_and_the_greatest_are_told_with_their_first_places() {
     let world = World::new(BINARY);
-    let one = file(&world, "a.npy", &npy(&[3.0, 9.0, -1.0, 9.0]));
-    let two = file(&world, "b.npy", &npy(&[-1.0, 10.0, 10.0]));
+    let one = file(&world, "a.npy", &floats(&[3.0, 9.0, -1.0, 9.0]));
+    let two = file(&world, "b.npy", &floats(&[-1.0, 10.0, 10.0]));
     let values: Vec<f64> = (0..50_000).map(|n| f64::from(n * 7919 % 10_007)).collect();
-    let long = file(&world, "c.npy", &npy(&values));
+    let long = file(&world, "c.npy", &floats(&values));
     for (arguments, least, greatest) in [
         (&["-5..100", "--of", "(i - 7) ** 2"][..], json!({"index": "7"}), json!({"index": "99"})),
         (

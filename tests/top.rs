@@ -241,7 +241,7 @@ fn where_there_is_no_terminal_it_is_one_look() {
         (0, "tally: nothing can be drawn here: this is one look\n")
     );
 
-    let one: Value = serde_json::from_str(&world.ask(["top", "--json"]).stdout).expect("one object");
+    let one = world.ask(["top", "--json"]).json();
     assert_eq!(
         (&one["schema"], &one["jobs"][0]["job"], &one["matched"]),
         (&json!("tally.top/1"), &json!("j1"), &json!(1))
@@ -278,11 +278,10 @@ fn a_job_is_drawn_with_what_was_lost() {
         let job = client.call("io.tally.Show", &json!({ "job": "j1" }));
         job["job"]["incidents"].as_array()?.iter().any(|incident| incident["range"].is_string()).then_some(())
     });
-    let known: Value =
-        serde_json::from_str(&world.ask(["show", "j1", "--json", "--history"]).stdout).expect("JSON");
+    let known = world.ask(["show", "j1", "--json", "--history"]).json();
     let spans = known["history"]["spans"].as_array().expect("spans");
     assert!(spans.iter().any(|span| span["how"] == "lost"), "{spans:?}");
-    let plain: Value = serde_json::from_str(&world.ask(["show", "j1", "--json"]).stdout).expect("JSON");
+    let plain = world.ask(["show", "j1", "--json"]).json();
     assert_eq!(plain.get("history"), None, "only when asked");
     let path = world.path().join("job.svg");
     let drawn = world.ask(["show", "j1", "--plot", path.to_str().expect("text")]);

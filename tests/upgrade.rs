@@ -7,8 +7,9 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use tally_sys::signal::Signal;
+use tally_tests::gate::{make_gate, open_gate};
 use tally_tests::races::serves;
-use tally_tests::{Running, World, proc, until};
+use tally_tests::{Held, World, proc, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 
@@ -23,12 +24,6 @@ fn program_of(pid: u32) -> PathBuf {
     fs::read_link(format!("/proc/{pid}/exe")).expect("it lives")
 }
 
-fn begin(world: &World, arguments: &[&str]) -> Running {
-    let mut command = world.command(arguments);
-    command.env("TALLY_SOCKET", world.socket());
-    Running::start(command)
-}
-
 #[test]
 fn the_new_binary_has_the_pid_the_socket_and_the_locks() {
     let world = World::new(BINARY);
@@ -37,7 +32,7 @@ fn the_new_binary_has_the_pid_the_socket_and_the_locks() {
     let pid = daemon.pid();
     let inode = fs::metadata(world.socket()).expect("a socket").ino();
     // A job that outlives the drain, and one client after the other: each gets its answer.
-    let long = begin(&world, &["sum", "0..6e8"]);
+    let long = world.begin(["sum", "0..6e8"]);
     let mut client = daemon.client();
     until("a running job", || {
         (client.call("io.tally.Status", &json!({}))["status"]["running"] == 1).then_some(())
@@ -226,12 +221,12 @@ fn a_signal_to_end_is_stronger_than_an_upgrade() {
     let world = World::new(BINARY);
     let daemon = world.daemon(&["--workers", "1"]);
     // The job holds the old binary up, as long as it drains.
-    let long = begin(&world, &["sum", "0..1e15", "--reconnect", "0"]);
+    let long = world.begin(["sum", "0..1e15", "--reconnect", "0"]);
     let mut client = daemon.client();
     until("a running job", || {
         (client.call("io.tally.Status", &json!({}))["status"]["running"] == 1).then_some(())
     });
-    let upgrade = begin(&world, &["upgrade", "--reconnect", "100ms"]);
+    let upgrade = world.begin(["upgrade", "--reconnect", "100ms"]);
     daemon.await_line("takes over when");
     daemon.signal(Signal::Term);
     assert_eq!(daemon.finish().code(), 0);
@@ -245,8 +240,8 @@ fn a_job_with_a_command_goes_on_over_an_upgrade() {
     let world = World::new(BINARY);
     let daemon = world.daemon(&["--workers", "2", "--drain-ms", "100"]);
     // It writes down what it answers, and stands still in the second half until it may go on.
-    let command = "sh -c 'while read -r s e p a; do \
-                   while [ $s -ge 500 ] && ! [ -e go ]; do sleep 0.1; done; \
+    let gate = make_gate(&world, "gate");
+    let command = "sh -c 'while read -r s e p a; do [ $s -lt 500 ] || : < gate; \
                    echo $s >> log; echo $((e - s)); done'";
     let asked = ["sum", "0..1000", "--detach", "--partitions", "10", "--command", command];
     let job = world.ask(asked).stdout.trim().to_owned();
@@ -257,14 +252,14 @@ fn a_job_with_a_command_goes_on_over_an_upgrade() {
     });
     assert_eq!(done["job"]["retries"], 0);
     drop(client);
-    let of_commands =
-        |name: &str| name == "sh" || name == "sleep" || name == "tally-warden" || name == "tally-guard";
+    let of_commands = |name: &str| name == "sh" || name == "tally-warden" || name == "tally-guard";
     let before: Vec<u32> =
         world.processes().into_iter().filter(|one| of_commands(&one.name)).map(|one| one.pid).collect();
-    assert!(before.len() >= 6, "two guards, two wardens, two commands: {before:?}");
+    assert_eq!(before.len(), 6, "two guards, two wardens, two commands: {before:?}");
+    let before = Held::of(before);
     assert_eq!(world.ask(["upgrade"]).code(), 0);
-    until("the end of the old tree", || before.iter().all(|&pid| proc::look(pid).is_none()).then_some(()));
-    fs::write(world.path().join("go"), "").expect("a file can be written");
+    before.await_end();
+    let _open = open_gate(&gate);
     assert_eq!(world.ask(["wait", &job]).code(), 0);
     world.ask(["result", &job]).answered("1000\n");
     let log = fs::read_to_string(world.path().join("log")).expect("it was written");

@@ -17,6 +17,7 @@ mod float_folds;
 mod float_sum;
 mod floor;
 mod folds;
+mod gone;
 mod idle;
 mod kernels;
 mod kill;
@@ -45,6 +46,7 @@ const ALL: &[Bench] = &[
     ("scale", scale::two_workers),
     ("kill", kill::replacement),
     ("kernels", kernels::a_process_for_each),
+    ("gone", gone::whole_trees),
     ("locks", locks::named_locks),
     ("add-job", add::add_job),
     ("batch", batch::small_jobs),

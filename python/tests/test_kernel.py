@@ -166,6 +166,23 @@ class Run(WithDaemon):
         self.assertEqual(client.sum(*paths[:2], command=["stat", "-c", "%s", "{file}"], files=True), 8)
         self.assertEqual(client.sum(b"12345", b"", command="wc -c", files=True), 5)
 
+    def test_lines_and_files_that_are_not_wanted_are_as_if_not_said(self):
+        path = write(self.directory, "return sum(range(start, end))")
+        numbers = os.path.join(self.directory, "numbers.txt")
+        with open(numbers, "w") as out:
+            out.write("1\n2\n")
+        client = self.client
+        for options in ({"lines": False}, {"files": False}, {"lines": False, "files": False}, {"lines": None}):
+            self.assertEqual(client.sum(range(10), **options), 45)
+            self.assertEqual(client.sum([1, 2, 3], **options), 6)
+            self.assertEqual(client.reduce("sum,max", numbers, **options), {"sum": 3, "max": 2})
+            self.assertEqual(client.submit("sum", range(10), **options).result(), 45)
+            # A command without them is told of ranges.
+            self.assertEqual(client.sum(range(10), command=[sys.executable, path], partitions=2, **options), 45)
+        # One of them does not take the other away.
+        self.assertEqual(client.sum(b"1\n2\n", command="wc -l", lines=True, files=False), 2)
+        self.assertEqual(client.sum(b"12345", command="wc -c", lines=False, files=True), 5)
+
     def test_what_is_fed_to_no_command_is_refused(self):
         for options, told in [
             ({"lines": True}, "lines is for a command"),

@@ -30,12 +30,12 @@ fn a_commands_status_streams_and_signals_are_its_own() {
     // Signals reach the command, and what it makes of them is its own.
     for (signal, code) in [(Signal::Term, 40), (Signal::Int, 41), (Signal::Usr1, 42)] {
         let text = "trap 'exit 40' TERM; trap 'exit 41' INT; trap 'exit 42' USR1; echo ready >&2; while :; do sleep 0.01; done";
-        let running = begin(&world, &["lock", "a", "--", "sh", "-c", text]);
+        let running = world.begin(["lock", "a", "--", "sh", "-c", text]);
         running.await_line("ready");
         running.signal(signal);
         assert_eq!(running.finish().code(), code, "{signal}");
     }
-    let running = begin(&world, &["lock", "a", "--", "sh", "-c", "echo ready >&2; exec sleep 1000"]);
+    let running = world.begin(["lock", "a", "--", "sh", "-c", "echo ready >&2; exec sleep 1000"]);
     running.await_line("ready");
     running.signal(Signal::Term);
     assert_eq!(running.finish().code(), 143);
@@ -55,7 +55,7 @@ fn a_commands_status_streams_and_signals_are_its_own() {
 fn what_is_busy_is_waited_for_or_not() {
     let world = World::new(BINARY);
     let daemon = world.daemon(&["--workers", "1"]);
-    let holder = begin(&world, &["lock", "a", "--", "sleep", "1000"]);
+    let holder = world.begin(["lock", "a", "--", "sleep", "1000"]);
     await_counts(&world, "a", 1, 0);
     let who = format!("process {} (sleep 1000) has it", holder.pid());
     let busy = world.ask(["lock", "a", "--nonblock", "--", "echo", "no"]);
@@ -66,11 +66,11 @@ fn what_is_busy_is_waited_for_or_not() {
     world.ask(["semaphore", "a", "--permits", "1", "--", "echo", "yes"]).answered("yes\n");
     // Readers beside each other, and none beside a writer.
     let readers: Vec<Running> =
-        (0..2).map(|_| begin(&world, &["lock", "r", "--shared", "--", "sleep", "1000"])).collect();
+        (0..2).map(|_| world.begin(["lock", "r", "--shared", "--", "sleep", "1000"])).collect();
     await_counts(&world, "r", 2, 0);
     assert_eq!(world.ask(["lock", "r", "--nonblock", "--", "true"]).code(), 8);
     world.ask(["lock", "r", "--shared", "--nonblock", "--", "echo", "too"]).answered("too\n");
-    let writer = begin(&world, &["lock", "r", "--", "echo", "written"]);
+    let writer = world.begin(["lock", "r", "--", "echo", "written"]);
     await_counts(&world, "r", 2, 1);
     assert_eq!(
         world.ask(["lock", "r", "--shared", "--nonblock", "--", "true"]).code(),
@@ -84,7 +84,7 @@ fn what_is_busy_is_waited_for_or_not() {
     writer.finish().answered("written\n");
     // Permits.
     let users: Vec<Running> =
-        (0..3).map(|_| begin(&world, &["semaphore", "s", "--permits", "3", "--", "sleep", "1000"])).collect();
+        (0..3).map(|_| world.begin(["semaphore", "s", "--permits", "3", "--", "sleep", "1000"])).collect();
     await_counts(&world, "s", 3, 0);
     assert_eq!(world.ask(["semaphore", "s", "--permits", "3", "--nonblock", "--", "true"]).code(), 8);
     let other = world.ask(["semaphore", "s", "--permits", "4", "--", "true"]);
@@ -98,7 +98,7 @@ fn what_is_busy_is_waited_for_or_not() {
         assert_eq!(user.finish().code(), 143);
     }
     // A wait can be interrupted.
-    let waiter = begin(&world, &["lock", "a", "--", "echo", "no"]);
+    let waiter = world.begin(["lock", "a", "--", "echo", "no"]);
     await_counts(&world, "a", 1, 1);
     waiter.signal(Signal::Int);
     assert_eq!(waiter.finish().code(), 130);
@@ -200,7 +200,7 @@ fn others_may_take_a_name_and_do_not_see_command_lines() {
     world.open_to_others();
     let daemon = world.daemon(&["--workers", "1", "--socket-mode", "0666"]);
     world.ask_as(STRANGER, STRANGER, ["lock", "a", "--", "echo", "mine"]).answered("mine\n");
-    let holder = begin(&world, &["lock", "a", "--", "sh", "-c", "echo ready >&2; exec sleep 1000", "secret"]);
+    let holder = world.begin(["lock", "a", "--", "sh", "-c", "echo ready >&2; exec sleep 1000", "secret"]);
     holder.await_line("ready");
     let busy = world.ask_as(STRANGER, STRANGER, ["lock", "a", "--nonblock", "--", "true"]);
     busy.failed(8, &format!("tally: could not take lock 'a': process {} of user 0 has it", holder.pid()));
@@ -218,7 +218,7 @@ fn a_time_to_live_lets_others_in_and_is_told() {
     let world = World::new(BINARY);
     let daemon = world.daemon(&["--workers", "1"]);
     let holder =
-        begin(&world, &["lock", "a", "--ttl", "50ms", "--", "sh", "-c", "echo ready >&2; exec sleep 1000"]);
+        world.begin(["lock", "a", "--ttl", "50ms", "--", "sh", "-c", "echo ready >&2; exec sleep 1000"]);
     holder.await_line("ready");
     world.ask(["lock", "a", "--", "echo", "next"]).answered("next\n");
     holder.await_line("lock 'a' is held no more: its time to live is over; the command goes on with fence");

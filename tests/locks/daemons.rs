@@ -16,12 +16,10 @@ fn numbers_grow_over_a_crash_and_waits_go_on() {
     let gate = make_gate(&world, "gate");
     let mut last = 0;
     for _ in 0..3 {
-        let holder = begin(
-            &world,
-            &["lock", "a", "--", "sh", "-c", "echo $TALLY_FENCE; echo ready >&2; read go < gate"],
-        );
+        let holder =
+            world.begin(["lock", "a", "--", "sh", "-c", "echo $TALLY_FENCE; echo ready >&2; read go < gate"]);
         holder.await_line("ready");
-        let waiter = begin(&world, &["lock", "a", "--", "sh", "-c", "echo $TALLY_FENCE"]);
+        let waiter = world.begin(["lock", "a", "--", "sh", "-c", "echo $TALLY_FENCE"]);
         await_counts(&world, "a", 1, 1);
         daemon = replace(&world, daemon);
         holder.await_line("lock 'a' is held no more: the daemon went away; the command goes on with fence");
@@ -49,12 +47,12 @@ fn an_upgrade_loses_no_lock_and_no_place_in_a_queue() {
     let pid = daemon.pid();
     let gate = make_gate(&world, "gate");
     let holder =
-        begin(&world, &["lock", "a", "--", "sh", "-c", "echo ready >&2; read go < gate; echo $TALLY_FENCE"]);
+        world.begin(["lock", "a", "--", "sh", "-c", "echo ready >&2; read go < gate; echo $TALLY_FENCE"]);
     holder.await_line("ready");
     let waiters: Vec<Running> = (1..=3)
         .map(|number| {
             let text = format!("echo {number} $TALLY_FENCE >> order");
-            let waiter = begin(&world, &["lock", "a", "--", "sh", "-c", &text]);
+            let waiter = world.begin(["lock", "a", "--", "sh", "-c", &text]);
             await_counts(&world, "a", 1, number);
             waiter
         })
@@ -113,7 +111,7 @@ fn a_drain_does_not_wait_for_locks() {
     let mut owner = daemon.client();
     owner.submit(&json!({ "reductions": ["sum"], "sources": ["0..1e15"] }), true);
     let gate = make_gate(&world, "gate");
-    let holder = begin(&world, &["lock", "a", "--", "sh", "-c", "echo ready >&2; read line < gate"]);
+    let holder = world.begin(["lock", "a", "--", "sh", "-c", "echo ready >&2; read line < gate"]);
     holder.await_line("ready");
     daemon.signal(Signal::Term);
     until("the drain", || {

@@ -45,7 +45,7 @@ fn two_scripts_crosswise_are_refused_with_both_edges() {
         told.stdout.contains("lock 'a' was refused, as it would have closed a deadlock of 2 waits"),
         "{told:?}"
     );
-    let told: Value = serde_json::from_str(&world.ask(["deadlocks", "--json"]).stdout).expect("JSON");
+    let told = world.ask(["deadlocks", "--json"]).json();
     assert_eq!(told["schema"], "tally.deadlocks/1");
     assert_eq!(told["deadlocks"][0]["edges"].as_array().map(Vec::len), Some(2));
     // Taken in that order once more, nobody in the way: a warning, and it runs.

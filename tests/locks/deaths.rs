@@ -17,11 +17,11 @@ fn a_command_keeps_its_lock_when_the_one_who_took_it_is_killed() {
     let daemon = world.daemon(&["--workers", "1"]);
     let gate = make_gate(&world, "gate");
     let wrapper =
-        begin(&world, &["lock", "a", "--", "sh", "-c", "echo ready >&2; read line < gate; echo done > mark"]);
+        world.begin(["lock", "a", "--", "sh", "-c", "echo ready >&2; read line < gate; echo done > mark"]);
     wrapper.await_line("ready");
     let shell = world.await_named("sh", 1)[0].pid;
     wrapper.signal(Signal::Kill);
-    let waiter = begin(&world, &["lock", "a", "--", "cat", "mark"]);
+    let waiter = world.begin(["lock", "a", "--", "cat", "mark"]);
     await_counts(&world, "a", 1, 1);
     assert!(proc::look(shell).is_some(), "the command lives");
     let _open = open_gate(&gate);
@@ -43,7 +43,7 @@ fn who_is_stopped_keeps_no_lock_of_a_command_that_has_ended() {
     let world = World::new(BINARY);
     let daemon = world.daemon(&["--workers", "1"]);
     let gate = make_gate(&world, "gate");
-    let wrapper = begin(&world, &["lock", "a", "--", "sh", "-c", "echo ready >&2; read line < gate"]);
+    let wrapper = world.begin(["lock", "a", "--", "sh", "-c", "echo ready >&2; read line < gate"]);
     wrapper.await_line("ready");
     let _keeper = world.await_named("tally-keeper", 1);
     wrapper.signal(Signal::Stop);
@@ -54,7 +54,7 @@ fn who_is_stopped_keeps_no_lock_of_a_command_that_has_ended() {
     assert_eq!((finished.code(), finished.stderr.as_str()), (0, "ready\n"));
     // A command that closes what it does not know has its lock nevertheless.
     let text = "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; echo ready >&2; read line < gate";
-    let careless = begin(&world, &["lock", "b", "--", "bash", "-c", text]);
+    let careless = world.begin(["lock", "b", "--", "bash", "-c", text]);
     careless.await_line("ready");
     let _keeper = world.await_named("tally-keeper", 1);
     careless.signal(Signal::Kill);
@@ -143,8 +143,8 @@ fn killed_commands_are_followed_in_the_order_of_the_queue() {
     let daemon = world.daemon(&["--workers", "1"]);
     let start = |number: usize| {
         let text = format!("echo {number} $TALLY_FENCE >> order; exec sleep 1000");
-        let mut command = world.command(["lock", "k", "--", "sh", "-c", &text]);
-        command.env("TALLY_SOCKET", world.socket()).process_group(0);
+        let mut command = world.client(["lock", "k", "--", "sh", "-c", &text]);
+        command.process_group(0);
         Running::start(command)
     };
     let lines = || fs::read_to_string(world.path().join("order")).unwrap_or_default();

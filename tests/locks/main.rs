@@ -22,12 +22,6 @@ use tally_tests::{Client, Daemon, Finished, Running, World, proc, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 
-fn begin(world: &World, arguments: &[&str]) -> Running {
-    let mut command = world.command(arguments);
-    command.env("TALLY_SOCKET", world.socket());
-    Running::start(command)
-}
-
 /// A script that finds the daemon and the binary.
 fn script(world: &World, text: &str) -> Running {
     let mut command = world.script(text);
@@ -36,9 +30,7 @@ fn script(world: &World, text: &str) -> Running {
 }
 
 fn locks(world: &World) -> Value {
-    let finished = world.ask(["locks", "--json"]);
-    let text: Value =
-        serde_json::from_str(&finished.stdout).unwrap_or_else(|why| panic!("{why}: {finished:?}"));
+    let text = world.ask(["locks", "--json"]).json();
     assert_eq!(text["schema"], "tally.locks/1");
     text["locks"].clone()
 }

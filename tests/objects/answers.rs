@@ -20,9 +20,7 @@ fn values_dicts_and_lists_answer_plainly() {
     let line = "tally: could not add to value t: it holds text, to which nothing can be added";
     scene.fails("value t add 1", 1, line);
     scene.fed("value b set -", b"\0\xff\n").answered("");
-    let mut command = scene.world.command(["value", "b", "get"]);
-    command.env("TALLY_SOCKET", scene.world.socket());
-    assert_eq!(command.output().expect("it runs").stdout, b"\0\xff\n");
+    assert_eq!(scene.world.client(["value", "b", "get"]).output().expect("it runs").stdout, b"\0\xff\n");
 
     scene.says("dict d set k 1", "");
     scene.fed("dict d set -", b"b\ttwo words\na\t2.5\n").answered("");

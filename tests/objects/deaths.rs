@@ -63,16 +63,6 @@ fn what_was_acknowledged_survives_a_killed_daemon() {
     world.finish();
 }
 
-/// Numbers that nobody depends on.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-}
-
 const PRODUCERS: u64 = 4;
 
 const CONSUMERS: u64 = 4;
@@ -82,7 +72,7 @@ const ITEMS: u64 = 12;
 /// Puts items 1 to `ITEMS` in, with its progress in the same transaction, and is killed now and then: the next one goes
 /// on from there.
 fn produce(world: &World, producer: u64) {
-    let mut dice = Dice(producer + 77);
+    let mut dice = Random::of(producer + 77, &[]);
     let progress = || {
         let told = json_of(world, &format!("dict progress get {producer} --json"));
         told["value"]["value"].as_str().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0)
@@ -98,10 +88,10 @@ fn produce(world: &World, producer: u64) {
         );
         let file = world.path().join(format!("lines-{producer}"));
         fs::write(&file, lines).expect("it can be written");
-        let mut command = world.command(["objects", "batch", "--atomic"]);
-        command.arg(&file).env("TALLY_SOCKET", world.socket());
+        let mut command = world.client(["objects", "batch", "--atomic"]);
+        command.arg(&file);
         let running = Running::start(command);
-        if dice.roll(4) == 0 {
+        if dice.below(4) == 0 {
             send(running.pid(), Signal::Kill);
         }
         drop(running.finish());
@@ -110,14 +100,13 @@ fn produce(world: &World, producer: u64) {
 
 /// Takes items one by one and makes a file for each, and is killed now and then. How often it was.
 fn consume(world: &World, consumer: u64) -> u64 {
-    let mut dice = Dice(consumer + 7_777);
+    let mut dice = Random::of(consumer + 7_777, &[]);
     let mut killed = 0;
     loop {
-        let mut command = world.command(["queue", "work", "get", "--hold", "--"]);
-        command.args(["/bin/sh", "-c", "mkdir -p done && : > done/{}"]).env("TALLY_SOCKET", world.socket());
-        let running = Running::start(command);
-        if dice.roll(3) == 0 {
-            for _ in 0..dice.roll(40) {
+        let text = "mkdir -p done && : > done/{}";
+        let running = world.begin(["queue", "work", "get", "--hold", "--", "/bin/sh", "-c", text]);
+        if dice.below(3) == 0 {
+            for _ in 0..dice.below(40) {
                 drop(world.path().metadata());
                 std::thread::yield_now();
             }

@@ -9,14 +9,16 @@ fn each_runs_its_command_until_the_queue_is_closed() {
     let scene = Scene::new();
     scene.says("queue q put one two", "");
     scene.says("queue q close", "");
-    let mut command = scene.world.command(["queue", "q", "get", "--each", "--", "/bin/sh", "-c"]);
-    command.arg("echo \"{} $(cat) $TALLY_DELIVERY\"").env("TALLY_SOCKET", scene.world.socket());
-    Running::start(command).finish().answered("one one 1\ntwo two 1\n");
+    let text = "echo \"{} $(cat) $TALLY_DELIVERY\"";
+    scene
+        .world
+        .ask(["queue", "q", "get", "--each", "--", "/bin/sh", "-c", text])
+        .answered("one one 1\ntwo two 1\n");
     scene.says("queue other put bad --deliveries 2", "");
     for code in [3, 3] {
-        let mut command = scene.world.command(["queue", "other", "get", "--hold", "--", "/bin/sh", "-c"]);
-        command.arg(format!("exit {code}")).env("TALLY_SOCKET", scene.world.socket());
-        assert_eq!(Running::start(command).finish().code(), code);
+        let text = format!("exit {code}");
+        let told = scene.world.ask(["queue", "other", "get", "--hold", "--", "/bin/sh", "-c", &text]);
+        assert_eq!(told.code(), code);
     }
     scene.says("queue other dead", "bad\n");
     scene.says("queue other revive", "1\n");

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tally_sys::process;
 use tally_sys::signal::Signal;
 use tally_tests::run::send;
-use tally_tests::{Client, Daemon, Finished, Running, World, proc, until};
+use tally_tests::{Client, Daemon, Finished, Random, Running, World, proc, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tally");
 
@@ -54,9 +54,7 @@ impl Scene {
 
     /// A command with something on its standard input.
     fn fed(&self, line: &str, input: &[u8]) -> Finished {
-        let mut command = self.world.command(line.split_whitespace());
-        command.env("TALLY_SOCKET", self.world.socket());
-        fed(command, input)
+        fed(self.world.client(line.split_whitespace()), input)
     }
 
     /// A command that goes on by itself.
@@ -65,9 +63,7 @@ impl Scene {
     }
 
     fn begin_words(&self, words: &[&str]) -> Running {
-        let mut command = self.world.command(words);
-        command.env("TALLY_SOCKET", self.world.socket());
-        Running::start(command)
+        self.world.begin(words)
     }
 
     /// Waits until so many wait for an object.
@@ -94,9 +90,7 @@ impl Scene {
 }
 
 fn json_of(world: &World, line: &str) -> Value {
-    let finished = world.ask(line.split_whitespace());
-    serde_json::from_str(&finished.stdout)
-        .unwrap_or_else(|why| panic!("{line}: {why}: {}{}", finished.stdout, finished.stderr))
+    world.ask(line.split_whitespace()).json()
 }
 
 fn fed(mut command: Command, input: &[u8]) -> Finished {

@@ -5,9 +5,7 @@ use super::*;
 #[test]
 fn a_watch_prints_changes_as_they_come() {
     let scene = Scene::new();
-    let mut command = scene.world.command(["watch", "d", "--count", "3"]);
-    command.env("TALLY_SOCKET", scene.world.socket());
-    let watch = Running::start(command);
+    let watch = scene.world.begin(["watch", "d", "--count", "3"]);
     let mut client = scene.daemon.client();
     // The one that the command has is there once it is told of: ask until it has begun.
     until("the watch", || {

@@ -6,12 +6,15 @@
 #![expect(clippy::missing_panics_doc, reason = "a harness fails by panicking")]
 
 pub mod booted;
+pub mod brood;
 pub mod client;
 pub mod gate;
+pub mod npy;
 pub mod openmetrics;
 pub mod picture;
 pub mod proc;
 pub mod races;
+pub mod random;
 pub mod run;
 pub mod schema;
 pub mod shown;
@@ -21,7 +24,8 @@ pub mod world;
 
 pub use booted::Booted;
 pub use client::Client;
-pub use run::{Daemon, Finished, Running};
+pub use random::Random;
+pub use run::{Daemon, Finished, Held, Running};
 pub use schema::Schemas;
 pub use terminal::Terminal;
 pub use world::World;

@@ -1,14 +1,16 @@
 //! Real processes of a test: started, signalled, waited for, never left behind.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use serde_json::Value;
 use tally_sys::poll::{Interest, Poll};
-use tally_sys::process::{self, ExitStatus, Pid};
+use tally_sys::process::{self, ExitStatus, Other, Pid};
 use tally_sys::signal::Signal;
 
 use crate::{Client, PATIENCE_NS};
@@ -41,6 +43,13 @@ impl Finished {
             ExitStatus::Exited(code) => code,
             ExitStatus::Killed { signal, .. } => 128 + signal.raw(),
         }
+    }
+
+    /// The JSON that it printed.
+    #[must_use]
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|why| panic!("{why}: {self:?}"))
     }
 
     /// Checks that it succeeded with exactly this on standard output, and nothing on standard error.
@@ -180,8 +189,14 @@ pub fn send_if_there(pid: u32, signal: Signal) {
 fn await_exit(pid: u32, patience_ns: u64) -> ExitStatus {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
     let mut child = process::Child::adopt(pid).expect("a child can be watched");
+    await_readable(&child, patience_ns, pid);
+    child.try_reap().expect("a child can be reaped").expect("it has ended")
+}
+
+/// Waits for a pidfd; panics when patience ends.
+fn await_readable(pidfd: impl AsFd, patience_ns: u64, pid: Pid) {
     let mut poll = Poll::new().expect("a poll can be made");
-    poll.watch(&child, 0, Interest::READ).expect("a pidfd can be watched");
+    poll.watch(pidfd, 0, Interest::READ).expect("a pidfd can be watched");
     let mut ready = Vec::new();
     let until = tally_sys::clock::monotonic_ns().saturating_add(patience_ns);
     // A wait may end early, without a reason.
@@ -190,7 +205,36 @@ fn await_exit(pid: u32, patience_ns: u64) -> ExitStatus {
         assert!(left > 0, "process {pid} did not end in time");
         poll.wait(Some(Duration::from_nanos(left)), &mut ready).expect("a poll can wait");
     }
-    child.try_reap().expect("a child can be reaped").expect("it has ended")
+}
+
+/// Processes that need not be children of the test, held so that it can wait for their end.
+#[derive(Debug)]
+#[must_use = "whoever holds them waits for their end"]
+pub struct Held(Vec<(Pid, Other)>);
+
+impl Held {
+    /// Those with these ids that have not ended yet.
+    pub fn of(pids: impl IntoIterator<Item = u32>) -> Self {
+        Self(pids.into_iter().filter_map(hold).collect())
+    }
+
+    /// Waits until the last of them has ended; panics when patience ends.
+    pub fn await_end(self) {
+        for (pid, process) in self.0 {
+            await_readable(&process, PATIENCE_NS, pid);
+        }
+    }
+}
+
+fn hold(pid: u32) -> Option<(Pid, Other)> {
+    let known = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
+    match Other::hold(known) {
+        Ok(process) => Some((known, process)),
+        Err(why) => {
+            assert!(crate::proc::look(pid).is_none(), "hold {pid}: {why}");
+            None
+        }
+    }
 }
 
 /// A daemon of the test.

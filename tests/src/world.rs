@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -116,11 +116,46 @@ impl World {
         Daemon::over(self.start(arguments), self.socket())
     }
 
-    /// A client command to this world's daemon.
+    /// A client command to this world's daemon, not started yet.
     #[must_use]
-    pub fn ask<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Finished {
+    pub fn client<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = self.command(arguments);
         command.env("TALLY_SOCKET", self.socket());
+        command
+    }
+
+    /// The same, started.
+    #[must_use]
+    pub fn begin<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Running {
+        Running::start(self.client(arguments))
+    }
+
+    /// The same, to its end.
+    #[must_use]
+    pub fn ask<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Finished {
+        self.begin(arguments).finish()
+    }
+
+    /// The directory with the program by its name, to be put into a path: made by whoever asks first, unless a test
+    /// has put another one there.
+    #[must_use]
+    pub fn programs(&self) -> PathBuf {
+        let directory = self.path().join("bin");
+        fs::create_dir_all(&directory).expect("a directory can be made");
+        let name = directory.join("tally");
+        if !name.exists() {
+            symlink(&self.binary, name).expect("a link can be made");
+        }
+        directory
+    }
+
+    /// Runs a line as one types it into a shell: `tally` is found, and asks this world's daemon.
+    #[must_use]
+    pub fn typed(&self, line: &str) -> Finished {
+        let mut command = self.script(line);
+        command
+            .env("PATH", format!("{}:/usr/bin:/bin", self.programs().display()))
+            .env("TALLY_SOCKET", self.socket());
         Running::start(command).finish()
     }
 
@@ -139,8 +174,8 @@ impl World {
         group: u32,
         arguments: impl IntoIterator<Item = A>,
     ) -> Running {
-        let mut command = self.command(arguments);
-        command.env("TALLY_SOCKET", self.socket()).current_dir("/").uid(user).gid(group);
+        let mut command = self.client(arguments);
+        command.current_dir("/").uid(user).gid(group);
         Running::start(command)
     }
 

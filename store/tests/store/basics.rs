@@ -108,7 +108,7 @@ fn a_directory_that_cannot_be_made_is_named() {
     let error = tally_store::open(&place.path().join("file/state")).unwrap_err();
     let text = error.to_string();
     assert!(text.starts_with("make the directory "), "{text}");
-    assert!(text.ends_with("file/state: Not a directory"), "{text}");
+    assert!(text.ends_with("file/state: not a directory"), "{text}");
 }
 
 #[test]

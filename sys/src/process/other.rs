@@ -1,7 +1,7 @@
 //! A process that need not be a child of this one, held by its pidfd: a signal reaches it or nobody.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
@@ -32,5 +32,12 @@ impl Other {
             Err(Errno::SRCH) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// It can be watched: readable once the process has ended.
+impl AsFd for Other {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }

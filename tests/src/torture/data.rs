@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 
-use super::plan::Random;
-use crate::World;
+use crate::npy::npy;
+use crate::{Random, World};
 
 /// Rows of each file.
 const ROWS: usize = 6_000;
@@ -45,7 +45,7 @@ impl Data {
             .collect();
         let mut table = "region,n,price\n".to_owned();
         let mut text = String::new();
-        let mut array = npy_head(ROWS);
+        let mut array = npy("<i8", &format!("({ROWS},)"), []);
         for row in 0..ROWS {
             let region = REGIONS[regions[row]];
             let quoted = if region.contains(['"', ',']) {
@@ -88,14 +88,4 @@ impl Data {
 pub(super) fn money(cents: i128) -> String {
     let sign = if cents < 0 { "-" } else { "" };
     format!("{sign}{}.{:02}", cents.unsigned_abs() / 100, cents.unsigned_abs() % 100)
-}
-
-/// The head of an array of 64-bit integers.
-fn npy_head(rows: usize) -> Vec<u8> {
-    let header = format!("{{'descr': '<i8', 'fortran_order': False, 'shape': ({rows},), }}");
-    let header = format!("{header:<117}\n");
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend(u16::try_from(header.len()).expect("a short header").to_le_bytes());
-    bytes.extend(header.as_bytes());
-    bytes
 }

@@ -15,10 +15,10 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::keeper::Keeper;
-use super::plan::{Random, Round};
+use super::plan::Round;
 use super::shared::Shared;
 use super::talk::pause;
-use crate::{World, proc};
+use crate::{Random, World, proc};
 
 /// One kind of trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

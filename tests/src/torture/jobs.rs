@@ -1,7 +1,8 @@
 //! Jobs as one types them, and what must come of each: worked out here, by loops as plain as can be.
 
 use super::data::{Data, money};
-use super::plan::{Random, STARTS, TRANSPORTS};
+use super::plan::{STARTS, TRANSPORTS};
+use crate::Random;
 
 /// A command and its answer.
 #[derive(Clone, Debug)]

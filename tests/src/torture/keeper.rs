@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use tally_sys::signal::Signal;
 
 use super::faults::{self, Fault};
-use super::plan::{Random, Round};
+use super::plan::Round;
 use super::shared::{Shared, held};
 use super::strikes::children;
 use super::talk::pause;
-use crate::{Finished, Running, World, proc, until};
+use crate::{Finished, Random, Running, World, proc, until};
 
 /// Starts that may fail in a row, for want of what the round's fault withholds.
 const STARTS_MAX: usize = 100;

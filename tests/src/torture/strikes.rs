@@ -10,10 +10,10 @@ use tally_sys::signal::Signal;
 
 use super::faults::Fault;
 use super::keeper::Keeper;
-use super::plan::{Random, Round};
+use super::plan::Round;
 use super::shared::Shared;
 use super::talk::{Talk, pause};
-use crate::{World, proc};
+use crate::{Random, World, proc};
 
 /// Names of the processes that are struck: of one that computes, of one that has a command compute, and of what stands
 /// between that one and the supervisor.

@@ -1,0 +1,52 @@
+//! One line for each that it was asked: one too many, or one too early, is never taken for an answer.
+
+use super::*;
+
+/// A kernel in Python that lives on: what it does first, and then with each `start end`.
+fn python(world: &World, first: &str, body: &str) -> String {
+    let text =
+        format!("import sys\n{first}\nfor line in sys.stdin:\n s,e,p,a=map(int,line.split())\n {body}\n");
+    fs::write(world.path().join("k.py"), text).expect("a file can be written");
+    "python3 k.py".to_owned()
+}
+
+#[test]
+fn a_line_too_many_is_never_taken_for_an_answer() {
+    let world = World::new(BINARY);
+    let right = "print(e-s,flush=True)";
+    let kernels = [
+        ("print(1,flush=True)", right),
+        ("pass", "print(e-s,flush=True); print(e-s,flush=True)"),
+        ("import atexit; atexit.register(print, 1)", right),
+    ];
+    for (first, body) in kernels {
+        let command = python(&world, first, body);
+        for partitions in ["2", "50", "500"] {
+            let finished = run(&world, &["sum", "0..10000", "--partitions", partitions], &command);
+            assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{}", finished.stderr);
+            let line = finished.stderr.lines().next().unwrap_or("");
+            let doubled = line.contains("it answered") && line.ends_with("and then more");
+            let start = "tally: could not finish j1: the command answered more lines than it was asked: '";
+            assert!(line.starts_with(start) || doubled, "{line}");
+        }
+    }
+    let replaced = python(&world, "print(1,flush=True)", right);
+    let finished = run(&world, &["sum", "0..1000", "--partitions", "9", "--recycle-after", "2"], &replaced);
+    assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{}", finished.stderr);
+    world.finish();
+}
+
+#[test]
+fn who_has_not_read_has_not_answered() {
+    let world = World::new(BINARY);
+    for command in ["echo 3", "sh -c 'echo 3'", "sh -c 'while :; do echo 3; sleep 0.01; done'"] {
+        for _ in 0..3 {
+            let finished = run(&world, &["sum", "0..1000"], command);
+            let first = "tally: could not finish j1: the command answered more lines than it was asked: \
+                         '3' came before it had read its input";
+            finished.failed(1, first);
+            assert!(finished.stderr.contains("names {start} and {end}"), "{}", finished.stderr);
+        }
+    }
+    world.finish();
+}

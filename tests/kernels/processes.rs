@@ -1,0 +1,55 @@
+//! Processes that live on: when they end, and when they are replaced.
+
+use super::*;
+
+#[test]
+fn who_does_not_end_with_its_input_is_ended() {
+    let world = World::new(BINARY);
+    let stays = "sh -c 'while read -r s e p a; do echo $((e - s)); done; sleep 1000'";
+    run(&world, &["sum", "0..1000"], stays).answered("1000\n");
+    let fails = "sh -c 'while read -r s e p a; do echo $((e - s)); done; exit 7'";
+    run(&world, &["sum", "0..1000"], fails).answered("1000\n");
+    world.finish();
+}
+
+#[test]
+fn a_process_that_ends_after_its_answer_is_replaced_unblamed() {
+    let world = World::new(BINARY);
+    let once = "sh -c 'read -r s e p a; echo $((e - s))'";
+    let job = run(&world, &["sum", "0..1000", "--json", "--partitions", "20"], once).json();
+    assert_eq!(
+        (&job["results"][0]["value"], &job["retries"]),
+        (&Value::from("1000"), &Value::from(0)),
+        "{job}"
+    );
+    world.finish();
+}
+
+#[test]
+fn processes_are_replaced_as_often_as_asked() {
+    let world = World::new(BINARY);
+    let pids = reader(r#"printf "{\"min\": %d, \"max\": %d}\n" $$ $$"#);
+    let same = |options: &[&str]| {
+        let fixed = [
+            "reduce",
+            "min,max",
+            "0..40",
+            "--partitions",
+            "10",
+            "--workers",
+            "1",
+            "--local",
+            "--command",
+            &pids,
+        ];
+        let finished = world.run(fixed.iter().chain(options).copied());
+        let ends: Vec<&str> = finished.stdout.lines().filter_map(|line| line.split('\t').nth(1)).collect();
+        assert_eq!(ends.len(), 2, "{}{}", finished.stdout, finished.stderr);
+        ends[0] == ends[1]
+    };
+    assert!(same(&[]));
+    assert!(!same(&["--recycle-after", "3"]));
+    // No shell is that large; one that has swallowed as much is.
+    assert!(same(&["--recycle-memory", "100M"]));
+    world.finish();
+}
