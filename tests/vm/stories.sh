@@ -103,7 +103,9 @@ limits_are_set() {
 }
 
 # What is written to /dev/shm is memory of the group and of no process: only the system can see it, and nothing in tally looks.
-eats='dd if=/dev/zero of=/dev/shm/eaten-$$ bs=1M count=300 2> /dev/null; e=$?; rm -f /dev/shm/eaten-$$'
+# What writes it is the largest there, so it is who is killed; with a small buffer it is not.
+eats='dd if=/dev/zero of=/dev/shm/eaten-$$ bs=8M count=40 2> /dev/null; e=$?; rm -f /dev/shm/eaten-$$'
+nibbles=${eats/bs=8M count=40/bs=64k count=5000}
 
 memory_that_no_process_has() {
     local before
@@ -144,7 +146,7 @@ memory_of_many_small_ones() {
     local before
     before=$(kills)
     fails ": it ran out of memory (limit 64 MiB)" sum 0..2 --partitions 1 --retries 0 --memory-limit 64M \
-        --command "for i in \$(seq 100); do sleep 7001 & done; $eats; exit \$e; : {start}"
+        --command "for i in \$(seq 100); do sleep 7001 & done; $nibbles; exit \$e; : {start}"
     say "killed by the system: $(($(kills) - before))"
     await "the end of the sleepers" brood 0
 }
@@ -152,7 +154,7 @@ memory_of_many_small_ones() {
 # A hostile one that puts itself behind its warden: its death is named all the same.
 memory_of_a_hostile_one() {
     fails "killed by SIGKILL: likely out of memory (limit 64 MiB)" sum 0..2 --partitions 1 --retries 0 --memory-limit 64M \
-        --command "echo 0 > /proc/self/oom_score_adj; for i in \$(seq 50); do $eats & done; wait; sleep 7000; : {start}"
+        --command "echo 0 > /proc/self/oom_score_adj; for i in \$(seq 50); do $nibbles & done; wait; sleep 7000; : {start}"
     rm -f /dev/shm/eaten-*
 }
 
