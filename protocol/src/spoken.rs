@@ -1,4 +1,6 @@
-//! Times and sizes as people write them, for messages that are made on either side of the socket.
+//! Times, sizes and counts as people write them, and what is told in the same words on either side of the socket.
+
+use tally_reduce::grouped;
 
 /// A time as one would have typed it: `2s`, `90s`, `5m`, `1h`, `250ms`.
 #[must_use]
@@ -37,6 +39,22 @@ pub fn is_want_of_memory(words: &str) -> bool {
     words == SYSTEM_OUT_OF_MEMORY || words.starts_with(OUT_OF_MEMORY)
 }
 
+/// What is told of a command that lives on and has not answered its first line for so long.
+#[must_use]
+pub fn silent_command(ms: u64) -> String {
+    let ago = time(ms / 1_000 * 1_000);
+    format!(
+        "its command was given a line {ago} ago and has not answered it: each line is answered with one, and output is \
+         flushed (mawk -W interactive, python3 -u)"
+    )
+}
+
+/// `1 worker`, `2 workers`.
+#[must_use]
+pub fn counted(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{} {one}s", grouped(&count.to_string())) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,5 +72,11 @@ mod tests {
         assert_eq!(likely_out_of_memory(1 << 20), "likely out of memory (limit 1 MiB)");
         assert!(is_want_of_memory(&likely_out_of_memory(1)) && is_want_of_memory(SYSTEM_OUT_OF_MEMORY));
         assert!(!is_want_of_memory("likely"));
+    }
+
+    #[test]
+    fn one_is_not_several() {
+        let counts = [0, 1, 2, 10_000].map(|count| counted(count, "job"));
+        assert_eq!(counts, ["0 jobs", "1 job", "2 jobs", "10,000 jobs"]);
     }
 }

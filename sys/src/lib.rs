@@ -36,6 +36,7 @@ pub mod shm_named;
 pub mod shortage;
 pub mod signal;
 pub mod socket;
+pub mod spool;
 pub mod streams;
 pub mod tty;
 pub mod usage;
