@@ -3,10 +3,17 @@
 use super::*;
 
 #[test]
-fn who_does_not_end_with_its_input_is_ended() {
+fn who_does_not_end_with_its_input_is_ended_and_not_believed() {
     let world = World::new(BINARY);
     let stays = "sh -c 'while read -r s e p a; do echo $((e - s)); done; sleep 1000'";
-    run(&world, &["sum", "0..1000"], stays).answered("1000\n");
+    let finished = run(&world, &["sum", "0..1000"], stays);
+    assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{}", finished.stderr);
+    let first = "tally: could not finish j1: the command did not end within 5s of the end of its input: ";
+    assert!(finished.stderr.starts_with(first), "{}", finished.stderr);
+    assert!(finished.stderr.contains("is to end, or to close its output"), "{}", finished.stderr);
+    // The end of its output says that nothing more comes.
+    let mute = "sh -c 'while read -r s e p a; do echo $((e - s)); done; exec >&-; sleep 1000'";
+    run(&world, &["sum", "0..1000"], mute).answered("1000\n");
     let fails = "sh -c 'while read -r s e p a; do echo $((e - s)); done; exit 7'";
     run(&world, &["sum", "0..1000"], fails).answered("1000\n");
     world.finish();

@@ -74,7 +74,8 @@ A command of your own can answer for each part of a range, in any language:
 
   tally sum 0..1e6 --command './kernel'
       a process that lives on: it reads a line for each part, 'start end
-      partition attempt', and answers with a line, the partial
+      partition attempt', and answers with a line, the partial, and with
+      nothing else; when its input ends, it is to end
   tally sum 0..1e6 --command './f {start} {end}'
       a process for each part; the last line of its output is the partial
 

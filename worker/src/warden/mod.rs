@@ -238,8 +238,24 @@ impl Warden {
         let (begun_ns, said_ns, before) = (now, now, self.counted());
         let (due, closed, last, search) = (None, None, None, None);
         self.attempt = Some(Attempt { lease, begun_ns, said_ns, due, closed, last, search, before });
+        self.replace_stale()?;
+        if self.attempt.is_none() {
+            return Ok(());
+        }
         let set_off = self.set_off(lease, now);
         self.after_start(set_off)
+    }
+
+    /// Parts with a process that has ended since it answered, or can be asked nothing more: another takes its place.
+    fn replace_stale(&mut self) -> Result<(), End> {
+        let Some(running) = &mut self.running else { return Ok(()) };
+        let mut unasked = Vec::new();
+        running.read_output(&mut self.buffer, |line| unasked.push(line));
+        if let Some(line) = unasked.iter().find(|line| !is_blank(line)) {
+            return self.end_for(line, TooMany::Unasked);
+        }
+        let open = !(running.is_in_line() || running.is_mute() || running.deaf) && running.ended().is_none();
+        if open && unasked.is_empty() { Ok(()) } else { self.part() }
     }
 
     fn set_off(&mut self, lease: Lease, now: u64) -> Result<(), Refused> {
@@ -266,23 +282,6 @@ impl Warden {
                 self.running = Some(Running::new(started, None));
             }
             (Form::Persistent, _) => {
-                // One that has ended since it answered: another takes its place.
-                let mut unasked = Vec::new();
-                let stale = self.running.as_mut().is_some_and(|running| {
-                    running.read_output(&mut self.buffer, |line| unasked.push(line));
-                    !unasked.is_empty()
-                        || running.is_in_line()
-                        || running.is_mute()
-                        || running.deaf
-                        || running.ended().is_some()
-                });
-                if stale && let Some(running) = self.running.take() {
-                    let remains = running.end(0, &mut self.buffer);
-                    let mut lines = unasked.into_iter().chain(remains.surplus);
-                    if let Some(line) = lines.find(|line| !is_blank(line)) {
-                        return Err(Refused::Surplus(line, remains.stderr));
-                    }
-                }
                 let running = match &mut self.running {
                     Some(running) => {
                         running.forget_errors(&mut self.buffer);
@@ -414,7 +413,7 @@ impl Warden {
             (None, _) => match lines.iter().find(|line| !is_blank(line)) {
                 Some(line) => return self.end_for(line, TooMany::Unasked),
                 // What it says next could pass for an answer.
-                None => drop(self.kill(0)?),
+                None => return self.part(),
             },
         }
         Ok(())

@@ -100,7 +100,6 @@ impl Warden {
             Ok(()) => Ok(()),
             Err(Refused::ForGood(unfit)) => self.finish(Outcome::Unfit(unfit)),
             Err(Refused::Nothing) => self.finish(Outcome::Nothing),
-            Err(Refused::Surplus(line, stderr)) => self.surplus(&line, TooMany::Unasked, stderr),
             Err(Refused::Now(why)) => {
                 self.finish(Outcome::Broke(format!("it could not be started: {}", reason(&why))))
             }
