@@ -71,6 +71,8 @@ struct Warden {
     link: Box<dyn WorkerLink>,
     lifeline: OwnedFd,
     signals: SignalStream,
+    /// Ends of its children: its own, and orphans of its tree.
+    ends: SignalStream,
     slot: SlotId,
     ward: Option<Ward>,
     waiting: VecDeque<Lease>,
@@ -125,10 +127,13 @@ impl Warden {
     fn new(worker: Worker) -> Result<Self, String> {
         process::set_child_subreaper().map_err(|why| format!("adopt the orphans of a command: {why}"))?;
         let signals = SignalStream::new(&[Signal::Term]).map_err(|why| format!("hear signals: {why}"))?;
+        let ends =
+            SignalStream::new(&[Signal::Chld]).map_err(|why| format!("hear of ends of processes: {why}"))?;
         Ok(Self {
             link: worker.link,
             lifeline: worker.lifeline,
             signals,
+            ends,
             slot: worker.slot,
             ward: worker.ward,
             waiting: VecDeque::new(),
@@ -340,6 +345,7 @@ impl Warden {
             stderr,
             stdin,
             child,
+            Some((self.ends.as_fd(), Interest::READ)),
         ];
         let ready = look(&fds, timeout).map_err(|why| End::Because(format!("wait: {why}")))?;
         let is_ready = |place: usize| ready.iter().any(|one| one.key == place);
@@ -365,9 +371,21 @@ impl Warden {
         if is_ready(6) {
             self.note_end()?;
         }
+        if is_ready(7) {
+            self.ends.pending().map_err(|why| End::Because(format!("hear of ends of processes: {why}")))?;
+            self.reap_orphans();
+        }
         self.note_closed();
         self.seek()?;
         self.tick()
+    }
+
+    /// Orphans that have ended are nobody else's to reap, and would count as processes as long as the command runs.
+    fn reap_orphans(&self) {
+        let own = self.running.as_ref().map(Running::pid);
+        if let Err(why) = process::reap_strays(|pid| own == Some(pid)) {
+            tracing::warn!("could not reap orphans of a command: {why}");
+        }
     }
 
     fn timeout(&self) -> Option<Duration> {

@@ -197,6 +197,7 @@ impl Warden {
         let lease = attempt.lease.id;
         self.say(&FromWorker::Progress { lease, done: 0 })?;
         self.link.flush()?;
+        self.reap_orphans();
         match self.excess() {
             Some(what) => self.finish(Outcome::Broke(what)),
             None => Ok(()),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tally_protocol::limits;
 use tally_sys::fd::{self, write_some};
 use tally_sys::poll::Interest;
-use tally_sys::process::{self, Child, ExitStatus};
+use tally_sys::process::{self, Child, ExitStatus, Pid};
 use tally_sys::usage;
 
 use super::feed::Feed;
@@ -175,6 +175,11 @@ impl Running {
         if pour(pipe, buffer, |bytes| tail.feed(bytes)) == Flow::Ended {
             self.stderr = None;
         }
+    }
+
+    /// Its number.
+    pub(crate) fn pid(&self) -> Pid {
+        self.child.pid()
     }
 
     /// How it ended, once it has.
