@@ -308,6 +308,10 @@ pub fn is_ignored(signal: Signal) -> io::Result<bool> {
 
 /// Gives `signal` its default effect again.
 pub fn restore_default(signal: Signal) -> io::Result<()> {
+    if matches!(signal, Signal::Kill | Signal::Stop) {
+        // These have no other, and the system refuses to be told.
+        return Ok(());
+    }
     handler::set(signal, libc::SIG_DFL)
 }
 

@@ -72,6 +72,23 @@ fn every_failure_is_named_as_what_it_is() {
 }
 
 #[test]
+fn a_warden_that_its_command_strikes_is_told_as_that() {
+    let world = World::new(BINARY);
+    for signal in ["KILL", "TERM"] {
+        let command = format!("kill -{signal} $PPID; sleep 1000; : {{start}}");
+        let finished = run(&world, &["sum", "0..4", "--partitions", "1", "--retries", "0"], &command);
+        let line = finished.stderr.lines().next().unwrap_or("");
+        assert!(
+            finished.code() == 1 && line.contains(&format!("killed by SIG{signal}")),
+            "{}",
+            finished.stderr
+        );
+        assert!(!finished.stderr.contains("as its warden"), "{}", finished.stderr);
+    }
+    world.finish();
+}
+
+#[test]
 fn only_the_guilty_range_is_blamed() {
     let world = World::new(BINARY);
     let body = "[ $s -le 777 ] && [ $e -gt 777 ] && exit 5; echo $((e - s))";

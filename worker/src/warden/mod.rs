@@ -37,6 +37,7 @@ use tally_sys::signal::{Signal, SignalStream};
 use tally_sys::{clock, crash};
 use tally_transport::{Received, Wait, WorkerLink};
 
+use crate::guard::end_by;
 use crate::leases::Lease;
 use crate::run::{End, receive_files};
 use crate::setup::Worker;
@@ -63,6 +64,10 @@ pub(crate) fn serve(worker: Worker) -> Result<(), String> {
     end_tree();
     match ended {
         Err(End::Because(why)) => Err(why),
+        // Whoever watches is told what it was.
+        Err(End::Quietly) if warden.struck => {
+            end_by(Signal::Term).map_err(|why| format!("end by SIGTERM: {why}"))
+        }
         Err(End::Quietly) | Ok(()) => Ok(()),
     }
 }
@@ -71,6 +76,8 @@ struct Warden {
     link: Box<dyn WorkerLink>,
     lifeline: OwnedFd,
     signals: SignalStream,
+    /// SIGTERM has come.
+    struck: bool,
     /// Ends of its children: its own, and orphans of its tree.
     ends: SignalStream,
     slot: SlotId,
@@ -133,6 +140,7 @@ impl Warden {
             link: worker.link,
             lifeline: worker.lifeline,
             signals,
+            struck: false,
             ends,
             slot: worker.slot,
             ward: worker.ward,
@@ -350,6 +358,7 @@ impl Warden {
         let ready = look(&fds, timeout).map_err(|why| End::Because(format!("wait: {why}")))?;
         let is_ready = |place: usize| ready.iter().any(|one| one.key == place);
         // SIGTERM and the end of the supervisor mean the same: end, and leave nothing.
+        self.struck |= is_ready(2);
         if is_ready(1) || is_ready(2) {
             return Err(End::Quietly);
         }

@@ -78,6 +78,7 @@ impl Warden {
             let fds = [stdout, stderr, child, Some(hurry[0]), Some(hurry[1])];
             let ready = look(&fds, Some(Duration::from_nanos(left.min(TICK_NS))))
                 .map_err(|why| End::Because(format!("wait: {why}")))?;
+            self.struck |= ready.iter().any(|one| one.key == 4);
             if ready.iter().any(|one| one.key >= 3) {
                 return Err(End::Quietly);
             }
