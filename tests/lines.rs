@@ -55,8 +55,10 @@ fn lines_are_counted_as_by_one_process_however_they_are_cut() {
     let small = put(&world, "small.log", "a\n\nERROR\nbc");
     for partitions in ["1", "4", "12", "64"] {
         let words = ["--lines", &small, "--partitions", partitions];
-        run(&world, "wc -l", &words).answered("3\n");
-        run(&world, "sh -c 'wc -c'", &words).answered("11\n");
+        run(&world, "wc -l", &words).answered("4\n");
+        run(&world, "sh -c 'wc -c'", &words).answered("12\n");
+        let thrice = ["--lines", &small, &small, &small, "--partitions", partitions];
+        run(&world, "wc -l", &thrice).answered("12\n");
     }
     world.finish();
 }
