@@ -22,13 +22,18 @@ fn who_does_not_end_with_its_input_is_ended_and_not_believed() {
 #[test]
 fn a_process_that_ends_after_its_answer_is_replaced_unblamed() {
     let world = World::new(BINARY);
-    let once = "sh -c 'read -r s e p a; echo $((e - s))'";
-    let job = run(&world, &["sum", "0..1000", "--json", "--partitions", "20"], once).json();
-    assert_eq!(
-        (&job["results"][0]["value"], &job["retries"]),
-        (&Value::from("1000"), &Value::from(0)),
-        "{job}"
-    );
+    // However it ends, as long as it has not read the next question.
+    for end in [":", "exit 3", "kill -SEGV $$", "exec <&-; exit 1", "exec <&- >&-; sleep 1000"] {
+        let once = format!("sh -c 'read -r s e p a; echo $((e - s)); {end}'");
+        let partitions = if end.contains("sleep") { "3" } else { "20" };
+        let words = ["sum", "0..1000", "--json", "--retries", "0", "--partitions", partitions];
+        let job = run(&world, &words, &once).json();
+        assert_eq!(
+            (&job["results"][0]["value"], &job["retries"]),
+            (&Value::from("1000"), &Value::from(0)),
+            "{end}: {job}"
+        );
+    }
     world.finish();
 }
 

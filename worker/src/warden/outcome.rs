@@ -12,6 +12,7 @@ use tally_sys::{clock, crash};
 use super::answer::{self, Asked, quoted};
 use super::parting::TooMany;
 use super::prepare::{Refused, Unfit};
+use super::running::Running;
 use super::text::Line;
 use super::{TICK_NS, Warden, bytes, ends, form_of};
 use crate::leases::Lease;
@@ -54,6 +55,7 @@ impl Warden {
         let form = form_of(self.job.as_ref());
         let lease = attempt.lease;
         let mut last = attempt.last.take();
+        let between = form == Form::Persistent && running.is_between();
         let mut lines = 0_u64;
         let mut count = |line: Line| {
             if !is_blank(&line) {
@@ -63,6 +65,9 @@ impl Warden {
         };
         running.drain_output(&mut self.buffer, &mut count);
         running.last_line().into_iter().for_each(count);
+        if between {
+            return self.ended_between(status, last);
+        }
         let served = running.served;
         let request = self.request();
         let accepted =
@@ -83,6 +88,15 @@ impl Warden {
             (_, false) => self.failed(status, cpu_s, lease)?,
         };
         self.finish(outcome)
+    }
+
+    /// It has ended, however, before it had read what it was asked: the range is not what it died of.
+    fn ended_between(&mut self, status: ExitStatus, last: Option<Line>) -> Result<(), End> {
+        if let Some(line) = last {
+            return self.end_for(&line, TooMany::Unread);
+        }
+        tracing::warn!("a process of a command {status} after an answer");
+        self.set_off_anew()
     }
 
     /// The same attempt once more, by a fresh process.
@@ -188,6 +202,12 @@ impl Warden {
             return self.finish(Outcome::Broke(format!("it gave no answer within {}", spoken::time(ms))));
         }
         if let Some((_, what)) = attempt.closed.filter(|(until, _)| *until <= now) {
+            if form_of(self.job.as_ref()) == Form::Persistent
+                && self.running.as_ref().is_some_and(Running::is_between)
+            {
+                self.part()?;
+                return self.set_off_anew();
+            }
             return self.finish(Outcome::Broke(what.to_owned()));
         }
         if now.saturating_sub(attempt.said_ns) < TICK_NS {

@@ -102,6 +102,11 @@ impl Running {
         !self.deaf && self.unsent.is_empty() && unread.is_some_and(|bytes| bytes < self.told_bytes)
     }
 
+    /// Whether it has answered and not begun to read what it was asked since: whatever becomes of it is no fault of that.
+    pub(crate) fn is_between(&self) -> bool {
+        self.served > 0 && !self.has_read()
+    }
+
     /// Gives it as much as it takes, up to a look's bound.
     pub(crate) fn send(&mut self) {
         for _ in 0..WRITES_PER_LOOK {
