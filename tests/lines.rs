@@ -142,6 +142,23 @@ fn what_cannot_be_is_refused() {
 }
 
 #[test]
+fn packed_files_have_no_lines_and_are_given_whole() {
+    let world = World::new(BINARY);
+    for (packed, by) in
+        [(&b"\x1f\x8b\x08\x00 and so on"[..], "gzip"), (b"\x28\xb5\x2f\xfd and so on", "zstd")]
+    {
+        let path = world.path().join("some.log");
+        fs::write(&path, packed).expect("a file can be written");
+        let path = path.to_str().expect("its path is text");
+        let finished = run(&world, "wc -l", &["--lines", path]);
+        finished.failed(1, &format!("tally: could not read the lines of {path}: it is packed by {by}"));
+        assert!(finished.stderr.contains("--lines -"), "{}", finished.stderr);
+        run(&world, "wc -c", &["--files", path]).answered("14\n");
+    }
+    world.finish();
+}
+
+#[test]
 fn a_detached_job_over_lines_goes_on_after_the_daemon_was_killed_unless_they_changed() {
     let world = World::new(BINARY);
     let text = log(400);

@@ -221,7 +221,7 @@ impl Warden {
         let prepared = Prepared::new(command, id, self.slot.0).map(Box::new);
         let (files, prepared) = match files {
             Ok(files) => (files, prepared),
-            Err(why) => (None, Err(unfit(&why))),
+            Err(why) => (None, Err(why)),
         };
         self.job = Some(Job { id, reductions: kernel.reductions, source: kernel.source, files, prepared });
         Ok(())
