@@ -1,6 +1,7 @@
 //! How an attempt ends: with an answer, or with a sentence about the command.
 
 use tally_protocol::command::{Command, CommandRequest, Form};
+use tally_protocol::limits;
 use tally_protocol::spoken;
 use tally_protocol::work::FromWorker;
 use tally_reduce::{Integer, Partial, Tally};
@@ -319,7 +320,11 @@ impl Warden {
     fn partial(&self, line: &Line, lease: Lease) -> Result<Vec<u8>, String> {
         let Some(job) = &self.job else { return Err("it answered for no job".to_owned()) };
         match line {
-            Line::TooLong(start) => Err(format!("it answered '{}', a line without end", quoted(start))),
+            Line::TooLong(start) => Err(format!(
+                "it answered '{}', a line of more than {}",
+                quoted(start),
+                size(limits::KERNEL_LINE_BYTES_MAX as u64)
+            )),
             Line::Whole(text) => {
                 let asked = Asked {
                     reductions: &job.reductions,
