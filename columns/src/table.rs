@@ -181,6 +181,8 @@ pub struct Guess {
     pub texts: u64,
     /// Of these, numbers with a decimal comma.
     pub commas: u64,
+    /// Of these, others with a digit: a number and its unit, for example.
+    pub digits: u64,
 }
 
 impl Guess {
@@ -191,7 +193,9 @@ impl Guess {
             Err(BadCell::Empty) => self.empty += 1,
             Err(_) => {
                 self.texts += 1;
-                self.commas += u64::from(cell::has_decimal_comma(text));
+                let comma = cell::has_decimal_comma(text);
+                self.commas += u64::from(comma);
+                self.digits += u64::from(!comma && text.iter().any(u8::is_ascii_digit));
             }
         }
     }

@@ -89,6 +89,7 @@ impl OneTable {
                 kind,
                 numeric: matches!(kind, Some(CellKind::Integer | CellKind::Float | CellKind::Decimal)),
                 commas: false,
+                digits: false,
             });
             let sampled = sampled.collect();
             let body = Body::Parquet(parquet);
@@ -162,15 +163,18 @@ impl Tables {
         }
         let kinds: Vec<CellKind> = (0..names.len())
             .map(|at| {
-                let kinds = tables
-                    .iter()
-                    .zip(&guesses)
-                    .filter_map(|(table, kinds)| kinds.get(*table.columns.get(at)?)?.kind);
-                match common(kinds) {
+                let sampled = || {
+                    let both = tables.iter().zip(&guesses);
+                    both.filter_map(|(table, sampled)| sampled.get(*table.columns.get(at)?))
+                };
+                match common(sampled().filter_map(|sampled| sampled.kind)) {
                     _ if wishes[at].wanted == Use::Text => CellKind::Text,
                     // Rows with no number are left out, or NaN, however many there are at the start.
+                    // Of what is nearly a number the fold will say which cell is none.
                     CellKind::Text
-                        if wishes[at].wanted == Use::Number && spec.on_bad != job::OnBad::Error =>
+                        if wishes[at].wanted == Use::Number
+                            && (spec.on_bad != job::OnBad::Error
+                                || (spec.of.is_some() && sampled().any(|one| one.digits))) =>
                     {
                         number_kind(spec, &names[at])
                     }
@@ -538,6 +542,8 @@ struct Sampled {
     numeric: bool,
     /// All its texts are numbers with a decimal comma.
     commas: bool,
+    /// All its texts have digits, and are no numbers.
+    digits: bool,
 }
 
 /// The first row and what those after it suggest; nothing of a file that should have a header and has no row at all.
@@ -572,6 +578,7 @@ fn head(
                         kind: seen.then(|| guess.kind()),
                         numeric: guess.is_numeric(),
                         commas: guess.commas > 0 && guess.commas == guess.texts,
+                        digits: guess.digits > 0 && guess.digits == guess.texts,
                     }
                 });
                 let sampled = sampled.collect();
