@@ -2,11 +2,11 @@
 //!
 //! What a running daemon has is the daemon's to say; without one, what one started now would have.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tally_protocol::control::{Request, part};
 use tally_protocol::error::{ErrorCode, Failure};
-use tally_protocol::settings::{ConfigView, SettingView};
+use tally_protocol::settings::{ConfigView, SettingView, more_faults};
 
 use super::{Context, answer_to, talk_to};
 use crate::exit_code;
@@ -89,7 +89,7 @@ fn show(
     }
     let reading = (context.roles.settings)(options);
     if let Some(failure) = first_fault(&reading) {
-        return Err(failure.hint("'tally config check' lists all faults"));
+        return Err(failure);
     }
     let view = only(reading.view);
     warn(context, &view);
@@ -147,7 +147,10 @@ fn document(view: &ConfigView, of: &str, socket: Option<&String>) -> String {
 fn first_fault(reading: &SettingsReading) -> Option<Failure> {
     let fault = reading.faults.first()?;
     let why = format!("could not read the configuration: {}: {}", fault.place, fault.message);
-    Some(Failure::new(ErrorCode::BadUsage, why))
+    let failure = Failure::new(ErrorCode::BadUsage, why);
+    let places = reading.faults.iter().map(|fault| fault.place.as_str());
+    let more = more_faults(places, reading.files.iter().map(PathBuf::as_path));
+    Some(Failure { hint: more, ..failure })
 }
 
 pub(super) fn check(context: &mut Context<'_, '_>, reading: &SettingsReading) -> Result<u8, Failure> {
