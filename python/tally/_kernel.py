@@ -14,7 +14,7 @@ import sys
 import traceback
 from typing import IO, Any, Callable, Optional
 
-from ._numbers import line_of, text_of
+from ._numbers import float_of, line_of, text_of
 
 #: Of a function's code: it takes any number of positional arguments.
 VARIADIC = 0x04
@@ -96,7 +96,7 @@ def _line_of_partial(partial: Any) -> str:
     if isinstance(partial, numbers.Integral):
         return text_of(int(partial))
     if isinstance(partial, numbers.Real):
-        return float.__repr__(float(partial))
+        return float.__repr__(float_of(partial))
     raise TypeError(f"a partial is an int, a float or a dict of these, not {type(partial).__name__}: {partial!r}")
 
 
@@ -104,5 +104,7 @@ def _member(value: Any) -> str:
     """A number in an object; as text where JSON has no word for it. ``None`` is that there is none."""
     if value is None:
         return "null"
+    if not isinstance(value, numbers.Real):
+        raise TypeError(f"a partial is an int, a float or a dict of these, not of {type(value).__name__}: {value!r}")
     text = line_of(value)
     return text if text[-1].isdigit() else f'"{text}"'

@@ -70,6 +70,15 @@ class Kernels(unittest.TestCase):
             ("return 1 / (start - 3)", "ZeroDivisionError: division by zero"),
             ("return 'text'", "TypeError: a partial is an int, a float or a dict of these, not str: 'text'"),
             ("return None", "TypeError: a partial is an int, a float or a dict of these, not NoneType: None"),
+            ("import fractions; return fractions.Fraction(1, 3)", "TypeError: no float has the value of Fraction(1, 3)"),
+            (
+                "import decimal; return decimal.Decimal('0.1')",
+                "TypeError: a partial is an int, a float or a dict of these, not Decimal: Decimal('0.1')",
+            ),
+            (
+                "import decimal; return {'sum': decimal.Decimal('0.1')}",
+                "TypeError: a partial is an int, a float or a dict of these, not of Decimal: Decimal('0.1')",
+            ),
         ]:
             said = self.run_kernel("3 4 0 1\n4 5 0 1\n", body)
             self.assertEqual((said.returncode, said.stdout), (1, ""))
