@@ -1,7 +1,8 @@
 """Kernels in Python: a function from a range to a partial, run by the daemon's workers.
 
 The persistent protocol: a line ``start end partition attempt`` in, a line with the partial out, until the input ends.
-Nothing but partials may be on standard output, so what else the program prints goes to standard error. An exception ends
+Nothing but partials may be on standard output, so what else the program prints goes to standard error; and nobody but this
+may read what is asked, so the program's standard input is empty then. An exception ends
 the program with its traceback and status 1, and the daemon blames the range it had.
 """
 
@@ -53,7 +54,7 @@ def _run(function: Callable[..., Any], arguments: list) -> int:
     os.dup2(2, 1)
     if sys.stderr is not None:
         sys.stdout = sys.stderr
-    lines = [" ".join(arguments)] if arguments else _lines(sys.stdin)
+    lines = [" ".join(arguments)] if arguments else _lines(_taken_from_stdin())
     for line in lines:
         try:
             partial = _line_of_partial(call(*map(int, line.split())))
@@ -67,6 +68,15 @@ def _run(function: Callable[..., Any], arguments: list) -> int:
             # Nobody wants the answer any more.
             return 1
     return 0
+
+
+def _taken_from_stdin() -> IO[str]:
+    """What is asked, which nobody else is to read: what the function calls has an empty standard input."""
+    asked = os.fdopen(os.dup(0), encoding="ascii")
+    empty = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    os.dup2(empty, 0)
+    os.close(empty)
+    return asked
 
 
 def _lines(source: IO[str]):

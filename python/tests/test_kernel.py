@@ -65,6 +65,18 @@ class Kernels(unittest.TestCase):
         said = self.run_kernel("0 1 0 1\n", "import os; print('hello'); os.system('echo child'); return 5")
         self.assertEqual((said.stdout, sorted(said.stderr.split())), ("5\n", ["child", "hello"]))
 
+    def test_nothing_in_it_reads_what_is_asked(self):
+        for body in (
+            "import sys; return len(sys.stdin.read())",
+            "import subprocess; return len(subprocess.run(['cat'], stdout=subprocess.PIPE).stdout)",
+            "import os; return len(os.read(0, 100))",
+        ):
+            said = self.run_kernel("0 10 0 1\n10 20 1 1\n", body)
+            self.assertEqual((said.returncode, said.stdout, said.stderr), (0, "0\n0\n", ""), body)
+        said = self.run_kernel("0 10 0 1\n", "return int(input())")
+        self.assertEqual((said.returncode, said.stdout), (1, ""))
+        self.assertEqual(said.stderr.splitlines()[-1], "EOFError: EOF when reading a line")
+
     def test_what_it_raises_is_told(self):
         for body, last in [
             ("return 1 / (start - 3)", "ZeroDivisionError: division by zero"),
