@@ -40,7 +40,7 @@ def answer(call: Call, kind: bytes, body: _frames.Bytes) -> None:
         result = loads(body)
         if kind == _frames.RAISED:
             raised, data = result
-            result = loads(data) if data is not None else None
+            result = loads(data)
     except BaseException as why:
         message = "what this call returned could not be read"
         if raised is not None:
@@ -51,10 +51,8 @@ def answer(call: Call, kind: bytes, body: _frames.Bytes) -> None:
         return
     if kind == _frames.RESULT:
         call.future.set_result(result)
-    elif isinstance(result, BaseException):
-        call.future.set_exception(result)
     else:
-        call.future.set_exception(BrokenWorker(f"what this call raised could not be pickled: {raised}"))
+        call.future.set_exception(result)
 
 
 def remote(text: str) -> BaseException:

@@ -116,6 +116,22 @@ def raise_with_lock():
     raise WithLock()
 
 
+def raise_local():
+    class Local(BaseException):
+        pass
+
+    raise Local("a class of nobody's")
+
+
+class RaisesItself(Exception):
+    def __reduce__(self):
+        raise self
+
+
+def raise_what_raises_itself():
+    raise RaisesItself("bad luck")
+
+
 def receive(connection):
     return connection.recv()
 

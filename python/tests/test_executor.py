@@ -304,13 +304,32 @@ class Like(Shared):
 
     def test_exceptions_that_do_not_travel_are_told_by_their_text(self):
         executor = self.executor(1)
-        for call, said in [(calls.raise_unpicklable, "1 and 2"), (calls.raise_with_lock, "WithLock")]:
-            with self.assertRaises(tally.BrokenWorker) as caught:
-                executor.submit(call).result()
-            self.assertIn(said, str(caught.exception))
+        with self.assertRaises(tally.BrokenWorker) as caught:
+            executor.submit(calls.raise_unpicklable).result()
+        self.assertIn("1 and 2", str(caught.exception))
         with self.assertRaises(TypeError):
             executor.submit(threading.Lock).result()
         first = executor.submit(calls.pid).result()
+        self.assertEqual(executor.submit(calls.pid).result(), first)
+
+    def test_an_exception_that_cannot_be_pickled_is_the_error_that_pickling_it_is(self):
+        executor = self.executor(1)
+        first = executor.submit(calls.pid).result()
+        with concurrent.futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as other:
+            for call, said in [
+                (calls.raise_with_lock, "WithLock"),
+                (calls.raise_local, "a class of nobody's"),
+                (calls.raise_what_raises_itself, "bad luck"),
+            ]:
+                error = executor.submit(call).exception()
+                self.assertNotIsInstance(error, BrokenProcessPool)
+                # What it was, and where, the traceback says.
+                self.assertIn(said, str(error.__cause__))
+                self.assertIn(f"in {call.__name__}\n", str(error.__cause__))
+                # The last one ends the other's process.
+                if call is not calls.raise_what_raises_itself:
+                    theirs = other.submit(call).exception()
+                    self.assertEqual((type(error), str(error)), (type(theirs), str(theirs)))
         self.assertEqual(executor.submit(calls.pid).result(), first)
 
     def test_large_arguments_and_results(self):
