@@ -11,10 +11,14 @@ from ._broken import BrokenWorker
 from ._frames import loads
 
 
+#: Workers that may die, one after the other, before they have read a call, until that is taken for the call's doing.
+UNREAD_MAX = 3
+
+
 class Call:
     """A call, until it is answered."""
 
-    __slots__ = ("future", "function", "arguments", "keywords", "retries", "begun")
+    __slots__ = ("future", "function", "arguments", "keywords", "retries", "begun", "unread")
 
     def __init__(self, future: Future, function: Callable, arguments: tuple, keywords: dict, retries: int) -> None:
         self.future = future
@@ -25,6 +29,8 @@ class Call:
         self.retries = retries
         #: Its future says that it runs.
         self.begun = False
+        #: How many workers died that had not read it.
+        self.unread = 0
 
 
 def answer(call: Call, kind: bytes, body: _frames.Bytes) -> None:

@@ -133,6 +133,24 @@ class Deaths(Shared):
             self.assertTrue(all(isinstance(one.exception(), tally.BrokenWorker) for one in busy))
         self.assertEqual(list(executor.map(calls.square, range(9))), [n * n for n in range(9)])
 
+    def test_a_worker_killed_while_idle_takes_no_call_along(self):
+        executor = self.executor(1)
+        for n in range(8):
+            worker = executor.submit(calls.pid).result()
+            os.kill(worker, signal.SIGKILL)
+            self.assertEqual(executor.submit(calls.square, n).result(), n * n)
+
+    def test_a_call_that_no_worker_reads_is_given_up_at_last(self):
+        for deaths in (3, 4):
+            executor = self.executor(1, initializer=calls.end_before_reading, initargs=(self.path(), deaths))
+            future = executor.submit(calls.square, 3)
+            if deaths == 3:
+                self.assertEqual(future.result(), 9)
+            else:
+                self.assertIsInstance(future.exception(), tally.BrokenWorker)
+                self.assertEqual(executor.submit(calls.square, 4).result(), 16)
+            os.remove(self.path())
+
     def test_kill_workers_ends_what_runs_and_not_what_waits(self):
         executor = self.executor(1)
         bell = self.bell()
