@@ -63,11 +63,10 @@ class Crew:
             "arguments": [python, *flags, "-c", program, str(number)],
             "form": "each",
             "directory": os.getcwd(),
-            "environment": [
-                *environment(),
+            **environment(
                 f"{_serve.SECRET}={secret.hex()}",
                 f"{_serve.ADDRESSES}=" + "\n".join(map(_knock.shown, addresses)),
-            ],
+            ),
             "umask": umask(),
         }
         request = {

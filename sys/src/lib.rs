@@ -35,6 +35,7 @@ pub mod shm;
 pub mod shm_named;
 pub mod signal;
 pub mod socket;
+pub mod spool;
 pub mod streams;
 pub mod tty;
 pub mod usage;

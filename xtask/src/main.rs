@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "chores talk to the person who runs them")]
 
 mod docgen;
+mod fuzz;
 mod install;
 mod laws;
 mod man;
@@ -27,6 +28,7 @@ const USAGE: &str =
        cargo xtask man [--out DIR]              the manual pages, into target/man
        cargo xtask torture [--minutes N | --rounds N | --kills N] [--seed S] [--from ROUND] [--keep-going]
                                                 jobs of all kinds while everybody is killed and stopped
+       cargo xtask fuzz [--runs N] [TARGET…]    the fuzzers, ten million runs of each (takes a nightly toolchain and cargo-fuzz)
        cargo xtask laws [--rounds N] [--seed S] the property tests, with cases that were never tried
        cargo xtask install [--destdir D] [--prefix P]   the release binary, its units, pages and completions, as files";
 
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Some((chore, rest)) if chore == "static" => portable::fixed(rest),
         Some((chore, rest)) if chore == "old-glibc" => portable::old_glibc(rest),
         Some((chore, rest)) if chore == "man" => man::run(rest),
+        Some((chore, rest)) if chore == "fuzz" => fuzz::run(rest),
         Some((chore, rest)) if chore == "laws" => laws::run(rest),
         Some((chore, rest)) if chore == "races" => races::run(rest),
         Some((chore, rest)) if chore == "torture" => torture::run(rest),

@@ -22,6 +22,7 @@ pub mod npy;
 pub mod partial;
 pub mod rows;
 pub mod segment;
+pub mod sparse;
 pub mod store;
 pub mod text;
 pub mod tree;

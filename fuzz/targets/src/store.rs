@@ -1,21 +1,19 @@
 //! The file of the store, damaged: refused as it is, or opened with rows that were written, and never a hang or a panic.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Read as _};
-use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::OnceLock;
 
 use tally_store::{Change, FILE_NAME, OpenErrorKind, Row, Table};
 use tempfile::TempDir;
 
 use crate::feed::Feed;
+use crate::sparse::Sparse;
 
 /// A good file, closed or killed, and the rows that are or were in it.
 struct Specimen {
-    files: [Vec<u8>; 2],
+    files: [Sparse; 2],
     rows: BTreeSet<Row>,
 }
 
@@ -37,41 +35,18 @@ fn specimen() -> &'static Specimen {
                 .collect();
             store.commit(&changes).expect("there is room");
         }
-        let read = || fs::read(place.path().join(FILE_NAME)).expect("the file is there");
+        let read = || Sparse::of(&fs::read(place.path().join(FILE_NAME)).expect("the file is there"));
         let killed = read();
         drop(store);
         Specimen { files: [read(), killed], rows }
     })
 }
 
-/// In memory: thousands are opened.
+/// Where files are in memory: millions are opened.
+const IN_MEMORY: &str = "/dev/shm";
+
 fn directory() -> TempDir {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory")
-}
-
-/// Bytes of which a file is written: where all are zeros it has a hole, which costs nothing to write and to read.
-const BLOCK_BYTES: usize = 4096;
-
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let file = File::create(path)?;
-    file.set_len(bytes.len() as u64)?;
-    for (at, block) in bytes.chunks(BLOCK_BYTES).enumerate() {
-        if block != &[0; BLOCK_BYTES][..block.len()] {
-            file.write_all_at(block, (at * BLOCK_BYTES) as u64)?;
-        }
-    }
-    Ok(())
-}
-
-/// Room for a file before and after, which is used again: each is a megabyte.
-#[derive(Default)]
-struct Room {
-    given: Vec<u8>,
-    found: Vec<u8>,
-}
-
-thread_local! {
-    static ROOM: RefCell<Room> = RefCell::default();
+    tempfile::tempdir_in(IN_MEMORY).or_else(|_| tempfile::tempdir()).expect("a directory")
 }
 
 /// What is done to a good file: a byte that says which, then changes of single bytes, of runs, and cuts. Of a first byte of
@@ -79,22 +54,21 @@ thread_local! {
 pub fn run(bytes: &[u8]) {
     let mut feed = Feed::new(bytes);
     let which = feed.byte();
-    ROOM.with_borrow_mut(|room| judge(which, &mut feed, room));
-}
-
-fn judge(which: u8, feed: &mut Feed<'_>, room: &mut Room) {
     let specimen = specimen();
     let foreign = which == 255;
-    let file = &mut room.given;
-    file.clear();
-    file.extend_from_slice(if foreign { feed.rest() } else { &specimen.files[usize::from(which & 1)] });
+    let mut file =
+        if foreign { Sparse::of(feed.rest()) } else { specimen.files[usize::from(which & 1)].clone() };
     while !feed.is_empty() {
-        damage(file, feed);
+        damage(&mut file, &mut feed);
     }
     // One for each: what is kept of a damaged file is kept under another name.
     let place = directory();
     let path = place.path().join(FILE_NAME);
-    write(&path, file).expect("there is room");
+    let written = File::create(&path).and_then(|made| {
+        file.write(&made)?;
+        made.metadata()
+    });
+    let blocks = written.expect("there is room").blocks();
     match tally_store::open(place.path()) {
         Ok((mut store, opened)) => {
             let known = |row: &Row| foreign || specimen.rows.contains(row);
@@ -113,14 +87,14 @@ fn judge(which: u8, feed: &mut Feed<'_>, room: &mut Room) {
             );
             assert!(expected, "{error}");
             assert!(!error.to_string().contains('\n'), "one line: {error}");
-            room.found.clear();
-            File::open(&path).and_then(|mut file| file.read_to_end(&mut room.found)).expect("it is there");
-            assert!(room.found == *file, "a refused file was changed");
+            let found = File::open(&path).expect("it is there");
+            let in_memory = path.starts_with(IN_MEMORY);
+            assert!(file.is_in(&found, blocks, in_memory).expect("it is read"), "a refused file was changed");
         }
     }
 }
 
-fn damage(file: &mut Vec<u8>, feed: &mut Feed<'_>) {
+fn damage(file: &mut Sparse, feed: &mut Feed<'_>) {
     if file.is_empty() {
         feed.rest();
         return;
@@ -130,17 +104,16 @@ fn damage(file: &mut Vec<u8>, feed: &mut Feed<'_>) {
     let near = [512, 8192, 65536, file.len()][usize::from(how >> 2 & 3)].min(file.len());
     let at = usize::try_from(feed.below(near as u64)).expect("it is in the file");
     match how & 3 {
-        0 => file[at] ^= feed.byte() | 1,
+        0 => *file.byte(at) ^= feed.byte() | 1,
         1 => {
-            let bytes = feed.take(8);
-            let end = file.len().min(at + bytes.len());
-            file[at..end].copy_from_slice(&bytes[..end - at]);
+            let (end, bytes) = (file.len(), feed.take(8));
+            bytes.iter().zip(at..end).for_each(|(byte, at)| *file.byte(at) = *byte);
         }
         2 => {
             let end = file.len().min(at + (usize::from(feed.byte()) << 4));
-            file[at..end].fill(0);
+            (at..end).for_each(|at| *file.byte(at) = 0);
         }
         _ if how & 16 != 0 => file.truncate(at),
-        _ => file[at] = feed.byte(),
+        _ => *file.byte(at) = feed.byte(),
     }
 }

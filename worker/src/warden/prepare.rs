@@ -3,9 +3,10 @@
 //! Done once for each warden. The order matters: first the user, so that everything after is found, or refused, as that
 //! user would find it.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 
 use tally_protocol::JobId;
 use tally_protocol::command::{Command, FILE, Form, PLACEHOLDERS};
@@ -71,12 +72,15 @@ impl Prepared {
             why: format!("run the command in {directory}: {}", reason(&why)),
             hint: Some("a command runs in the directory it was submitted from, or in --chdir".to_owned()),
         })?;
-        let variables = request.environment.iter().filter(|one| !is_ours(one));
-        let path = variables.clone().find_map(|one| one.strip_prefix("PATH=")).unwrap_or(PATH);
+        let variables: Vec<Vec<u8>> = request.variables().into_iter().filter(|one| !is_ours(one)).collect();
+        let path = variables.iter().find_map(|one| one.strip_prefix(b"PATH="));
+        let path = OsStr::from_bytes(path.unwrap_or(PATH.as_bytes())).to_os_string();
         let name = command.words.first().map_or("", String::as_str);
-        let path = process::find_program(name, path).map_err(|why| not_run(name, directory, path, &why))?;
+        let path = process::find_program(name, &path)
+            .map_err(|why| not_run(name, directory, &path.to_string_lossy(), &why))?;
         let constant = [format!("TALLY_JOB={job}"), format!("TALLY_SLOT={slot}")];
-        let environment = variables.cloned().chain(constant).map(CString::new).collect::<Result<_, _>>();
+        let constant = constant.map(String::into_bytes);
+        let environment = variables.into_iter().chain(constant).map(CString::new).collect::<Result<_, _>>();
         Ok(Self {
             launcher: Launcher::new(&Constraints {
                 memory_bytes: command.memory_limit_bytes,
@@ -207,9 +211,9 @@ fn filled(word: &str, told: Option<&Told>) -> String {
 }
 
 /// Whether a variable is one that tells of a partition, of a kernel that has submitted this job perhaps.
-fn is_ours(variable: &str) -> bool {
-    let name = variable.split('=').next().unwrap_or("");
-    name.strip_prefix("TALLY_").is_some_and(|name| {
+fn is_ours(variable: &[u8]) -> bool {
+    let name = variable.split(|&byte| byte == b'=').next().and_then(|name| str::from_utf8(name).ok());
+    name.and_then(|name| name.strip_prefix("TALLY_")).is_some_and(|name| {
         PLACEHOLDERS
             .iter()
             .chain(&["file"])
@@ -254,7 +258,8 @@ mod tests {
 
     #[test]
     fn variables_of_an_outer_kernel_do_not_pass_for_this_one_s() {
-        assert!(is_ours("TALLY_START=3") && is_ours("TALLY_SLOT=") && is_ours("TALLY_JOB=j1"));
-        assert!(!is_ours("TALLY_SOCKET=/x") && !is_ours("PATH=/bin") && !is_ours("TALLY_starT=1"));
+        assert!(is_ours(b"TALLY_START=3") && is_ours(b"TALLY_SLOT=") && is_ours(b"TALLY_JOB=j1"));
+        assert!(!is_ours(b"TALLY_SOCKET=/x") && !is_ours(b"PATH=/bin") && !is_ours(b"TALLY_starT=1"));
+        assert!(is_ours(b"TALLY_JOB=\xff") && !is_ours(b"TALLY_\xff=1"));
     }
 }
