@@ -44,7 +44,7 @@ fn setting_of(
     let mut sources = sources.clone();
     let bad = |why: String| Failure::new(ErrorCode::BadUsage, why);
     let Some(word) = sources.alone.as_deref().and_then(Path::to_str) else { return Ok((sources, None)) };
-    if let Some(key) = keys.iter().find(|key| **key == word) {
+    if let Some(key) = keys.iter().copied().find(|key| *key == word) {
         sources.alone = None;
         return Ok((sources, Some(key)));
     }
@@ -83,7 +83,7 @@ fn show(
             document(&view, "daemon", socket.as_ref())
         } else {
             let whose = format!("in force in the daemon at {}", socket.unwrap_or_default());
-            text(&view, key.is_none().then_some(&whose))
+            text(&view, key.is_none().then_some(whose.as_str()))
         };
         return context.terminal.answer(&text).map(|()| exit_code::ANSWERED);
     }
