@@ -31,6 +31,7 @@ struct Row {
 /// Runs the chore.
 pub(crate) fn run(rest: &[String]) -> Result<(), String> {
     let place = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
+    let place = place.canonicalize().map_err(|why| format!("could not find {}: {why}", place.display()))?;
     let known = targets(&place)?;
     let (runs, mut chosen) = parse(rest, &known)?;
     if chosen.is_empty() {
