@@ -12,7 +12,7 @@ const OPTIONS: [&str; 4] = ["-entropic=0", "-max_len=256", "-timeout=60", "-prin
 
 /// Targets whose inputs are strings of choices: a fuzzer that is told what is compared with what learns nothing from it,
 /// and pays for it with a third of the time or more.
-const CHOICES: [&str; 8] = ["answer", "csv", "expressions", "frames", "links", "machine", "segment", "store"];
+const CHOICES: [&str; 6] = ["expressions", "frames", "links", "machine", "segment", "store"];
 
 /// Where files and sockets that a target makes are in memory.
 const IN_MEMORY: &str = "/dev/shm";
