@@ -10,7 +10,6 @@ use tally_cli::{
 use tally_lab::{BarKind, Chart, LockKind, Shape, Study, Timeline};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::{JobSpec, StartMethod, Transport};
-use tally_protocol::printable::steers;
 use tally_protocol::source::{Files, Source};
 use tally_supervisor::config::Sources;
 use tally_sys::signal::{Mapped, end_on_lost_memory};
@@ -30,13 +29,17 @@ pub(crate) fn roles() -> Roles<'static> {
         settings: &settings,
         store: &store,
         built_in_settings: tally_supervisor::config::BUILT_IN,
-        words: Words { columns, functions: tally_worker::function_names },
+        words: Words {
+            columns,
+            functions: tally_worker::function_names,
+            settings: tally_supervisor::config::keys,
+        },
     }
 }
 
 fn columns(asked: ColumnsOf<'_>) -> Vec<String> {
     let ColumnsOf { name, head, format, delimiter, header } = asked;
-    tally_worker::column_names(&Beginning { name, head, format, delimiter, header })
+    tally_worker::column_names(&Beginning { name, head, format, delimiter, header, named: true })
 }
 
 fn private(options: &PrivateOptions) -> Result<PrivateSupervisor, Failure> {
@@ -76,32 +79,31 @@ fn files_of(job: &JobSpec, inputs: &Inputs) -> Option<Box<dyn FileBytes>> {
 fn catch_cut_files(files: &Files, inputs: &Inputs) {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
-        let watched = files.files.iter().zip(inputs.copies().unwrap_or_default()).map(|(source, file)| {
-            let shown = |letter: char| if steers(letter) { ' ' } else { letter };
-            let name: String = source.name.chars().map(shown).collect();
-            let text = format!("tally: could not read {name}: it was cut while the job ran\n");
-            Mapped { file, bytes: source.bytes, text }
-        });
-        let text = "tally: could not read a file: it was cut while the job ran\n";
+        let watched = files
+            .files
+            .iter()
+            .zip(inputs.copies().unwrap_or_default())
+            .map(|(source, file)| Mapped { file, bytes: source.bytes, text: inputs.cut(Some(&source.name)) });
         // Without it the process ends all the same, and says less.
-        drop(end_on_lost_memory(watched.collect(), text, 1));
+        drop(end_on_lost_memory(watched.collect(), inputs.cut(None), 1));
     });
 }
 
-fn check(job: &mut JobSpec, inputs: &Inputs) -> Result<(), Failure> {
+/// Finds what is wrong with a job before it is handed in, and what its files were taken for.
+fn check(job: &mut JobSpec, inputs: &Inputs) -> Result<Option<String>, Failure> {
     // What the files are is for a command to know.
     if job.kernel.command.is_some() {
-        return Ok(());
+        return Ok(None);
     }
     let plain = job.kernel.of.is_none() && job.kernel.filter.is_none();
     if plain && matches!(job.kernel.source, Source::Ranges(_)) {
-        return Ok(());
+        return Ok(None);
     }
     let kernel = Kernel::prepare(job.kernel.clone(), files_of(job, inputs)).map_err(failed)?;
     // Nobody else will look at a source of nothing. Of others workers find out.
     job.kernel.of_floats = job.elements == 0 && kernel.is_of_floats();
     job.request.of_floats = job.kernel.of_floats;
-    Ok(())
+    Ok(kernel.remark().map(str::to_owned))
 }
 
 fn fold(

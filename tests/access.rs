@@ -517,3 +517,27 @@ fn a_file_that_its_submitter_cannot_read_is_not_read() {
     daemon.stop();
     world.finish();
 }
+
+/// A place that the user may not write into is refused as every other thing is that a user may not.
+#[test]
+fn what_may_not_be_written_is_not_permitted() {
+    if !is_root() {
+        return;
+    }
+    let world = World::new(BINARY);
+    world.open_to_others();
+    let closed = world.path().join("closed");
+    fs::create_dir(&closed).expect("a directory of ours");
+    let within = |name: &str| closed.join(name).to_str().expect("text").to_owned();
+    for (arguments, path) in [
+        (["compare", "0..1000", "--plot"], within("x.svg")),
+        (["debug", "bundle", "--output"], within("b.tar.gz")),
+        (["-q", "man", "--install"], within("man1/tally.1")),
+    ] {
+        let named = path.strip_suffix("man1/tally.1").unwrap_or(&path).to_owned();
+        let arguments = arguments.map(str::to_owned).into_iter().chain([named]);
+        let told = world.ask_as(STRANGER, OTHER_GROUP, arguments);
+        told.failed(6, &format!("tally: could not write {path}: permission denied"));
+    }
+    world.finish();
+}

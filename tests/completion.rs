@@ -84,11 +84,19 @@ fn commands_options_and_their_words_are_offered() {
     scene.offers(&["sum", "-5..5", "--on-bad", ""], &["error", "skip", "nan"]);
     scene.offers(&["reduce", "sum,me"], &["sum,mean"]);
     scene.offers(&["config", "s"], &["show"]);
+    scene.offers(&["config", "show", "wor"], &["workers"]);
+    scene.offers(&["config", "check", "sal"], &["sales.csv"]);
+    scene.offers(&["lab", "race", "--lock", "swa"], &["swap"]);
+    scene.offers(&["lab", "race", "--lock", "swap,tic"], &["swap,ticket"]);
+    scene.offers_also(&["lock", "door", "--", "gre"], "grep");
+    scene.offers(&["lock", "door", "--", "grep", "sal"], &["sales.csv"]);
+    scene.offers(&["queue", "work", "get", "--hold", "--", "./sal"], &["./sales.csv"]);
     scene.offers(&["help", "exit"], &["exit-codes"]);
     scene.offers(&["help", "json", "jo"], &["job", "jobs"]);
     scene.offers(&["completion", "z"], &["zsh"]);
     scene.offers(&["man", "tally.t"], &["tally.toml"]);
     scene.offers(&["value", "x", "c"], &["cas"]);
+    scene.offers_also(&["jobs", "--format", ""], "\\{job\\}");
     scene.offers(&["jobs", "--format", "'{job} {sta"], &["{job} {start}", "{job} {state}"]);
     scene.world.finish();
 }

@@ -196,6 +196,62 @@ fn a_value_is_shown_with_where_it_came_from() {
     world.finish();
 }
 
+/// One setting is a line, from a daemon, from a file, or of what one would have.
+#[test]
+fn one_setting_is_shown_by_its_key() {
+    let world = World::new(BINARY).with("TALLY_RETRIES", "9");
+    let path = file(&world, "my.toml", "workers = 2\n");
+    world.run(["config", "show", "retries"]).answered("retries = 9  # TALLY_RETRIES\n");
+    let from = format!("workers = 2  # {path}:1:1\n");
+    world.run(["config", "show", "workers", "--config", &path]).answered(&from);
+    let told = world.run(["config", "show", "workers", "--json"]);
+    let told: Value = serde_json::from_str(&told.stdout).expect("it is JSON");
+    assert_eq!(told["settings"].as_array().map(Vec::len), Some(1), "{told}");
+    let daemon = world.daemon(&["--lease-ms", "3000"]);
+    world.ask(["config", "show", "lease_ms"]).answered("lease_ms = 3000  # --lease-ms\n");
+    daemon.stop();
+    world.run(["config", "show", "wrokers"]).failed(
+        2,
+        "tally: could not show 'wrokers': there is no such setting and no such file; did you mean 'workers'?",
+    );
+    world
+        .run(["config", "show", &path, "--config", &path])
+        .failed(2, "tally: could not read two files: name one");
+    // A file of that name is still to be had.
+    file(&world, "retries", "retries = 4\n");
+    let told = world.run(["config", "show", "./retries"]);
+    assert!(told.stdout.contains("retries = 4 "), "{}", told.stdout);
+    world.finish();
+}
+
+/// A file that is named alone is read alone; with `--config` it is a layer among others.
+#[test]
+fn a_file_is_shown_and_checked_without_other_layers() {
+    let world = World::new(BINARY).with("TALLY_RETRIES", "9");
+    let path = file(&world, "c.toml", "lease_ms = 500\n");
+    let line = |arguments: &[&str], key: &str| {
+        let told = world.run(["config", "show"].iter().chain(arguments));
+        assert_eq!((told.code(), told.stderr.as_str()), (0, ""));
+        let found = told.stdout.lines().find(|line| line.starts_with(&format!("{key} = ")));
+        found.expect("the key is there").split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(line(&[&path], "lease_ms"), format!("lease_ms = 500 # {path}:1:1"));
+    assert_eq!(line(&[&path], "retries"), "retries = 3 # built-in");
+    assert_eq!(line(&["--config", &path], "retries"), "retries = 9 # TALLY_RETRIES");
+    let told = world.run(["config", "show", &path, "--json"]);
+    let told: Value = serde_json::from_str(&told.stdout).expect("it is JSON");
+    assert_eq!(told["of"], "file", "{told}");
+    world.finish();
+
+    let world = World::new(BINARY).with("TALLY_RETRIES", "many");
+    let path = file(&world, "c.toml", "lease_ms = 500\n");
+    world.run(["config", "check", &path]).answered("");
+    let told = world.run(["config", "check", "--config", &path]);
+    assert_eq!(told.code(), 2, "{}", told.stderr);
+    assert!(told.stderr.contains("TALLY_RETRIES: "), "{}", told.stderr);
+    world.finish();
+}
+
 #[test]
 fn a_check_tells_every_fault() {
     let world = World::new(BINARY);
@@ -252,11 +308,37 @@ fn a_check_tells_all_there_is_to_tell() {
         (told.code(), &view["good"], &view["faults"][0]["place"]),
         (2, &json!(false), &json!(format!("{path}:1:1")))
     );
-    // What a start would refuse, too.
-    world.run(["daemon", "--check", "--operator-groups", "no-such-group-here"]).failed(
-        2,
-        "tally: could not read the configuration: operator_groups: there is no group 'no-such-group-here'",
-    );
+    // What a start refuses, too, and with the same words.
+    for (flag, key) in [("--operator-groups", "operator_groups"), ("--socket-group", "socket_group")] {
+        let why = format!("{key}: there is no group 'no-such-group-here'");
+        let told = format!("tally: could not read the configuration: {why}");
+        world.run(["daemon", "--check", flag, "no-such-group-here"]).failed(2, &told);
+        world.ask(["daemon", "--foreground", flag, "no-such-group-here"]).failed(2, &told);
+        assert!(!world.socket().exists());
+    }
+    world.finish();
+}
+
+/// What `tally help environment` names is no stranger; one letter less is.
+#[test]
+fn variables_that_are_no_settings_are_told_from_misspelt_ones() {
+    let help = World::new(BINARY);
+    let text = help.run(["help", "environment"]).stdout;
+    help.finish();
+    let letters = |c: char| c == '_' || c.is_ascii_uppercase();
+    let names = text.split(|c| !letters(c)).filter(|word| word.len() > 6 && word.starts_with("TALLY_"));
+    let names: Vec<&str> =
+        names.filter(|name| !["TALLY_WORKERS", "TALLY_STATE_DIR"].contains(name)).collect();
+    assert!(names.len() > 10, "{names:?}");
+    let world = names.iter().fold(World::new(BINARY), |world, name| world.with(name, "1"));
+    let told = world.run(["config", "check"]);
+    assert_eq!((told.code(), told.stderr.as_str()), (0, ""), "{names:?}");
+    world.finish();
+    let world = World::new(BINARY).with("TALLY_WORKER", "3");
+    let told = world.run(["config", "check", "--json"]);
+    let told: Value = serde_json::from_str(&told.stdout).expect("it is JSON");
+    let odd = "TALLY_WORKER in the environment is no setting; did you mean 'TALLY_WORKERS'?";
+    assert_eq!(told["warnings"], json!([odd]));
     world.finish();
 }
 

@@ -207,6 +207,22 @@ fn the_threat_model_names_tests_that_exist() {
             file.ends_with("replay") && source.split([',', '(', ')', ' ', '\n']).any(|word| word == name);
         assert!(function || target, "{file}.rs has no {name}");
     }
+    // Those that only another system can tell.
+    let stories: Vec<(&str, &str)> = text.split('`').filter_map(|part| part.split_once(".sh::")).collect();
+    assert!(!stories.is_empty(), "the stories are found");
+    for (file, name) in stories {
+        let path = root.join(format!("{file}.sh"));
+        let source = std::fs::read_to_string(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+        assert!(source.contains(&format!("\n{name}() {{")), "{file}.sh has no {name}");
+    }
+    // Tests in Python, which `tests/python.rs` runs.
+    let proofs: Vec<(&str, &str)> = text.split('`').filter_map(|part| part.split_once(".py::")).collect();
+    assert!(!proofs.is_empty(), "the lines about the executor are found");
+    for (file, name) in proofs {
+        let path = root.join(format!("{file}.py"));
+        let source = std::fs::read_to_string(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+        assert!(source.contains(&format!("def {name}(self)")), "{file}.py has no {name}");
+    }
     for line in text
         .lines()
         .skip_while(|line| !line.starts_with("## What is tried"))
@@ -215,5 +231,66 @@ fn the_threat_model_names_tests_that_exist() {
         let is_row =
             line.starts_with("| ") && !line.starts_with("| it tries") && !line.starts_with("| they do");
         assert!(!is_row || line.contains(".rs::"), "no proof: {line}");
+    }
+}
+
+/// The rows of a table whose first cell is a number, cell by cell.
+fn numbered(part: &str) -> Vec<(u32, Vec<&str>)> {
+    let rows = part.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    let rows = rows.map(|row| row.split(" | ").map(str::trim).collect::<Vec<_>>());
+    rows.filter_map(|cells| Some((cells[0].parse().ok()?, cells[1..].to_vec()))).collect()
+}
+
+/// Every point of the comparison has every tool, every cell says how it was checked, and how that is done again.
+#[test]
+fn each_cell_of_the_comparison_says_how_it_was_checked() {
+    let text = include_str!("../docs/compared.md");
+    let (table, below) = text.split_once("\n## What holds tally's cells").expect("the tests have a table");
+    let (_, again) = below.split_once("\n## How each point was checked").expect("the checks have a list");
+    let rows = numbered(table);
+    assert_eq!(rows.iter().map(|(point, _)| *point).collect::<Vec<_>>(), (1..=30).collect::<Vec<_>>());
+    for (point, cells) in &rows {
+        assert_eq!(cells.len(), 10, "point {point}: its name, tally and eight tools");
+        for cell in &cells[1..] {
+            let mark = cell.rsplit(' ').next().unwrap_or_default();
+            let marked = cell.len() > mark.len() && ["c", "r", "t"].contains(&mark);
+            assert!(marked || *cell == "n/a", "point {point} does not say how this was checked: '{cell}'");
+        }
+        assert!(again.contains(&format!("\n- point {point}: ")), "point {point} cannot be checked again");
+    }
+    let help = |option| Command::new(BINARY).arg(option).output().expect("it runs").stdout;
+    let lines = ["-h", "--help"].map(|option| help(option).iter().filter(|&&byte| byte == b'\n').count());
+    assert_eq!(rows[1].1[1], format!("{} / {} t", lines[0], lines[1]), "the lines of the helps");
+}
+
+/// What a test holds in the comparison names that test, and the test is there.
+#[test]
+fn the_comparison_names_tests_that_exist() {
+    let text = include_str!("../docs/compared.md");
+    let (table, below) = text.split_once("\n## What holds tally's cells").expect("the tests have a table");
+    let (held, _) = below.split_once("\n## ").expect("more comes after it");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let held = numbered(held);
+    for (point, cells) in &held {
+        let names: Vec<&str> = cells[0].split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "point {point} names no test");
+        for name in names {
+            let (file, function) = name.split_once("::").expect("file.rs::function");
+            let path = root.join(file);
+            let source = std::fs::read_to_string(&path).unwrap_or_else(|why| panic!("{name}: {why}"));
+            let (before, _) = source
+                .split_once(&format!("fn {function}("))
+                .unwrap_or_else(|| panic!("point {point}: {file} has no {function}"));
+            let attributes = before.rsplit("\n\n").next().unwrap_or_default();
+            assert!(attributes.contains("#[test]"), "point {point}: {name} is no test");
+        }
+    }
+    for (point, cells) in numbered(table) {
+        let marked = cells[1].split([' ', ',', ';']).any(|word| word == "t");
+        let named = held.iter().any(|(other, _)| *other == point);
+        assert_eq!(
+            marked, named,
+            "point {point}: 't' stands in tally's cell where a test is named, and only there"
+        );
     }
 }

@@ -247,6 +247,41 @@ fn a_file_that_is_cut_costs_one_worker_and_is_told() {
     }
 }
 
+/// Here no worker dies in the place of the command: it says what it can, in the form that was asked for.
+#[test]
+fn a_file_that_is_cut_under_the_command_itself_is_told_as_every_failure() {
+    for (mode, json) in [("inline", false), ("inline", true), ("threads", true)] {
+        let world = World::new(BINARY);
+        let file = csv(&world);
+        // The first step is told once the fold has begun, and long before it has ended.
+        let mut words = vec!["sum", text(&file), "--of", SLOW, "--mode", mode, "--progress", "json"];
+        words.extend(json.then_some("--json"));
+        let job = Running::start(world.command(&words));
+        job.await_line("tally.progress/1");
+        send(job.pid(), Signal::Stop);
+        File::options().write(true).open(&file).and_then(|file| file.set_len(0)).expect("it can be cut");
+        send(job.pid(), Signal::Cont);
+        let finished = job.finish();
+        assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{}", finished.stderr);
+        let last = finished.stderr.lines().last().unwrap_or("");
+        let message = format!("could not read {}: it was cut while the job ran", text(&file));
+        if json {
+            let told: Value = serde_json::from_str(last).unwrap_or_else(|why| panic!("{why}: {last}"));
+            assert_eq!(
+                (&told["schema"], &told["error"]["message"]),
+                (&json!("tally.error/1"), &json!(message))
+            );
+            assert_eq!(
+                (&told["error"]["code"], &told["error"]["exit"]),
+                (&json!("kernel-failed"), &json!(1))
+            );
+        } else {
+            assert_eq!(last, format!("tally: {message}"));
+        }
+        world.finish();
+    }
+}
+
 /// What is done to a file while a worker is in the middle of it.
 type Change = fn(&Path);
 

@@ -267,6 +267,48 @@ fn standard_input_is_read_however_it_comes() {
     world.finish();
 }
 
+/// A first line that is no number is the name of a column, which is said, or a number that cannot be read.
+#[test]
+fn what_a_first_line_is_taken_for_is_told() {
+    let world = World::new(BINARY);
+    let bad = |line: &str| format!("tally: could not read -: row 1, column value: '{line}' is not a number");
+    for (bytes, line) in [(&b"abc\n"[..], "abc"), (b"n/a\n1\n2\n", "n/a"), (b"1 2 3\n", "1 2 3")] {
+        piped(&world, &["sum", "-"], bytes).failed(1, &bad(line));
+        piped(&world, &["sum", "-", "--mode", "inline"], bytes).failed(1, &bad(line));
+    }
+    let named = piped(&world, &["sum", "-"], b"price\n1\n2\n");
+    let note =
+        "tally: note: the first line of standard input, 'price', was taken for the name of its column\n";
+    assert_eq!((named.stdout.as_str(), named.stderr.as_str()), ("3\n", note));
+    for words in [&["sum", "-", "-q"][..], &["sum", "-", "--of", "price"]] {
+        let quiet = piped(&world, words, b"price\n1\n2\n");
+        assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("3\n", ""), "{words:?}");
+    }
+    // Where a column is named there must be names, though no row comes after them.
+    piped(&world, &["sum", "-", "--of", "price"], b"price\n").answered("0\n");
+    fs::write(world.path().join("bare.csv"), "1\n2\n3\n").expect("a file");
+    let bare = world.run(["sum", "bare.csv"]);
+    let note =
+        "tally: note: the first row of bare.csv was taken for names, though it has numbers: --no-header\n";
+    assert_eq!((bare.stdout.as_str(), bare.stderr.as_str()), ("5\n", note));
+    world.run(["sum", "bare.csv", "--no-header"]).answered("6\n");
+    world.finish();
+}
+
+/// Time is up for a stream, too, whether it is silent or has no end.
+#[test]
+fn a_stream_that_does_not_end_in_time_is_given_up() {
+    let world = World::new(BINARY);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let silent = fed(&world, &["sum", "-", "--timeout", "100ms"], reader).finish();
+    silent.failed(5, "tally: could not read -: it did not come to its end within 100ms");
+    drop(writer);
+    let endless = world.run(["sum", "/dev/zero", "--format", "u8", "--timeout", "100ms"]);
+    endless.failed(5, "tally: could not read /dev/zero: it did not come to its end within 100ms");
+    piped(&world, &["sum", "-", "--timeout", "1h"], b"1\n2\n").answered("3\n");
+    world.finish();
+}
+
 #[test]
 fn standard_input_larger_than_memory_goes_to_a_file_without_a_name() {
     let world = World::new(BINARY);

@@ -81,6 +81,14 @@ fn what_is_served_is_openmetrics_and_tells_the_truth() {
     assert_eq!(during["tally_jobs"].value("state=\"paused\""), Some(1.0));
     client.call("io.tally.Cancel", &json!({ "all": true }));
     assert_eq!(scrape()["tally_jobs_ended"].value(""), Some(1.0));
+
+    // A command that fails costs attempts, too, and its help says so.
+    let before = scrape()["tally_partitions_retried"].value("").expect("a number");
+    let failing = world.ask(["sum", "0..1", "--command", "false {start}", "--retries", "2"]);
+    assert_eq!(failing.code(), 1, "{}", failing.stderr);
+    let after = scrape();
+    assert_eq!(after["tally_partitions_retried"].value(""), Some(before + 2.0));
+    assert!(after["tally_partitions_retried"].help.contains("or the command failed"));
     daemon.stop();
     world.finish();
 }

@@ -46,7 +46,7 @@ fn said(output: &Output) -> String {
 #[test]
 fn the_tests_of_the_package_pass() {
     if has_python() {
-        for module in ["numbers", "client", "shared", "kernel", "executor", "docs"] {
+        for module in ["numbers", "client", "shared", "kernel", "executor", "reach", "docs"] {
             let output = python(&format!("{{python}}/tests/test_{module}.py"));
             let said = said(&output);
             assert!(output.status.success() && said.contains("\nOK"), "{module}: {said}");

@@ -258,7 +258,7 @@ fn status_tells_what_is_near_its_limit() {
 fn the_log_tells_what_happens() {
     let world = World::new(BINARY);
     let daemon = world.daemon(&["--workers", "1"]);
-    daemon.await_line("ready: its only worker is");
+    daemon.await_line("ready: 1 worker");
     let mut client = daemon.client();
     client.submit(&json!({ "reductions": ["sum"], "sources": ["0..1e15"], "detach": true }), false);
     until("the worker to be busy", || {
@@ -276,13 +276,17 @@ fn the_log_tells_what_happens() {
     daemon.await_line(&who);
     let line = daemon.await_line("j1 cancelled after");
     assert!(line.contains("a client asked for it"), "{line}");
+    until("the next worker to be ready", || {
+        let status = client.call("io.tally.Status", &json!({}));
+        (status["status"]["workers"] == 1).then_some(())
+    });
     client.ask("io.tally.Stop", &json!({}), false);
     daemon.await_line("asks to stop");
-    daemon.await_line("stopping: ");
+    daemon.await_line("stopping: 1 worker to end");
     let finished = daemon.finish();
     assert_eq!(finished.code(), 0);
     let start = finished.stderr.lines().find(|line| line.contains(" starts as process "));
     let start = start.expect("the start is told");
-    assert!(start.contains("1 workers, forkserver shm; settings: built-in"), "{start}");
+    assert!(start.contains("1 worker, forkserver shm; settings: built-in"), "{start}");
     world.finish();
 }

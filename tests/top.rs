@@ -265,6 +265,27 @@ fn where_there_is_no_terminal_it_is_one_look() {
     world.finish();
 }
 
+/// A guard stands above each command and uses nothing itself.
+#[test]
+fn a_worker_with_a_command_uses_what_the_command_uses() {
+    let world = world();
+    let daemon = world.daemon(&["--workers", "1"]);
+    let greedy = "python3 -c 'held = bytearray(b\"x\" * (64 << 20))\nwhile True: pass'";
+    world.ask(["sum", "0..9", "--detach", "--command", greedy]).answered("j1\n");
+    until("what the command uses", || {
+        let one: Value = serde_json::from_str(&world.ask(["top", "--json"]).stdout).ok()?;
+        let worker = &one["workers"][0];
+        (worker["rss_bytes"].as_u64()? > 64 << 20 && worker["cpu_ms"].as_u64()? >= 200).then_some(())
+    });
+    let metrics = world.ask(["metrics"]).stdout;
+    let all = metrics.lines().find_map(|line| line.strip_prefix("tally_workers_resident_memory_bytes "));
+    let all: f64 = all.and_then(|bytes| bytes.parse().ok()).unwrap_or_else(|| panic!("{metrics}"));
+    assert!(all > f64::from(64 << 20), "{all}");
+    world.ask(["cancel", "j1", "-q"]).answered("");
+    daemon.stop();
+    world.finish();
+}
+
 #[test]
 fn a_job_is_drawn_with_what_was_lost() {
     let world = world();

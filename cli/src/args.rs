@@ -11,6 +11,7 @@ pub(crate) mod lists;
 pub(crate) mod locks;
 mod marks;
 pub(crate) mod objects;
+pub(crate) mod parts;
 mod refusal;
 pub(crate) mod studies;
 pub(crate) mod top;
@@ -414,8 +415,9 @@ pub(crate) struct ConfigArgs {
     /// show, check or default
     #[arg(value_name = "WHAT", value_parser = values::config_what)]
     pub(crate) what: ConfigWhat,
-    /// Only this file, on top of the built-in settings
-    #[arg(value_name = "FILE", value_parser = values::paths())]
+    /// For show, this setting alone; or only this file on top of the built-in settings:
+    /// no other file, no variable
+    #[arg(value_name = "KEY|FILE", value_parser = values::paths())]
     pub(crate) file: Option<PathBuf>,
     /// Configuration file, on top of the usual ones
     #[arg(long, value_name = "FILE", value_parser = values::paths())]
@@ -661,14 +663,20 @@ fn first_word<'a>(args: impl Iterator<Item = &'a OsStr>) -> Option<&'a OsStr> {
     None
 }
 
+/// How a help is laid out.
+const TEMPLATE: &str = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
+
 /// The parser. Repeated options are no error: the last one counts.
 pub(crate) fn table() -> clap::Command {
-    let template = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
-    Line::command().args_override_self(true).mut_subcommands(|command| {
-        let command = command.help_template(template).args_override_self(true).max_term_width(80);
-        // What has no name is no option, wherever it is declared.
-        command.mut_args(|one| if one.is_positional() { one.help_heading(Resettable::Reset) } else { one })
-    })
+    Line::command()
+        .args_override_self(true)
+        .mut_subcommands(|command| laid_out(command).mut_subcommands(laid_out))
+}
+
+fn laid_out(command: clap::Command) -> clap::Command {
+    let command = command.help_template(TEMPLATE).args_override_self(true).max_term_width(80);
+    // What has no name is no option, wherever it is declared.
+    command.mut_args(|one| if one.is_positional() { one.help_heading(Resettable::Reset) } else { one })
 }
 
 /// The help of one command, as `--help` prints it.
@@ -679,8 +687,11 @@ pub(crate) fn help_of(command: &str) -> Option<String> {
     Some(found.render_long_help().to_string())
 }
 
-/// The help of a part of a command, such as `debug bundle`.
+/// The help of a part of a command, such as `debug bundle` or `queue put`.
 pub(crate) fn help_of_part(command: &str, part: &str) -> Option<String> {
+    if let Some(part) = parts::called(command, part) {
+        return Some(part.help(true));
+    }
     let mut table = table();
     table.build();
     let found = table.find_subcommand_mut(command)?.find_subcommand_mut(part)?;

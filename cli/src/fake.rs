@@ -150,7 +150,7 @@ fn listen(stream: &mut UnixStream, splitter: &mut Splitter) -> Option<Request> {
 pub(crate) fn roles() -> Roles<'static> {
     Roles {
         private: &|_| panic!("nobody asked for a supervisor"),
-        check: &|_, _| Ok(()),
+        check: &|_, _| Ok(None),
         fold: &|_, _, _, _| panic!("nobody asked for a fold"),
         daemon: &|_| panic!("nobody asked for a daemon"),
         settings: &|_| SettingsReading::default(),
@@ -161,6 +161,6 @@ pub(crate) fn roles() -> Roles<'static> {
             draw_time: &|_| panic!("nobody asked for a drawing"),
         },
         built_in_settings: "workers = 1\n",
-        words: Words { columns: |_| Vec::new(), functions: Vec::new },
+        words: Words { columns: |_| Vec::new(), functions: Vec::new, settings: Vec::new },
     }
 }

@@ -3,6 +3,7 @@
 //! A source that begins like a number and has `..` in it is a range; `-` is standard input, which is read to its end
 //! first; everything else is a file, or a pattern for several.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Seek as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,10 +15,14 @@ use tally_protocol::limits;
 use tally_protocol::near;
 use tally_protocol::range::looks_like_range;
 use tally_protocol::source::{FileIdentity, FileSource};
-use tally_sys::map::{FileState, file_state, spool};
+use tally_protocol::spoken;
+use tally_sys::clock;
+use tally_sys::map::{FileState, file_state};
 use tally_sys::signal::AtOnce;
+use tally_sys::spool::spool;
 
 use crate::place;
+use crate::report;
 
 /// Open files, in the order of a job's sources.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +30,8 @@ pub struct Inputs {
     fds: Arc<Vec<OwnedFd>>,
     /// What each is called, and how it was when it was opened.
     found: Arc<Vec<(String, FileState)>>,
+    /// Failures are objects for programs.
+    json: bool,
 }
 
 /// Two are equal if they hold as many: what matters of them is in the job.
@@ -35,6 +42,19 @@ impl PartialEq for Inputs {
 }
 
 impl Inputs {
+    /// The same for a command that tells its failures in this way.
+    pub(crate) fn told(self, json: bool) -> Self {
+        Self { json, ..self }
+    }
+
+    /// What is told, ready to be written, when this process reads one of them and it was cut: `name`, where it is known.
+    #[must_use]
+    pub fn cut(&self, name: Option<&str>) -> String {
+        let name = name.unwrap_or("a file");
+        let message = format!("could not read {name}: it was cut while the job ran");
+        report::plain(&Failure::new(ErrorCode::KernelFailed, message), self.json)
+    }
+
     /// The descriptors, in order.
     #[must_use]
     pub fn fds(&self) -> Vec<BorrowedFd<'_>> {
@@ -78,13 +98,21 @@ pub(crate) fn is_range(source: &str) -> bool {
     source.contains("..") && source.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+')
 }
 
-/// Opens all of them.
-pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
+/// Opens all of them. A stream that does not end within `timeout_ms` is an error.
+pub(crate) fn open(sources: &[String], timeout_ms: Option<u64>) -> Result<Opened, Failure> {
+    let until_ns = timeout_ms.map(|ms| clock::monotonic_ns().saturating_add(ms.saturating_mul(1_000_000)));
     let (mut fds, mut names, mut facts) = (Vec::new(), Vec::<String>::new(), Vec::new());
     let mut found = Vec::new();
     for source in sources {
         for name in matches(source)? {
             let failed = |why: &io::Error| {
+                if let (io::ErrorKind::TimedOut, Some(ms)) = (why.kind(), timeout_ms) {
+                    let message = format!(
+                        "could not read {name}: it did not come to its end within {}",
+                        spoken::time(ms)
+                    );
+                    return Failure::new(ErrorCode::TimedOut, message);
+                }
                 let code = match why.kind() {
                     io::ErrorKind::PermissionDenied => ErrorCode::NotPermitted,
                     _ => ErrorCode::BadUsage,
@@ -125,7 +153,7 @@ pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
             if name == "-" && names.contains(&name) {
                 return Err(failed(&io::Error::other("standard input can be read once")));
             }
-            let file = opened(&name).map_err(|why| failed(&why))?;
+            let file = opened(&name, until_ns).map_err(|why| failed(&why))?;
             let state = file_state(&file).map_err(|why| failed(&why))?;
             facts.push(FileSource {
                 name: String::new(),
@@ -146,7 +174,7 @@ pub(crate) fn open(sources: &[String]) -> Result<Opened, Failure> {
             names.push(name);
         }
     }
-    Ok(Opened { inputs: Inputs { fds: Arc::new(fds), found: Arc::new(found) }, names, facts })
+    Ok(Opened { inputs: Inputs { fds: Arc::new(fds), found: Arc::new(found), json: false }, names, facts })
 }
 
 /// The absolute path of a file, for a command that opens it by its name.
@@ -190,12 +218,34 @@ fn matches(source: &str) -> Result<Vec<String>, Failure> {
     })?;
     let paths = found.map(|path| path.map_err(|why| bad(why.to_string()))).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<String> =
-        paths.into_iter().filter(|path| path.is_file()).map(|path| path.display().to_string()).collect();
+        paths.iter().filter(|path| path.is_file()).map(|path| path.display().to_string()).collect();
+    if let Some(name) = passed_over(source, &paths) {
+        return Err(bad(format!("the name of '{}' is not UTF-8 text", name.display()))
+            .hint("rename it, or give it as standard input: - < FILE"));
+    }
     if names.is_empty() { Err(bad("none matches".to_owned())) } else { Ok(names) }
 }
 
+/// A file that a pattern means and that is not found, as its name is no text.
+fn passed_over(source: &str, found: &[PathBuf]) -> Option<PathBuf> {
+    let (place, last) = source.rsplit_once('/').unwrap_or((".", source));
+    let pattern = glob::Pattern::new(last).ok()?;
+    let places: BTreeSet<&Path> = match place {
+        "" => BTreeSet::from([Path::new("/")]),
+        // Of directories that a pattern stands for, those in which it has found something.
+        _ if place.contains(['*', '?', '[']) => found.iter().filter_map(|path| path.parent()).collect(),
+        _ => BTreeSet::from([Path::new(place)]),
+    };
+    let entries = places.into_iter().filter_map(|place| std::fs::read_dir(place).ok()).flatten().flatten();
+    let mut odd = entries.filter(|entry| {
+        let name = entry.file_name();
+        name.to_str().is_none() && pattern.matches(&name.to_string_lossy())
+    });
+    odd.find(|entry| entry.path().is_file()).map(|entry| entry.path())
+}
+
 /// A regular file that has what a source has.
-fn opened(name: &str) -> io::Result<File> {
+fn opened(name: &str, until_ns: Option<u64>) -> io::Result<File> {
     if name == "-" && tally_sys::streams::input_was_closed() {
         return Err(io::Error::other("it is closed"));
     }
@@ -213,7 +263,7 @@ fn opened(name: &str) -> io::Result<File> {
     // Who writes into it may take its time, and an interrupt must not wait for that.
     let _at_once = AtOnce::new()?;
     // A pipe or a device has no parts: what it holds now is the source.
-    let spooled = spool(&file, limits::SPOOL_MEMORY_BYTES, &room()).map(File::from)?;
+    let spooled = spool(&file, limits::SPOOL_MEMORY_BYTES, &room(), until_ns).map(File::from)?;
     // An empty file is itself, with its name.
     if state.regular && state.bytes == 0 && name != "-" && spooled.metadata()?.len() == 0 {
         return Ok(file);
@@ -244,7 +294,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_opened_is_named() {
-        let message = |name: &str| open(&[name.to_owned()]).unwrap_err().message;
+        let message = |name: &str| open(&[name.to_owned()], None).unwrap_err().message;
         assert_eq!(message("/no/such.csv"), "could not open /no/such.csv: no such file or directory");
         assert_eq!(message(""), "could not open '': no such file or directory");
         assert_eq!(message("/"), "could not open /: it is a directory");

@@ -22,7 +22,7 @@ use crate::args::{
 use crate::bundle::Wanted;
 use crate::inputs::{self, Inputs};
 use crate::place::{self, Reach};
-use crate::roles::{DaemonOptions, FoldMode, PrivateOptions};
+use crate::roles::{DaemonOptions, FoldMode, PrivateOptions, SettingsOptions};
 use crate::show::template::Template;
 use crate::studies::StudyOptions;
 use crate::suggest;
@@ -154,10 +154,10 @@ pub(crate) enum Ask {
 /// What is asked about settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ConfigAsk {
-    /// What is in force; with a file, what a daemon started with it would have.
-    Show(Option<PathBuf>),
-    /// What is wrong, in one file or in all.
-    Check(Option<PathBuf>),
+    /// What is in force; of files that are named, what a daemon started with them would have.
+    Show(SettingsOptions),
+    /// What is wrong in these files.
+    Check(SettingsOptions),
     /// The built-in file.
     Default,
 }
@@ -315,15 +315,17 @@ fn man_ask(
 
 fn settings_ask(args: ConfigArgs) -> Result<ConfigAsk, Failure> {
     let ConfigArgs { what, file, config } = args;
-    let file = match (file, config) {
-        (Some(_), Some(_)) => return Err(bad("could not read two files: name one")),
-        (file, config) => file.or(config),
-    };
-    match (what, file) {
-        (ConfigWhat::Show, file) => Ok(ConfigAsk::Show(file)),
-        (ConfigWhat::Check, file) => Ok(ConfigAsk::Check(file)),
-        (ConfigWhat::Default, None) => Ok(ConfigAsk::Default),
-        (ConfigWhat::Default, Some(_)) => {
+    // What is shown may be a setting instead of a file.
+    if what != ConfigWhat::Show && file.is_some() && config.is_some() {
+        return Err(bad("could not read two files: name one"));
+    }
+    let none = file.is_none() && config.is_none();
+    let sources = SettingsOptions { config, alone: file, flags: Vec::new() };
+    match what {
+        ConfigWhat::Show => Ok(ConfigAsk::Show(sources)),
+        ConfigWhat::Check => Ok(ConfigAsk::Check(sources)),
+        ConfigWhat::Default if none => Ok(ConfigAsk::Default),
+        ConfigWhat::Default => {
             Err(bad("could not read a file for 'config default': it prints the built-in settings"))
         }
     }
@@ -368,7 +370,7 @@ fn plan(
     socket: Socket,
 ) -> Result<Verb, Failure> {
     let ReductionArgs { sources, options } = args;
-    let opened = open(&sources)?;
+    let opened = open(&sources, options.timeout)?;
     if options.detach && sources.iter().any(|source| source == "-") {
         return Err(bad(
             "could not detach the job: standard input would be gone after a restart of the daemon",
@@ -407,9 +409,9 @@ fn idle_options(options: &ReductionOptions) -> Option<String> {
 }
 
 /// The files that sources name; none if they are ranges.
-fn open(sources: &[String]) -> Result<Option<inputs::Opened>, Failure> {
+fn open(sources: &[String], timeout_ms: Option<u64>) -> Result<Option<inputs::Opened>, Failure> {
     match sources.iter().filter(|source| inputs::is_range(source)).count() {
-        0 => inputs::open(sources).map(Some),
+        0 => inputs::open(sources, timeout_ms).map(Some),
         ranges if ranges == sources.len() => Ok(None),
         _ => Err(mixed(sources)),
     }
@@ -423,7 +425,7 @@ fn mixed(sources: &[String]) -> Failure {
     // What is there is not opened: a pipe would have to be read to its end.
     let is_there = |other: &&String| other.as_str() == "-" || std::fs::metadata(other).is_ok();
     let slip = slip.filter(|other| !is_there(other));
-    match slip.map(|other| (other, inputs::open(std::slice::from_ref(other)))) {
+    match slip.map(|other| (other, inputs::open(std::slice::from_ref(other), None))) {
         Some((other, Err(failure))) if parse_integer(other).is_ok() => {
             failure.hint(format!("a range looks like 0..100; every N-th number of it: --step {other}"))
         }
@@ -561,4 +563,4 @@ mod locks;
 pub(crate) mod objects;
 mod studies;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

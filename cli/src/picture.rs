@@ -44,7 +44,7 @@ pub(crate) fn prepare(path: Option<&Path>, json: bool) -> Result<bool, Failure> 
             Err(Failure::new(ErrorCode::BadUsage, message).hint("--plot FILE.svg draws into a file"))
         }
         Some(path) if is_answer(path) => Ok(true),
-        Some(path) => try_place(path).map(|()| false).map_err(|why| unwritten(path, &why)),
+        Some(path) => try_place(path).map(|()| false).map_err(|why| place::unwritten(path, &why)),
     }
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn save(path: &Path, svg: &str, terminal: &mut Terminal<'_>) -> Resul
             OpenOptions::new().write(true).open(path).and_then(|mut file| file.write_all(svg.as_bytes()))
         }
     };
-    written.map_err(|why| unwritten(path, &why))
+    written.map_err(|why| place::unwritten(path, &why))
 }
 
 enum Target {
@@ -113,11 +113,6 @@ fn beside(target: &Path) -> io::Result<(File, PathBuf)> {
     let name = target.with_file_name(format!(".{}.{own}.tmp", name.chars().take(60).collect::<String>()));
     let file = OpenOptions::new().write(true).create_new(true).open(&name)?;
     Ok((file, name))
-}
-
-fn unwritten(path: &Path, why: &io::Error) -> Failure {
-    let message = format!("could not write {}: {}", path.display(), place::reason(why));
-    Failure::new(ErrorCode::System, message)
 }
 
 #[cfg(test)]

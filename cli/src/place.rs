@@ -70,6 +70,15 @@ impl Reach {
     }
 }
 
+/// A file that could not be written: that this user may not is no failure of the system.
+pub(crate) fn unwritten(path: &Path, why: &io::Error) -> Failure {
+    let code = match why.kind() {
+        io::ErrorKind::PermissionDenied => ErrorCode::NotPermitted,
+        _ => ErrorCode::System,
+    };
+    Failure::new(code, format!("could not write {}: {}", path.display(), reason(why)))
+}
+
 /// Why nobody answers at a socket.
 pub(crate) fn unreachable(socket: &Path, why: &io::Error, named: bool) -> Failure {
     let at = socket.display();

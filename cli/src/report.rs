@@ -33,6 +33,15 @@ pub(crate) fn failure(terminal: &mut Terminal<'_>, failure: &Failure, json: bool
     }
 }
 
+/// The same where nothing can be worked out any more when it is told: without colours, and of a plain failure.
+pub(crate) fn plain(failure: &Failure, json: bool) -> String {
+    if json {
+        Document::new("tally.error/1").value("error", failure).line()
+    } else {
+        format!("tally: {}\n", one_line(&failure.message))
+    }
+}
+
 /// Without the middle, where it is too long: what was tried stands in front, and why it failed at the end.
 fn shortened(message: &str) -> String {
     let count = message.chars().count();

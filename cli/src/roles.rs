@@ -22,6 +22,9 @@ pub type ProgressFn<'a> = dyn FnMut(u64) -> bool + 'a;
 pub type FoldFn<'a> =
     dyn Fn(&JobSpec, &Inputs, FoldMode, &mut ProgressFn<'_>) -> Result<FoldOutcome, Failure> + 'a;
 
+/// Finds what is wrong with a job; `Ok` has what is told of its files, if anything.
+pub type CheckFn<'a> = dyn Fn(&mut JobSpec, &Inputs) -> Result<Option<String>, Failure> + 'a;
+
 /// The roles that the command line needs but is not.
 #[derive(Clone, Copy)]
 pub struct Roles<'a> {
@@ -29,9 +32,9 @@ pub struct Roles<'a> {
     pub private: &'a dyn Fn(&PrivateOptions) -> Result<PrivateSupervisor, Failure>,
     /// Folds in this very process. A fold that was stopped early is an `Err` of code `Cancelled`.
     pub fold: &'a FoldFn<'a>,
-    /// Finds what is wrong with a job's expressions, columns and formats, without folding anything; and notes whether it
-    /// is of floats.
-    pub check: &'a dyn Fn(&mut JobSpec, &Inputs) -> Result<(), Failure>,
+    /// Finds what is wrong with a job's expressions, columns and formats, without folding anything; notes whether it is
+    /// of floats; says what its files were taken for, if that may be wrong.
+    pub check: &'a CheckFn<'a>,
     /// Runs the daemon in this process until it ends.
     pub daemon: &'a dyn Fn(DaemonOptions) -> Result<(), Failure>,
     /// Reads the settings that a daemon started now would have.
@@ -42,17 +45,19 @@ pub struct Roles<'a> {
     pub studies: Studies<'a>,
     /// The built-in `config.toml`.
     pub built_in_settings: &'a str,
-    /// What can be typed into an expression.
+    /// What can be typed that other roles know.
     pub words: Words,
 }
 
-/// What can be typed into an expression, for the completion of a line.
+/// What can be typed into an expression or for a setting, for the completion of a line.
 #[derive(Clone, Copy, Debug)]
 pub struct Words {
     /// The columns of a file by its first bytes, as an expression spells them.
     pub columns: fn(ColumnsOf<'_>) -> Vec<String>,
     /// The names of all functions.
     pub functions: fn() -> Vec<&'static str>,
+    /// The keys of all settings.
+    pub settings: fn() -> Vec<&'static str>,
 }
 
 /// A file whose columns are asked for.

@@ -72,11 +72,17 @@ pub(crate) fn run(
 ) -> Result<u8, Failure> {
     let mut context = Context { style, roles, terminal };
     match verb {
-        Verb::Reduce(plan) => reduce::run(&mut context, *plan),
+        Verb::Reduce(mut plan) => {
+            plan.inputs = plan.inputs.told(context.style.json);
+            reduce::run(&mut context, *plan)
+        }
         Verb::Lab(options, plot) => lab::run(&mut context, &options, plot.as_deref()),
         Verb::Batch(plan) => batch::run(&mut context, &plan),
         Verb::Running(plan) => running::run(&mut context, &plan),
-        Verb::Compare(comparison) => compare::run(&mut context, &comparison),
+        Verb::Compare(mut comparison) => {
+            comparison.plan.inputs = comparison.plan.inputs.told(context.style.json);
+            compare::run(&mut context, &comparison)
+        }
         Verb::Daemon(options) => daemon::run(&mut context, options),
         Verb::Config(reach, asked) => config::run(&mut context, &reach, &asked),
         Verb::Hold(reach, holding) => hold::run(&mut context, &reach, &holding),

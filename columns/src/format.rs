@@ -89,9 +89,12 @@ impl Format {
     }
 
     /// What the first bytes of a stream without a name look like, once unpacked: npy and Parquet by their marks, numbers if
-    /// the first line that is not blank is one, else a table, whose first line has a tab or not.
+    /// the first line that is not blank is one; a table if that has a tab or a comma, or stands over other lines as a name
+    /// would; else numbers all the same, of which the first cannot be read.
+    ///
+    /// A table it is, too, if somebody `named` a column: then there must be names.
     #[must_use]
-    pub fn guess(head: &[u8]) -> Self {
+    pub fn guess(head: &[u8], named: bool) -> Self {
         if head.starts_with(b"\x93NUMPY") {
             return Self::Npy;
         }
@@ -99,12 +102,15 @@ impl Format {
             return Self::Parquet;
         }
         let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-        let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
-        let Some(first) = lines.into_iter().find(|line| !line.is_empty()) else { return Self::Lines };
+        let mut lines =
+            text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+        let Some(first) = lines.next() else { return Self::Lines };
         match () {
             () if cell::float(cell::trimmed(first, Some(b'"'))).is_ok() => Self::Lines,
             () if first.contains(&b'\t') => Self::TSV,
-            () => Self::CSV,
+            () if named || first.contains(&b',') => Self::CSV,
+            () if is_like_name(first) && lines.next().is_some() => Self::CSV,
+            () => Self::Lines,
         }
     }
 
@@ -121,6 +127,14 @@ impl Format {
             _ => Err(UnknownFormat { given: name.to_owned(), name: true }),
         }
     }
+}
+
+/// Whether a line can be meant as the name of a column, and not as a number that is missing.
+fn is_like_name(line: &[u8]) -> bool {
+    const MISSING: [&str; 7] = ["n/a", "na", "nil", "none", "null", "missing", "unknown"];
+    let Ok(name) = std::str::from_utf8(cell::trimmed(line, Some(b'"'))) else { return false };
+    name.starts_with(|letter: char| letter.is_alphabetic() || letter == '_')
+        && !MISSING.iter().any(|missing| name.eq_ignore_ascii_case(missing))
 }
 
 const COMPRESSED: [(&str, Compression); 3] =
@@ -184,8 +198,18 @@ mod tests {
             (b"a\tb,c\n", Format::TSV),
             (b"\x93NUMPY\x01\x00", Format::Npy),
             (b"PAR1...", Format::Parquet),
+            // What stands alone, or is no name, is a number that cannot be read: nobody is told that it is nothing.
+            (b"abc\n", Format::Lines),
+            (b"1 2 3\n4\n", Format::Lines),
+            (b"n/a\n1\n", Format::Lines),
+            (b"NULL\n1\n", Format::Lines),
+            (b"-\n1\n", Format::Lines),
+            (b"\xff\xff\n1\n", Format::Lines),
         ] {
-            assert_eq!(Format::guess(head), format, "{}", String::from_utf8_lossy(head));
+            assert_eq!(Format::guess(head, false), format, "{}", String::from_utf8_lossy(head));
+        }
+        for head in [&b"price\n"[..], b"n/a\n1\n"] {
+            assert_eq!(Format::guess(head, true), Format::CSV, "{}", String::from_utf8_lossy(head));
         }
     }
 

@@ -83,6 +83,15 @@ impl Kernel {
         }
     }
 
+    /// What was made of the files that somebody may have meant otherwise; fits after "note:".
+    #[must_use]
+    pub fn remark(&self) -> Option<&str> {
+        match &self.plan {
+            Plan::Range(_) => None,
+            Plan::Files(plan) => plan.remark(),
+        }
+    }
+
     /// Folds `count` positions from `position` on.
     ///
     /// # Errors

@@ -2,9 +2,11 @@
 
 use tally_expr::{Ast, Span, Use};
 use tally_protocol::job::KernelSpec;
+use tally_protocol::source::FileSource;
 use tally_reduce::Reduction;
 
 use crate::Fault;
+use crate::plan::is_nameless;
 use crate::range::parse;
 
 /// Names that are numbers where no column is called so.
@@ -100,6 +102,24 @@ pub(crate) fn misread(names: &[&str]) -> Option<String> {
     }
     let numbers = !names.is_empty() && names.iter().all(|name| name.trim().parse::<f64>().is_ok());
     numbers.then(|| "its first row is one of numbers: --no-header calls its columns c1, c2, ...".to_owned())
+}
+
+/// Whether somebody names a column, and so knows that there is a row of names.
+pub(crate) const fn names_columns(spec: &KernelSpec) -> bool {
+    spec.of.is_some() || spec.filter.is_some() || !spec.by.is_empty()
+}
+
+/// What is told of a file whose first row was taken for names, though it may be one of its numbers. Nobody named any.
+pub(crate) fn taken_for_names(file: &FileSource, names: &[String]) -> Option<String> {
+    let first = names.first()?;
+    let of = if file.name == "-" { "standard input" } else { &file.name };
+    if names.iter().all(|name| name.trim().parse::<f64>().is_ok()) {
+        return Some(format!(
+            "the first row of {of} was taken for names, though it has numbers: --no-header"
+        ));
+    }
+    let alone = names.len() == 1 && is_nameless(file);
+    alone.then(|| format!("the first line of {of}, '{first}', was taken for the name of its column"))
 }
 
 /// The lines that show a name in `--of`, else in `--where`, else in `--by`.

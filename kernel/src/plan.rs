@@ -11,6 +11,7 @@ use tally_protocol::source::{FileSource, Files, Source, parts};
 use tally_reduce::Tally;
 
 use crate::files::FileBytes;
+use crate::names::names_columns;
 use crate::numbers::Numbers;
 use crate::range::{RangePlan, parse};
 use crate::stream;
@@ -99,6 +100,13 @@ impl Watched {
 }
 
 impl FilesPlan {
+    pub(crate) fn remark(&self) -> Option<&str> {
+        match &self.reader {
+            FileReader::Numbers(_) => None,
+            FileReader::Tables(tables) => tables.remark(),
+        }
+    }
+
     pub(crate) fn is_of_floats(&self) -> bool {
         match &self.reader {
             FileReader::Numbers(numbers) => numbers.is_of_floats(),
@@ -160,7 +168,7 @@ fn format_of(file: &FileSource, spec: &KernelSpec) -> Result<Format, Fault> {
 
 /// Whether neither a name nor the user says how it is read: standard input, what a shell hands over as `/dev/fd/63`, a
 /// FIFO.
-fn is_nameless(file: &FileSource) -> bool {
+pub(crate) fn is_nameless(file: &FileSource) -> bool {
     let by_name = ["/dev/", "/proc/"].iter().any(|place| file.name.starts_with(place));
     let stream = file.nameless || file.name == "-" || by_name;
     file.format.is_none() && stream && Format::from_name(&file.name).is_err()
@@ -172,8 +180,8 @@ fn guess(at: usize, file: &FileSource, spec: &KernelSpec, bytes: &dyn FileBytes)
     let compression = stream::compression(at, &file.name, file.bytes, &Format::Lines, bytes)?;
     let (head, _) = stream::head(at, &file.name, file.bytes, GUESS_BYTES, compression, bytes)?;
     // Numbers, one a line, have nothing to delimit.
-    let guess = match Format::guess(&head) {
-        Format::Lines if spec.delimiter.is_some() => Format::CSV,
+    let guess = match Format::guess(&head, names_columns(spec)) {
+        Format::Lines if spec.delimiter.is_some() || spec.no_header => Format::CSV,
         guess => guess,
     };
     adapted(file, spec, guess)
@@ -193,6 +201,11 @@ fn adapted(file: &FileSource, spec: &KernelSpec, format: Format) -> Result<Forma
         Format::Lines | Format::Npy | Format::Raw { .. } | Format::Parquet if spec.delimiter.is_some() => {
             let why = "nothing stands between its cells";
             Err(Fault::usage(format!("use --delimiter with {}: {why}", file.name))
+                .hint("--format csv reads a file as a table"))
+        }
+        Format::Lines | Format::Npy | Format::Raw { .. } | Format::Parquet if spec.no_header => {
+            let why = "it is no table of text, and has no row of names";
+            Err(Fault::usage(format!("use --no-header with {}: {why}", file.name))
                 .hint("--format csv reads a file as a table"))
         }
         Format::Parquet if cfg!(feature = "parquet") => Ok(format),

@@ -19,9 +19,11 @@ use tally_reduce::{NanPolicy, Tally};
 use crate::chunk::policy;
 use crate::decimal::DecimalPlan;
 use crate::files::{Bytes, FileBytes};
-use crate::names::{Why, listed, misread, no_column, only_counts, quoted, used};
+use crate::names::{
+    Why, listed, misread, names_columns, no_column, only_counts, quoted, taken_for_names, used,
+};
 use crate::place::{Start, Starts};
-use crate::plan::compile;
+use crate::plan::{compile, short};
 use crate::rows::{Fold, Taker, Texts, Trouble};
 use crate::stream::{self, BLOCK_BYTES, Plain, compression};
 use crate::{Fault, KeepGoing};
@@ -46,6 +48,8 @@ pub(crate) struct Tables {
     /// The same for rows whose expression has no answer.
     unanswered: job::OnBad,
     nan: NanPolicy,
+    /// What first rows were taken for, where nobody said so.
+    remark: Option<String>,
 }
 
 pub(crate) struct OneTable {
@@ -89,6 +93,7 @@ impl OneTable {
                 kind,
                 numeric: matches!(kind, Some(CellKind::Integer | CellKind::Float | CellKind::Decimal)),
                 commas: false,
+                text: None,
             });
             let sampled = sampled.collect();
             let body = Body::Parquet(parquet);
@@ -219,11 +224,15 @@ impl Tables {
                 }));
                 let schema = Schema::columns(columns);
                 let texts = Texts { of, filter: filter.clone() };
+                let wrong = |fault: Fault| {
+                    let tables: Vec<_> = tables.iter().zip(guesses.iter().map(Vec::as_slice)).collect();
+                    of_texts(fault, &wishes, &kinds, &tables)
+                };
                 if spec.decimal {
-                    let plan = DecimalPlan::of(&texts.of, filter.as_deref(), &schema)?;
+                    let plan = DecimalPlan::of(&texts.of, filter.as_deref(), &schema).map_err(wrong)?;
                     Fold::Decimal { plan, texts, kinds }
                 } else {
-                    let program = compile(&texts.of, filter.as_deref(), &schema)?;
+                    let program = compile(&texts.of, filter.as_deref(), &schema).map_err(wrong)?;
                     Fold::Computed { program, texts, kinds }
                 }
             }
@@ -233,7 +242,12 @@ impl Tables {
             job::OnBad::Skip => OnBad::Skip,
             job::OnBad::Nan => OnBad::Nan,
         };
+        let remark = files.files.iter().zip(formats).zip(&tables).find_map(|((file, format), table)| {
+            let header = matches!(format, Format::Csv { header: true, .. });
+            taken_for_names(file, table.table.names()).filter(|_| header && !names_columns(spec))
+        });
         Ok(Self {
+            remark,
             files: tables,
             fold,
             by: spec.by.len(),
@@ -241,6 +255,10 @@ impl Tables {
             unanswered: spec.on_bad,
             nan: policy(spec.nan),
         })
+    }
+
+    pub(crate) fn remark(&self) -> Option<&str> {
+        self.remark.as_deref()
     }
 
     /// Whether the answers are of floats.
@@ -467,6 +485,9 @@ impl Run<'_> {
             {
                 fault.hint("it looks like the header of a table: --format csv reads it as one")
             }
+            ReadError::Bad { cell, .. } if table.names() == ["value"] && has_several_numbers(cell) => {
+                fault.hint("a line has one number: tr -s ' \\t' '\\n' makes lines of several")
+            }
             ReadError::Bad { .. } | ReadError::Ragged { .. } => {
                 fault.hint("--on-bad skip leaves such rows out, --on-bad nan takes them for NaN")
             }
@@ -530,14 +551,22 @@ fn begins_like_name(cell: &str) -> bool {
     cell.trim_start_matches('"').starts_with(|letter: char| letter.is_alphabetic() || letter == '_')
 }
 
+/// Whether a line has numbers with blanks between them.
+fn has_several_numbers(line: &str) -> bool {
+    let mut words = line.split_ascii_whitespace();
+    words.clone().nth(1).is_some() && words.all(|word| word.parse::<f64>().is_ok())
+}
+
 /// What the first rows of a column suggest.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Sampled {
     /// Nothing, where no row has a cell.
     kind: Option<CellKind>,
     numeric: bool,
     /// All its texts are numbers with a decimal comma.
     commas: bool,
+    /// Of a column of texts, the row of the first one, and what stands there.
+    text: Option<(u64, String)>,
 }
 
 /// The first row and what those after it suggest; nothing of a file that should have a header and has no row at all.
@@ -565,13 +594,16 @@ fn head(
         match table {
             Ok(table) => {
                 let body = usize::try_from(table.body().offset).unwrap_or(usize::MAX);
-                let guesses = table.guess(head.get(body..).unwrap_or(&[]), last);
-                let sampled = guesses.iter().map(|guess| {
+                let sample = head.get(body..).unwrap_or(&[]);
+                let guesses = table.guess(sample, last);
+                let sampled = guesses.iter().enumerate().map(|(column, guess)| {
                     let seen = guess.integers + guess.floats + guess.texts > 0;
                     Sampled {
                         kind: seen.then(|| guess.kind()),
                         numeric: guess.is_numeric(),
                         commas: guess.commas > 0 && guess.commas == guess.texts,
+                        text: first_text(&table, column, sample, last)
+                            .filter(|_| guess.kind() == CellKind::Text),
                     }
                 });
                 let sampled = sampled.collect();
@@ -588,6 +620,42 @@ fn head(
                 return Err(fault.at(Site::of_file(&file.name)));
             }
         }
+    }
+}
+
+/// The first cell of a column of texts, as a reader of numbers would object to it.
+fn first_text(table: &Table, column: usize, sample: &[u8], last: bool) -> Option<(u64, String)> {
+    let wanted = [Wanted { column, kind: CellKind::Integer }];
+    let mut reader = Reader::new(table, &wanted, OnBad::Error);
+    match reader.read(sample, sample.len(), last, &mut table.body(), &mut Batch::default()) {
+        Err(ReadError::Bad { place, cell, .. }) => Some((place.row, cell)),
+        _ => None,
+    }
+}
+
+/// What is wrong with an expression, and where in the data the texts are that make it wrong.
+fn of_texts(fault: Fault, wishes: &[Wish], kinds: &[CellKind], tables: &[(&OneTable, &[Sampled])]) -> Fault {
+    let texts =
+        wishes.iter().zip(kinds).filter(|(wish, kind)| wish.wanted != Use::Text && **kind == CellKind::Text);
+    let first = texts.map(|(wish, _)| &wish.name).find_map(|name| {
+        tables.iter().find_map(|(table, sampled)| {
+            let (row, cell) = sampled.get(table.table.find(name).ok()?)?.text.as_ref()?;
+            Some((table, name, *row, cell))
+        })
+    });
+    match first {
+        Some((table, name, row, cell)) if fault.usage && fault.site.is_none() => {
+            let site = Site::of_file(&table.name).row(row).column(name);
+            let message = format!(
+                "{}: row {row} of {}, column {}, has '{}'",
+                fault.message,
+                short(&table.name),
+                short(name),
+                short(cell)
+            );
+            Fault { message, ..fault }.at(site)
+        }
+        _ => fault,
     }
 }
 

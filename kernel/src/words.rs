@@ -32,6 +32,8 @@ pub struct Beginning<'a> {
     pub delimiter: Option<u8>,
     /// Whether its first row has names: not `--no-header`.
     pub header: bool,
+    /// Whether somebody means to name a column.
+    pub named: bool,
 }
 
 /// The names of a file's columns, as an expression spells them; none if it has none, or cannot be read.
@@ -48,7 +50,7 @@ fn names(file: &Beginning<'_>) -> Option<Vec<String>> {
     let (head, last) = stream::head(0, file.name, length, size, compression, &held).ok()?;
     let format = match file.format {
         Some(word) => Format::from_word(word).ok()?,
-        None => Format::from_name(file.name).unwrap_or_else(|_| Format::guess(&head)),
+        None => Format::from_name(file.name).unwrap_or_else(|_| Format::guess(&head, file.named)),
     };
     let Format::Csv { dialect, header } = format else { return None };
     let dialect = match file.delimiter {
@@ -79,7 +81,8 @@ mod tests {
     use super::*;
 
     fn columns(name: &str, head: &[u8]) -> Vec<String> {
-        let file = Beginning { name, head: head.to_vec(), format: None, delimiter: None, header: true };
+        let file =
+            Beginning { name, head: head.to_vec(), format: None, delimiter: None, header: true, named: true };
         column_names(&file)
     }
 
@@ -96,6 +99,7 @@ mod tests {
                 format: None,
                 delimiter: None,
                 header: true,
+                named: true,
             }
         };
         assert_eq!(column_names(&file), ["a", "b"]);

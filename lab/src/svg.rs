@@ -8,8 +8,8 @@ pub(crate) const COLOURS: usize = 6;
 /// Classes and no variables, which many viewers other than browsers do not know.
 const STYLE: &str = "\
 text{font:12px sans-serif}.t{font-size:16px;font-weight:bold}.s{font-size:10px}polyline{fill:none;stroke-width:2}.k{stroke-width:4}\
-text{fill:#1f2430}.p{fill:#fff}.f{stroke:#d9dde5}.c0{fill:#2563a8}.l0{stroke:#2563a8}.c1{fill:#d9822b}.l1{stroke:#d9822b}.c2{fill:#2f8f5b}.l2{stroke:#2f8f5b}.c3{fill:#a83254}.l3{stroke:#a83254}.c4{fill:#6d5bb8}.l4{stroke:#6d5bb8}.c5{fill:#7a8290}.l5{stroke:#7a8290}\
-@media(prefers-color-scheme:dark){text{fill:#e6e9ef}.p{fill:#14171d}.f{stroke:#333945}.c0{fill:#7ab4f0}.l0{stroke:#7ab4f0}.c1{fill:#f0ae6b}.l1{stroke:#f0ae6b}.c2{fill:#74cf9d}.l2{stroke:#74cf9d}.c3{fill:#ee86a6}.l3{stroke:#ee86a6}.c4{fill:#b3a5f2}.l4{stroke:#b3a5f2}.c5{fill:#a7afbd}.l5{stroke:#a7afbd}}";
+text{fill:#1f2430}.p{fill:#fff}.f{stroke:#d9dde5}.c0{fill:#2563a8}.l0{stroke:#2563a8}.c1{fill:#d9822b}.l1{stroke:#d9822b}.c2{fill:#2f8f5b}.l2{stroke:#2f8f5b}.c3{fill:#a83254}.l3{stroke:#a83254}.c4{fill:#6d5bb8}.l4{stroke:#6d5bb8}.c5{fill:#7a8290}.l5{stroke:#7a8290}.m{fill:none;stroke:#1f2430;stroke-width:2.2}.h{fill:none;stroke:#fff;stroke-width:5}\
+@media(prefers-color-scheme:dark){text{fill:#e6e9ef}.p{fill:#14171d}.f{stroke:#333945}.c0{fill:#7ab4f0}.l0{stroke:#7ab4f0}.c1{fill:#f0ae6b}.l1{stroke:#f0ae6b}.c2{fill:#74cf9d}.l2{stroke:#74cf9d}.c3{fill:#ee86a6}.l3{stroke:#ee86a6}.c4{fill:#b3a5f2}.l4{stroke:#b3a5f2}.c5{fill:#a7afbd}.l5{stroke:#a7afbd}.m{stroke:#e6e9ef}.h{stroke:#14171d}}";
 
 /// The beginning of a drawing: its title, and under it a line about it.
 pub(crate) fn opened(width: f64, height: f64, title: &str, about: &str) -> String {

@@ -290,13 +290,11 @@ impl Timeline {
     }
 }
 
-/// A cross, its element left open.
+/// A cross, its element left open: in the colour of text, with a rim of paper, so that it stands out from any bar.
 fn cross(x: f64, y: f64, size: f64) -> String {
     let (left, top, both) = (x - size, y - size, size * 2.0);
-    format!(
-        "<path d=\"M{left:.1} {top:.1}l{both:.1} {both:.1}m0 -{both:.1}l-{both:.1} {both:.1}\" class=\"l3\" \
-         stroke-width=\"2.4\" fill=\"none\""
-    )
+    let path = format!("d=\"M{left:.1} {top:.1}l{both:.1} {both:.1}m0 -{both:.1}l-{both:.1} {both:.1}\"");
+    format!("<path {path} class=\"h\"/><path {path} class=\"m\"")
 }
 
 #[cfg(test)]
@@ -343,6 +341,9 @@ mod tests {
         assert!(svg.contains("a worker died") && svg.contains("killed &amp; gone"), "{svg}");
         assert!(svg.contains("worker 7</text>"), "a row that has only a death: {svg}");
         assert_eq!(svg.matches("h6l-3 4z").count(), 1);
+        // One in the legend, one in its row, each with its rim; none of them in the colour of a bar.
+        assert_eq!((svg.matches("class=\"m\"").count(), svg.matches("class=\"h\"").count()), (2, 2));
+        assert!(!svg.contains("class=\"l3\""), "{svg}");
     }
 
     #[test]

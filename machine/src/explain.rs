@@ -1,7 +1,8 @@
 //! Why a job waits, in sentences, the weightiest first.
 
+use tally_protocol::command::Form;
 use tally_protocol::control::Reply;
-use tally_protocol::{ClientId, JobId};
+use tally_protocol::{ClientId, JobId, limits, spoken};
 
 use crate::Machine;
 use crate::job::{Job, State};
@@ -28,7 +29,11 @@ impl Machine {
             State::Ended { .. } if !job.is_over() => {
                 reasons.push("it has ended, which is being recorded".to_owned());
             }
-            State::Ended { .. } => reasons.push(format!("it is over: {}", job.state.name())),
+            State::Ended { .. } => {
+                reasons.push(format!("it is over: {}", job.state.name()));
+                let why = self.full_view(job).error;
+                reasons.extend(why.into_iter().flat_map(|why| [Some(why.message), why.hint]).flatten());
+            }
             State::Paused => reasons.push(format!("it is paused; 'tally resume {}' lets it go on", job.id)),
             State::Queued | State::Running => self.why_it_waits(job, who, &mut reasons),
         }
@@ -44,6 +49,7 @@ impl Machine {
         if job.holders > 0 {
             reasons.push(format!("it runs on {}", workers(u64::from(job.holders))));
         }
+        reasons.extend(self.unanswered(job));
         if job.conclusion.is_some() {
             reasons.push("all of it is folded; its answer is being worked out".to_owned());
         } else if job.parting {
@@ -56,6 +62,24 @@ impl Machine {
         } else {
             self.why_no_worker(job, who, reasons);
         }
+    }
+
+    /// What to tell of a command that lives on and has kept the first line it was given for long: mostly it has answered, and
+    /// keeps that in its buffer.
+    pub(crate) fn unanswered(&self, job: &Job) -> Option<String> {
+        let command = job.spec.kernel.command.as_ref()?;
+        if command.form != Form::Persistent || job.holders == 0 {
+            return None;
+        }
+        let waits = self.crew.slots().iter().filter_map(|slot| {
+            let worker =
+                slot.worker().filter(|worker| worker.profile == job.profile && worker.accepted == 0)?;
+            let first =
+                worker.leases.front().filter(|held| held.lease.job == job.id && held.mark.counts())?;
+            Some(self.now.since(first.granted).as_ms())
+        });
+        let longest = waits.max().filter(|&ms| ms >= limits::COMMAND_SILENT_MS)?;
+        Some(spoken::silent_command(longest))
     }
 
     fn why_no_worker(&self, job: &Job, who: Who, reasons: &mut Vec<String>) {

@@ -100,10 +100,15 @@ impl Machine {
             incidents: job.incidents.iter().cloned().collect(),
             uid: Some(job.uid),
             stored,
-            note: job.note(),
+            note: self.note_on(job),
             history: None,
             command: command.map(|command| command.shown()),
         }
+    }
+
+    fn note_on(&self, job: &Job) -> Option<String> {
+        let notes: Vec<String> = job.note().into_iter().chain(self.unanswered(job)).collect();
+        (!notes.is_empty()).then(|| notes.join("; "))
     }
 
     /// Elements a second; none while no worker has anything of it, however fast it was before.

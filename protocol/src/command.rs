@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tally_reduce::Reduction;
 
 use crate::error::{ErrorCode, Failure};
+use crate::hex;
 use crate::job::JobRequest;
 use crate::limits;
 use crate::source::Source;
@@ -39,6 +40,9 @@ pub struct CommandRequest {
     /// All of its environment, `KEY=VALUE` each; what tally says of a partition is added.
     #[serde(default)]
     pub environment: Vec<String>,
+    /// What of its environment is no UTF-8: the bytes of `KEY=VALUE` in hexadecimal digits, each.
+    #[serde(default)]
+    pub environment_bytes: Vec<String>,
     /// Rights that files it makes do not get, 0 to 511; 18 (octal 022) when absent.
     #[serde(default)]
     pub umask: Option<u32>,
@@ -136,13 +140,9 @@ impl CommandRequest {
             return Err(bad("it is empty"));
         }
         bytes("its words have", &words, limits::COMMAND_BYTES_MAX)?;
-        bytes("its environment has", &self.environment, limits::ENVIRONMENT_BYTES_MAX)?;
-        if let Some(one) = self.environment.iter().find(|one| one.find('=').is_none_or(|at| at == 0)) {
-            let shown: String = one.chars().take(40).collect();
-            return Err(bad(format!("'{shown}' of its environment is not KEY=VALUE")));
-        }
-        let texts = words.iter().chain(&self.environment).chain(&self.directory);
-        if texts.into_iter().any(|text| text.contains('\0')) {
+        let variables = self.check_environment()?;
+        let texts = words.iter().chain(&self.directory).any(|text| text.contains('\0'));
+        if texts || variables.iter().any(|one| one.contains(&0)) {
             return Err(bad("there is a NUL character in it"));
         }
         if let Some(directory) = &self.directory
@@ -177,6 +177,47 @@ impl CommandRequest {
             nice: 0,
             run_as: None,
         })
+    }
+
+    /// Its variables, each with a name and all together within bounds.
+    fn check_environment(&self) -> Result<Vec<Vec<u8>>, Failure> {
+        bytes("its environment has", &self.environment, limits::ENVIRONMENT_BYTES_MAX)?;
+        bytes("its environment has", &self.environment_bytes, 2 * limits::ENVIRONMENT_BYTES_MAX)?;
+        let variables = self.variables();
+        if variables.len() < self.environment.len() + self.environment_bytes.len() {
+            return Err(bad("a variable among its environment_bytes is not in hexadecimal digits"));
+        }
+        if variables.iter().map(|one| one.len() + 1).sum::<usize>() > limits::ENVIRONMENT_BYTES_MAX {
+            let most = limits::ENVIRONMENT_BYTES_MAX;
+            return Err(bad(format!("its environment has more than {most} bytes")));
+        }
+        let nameless =
+            variables.iter().find(|one| one.iter().position(|&byte| byte == b'=').is_none_or(|at| at == 0));
+        match nameless {
+            Some(one) => {
+                let shown: String = String::from_utf8_lossy(one).chars().take(40).collect();
+                Err(bad(format!("'{shown}' of its environment is not KEY=VALUE")))
+            }
+            None => Ok(variables),
+        }
+    }
+
+    /// Sets its environment: `KEY=VALUE` each, of any bytes.
+    pub fn set_variables(&mut self, variables: impl IntoIterator<Item = Vec<u8>>) {
+        (self.environment, self.environment_bytes) = (Vec::new(), Vec::new());
+        for one in variables {
+            match String::from_utf8(one) {
+                Ok(text) => self.environment.push(text),
+                Err(odd) => self.environment_bytes.push(hex::write(odd.as_bytes())),
+            }
+        }
+    }
+
+    /// Its environment. What cannot be read, which `check` refuses, is left out.
+    #[must_use]
+    pub fn variables(&self) -> Vec<Vec<u8>> {
+        let texts = self.environment.iter().map(|one| one.clone().into_bytes());
+        texts.chain(self.environment_bytes.iter().filter_map(|digits| hex::read(digits).ok())).collect()
     }
 
     /// Where the name of a file may stand: a shell would take a name apart, or run what is in it.
@@ -246,7 +287,8 @@ impl CommandRequest {
     /// Bytes of memory that it takes, roughly.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let texts = self.environment.iter().chain(&self.arguments).chain(&self.line).chain(&self.directory);
+        let environment = self.environment.iter().chain(&self.environment_bytes);
+        let texts = environment.chain(&self.arguments).chain(&self.line).chain(&self.directory);
         size_of::<Self>() + texts.map(|text| text.len() + size_of::<String>()).sum::<usize>()
     }
 
@@ -458,8 +500,27 @@ mod tests {
         assert!(why(CommandRequest { form, ..of_files("wc") }).contains("no lines"));
         assert!(why(CommandRequest { form, ..of("k {start}") }).contains("standard input"));
         assert!(why(CommandRequest { arguments: vec!["k".into()], ..of("k") }).contains("both"));
+        let bytes = |digits: &str| CommandRequest { environment_bytes: vec![digits.into()], ..of("k") };
+        assert!(why(bytes("4b3")).contains("not in hexadecimal digits"));
+        assert!(why(bytes("4bff")).contains("'K\u{fffd}' of its environment is not KEY=VALUE"));
+        assert!(why(bytes("4b3d00ff")).contains("NUL"));
+        assert!(
+            why(bytes(&"ff".repeat(limits::ENVIRONMENT_BYTES_MAX))).contains("its environment has more than")
+        );
         let long = "x".repeat(limits::COMMAND_BYTES_MAX);
         assert!(why(of(&long)).contains("bytes"));
+    }
+
+    #[test]
+    fn an_environment_may_be_of_any_bytes() {
+        let mut request = (*line("./k")).clone();
+        let variables = vec![b"A=1".to_vec(), b"B=\xff\xfe".to_vec(), b"\xc3(=".to_vec(), "D=\u{e9}".into()];
+        request.set_variables(variables.clone());
+        assert_eq!(request.environment, ["A=1", "D=\u{e9}"]);
+        assert_eq!(request.environment_bytes, ["423dfffe", "c3283d"]);
+        let mut kept = Arc::new(request).check().unwrap().request.variables();
+        kept.sort_unstable();
+        assert_eq!(kept, [b"A=1".to_vec(), b"B=\xff\xfe".to_vec(), "D=\u{e9}".into(), b"\xc3(=".to_vec()]);
     }
 
     #[test]

@@ -427,6 +427,16 @@ impl JobRequest {
             return Err(bad(format!("could not read the job: more than {} sources", limits::SOURCES_MAX)));
         }
         self.check_options()?;
+        if self.population
+            && !reductions.iter().any(|one| matches!(one, Reduction::Variance | Reduction::Stddev))
+        {
+            let names: Vec<_> = reductions.iter().map(|one| one.name()).collect();
+            return Err(bad(format!(
+                "could not use --population with {}: it changes nothing",
+                names.join(", ")
+            ))
+            .hint("it is for variance and stddev, which are those of a sample without it"));
+        }
         self.check_shape(&reductions)?;
         let source = if self.files { self.files(set, files)? } else { self.ranges()? };
         let elements = source.positions();
@@ -644,6 +654,11 @@ mod tests {
         );
         let many = JobRequest { workers: Some(0), ..request(&["sum"], &["0..1"]) };
         assert_eq!(message(many), "workers is 0; it can be 1 to 1024");
+        let population =
+            |names: &[&str]| JobRequest { population: true, ..request(names, &["0..9"]) }.check();
+        let why = population(&["sum", "min"]).unwrap_err();
+        assert_eq!(why.message, "could not use --population with sum, min: it changes nothing");
+        assert!(population(&["sum", "stddev"]).is_ok());
         let header = JobRequest { no_header: true, ..request(&["sum"], &["0..1"]) };
         assert_eq!(message(header), "could not use --no-header with a range: it says how files are read");
         let long = request(&["sum"], &["0..18446744073709551615", "0..1"]);

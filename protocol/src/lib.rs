@@ -10,6 +10,7 @@ pub mod command;
 pub mod control;
 pub mod error;
 pub mod frame;
+mod hex;
 pub mod history;
 pub mod ids;
 pub mod job;

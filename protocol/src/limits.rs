@@ -36,6 +36,10 @@ pub const JOBS_LISTED_MAX: usize = 2_000;
 pub const TOP_JOBS_MAX: usize = 256;
 /// Slots in one answer to a live view.
 pub const TOP_WORKERS_MAX: usize = 256;
+/// Milliseconds after which a command that lives on and has not answered its first line is asked about.
+pub const COMMAND_SILENT_MS: u64 = 5_000;
+/// Processes of all commands together that are looked at for what workers use.
+pub const COMMAND_PROCESSES_LOOKED_AT_MAX: usize = 1_024;
 /// Jobs that are looked at for one answer to a live view.
 pub const TOP_LOOKED_AT_MAX: usize = 20_000;
 /// Bytes of what a live view looks for.

@@ -241,13 +241,14 @@ pub struct WorkerView {
     /// What confines its process: of `seccomp`, `landlock` and `rlimits` those in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confined: Option<Vec<String>>,
-    /// Milliseconds of processor time that its process and the children it waited for have used; in a live view only.
+    /// Milliseconds of processor time that its process and the children it waited for have used, all below it included
+    /// where it runs a command; in a live view only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_ms: Option<u64>,
     /// Milliseconds since its process started; in a live view only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub age_ms: Option<u64>,
-    /// Bytes of memory that its process holds in RAM; in a live view only.
+    /// Bytes of memory that its process holds in RAM, all below it included where it runs a command; in a live view only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rss_bytes: Option<u64>,
 }

@@ -296,10 +296,18 @@ _OF_COMMAND = frozenset(
 )
 
 
-def environment() -> List[str]:
-    """This process's, for a command. What is no text is left out."""
-    whole = (f"{key}={value}" for key, value in os.environ.items())
-    return [one for one in whole if not any("\ud800" <= letter <= "\udfff" for letter in one)]
+def environment(*more: str) -> Dict[str, List[str]]:
+    """This process's and ``more``, for a command: what is text, and the bytes of what is none."""
+    texts: List[str] = []
+    odd: List[str] = []
+    for key, value in os.environb.items():
+        whole = key + b"=" + value
+        try:
+            texts.append(whole.decode("utf-8"))
+        except UnicodeDecodeError:
+            odd.append(whole.hex())
+    words = {"environment": [*texts, *more]}
+    return {**words, "environment_bytes": odd} if odd else words
 
 
 def umask() -> int:
@@ -322,7 +330,7 @@ def _command(command: Union[str, Sequence[str]], options: Dict[str, Any]) -> Dic
         raise BadUsage("could not begin: a command reads lines or files, not both")
     if lines or files:
         words["feed"] = "lines" if lines else "files"
-    return {"directory": os.getcwd(), "environment": environment(), "umask": umask(), **words}
+    return {"directory": os.getcwd(), **environment(), "umask": umask(), **words}
 
 
 def _request(reductions: List[str], options: Dict[str, Any]) -> Dict[str, Any]:

@@ -11,7 +11,7 @@ import os
 from multiprocessing import spawn, util
 from typing import Any, Deque, Dict, Iterable, List, Optional, Tuple, Union
 
-from . import _errors, _place, _serve
+from . import _errors, _knock, _place, _serve
 from ._client import environment, umask
 from ._daemon import Daemon
 from ._errors import NoDaemon, TallyError
@@ -48,17 +48,25 @@ class Crew:
     def fileno(self) -> int:
         return self._connection.fileno()
 
-    def start(self, number: int, address: str, secret: str) -> None:
-        """Has a process started that will connect to ``address`` as ``number``."""
+    @property
+    def socket(self) -> str:
+        """The daemon's control socket."""
+        return self._connection.path
+
+    def start(self, number: int, addresses: List[str], secret: bytes) -> None:
+        """Has a process started that will connect to one of ``addresses`` as ``number``."""
         package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         program = f"import sys; sys.path.insert(0, {package!r}); from tally._serve import main; main(*sys.argv[1:])"
         flags = util._args_from_interpreter_flags()  # type: ignore[attr-defined]
         python = os.fsdecode(spawn.get_executable())
         command = {
-            "arguments": [python, *flags, "-c", program, address, str(number)],
+            "arguments": [python, *flags, "-c", program, str(number)],
             "form": "each",
             "directory": os.getcwd(),
-            "environment": [*environment(), f"{_serve.SECRET}={secret}"],
+            **environment(
+                f"{_serve.SECRET}={secret.hex()}",
+                f"{_serve.ADDRESSES}=" + "\n".join(map(_knock.shown, addresses)),
+            ),
             "umask": umask(),
         }
         request = {
@@ -133,6 +141,16 @@ class Crew:
         self._connection.close()
         if self._daemon is not None:
             self._daemon.forget()
+
+
+def unreached(view: Union[Dict[str, Any], TallyError]) -> Optional[str]:
+    """Where a process has looked for the executor in vain, if that is how it ended."""
+    if isinstance(view, TallyError):
+        return None
+    for line in reversed((view.get("error", {}).get("stderr") or "").splitlines()):
+        if line.startswith(_serve.UNREACHED):
+            return line[len(_serve.UNREACHED) :]
+    return None
 
 
 def how_it_ended(view: Union[Dict[str, Any], TallyError]) -> str:

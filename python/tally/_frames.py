@@ -1,7 +1,7 @@
 """What an executor and its workers say to each other: a letter, a length, bytes.
 
-Calls and results go straight between the two processes, over a socket that only the executor's user can reach; nothing is
-unpickled of who has not shown the executor's secret.
+Calls and results go straight between the two processes, over a socket of the executor's user; neither unpickles anything
+of who has not proven that it knows the executor's secret (``_proof``).
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from typing import Any, Iterator, List, Optional, Tuple, Union
 
 HEADER = struct.Struct("<cQ")
 
-# From a worker: who it is; that it is ready; that it could not become so, at all or for its initializer; a result, an
-# exception, a call that it could not read.
-HELLO, READY, UNPREPARED, UNINITIALIZED = b"H", b"P", b"X", b"I"
+# Before anything else: a worker's number, the executor's proof and question, the worker's proof.
+HELLO, CHALLENGE, PROOF = b"H", b"N", b"V"
+# From a worker: that it is ready; that it could not become so, at all or for its initializer; a result, an exception, a
+# call that it could not read.
+READY, UNPREPARED, UNINITIALIZED = b"P", b"X", b"I"
 RESULT, RAISED, UNREAD = b"R", b"E", b"U"
 # To a worker: what it needs to begin; a call; the descriptor of the resource tracker; that it may end.
 SETUP, CALL, TRACKER, QUIT = b"S", b"C", b"T", b"Q"

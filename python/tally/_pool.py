@@ -28,11 +28,12 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 from . import _frames
 from ._broken import BrokenWorker
 from ._calls import Call, answer, remote
-from ._crew import Crew, how_it_ended
+from ._crew import Crew, how_it_ended, unreached
 from ._door import Door
 from ._errors import SupervisorGone, TallyError
 from ._frames import dumps
-from ._worker import Worker, peer, setup
+from ._proof import peer
+from ._worker import Worker, setup
 
 #: Processes that end before they are ready, one after the other, until that is taken for the rule.
 STARTS_IN_VAIN_MAX = 10
@@ -60,7 +61,7 @@ class Pool(threading.Thread):
         self._epoll = select.epoll()
         for one in (self._wake_read, crew):
             self._epoll.register(one, select.EPOLLIN)
-        self.door = Door(self._epoll)
+        self.door = Door(self._epoll, crew.socket)
         self.pending: Deque[Call] = collections.deque()
         #: Those that may get calls, by their numbers.
         self.workers: Dict[int, Worker] = {}
@@ -219,7 +220,8 @@ class Pool(threading.Thread):
                 if not self._wanted:
                     return
                 worker = self._wanted.popleft()
-            self.crew.start(worker.number, self.door.address, self.door.secret)
+            worker.told = self.door.widened
+            self.crew.start(worker.number, self.door.addresses, self.door.secret)
 
     def _meet(self, number: int, connection: socket.socket, splitter: _frames.Splitter) -> None:
         """A process has come and said which it is."""
@@ -275,6 +277,10 @@ class Pool(threading.Thread):
             self._lost(worker, call, how)
         if worker.reason is not None:
             self._break(worker.reason)
+        elif not was_ready and (where := unreached(view)) is not None:
+            # Another one is told of more places, if there are any.
+            if worker.told == self.door.widened and not self.door.widen():
+                self._break(f"no worker can reach this program: {where}")
         elif not was_ready and not _was_told_to(view):
             self._in_vain += 1
             fatal = isinstance(view, TallyError) and view.code != "too-many"
@@ -464,7 +470,7 @@ class Pool(threading.Thread):
         for worker in self._connected.values():
             if worker.connection is not None:
                 worker.connection.close()
-        self.door.close()
+        self.door.close(keep=True)
         self._epoll.close()
 
 

@@ -17,10 +17,9 @@ import traceback
 from multiprocessing import process, resource_tracker, spawn
 from typing import Any, Callable, List, Tuple
 
-from . import _frames
+from . import _frames, _knock
 from ._frames import (
     CALL,
-    HELLO,
     QUIT,
     RAISED,
     READY,
@@ -35,8 +34,10 @@ from ._frames import (
     send,
 )
 
-#: Where the executor's secret is, in the environment and not where everybody sees it.
-SECRET = "TALLY_EXECUTOR_SECRET"
+#: Where the executor's secret and its addresses, a line each, are: in the environment, which only this user can read.
+SECRET, ADDRESSES = "TALLY_EXECUTOR_SECRET", "TALLY_EXECUTOR_ADDRESSES"
+#: How the line begins with which a process ends that did not find the executor.
+UNREACHED = "could not reach the executor: "
 #: Room for the descriptors that may come with a set-up, and later: a tracker's.
 SETUP_ROOM, LATER_ROOM = socket.CMSG_SPACE(253 * 4), socket.CMSG_SPACE(4)
 
@@ -55,12 +56,14 @@ class PassedFd:
         return _passed[self._index]
 
 
-def main(address: str, number: str) -> None:
-    """Serves the executor that listens at an abstract ``address``, as its worker ``number``."""
+def main(number: str) -> None:
+    """Serves the executor that has had this process started, as its worker ``number``."""
     answer = os.dup(1)
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.connect("\0" + address)
-    send(connection, HELLO, f"{os.environ.pop(SECRET)} {number}".encode())
+    secret, addresses = bytes.fromhex(os.environ.pop(SECRET)), os.environ.pop(ADDRESSES).split("\n")
+    try:
+        connection = _knock.reach([address.replace("@", "\0", 1) for address in addresses], secret, int(number))
+    except _knock.Unreachable as why:
+        sys.exit(UNREACHED + str(why))
     worker = _Worker(connection)
     if worker.begin():
         worker.serve()

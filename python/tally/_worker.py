@@ -1,4 +1,4 @@
-"""A worker process as the executor sees it, and how one is reached."""
+"""A worker process as the executor sees it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ class Worker:
         self.connection: Optional[socket.socket] = None
         self.splitter = _frames.Splitter()
         self.ready = False
+        #: How wide the door was, by ``Door.widened``, when it was told where that is.
+        self.told = 0
         self.call: Optional[Call] = None
         #: The call was sent: if the process dies now, it dies of it.
         self.sent = False
@@ -134,17 +136,3 @@ def after(pieces: List[memoryview], count: int) -> List[memoryview]:
             rest.append(piece[count:])
             count = 0
     return rest
-
-
-def listener() -> Tuple[socket.socket, str]:
-    """A socket at an abstract address of the system's choice: there is no file to leave behind."""
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listening.bind("")
-    listening.listen(128)
-    return listening, listening.getsockname()[1:].decode()
-
-
-def peer(connection: socket.socket) -> Tuple[int, int]:
-    """Process and user at the other end, as the system tells."""
-    pid, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return pid, uid

@@ -165,3 +165,7 @@ def fork_and_raise(number):
         os.execv("/nonexistent", ["nonexistent"])
     os.waitpid(child, 0)
     return number
+
+
+def names_in_environment():
+    return sorted(os.environ)

@@ -193,6 +193,12 @@ class Jobs(WithDaemon):
         finally:
             _client.STARTED_MAX = usual
 
+    def test_a_command_has_variables_of_any_bytes(self):
+        os.environb[b"TALLY_TEST_ODD"] = b"b\xffd"
+        self.addCleanup(os.environb.pop, b"TALLY_TEST_ODD")
+        script = "test \"$TALLY_TEST_ODD\" = \"$(printf 'b\\377d')\" && echo 7"
+        self.assertEqual(self.client.sum("0..1", command=["sh", "-c", script, "{start}"]), 7)
+
     def test_status_workers_metrics(self):
         self.assertEqual(self.client.status()["slots"], 2)
         self.assertEqual(len(self.client.workers()), 2)

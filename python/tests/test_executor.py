@@ -439,24 +439,6 @@ class Like(Shared):
         os.waitpid(child, 0)
         os.close(read)
 
-    def test_strangers_are_not_served(self):
-        import socket
-
-        executor = self.executor(1)
-        executor.submit(calls.pid).result()
-        address = "\0" + executor._pool.door.address
-        strangers = []
-        for hello in [b"", b"H" + b"\xff" * 40, b"H\x05\0\0\0\0\0\0\0wrong", b"R" + b"\0" * 8]:
-            stranger = socket.socket(socket.AF_UNIX)
-            stranger.connect(address)
-            stranger.sendall(hello)
-            strangers.append(stranger)
-        for stranger in strangers[1:]:
-            self.assertEqual(stranger.recv(100), b"")
-        self.assertEqual(executor.submit(calls.square, 2).result(), 4)
-        for stranger in strangers:
-            stranger.close()
-
     def test_more_workers_than_the_daemon_has(self):
         executor = self.executor(30)
         self.assertEqual(list(executor.map(calls.square, range(60))), [n * n for n in range(60)])

@@ -6,6 +6,7 @@ use tally_machine::{Event, Machine, Phase};
 use tally_protocol::WorkerId;
 use tally_protocol::control::Request;
 use tally_protocol::job::JobState;
+use tally_protocol::spoken::counted;
 use tally_protocol::view::WorkerView;
 
 use crate::config::Configuration;
@@ -48,11 +49,11 @@ impl Supervisor {
         let files = self.reloader.as_ref().map(Reloader::files).unwrap_or_default();
         let files = if files.is_empty() { "built-in".to_owned() } else { files.join(", ") };
         tracing::info!(
-            "tally {} starts as process {} of user {}: {} workers, {} {}; settings: {files}",
+            "tally {} starts as process {} of user {}: {}, {} {}; settings: {files}",
             tally_protocol::version::PROGRAM,
             tally_sys::process::own_pid(),
             tally_sys::process::own_uid(),
-            configuration.workers,
+            counted(u64::from(configuration.workers), "worker"),
             configuration.start.name(),
             configuration.transport.name(),
         );
@@ -82,8 +83,10 @@ impl Supervisor {
         self.give_files_up();
         let phase = self.machine.phase();
         if phase.name() != self.chronicle.phase {
-            if !self.chronicle.phase.is_empty() {
-                tell_phase(&self.machine, phase);
+            if !self.chronicle.phase.is_empty()
+                && let Some(line) = phase_line(&self.machine, phase)
+            {
+                tracing::info!("{line}");
             }
             self.chronicle.phase = phase.name();
         }
@@ -92,10 +95,7 @@ impl Supervisor {
             let ready = |worker: &WorkerView| matches!(worker.state.as_str(), "idle" | "busy");
             if !workers.is_empty() && workers.iter().all(ready) {
                 self.chronicle.all_were_ready = true;
-                match workers.len() {
-                    1 => tracing::info!("ready: its only worker is"),
-                    count => tracing::info!("ready: all {count} workers are"),
-                }
+                tracing::info!("ready: {}", counted(workers.len() as u64, "worker"));
             }
         }
     }
@@ -172,18 +172,21 @@ impl Supervisor {
     }
 }
 
-fn tell_phase(machine: &Machine, phase: Phase) {
+/// What a new phase means for what there is.
+fn phase_line(machine: &Machine, phase: Phase) -> Option<String> {
     let status = machine.status();
-    let open = status.queued + status.running + status.paused;
+    let open = counted(status.queued + status.running + status.paused, "open job");
     match phase {
-        Phase::Running => {}
+        Phase::Running => None,
         Phase::Draining { until: Some(_) } => {
-            tracing::info!(
-                "draining: {open} open jobs have until the drain time is over, then they are cancelled"
-            );
+            Some(format!("draining: {open}; what is not done when the drain time is over is stopped"))
         }
-        Phase::Draining { until: None } => tracing::info!("draining: ends when {open} open jobs have ended"),
-        Phase::Stopping | Phase::Stopped => tracing::info!("stopping: {} workers are ended", status.workers),
+        Phase::Draining { until: None } => Some(format!("draining: {open} to be done first")),
+        Phase::Stopping | Phase::Stopped => {
+            // They are told already, so none of them is ready any more.
+            let left = machine.workers().iter().filter(|worker| worker.pid.is_some()).count() as u64;
+            Some(format!("stopping: {} to end", counted(left, "worker")))
+        }
     }
 }
 

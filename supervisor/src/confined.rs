@@ -2,12 +2,17 @@
 //!
 //! A worker that is confined less than was wanted works all the same; the log says so once.
 
-use tally_protocol::WorkerId;
+use std::collections::BTreeSet;
+
 use tally_protocol::view::WorkerView;
+use tally_protocol::{WorkerId, limits};
 use tally_sys::confine::Confined;
-use tally_sys::usage;
+use tally_sys::{process, usage};
 
 use crate::turn::Supervisor;
+
+/// Of each tree that is looked at: the guard, its warden, the command.
+const PROCESSES_MIN: usize = 3;
 
 impl Supervisor {
     /// A worker's answer to its set-up, after the word that its link is open: a byte of what is in force, then what
@@ -33,15 +38,43 @@ impl Supervisor {
             view.confined = confined.map(|confined| confined.names().map(str::to_owned).collect());
         }
     }
+
+    /// Fills in what workers use, which is looked up now: nobody who does not ask pays for it.
+    pub(crate) fn tell_usage(&self, views: &mut [WorkerView]) {
+        let looks = self.looks();
+        for view in views {
+            // Gone meanwhile, it uses nothing; its pid is nobody else's as long as it has not been waited for.
+            let Some(used) = view.pid.and_then(|pid| looks.at(pid)) else { continue };
+            view.cpu_ms = Some(used.processor_ms);
+            view.age_ms = Some(used.age_ms);
+            view.rss_bytes = Some(used.resident_bytes);
+        }
+    }
+
+    /// How to find out what workers use.
+    pub(crate) fn looks(&self) -> Looks {
+        let guards = self.workers.values().filter(|worker| worker.guards);
+        let pids = guards.filter_map(|worker| Some(worker.child.as_ref()?.pid().raw().unsigned_abs()));
+        let guards: BTreeSet<u32> = pids.collect();
+        let each_max = limits::COMMAND_PROCESSES_LOOKED_AT_MAX / guards.len().max(1);
+        Looks { guards, each_max: each_max.max(PROCESSES_MIN) }
+    }
 }
 
-/// Fills in what workers use, which is looked up now: nobody who does not ask pays for it.
-pub(crate) fn tell_usage(views: &mut [WorkerView]) {
-    for view in views {
-        // Gone meanwhile, it uses nothing; its pid is nobody else's as long as it has not been waited for.
-        let Some(process) = view.pid.and_then(usage::of_process) else { continue };
-        view.cpu_ms = Some(process.processor_ms);
-        view.age_ms = Some(process.age_ms);
-        view.rss_bytes = Some(process.resident_bytes);
+/// Looks at what workers use. A guard itself uses next to nothing: what is below it counts.
+#[derive(Debug)]
+pub(crate) struct Looks {
+    guards: BTreeSet<u32>,
+    each_max: usize,
+}
+
+impl Looks {
+    /// What the worker of this process uses.
+    pub(crate) fn at(&self, pid: u32) -> Option<usage::Process> {
+        if self.guards.contains(&pid) {
+            process::use_of_tree(pid, self.each_max)
+        } else {
+            usage::of_process(pid)
+        }
     }
 }

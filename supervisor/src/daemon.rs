@@ -69,8 +69,10 @@ pub fn run_daemon(options: &DaemonOptions, worker: WorkerMain) -> Result<(), Fai
     fd::open_standard_streams().map_err(|why| failed("open the standard streams", &why))?;
     let sources = Sources::of_this_process(options.config.as_deref(), &options.flags);
     let (reading, configuration) = read(&sources)?;
+    // Before there is a log, a lock or a directory.
+    policy(&configuration)?;
     if options.check {
-        return policy(&configuration).map(drop);
+        return Ok(());
     }
     let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let life = |options: &DaemonOptions, announcer: &mut Announcer| {
@@ -221,7 +223,8 @@ fn serve(
 
 /// Who may do what. The groups must be there.
 fn policy(configuration: &Configuration) -> Result<Policy, Failure> {
-    Policy::of(&configuration.access)
+    doorway::group(&configuration.access)
+        .and_then(|_| Policy::of(&configuration.access))
         .map_err(|why| Failure::new(ErrorCode::BadUsage, format!("could not read the configuration: {why}")))
 }
 

@@ -63,6 +63,11 @@ fn pass(socket_mode: u32) -> u32 {
     (socket_mode & 0o022) >> 1
 }
 
-fn group(access: &Access) -> io::Result<Option<u32>> {
-    access.socket_group.as_deref().map(peers::group_number).transpose()
+/// The group that the socket is for.
+///
+/// # Errors
+/// It does not exist, as the end of a sentence.
+pub(crate) fn group(access: &Access) -> io::Result<Option<u32>> {
+    let number = access.socket_group.as_deref().map(peers::group_number).transpose();
+    number.map_err(|why| io::Error::new(why.kind(), format!("socket_group: {why}")))
 }

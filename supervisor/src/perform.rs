@@ -13,7 +13,6 @@ use tally_sys::signal::Signal;
 
 use crate::aside::Conclusion;
 use crate::chronicle::one_line;
-use crate::confined::tell_usage;
 use crate::spawn::Unmade;
 use crate::turn::Supervisor;
 
@@ -30,7 +29,7 @@ impl Supervisor {
                     Reply::Workers(workers) => self.tell_confinement(workers),
                     Reply::Top(top) => {
                         self.complete_status(&mut top.status);
-                        tell_usage(&mut top.workers);
+                        self.tell_usage(&mut top.workers);
                     }
                     Reply::Refused(failure) if failure.code == ErrorCode::Deadlock => {
                         tracing::warn!("{}", one_line(&failure.message));

@@ -81,7 +81,7 @@ impl Nursery {
         };
         // Before the process exists: the packet waits in the socket for its first read.
         send_setup(&ours, &setup, &offer.fds)?;
-        let worker = Worker::new(slot, link, transport, ours, stderr, profile.memory_limit_bytes);
+        let worker = Worker::new(slot, link, transport, ours, stderr, profile);
         match self.make(id, profile.start, theirs, stderr_end)? {
             Made::Child(child) => Ok(Newborn { worker, child: Some(child), fallback }),
             Made::Asked => Ok(Newborn { worker, child: None, fallback }),

@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
+use tally_machine::action::Profile;
 use tally_protocol::frame::{Assembler, encode};
 use tally_protocol::job::Transport;
 use tally_protocol::work::{FromWorker, ToWorker};
@@ -26,6 +27,8 @@ pub(crate) struct Worker {
     pub(crate) slot: SlotId,
     /// The job it was last given work of, until it is told to forget it: for the log.
     pub(crate) job: Option<JobId>,
+    /// Its process stands above a command, and what it uses is what all below it use.
+    pub(crate) guards: bool,
     /// What it was started as, for the account of its death.
     pub(crate) memory_limit_bytes: Option<u64>,
     /// What confines it; none until its link is open.
@@ -51,7 +54,7 @@ impl Worker {
         transport: Transport,
         lifeline: OwnedFd,
         stderr: OwnedFd,
-        memory_limit_bytes: Option<u64>,
+        profile: &Profile,
     ) -> Self {
         Self {
             child: None,
@@ -61,7 +64,8 @@ impl Worker {
             transport,
             lifeline,
             stderr: StderrTail::new(stderr),
-            memory_limit_bytes,
+            guards: profile.job.is_some(),
+            memory_limit_bytes: profile.memory_limit_bytes,
             confined: None,
             assembler: Assembler::new(),
             doomed: false,

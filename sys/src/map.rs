@@ -5,10 +5,9 @@
 //! supervisor.
 
 use std::fmt;
-use std::io::{self, Read as _, Seek as _};
+use std::io;
 use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::Path;
 use std::ptr::{self, NonNull};
 
 use rustix::fs::{Mode, OFlags};
@@ -78,36 +77,6 @@ pub fn read_at(file: impl AsFd, offset: u64, into: &mut [u8]) -> io::Result<usiz
         }
     }
     Ok(came)
-}
-
-/// Reads a stream to its end into what is a regular file, and can be mapped and passed on as one: memory, or, if it is
-/// longer than `memory_bytes`, a file without a name in `directory`. Nothing is left behind by whoever dies when.
-///
-/// # Errors
-/// When it cannot be read, or there is no room for it.
-pub fn spool(stream: impl AsFd, memory_bytes: u64, directory: &Path) -> io::Result<OwnedFd> {
-    let memory = rustix::fs::memfd_create("tally-spool", rustix::fs::MemfdFlags::CLOEXEC)?;
-    let mut from = std::fs::File::from(stream.as_fd().try_clone_to_owned()?);
-    let mut to = std::fs::File::from(memory);
-    let copied = io::copy(&mut (&mut from).take(memory_bytes.saturating_add(1)), &mut to)?;
-    if copied <= memory_bytes {
-        return Ok(to.into());
-    }
-    let mut large = std::fs::File::from(nameless(directory)?);
-    to.rewind()?;
-    io::copy(&mut to, &mut large)?;
-    drop(to);
-    io::copy(&mut from, &mut large)?;
-    Ok(large.into())
-}
-
-/// A new file that is in no directory.
-fn nameless(directory: &Path) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::TMPFILE;
-    rustix::fs::open(directory, flags, Mode::RUSR | Mode::WUSR).map_err(|why| {
-        let why = io::Error::from(why);
-        io::Error::new(why.kind(), format!("there is no room for it in {}: {why}", directory.display()))
-    })
 }
 
 /// What tells one state of a file from another.

@@ -31,7 +31,9 @@ pub use other::Other;
 pub use quiet::QuietThread;
 pub use spawn::{exec, spawn_command, spawn_program, spawn_self};
 pub use status::ExitStatus;
-pub use tree::{TreeUse, end_descendants, has_children, own_children, strike_strays, use_of_descendants};
+pub use tree::{
+    TreeUse, end_descendants, has_children, own_children, strike_strays, use_of_descendants, use_of_tree,
+};
 
 use crate::signal::Signal;
 

@@ -213,14 +213,14 @@ pub struct Mapped {
     pub file: OwnedFd,
     /// How long it is to be.
     pub bytes: u64,
-    /// The line for standard error.
+    /// What to tell on standard error.
     pub text: String,
 }
 
 /// Has this process end with `code`, and the text of the file on its standard error, when one of these that it reads was
 /// cut (SIGBUS), or `text` when none is shorter than it was: for a process that does the work of others and has nobody
 /// who tells of its death. Children forked from it die of the signal.
-pub fn end_on_lost_memory(files: Vec<Mapped>, text: &'static str, code: i32) -> io::Result<()> {
+pub fn end_on_lost_memory(files: Vec<Mapped>, text: String, code: i32) -> io::Result<()> {
     static TELLING: AtomicBool = AtomicBool::new(false);
     let owner = rustix::process::getpid();
     let action = move || {
@@ -236,7 +236,7 @@ pub fn end_on_lost_memory(files: Vec<Mapped>, text: &'static str, code: i32) -> 
             let now = rustix::fs::fstat(&one.file).map(|stat| u64::try_from(stat.st_size).unwrap_or(0));
             now.is_ok_and(|bytes| bytes < one.bytes)
         };
-        let told = files.iter().find(is_cut).map_or(text, |one| &one.text);
+        let told = files.iter().find(is_cut).map_or(&text, |one| &one.text);
         rustix::io::write(rustix::stdio::stderr(), told.as_bytes()).ok();
         low_level::exit(code);
     };
@@ -308,6 +308,10 @@ pub fn is_ignored(signal: Signal) -> io::Result<bool> {
 
 /// Gives `signal` its default effect again.
 pub fn restore_default(signal: Signal) -> io::Result<()> {
+    // These two have no other, and the system refuses to be told so.
+    if matches!(signal, Signal::Kill | Signal::Stop) {
+        return Ok(());
+    }
     handler::set(signal, libc::SIG_DFL)
 }
 
@@ -443,5 +447,11 @@ mod tests {
         for signal in [Signal::Kill, Signal::Stop, Signal::Segv, Signal::Other(-1), Signal::Other(400)] {
             assert!(SignalStream::new(&[signal]).is_err(), "{signal}");
         }
+    }
+
+    #[test]
+    fn what_has_no_other_effect_has_its_default() {
+        restore_default(Signal::Kill).unwrap();
+        restore_default(Signal::Stop).unwrap();
     }
 }

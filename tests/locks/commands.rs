@@ -161,6 +161,23 @@ fn what_makes_no_sense_is_refused_in_one_line() {
     assert_eq!(json.code(), 127);
     let told: Value = serde_json::from_str(&json.stderr).expect("JSON");
     assert_eq!((told["schema"].as_str(), told["error"]["exit"].as_u64()), (Some("tally.error/1"), Some(127)));
+    // What a command says is its own, and that it went well is told by its status.
+    for words in [["lock", "a", "--json"], ["queue", "q", "get"]] {
+        let own = ["sh", "-c", "echo own; exit 3"];
+        if words[0] == "queue" {
+            world.ask(["queue", "q", "put", "x"]).answered("");
+        }
+        let hold: &[&str] = if words[0] == "queue" { &["--hold", "--json", "--"] } else { &["--"] };
+        let ran = world.ask(words.iter().chain(hold).chain(&own));
+        assert_eq!((ran.code(), ran.stdout.as_str(), ran.stderr.as_str()), (3, "own\n", ""), "{words:?}");
+    }
+    let mut holder = daemon.client();
+    acquire(&mut holder, "busy");
+    let busy = world.ask(["lock", "busy", "--nonblock", "--json", "--", "true"]);
+    assert_eq!((busy.code(), busy.stdout.as_str()), (8, ""));
+    let told: Value = serde_json::from_str(&busy.stderr).expect("JSON");
+    assert_eq!(told["error"]["code"], "busy");
+    drop(holder);
     // And from programs.
     let mut client = daemon.client();
     for parameters in [

@@ -216,7 +216,7 @@ mod tests {
         }
         let length = 2 * HUGE_PAGE;
         let stream = file_at_its_start(&bytes(length));
-        let memory = tally_sys::map::spool(stream, u64::MAX, std::path::Path::new("/tmp")).unwrap();
+        let memory = tally_sys::spool::spool(stream, u64::MAX, std::path::Path::new("/tmp"), None).unwrap();
         let piece = Windows::default().piece(&memory, length, 0, 100).unwrap();
         assert!(matches!(piece, Piece::Read(..)), "{piece:?}");
     }

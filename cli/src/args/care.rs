@@ -18,6 +18,7 @@ pub(crate) struct DebugArgs {
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub(crate) enum DebugWhat {
     /// Collect what helps to find a defect into one archive, without data of jobs
+    #[command(before_help = super::help::BUNDLE)]
     Bundle {
         /// Where it goes [default: tally-debug-DATE.tar.gz]
         #[arg(long, short, value_name = "FILE", value_parser = values::paths())]

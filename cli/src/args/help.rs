@@ -203,7 +203,10 @@ a reduction as on the command line, quoted as in a shell; '#' begins a comment."
     RETRY = "  tally retry j17";
     DAEMON = "  tally daemon
   tally daemon --socket /tmp/tally.sock --workers 8
-  tally daemon --check --config my.toml";
+  tally daemon --check --config my.toml
+
+SIGTERM and SIGINT drain within drain_ms, a second one or SIGQUIT ends at once;
+SIGHUP reloads, SIGUSR1 writes the state to the log: 'tally man daemon'.";
     STATUS = "  tally status
   tally status -q || tally daemon &";
     WORKERS = "  tally workers
@@ -231,17 +234,30 @@ Where standard output is no terminal it takes one look, as with --once.";
     DEBUG = "  tally debug bundle                writes tally-debug-DATE.tar.gz
   tally debug bundle --output b.tar.gz --force
   tar tzf b.tar.gz                  what is in it: no data of jobs";
+    BUNDLE = "  tally debug bundle                writes tally-debug-DATE.tar.gz
+  tally debug bundle --output b.tar.gz --force";
     CONFIG = "  tally config show                 what is in force, and where it came from
-  tally config show --config my.toml
+  tally config show workers         one setting of it
+  tally config show my.toml         what that file says, on top of the built-in
+                                    settings; no other file, no variable
+  tally config show --config my.toml   what a daemon started with it would have
   tally config check my.toml        one line for each fault; exit 2 if any
   tally config default > my.toml    the built-in settings, explained";
     LOCK = "  tally lock backup -- rsync -a /home /mnt/backup
   tally lock db --timeout 5s -- ./migrate     exit 5 if others have it for long
   tally lock db --nonblock -- ./migrate       exit 8 if others have it now
   tally lock db --shared -- ./report          beside other readers
-  tally lock db -- sh -c 'echo $TALLY_FENCE'  larger with every grant";
+  tally lock db -- sh -c 'echo $TALLY_FENCE'  larger with every grant
+
+Standard output is the command's own. With --json a failure of tally itself is a
+JSON object on standard error; a command that has run needs none, and its status
+is that of tally.";
     SEMAPHORE = "  tally semaphore gpu --permits 2 -- ./train      two at a time
-  tally semaphore ram --permits 64 --take 16 -- ./link";
+  tally semaphore ram --permits 64 --take 16 -- ./link
+
+Standard output is the command's own. With --json a failure of tally itself is a
+JSON object on standard error; a command that has run needs none, and its status
+is that of tally.";
     LOCKS = "  tally locks
   tally locks --json
   tally locks --format '{kind} {name}'";

@@ -9,7 +9,7 @@ use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::range::looks_like_range;
 use tally_reduce::Reduction;
 
-use super::{Stop, help, marks, table};
+use super::{Stop, help, marks, parts, table};
 use crate::suggest;
 
 /// What to do instead of the command: print a text, or refuse.
@@ -29,7 +29,10 @@ pub(super) fn stop(why: &clap::Error, args: &[OsString]) -> Stop {
 }
 
 fn help_text(why: &clap::Error, args: &[OsString]) -> String {
-    let long = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--help");
+    let long = parts::is_long(args);
+    if let Some(part) = parts::among(args, &table()) {
+        return part.help(long);
+    }
     if long && command_of(args).is_none() { help::LONG.to_owned() } else { why.to_string() }
 }
 

@@ -89,7 +89,7 @@ pub(crate) struct CompareArgs {
     /// What is computed [default: sum]
     #[arg(long, value_name = "LIST", value_parser = values::text)]
     pub(crate) reduce: Option<String>,
-    /// Also over each transport
+    /// Also over each of the other transports
     #[arg(long)]
     pub(crate) transports: bool,
     /// The same sum by the usual programs in Python: auto, always, never

@@ -134,7 +134,9 @@ fn exit_codes() -> String {
 }
 
 pub(super) fn environment() -> String {
-    "\
+    let daemon = crate::man::daemon::environment();
+    format!(
+        "\
 Variables that tally reads
 
   TALLY_SOCKET      control socket of the daemon, as --socket
@@ -162,6 +164,9 @@ Variables that tally reads
   ConEmuANSI        by these terminals are known that show progress in their
                     title or at their tab
 
+Variables that 'tally daemon' reads besides
+
+{daemon}
 Variables that it sets
 
   TALLY_LOCK, TALLY_FENCE
@@ -174,7 +179,7 @@ Variables that it sets
                     for the command of 'tally queue NAME get --hold': what names
                     the item to the queue, and which delivery of it this is
 "
-    .to_owned()
+    )
 }
 
 fn json() -> String {

@@ -93,7 +93,7 @@ impl Tasks {
         if request.detach {
             return Err(bad("'detach' is not for a batch: its jobs end with it"));
         }
-        let opened = meaning::batch::open(&request.sources)?;
+        let opened = meaning::batch::open(&request.sources, request.timeout_ms)?;
         request.files = opened.is_some();
         if let Some(opened) = &opened {
             request.sources.clone_from(&opened.names);

@@ -10,7 +10,8 @@ use flate2::write::GzEncoder;
 use tally_protocol::error::{ErrorCode, Failure};
 
 use super::Member;
-use crate::place::reason;
+use crate::place::unwritten;
+use crate::show::number::moment;
 
 /// Rights of the archive and of what is in it.
 const MODE: u32 = 0o600;
@@ -46,7 +47,7 @@ impl File {
                 Failure::new(ErrorCode::BadUsage, message)
                     .hint("replace it with --force, or name another with --output")
             }
-            _ => failed(path, &why),
+            _ => unwritten(path, &why),
         })?;
         Ok(Self { file, made_at, path: path.to_path_buf(), whole: false })
     }
@@ -59,7 +60,7 @@ impl File {
         let filled = pack(&self.file, members, wall_s)
             .and_then(|()| self.file.sync_all())
             .and_then(|()| fs::rename(&self.made_at, &self.path));
-        filled.map_err(|why| failed(&self.path, &why))?;
+        filled.map_err(|why| unwritten(&self.path, &why))?;
         self.whole = true;
         Ok(self.file.metadata().map_or(0, |found| found.len()))
     }
@@ -71,10 +72,6 @@ impl Drop for File {
             drop(fs::remove_file(&self.made_at));
         }
     }
-}
-
-fn failed(path: &Path, why: &io::Error) -> Failure {
-    Failure::new(ErrorCode::System, format!("could not write {}: {}", path.display(), reason(why)))
 }
 
 fn pack(file: &fs::File, members: &[Member], wall_s: u64) -> io::Result<()> {
@@ -92,17 +89,8 @@ fn pack(file: &fs::File, members: &[Member], wall_s: u64) -> io::Result<()> {
 
 /// A moment as it stands in a file's name: `20261128-175049`, in UTC.
 pub(super) fn stamp(wall_s: u64) -> String {
-    let (days, second) = (wall_s / 86_400, wall_s % 86_400);
-    // Days since 0000-03-01, in eras of 400 years: Howard Hinnant's civil_from_days.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}{month:02}{day:02}-{:02}{:02}{:02}", second / 3_600, second / 60 % 60, second % 60)
+    let moment = moment(wall_s);
+    moment.chars().filter(|letter| !"-:".contains(*letter)).collect::<String>().replace(' ', "-")
 }
 
 #[cfg(test)]

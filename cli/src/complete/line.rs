@@ -75,6 +75,11 @@ impl Line {
         apart.chain(joined).next()
     }
 
+    /// The word before the one that is being typed.
+    pub(crate) fn last(&self) -> Option<&str> {
+        self.before.last().map(String::as_str)
+    }
+
     /// Whether a flag is there.
     pub(crate) fn has(&self, flag: &str) -> bool {
         self.before.iter().any(|word| word == flag)

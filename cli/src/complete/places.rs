@@ -52,6 +52,10 @@ enum What {
     Several(&'static [&'static str]),
     /// One of these.
     One(Vec<String>),
+    /// A file with settings, or where they are shown, one setting.
+    Setting,
+    /// A command, then its arguments, which are files as far as anybody knows.
+    Program,
 }
 
 /// The table with completers.
@@ -99,6 +103,8 @@ fn what(command: &str, arg: &clap::Arg, commands: &[String]) -> Option<What> {
     let name = arg.get_value_names().and_then(<[_]>::first).map_or("", |name| name.as_str());
     Some(match (command, arg.get_id().as_str(), name) {
         (command, _, "JOB") => What::Job(command.to_owned()),
+        ("lock" | "semaphore" | "queue", _, "CMD") => What::Program,
+        ("config", _, "KEY|FILE") => What::Setting,
         ("lock", "name", _) => What::Lock("lock"),
         ("semaphore", "name", _) => What::Lock("semaphore"),
         ("watch", "name", _) => What::Object(None),
@@ -113,7 +119,7 @@ fn what(command: &str, arg: &clap::Arg, commands: &[String]) -> Option<What> {
         ("objects", "format", _) => What::Template("objects"),
         (_, _, "LIST") => What::Several(&REDUCTIONS),
         ("lab", _, "STUDY") => one_of(STUDIES),
-        ("lab", "lock", _) => What::Several(&LOCKS),
+        ("lab", "locks", _) => What::Several(&LOCKS),
         ("completion", _, "SHELL") => one_of(SHELLS),
         ("man", _, "PAGE") => {
             What::One(Manual::new().pages().iter().map(|page| page.word().to_owned()).collect())
@@ -162,11 +168,29 @@ impl ValueCompleter for Place {
     fn complete(&self, current: &OsStr) -> Vec<CompletionCandidate> {
         let Some(current) = current.to_str() else { return Vec::new() };
         let (line, beginning) = (&*self.line, plain(current));
-        let found = match &self.what {
+        let what = match &self.what {
+            // The engine takes what follows `--` for more words of the operation.
+            What::Operation(_) if line.has("--") => &What::Program,
+            what => what,
+        };
+        let found = match what {
             What::Expression => return typed::expression(line, self.words, current),
             What::Template(list) => return typed::template(list, current),
             What::Several(known) => return typed::several(known, current),
             What::Column => typed::columns(line, self.words),
+            What::Setting => {
+                let mut found = if line.arguments().nth(1) == Some("show") {
+                    typed::words(&(self.words.settings)(), &beginning)
+                } else {
+                    Vec::new()
+                };
+                found.extend(PathCompleter::any().complete(OsStr::new(&beginning)));
+                return found;
+            }
+            What::Program if line.last() != Some("--") || beginning.contains('/') => {
+                return PathCompleter::any().complete(OsStr::new(&beginning));
+            }
+            What::Program => typed::programs(&beginning),
             What::Job(command) => things::jobs(line, command),
             What::Lock(kind) => things::locks(line, kind),
             What::Object(kind) => things::objects(line, kind.as_deref()),

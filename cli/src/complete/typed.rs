@@ -1,8 +1,10 @@
 //! What is typed in parts: expressions, lists with commas, templates. Only the last part is completed; what stands before
 //! it stays.
 
-use std::fs::File;
+use std::collections::BTreeSet;
+use std::fs::{DirEntry, File};
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use clap_complete::CompletionCandidate;
@@ -85,15 +87,41 @@ pub(super) fn several(known: &[&str], current: &str) -> Vec<CompletionCandidate>
     fits.map(|one| candidate(format!("{before}{one}"), "")).collect()
 }
 
+/// Those that begin like this.
+pub(super) fn words(known: &[&str], beginning: &str) -> Vec<CompletionCandidate> {
+    let fits = known.iter().filter(|one| one.starts_with(beginning));
+    fits.map(|one| candidate((*one).to_owned(), "")).collect()
+}
+
+/// Programs of the search path that begin like this, each once.
+pub(super) fn programs(beginning: &str) -> Vec<(String, String)> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut found = BTreeSet::new();
+    for directory in std::env::split_paths(&path).filter(|directory| directory.is_absolute()) {
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        let names =
+            entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(beginning.as_bytes()));
+        found.extend(names.filter(is_program).filter_map(|entry| entry.file_name().into_string().ok()));
+    }
+    found.into_iter().map(|name| (name, String::new())).collect()
+}
+
+fn is_program(entry: &DirEntry) -> bool {
+    // What a link leads to counts, not the link.
+    std::fs::metadata(entry.path()).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
 /// The last field of a template.
 pub(super) fn template(list: &str, current: &str) -> Vec<CompletionCandidate> {
     let text = unquoted(current);
     let (before, field) = match text.rfind('{') {
-        Some(at) if !text[at..].contains('}') => text.split_at(at + 1),
-        _ => return Vec::new(),
+        Some(at) if !text[at..].contains('}') => (&text[..at], &text[at + 1..]),
+        // A field that is whole is left alone: what follows it, a tab perhaps, nobody knows.
+        _ if text.ends_with('}') => return Vec::new(),
+        _ => (text, ""),
     };
     let fits = schema::fields_of_list(list).into_iter().filter(|name| name.starts_with(field));
-    fits.map(|name| candidate(format!("{before}{name}}}"), "")).collect()
+    fits.map(|name| candidate(format!("{before}{{{name}}}"), "")).collect()
 }
 
 #[cfg(test)]
@@ -105,6 +133,7 @@ mod tests {
     const WORDS: Words = Words {
         columns: |asked| vec![String::from_utf8(asked.head).unwrap()],
         functions: || vec!["sqrt", "sin"],
+        settings: Vec::new,
     };
 
     fn values(candidates: Vec<CompletionCandidate>) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! The manual pages, from what there is anyway: the table of the command line, the topics of the help, the documents,
 //! `config.toml`, the schemas. They are made when they are asked for and kept nowhere, so that none is old.
 
+pub(crate) mod daemon;
 mod documents;
 mod markdown;
 mod roff;

@@ -1,7 +1,7 @@
 //! A page for each command, and `tally(1)` over them, from the table of the command line.
 
 use super::roff::{Roff, bold, escaped, italic};
-use super::{Page, Subject};
+use super::{Page, Subject, daemon};
 use crate::{exit_code, pages};
 
 /// The page of tally, and those of all commands.
@@ -86,7 +86,11 @@ pub(super) fn page_of(mut command: clap::Command) -> String {
     options(command.get_arguments(), &mut page);
     page.section("EXAMPLES");
     page.example(&examples);
-    exit_status(&mut page);
+    if name == "daemon" {
+        daemon::sections(&mut page);
+    } else {
+        exit_status(&mut page);
+    }
     see_also(&mut page, &["tally(1)"]);
     page.end()
 }

@@ -64,16 +64,16 @@ pub(crate) fn request(command: JobCommand) -> Result<(JobRequest, Option<Opened>
     };
     let ReductionArgs { sources, options } = args;
     check_options(&options)?;
-    let opened = open(&sources)?;
+    let opened = open(&sources, options.timeout)?;
     Ok((super::request(&list, sources, options, opened.as_ref(), false)?, opened, names))
 }
 
 /// The files among the sources of a line, opened.
-pub(crate) fn open(sources: &[String]) -> Result<Option<Opened>, Failure> {
+pub(crate) fn open(sources: &[String], timeout_ms: Option<u64>) -> Result<Option<Opened>, Failure> {
     if sources.iter().any(|source| source == "-") {
         return Err(bad("could not read '-': standard input is the batch's own"));
     }
-    super::open(sources)
+    super::open(sources, timeout_ms)
 }
 
 fn check_options(options: &ReductionOptions) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! What the options of a kernel of one's own mean: a command with the directory, the environment and the umask of this
 //! process.
 
+use std::os::unix::ffi::OsStringExt as _;
 use std::sync::Arc;
 
 use tally_protocol::command::{CommandRequest, Feed};
@@ -21,11 +22,10 @@ pub(super) fn command(args: KernelArgs) -> Result<Option<Arc<CommandRequest>>, F
             "could not run the command on processor {absent}: there is none of that number"
         )));
     }
-    Ok(Some(Arc::new(CommandRequest {
+    let mut request = CommandRequest {
         line: Some(line),
         feed: feed(args.lines, args.files),
         directory: Some(directory(args.chdir)?),
-        environment: environment(args.env),
         umask: args.umask.or_else(own_umask),
         accept_status: args.accept_status,
         partition_timeout_ms: args.partition_timeout,
@@ -36,7 +36,9 @@ pub(super) fn command(args: KernelArgs) -> Result<Option<Arc<CommandRequest>>, F
         processes_max: args.max_processes,
         cpus,
         ..CommandRequest::default()
-    })))
+    };
+    request.set_variables(environment(args.env));
+    Ok(Some(Arc::new(request)))
 }
 
 /// The system counts processor time in whole seconds.
@@ -72,15 +74,16 @@ fn directory(chosen: Option<std::path::PathBuf>) -> Result<String, Failure> {
         .map_err(|path| bad(format!("could not run the command in {}: its name is no text", path.display())))
 }
 
-/// This process's variables and those given. What is no text cannot be handed over and is left out.
-fn environment(given: Vec<String>) -> Vec<String> {
+/// This process's variables and those given.
+fn environment(given: Vec<String>) -> Vec<Vec<u8>> {
     let name = |one: &str| one.split('=').next().unwrap_or("").to_owned();
     let names: Vec<String> = given.iter().map(|one| name(one)).collect();
-    let own = std::env::vars_os().filter_map(|(key, value)| {
-        let (key, value) = (key.into_string().ok()?, value.into_string().ok()?);
-        (!key.is_empty() && !key.contains('=') && !names.contains(&key)).then(|| format!("{key}={value}"))
+    let own = std::env::vars_os().map(|(key, value)| (key.into_vec(), value.into_vec()));
+    let own = own.filter(|(key, _)| {
+        !key.is_empty() && !key.contains(&b'=') && !names.iter().any(|name| name.as_bytes() == key.as_slice())
     });
-    own.chain(given).collect()
+    let own = own.map(|(key, value)| [key, b"=".to_vec(), value].concat());
+    own.chain(given.into_iter().map(String::into_bytes)).collect()
 }
 
 /// The umask, which can be asked for in `/proc` only without changing it.

@@ -138,6 +138,27 @@ impl<'a> Words<'a> {
         read(word, self.types.kind.as_deref()).map_err(|why| self.could_not(why))
     }
 
+    /// Options that mean nothing to this operation: their names, whether they were given, and which take them.
+    fn only<'o>(
+        &self,
+        options: impl IntoIterator<Item = (&'o str, bool, &'o [&'o str])>,
+    ) -> Result<(), Failure> {
+        let idle = options
+            .into_iter()
+            .find(|(_, given, takers)| *given && !takers.contains(&self.operation.as_str()));
+        match idle {
+            Some((option, _, takers)) => {
+                let kind = self.kind;
+                let takers: Vec<String> =
+                    takers.iter().map(|one| format!("'tally {kind} NAME {one}'")).collect();
+                Err(self
+                    .could_not(format!("{option} changes nothing here"))
+                    .hint(format!("it is for {}", takers.join(", "))))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn data(&self) -> Result<Vec<Datum>, Failure> {
         if self.rest.is_empty() {
             return Err(self.could_not("a VALUE is missing"));
@@ -353,23 +374,37 @@ fn stats(words: &Words<'_>) -> Result<Plain, Failure> {
     }
 }
 
+/// The words of a line: apart by tabs if there is one, and then as they are; else as a shell takes them apart.
+fn words_of(text: &str) -> Result<Vec<String>, Failure> {
+    if text.contains('\t') {
+        return Ok(text.split('\t').map(str::to_owned).collect());
+    }
+    let mut words = shlex::Shlex::new(text);
+    let all = words.by_ref().collect();
+    if words.had_error {
+        return Err(bad(format!(
+            "could not read '{text}': a quote is open, or a backslash stands alone, at its end"
+        )));
+    }
+    Ok(all)
+}
+
 /// One line of a batch: the words that stand behind `tally` on a command line.
 ///
 /// # Errors
 /// `BadUsage` when they mean nothing.
 pub(crate) fn line(text: &str) -> Result<(Operation, Shown), Failure> {
-    let separator = if text.contains('\t') { '\t' } else { ' ' };
-    let mut words = text.split(separator).filter(|word| separator == '\t' || !word.is_empty());
-    let kind = words.next().filter(|&word| word != "tally").or_else(|| words.next()).unwrap_or_default();
+    let mut words = words_of(text)?.into_iter();
+    let kind = words.next().filter(|word| word != "tally").or_else(|| words.next()).unwrap_or_default();
     let kinds = ["value", "dict", "list", "queue", "event", "stats"];
     let types = TypeOptions::default();
-    let name = words.next().map(str::to_owned);
-    let rest: Vec<String> = words.map(str::to_owned).collect();
+    let name = words.next();
+    let rest: Vec<String> = words.collect();
     let make = |of| {
         let name = name.clone().ok_or_else(|| bad(format!("could not read '{text}': a name is missing")))?;
         Words::new(of, &NamedArgs { name, words: rest.clone(), ..NamedArgs::default() }, &types)
     };
-    let (name, (verb, shown)) = match kind {
+    let (name, (verb, shown)) = match kind.as_str() {
         "value" => make(ObjectKind::Value).and_then(|words| Ok((words.name.clone(), value(&words)?)))?,
         "dict" => make(ObjectKind::Dict).and_then(|words| Ok((words.name.clone(), dict(&words)?)))?,
         "list" => make(ObjectKind::List).and_then(|words| Ok((words.name.clone(), list(&words, false)?)))?,
@@ -433,7 +468,9 @@ pub(super) fn of_list(args: ListArgs) -> Result<ObjectAsk, Failure> {
         let verb = Verb::List(ListVerb::Push { values: Vec::new(), front: args.front });
         return Ok(fill(&words, verb, make, None));
     }
-    Ok(one(words.name.clone(), list(&words, args.front)?, &args.types, make))
+    let plain = list(&words, args.front)?;
+    words.only([("--front", args.front, &["push", "pop"][..])])?;
+    Ok(one(words.name.clone(), plain, &args.types, make))
 }
 
 fn fill(
@@ -465,6 +502,11 @@ pub(super) fn of_queue(args: QueueArgs) -> Result<ObjectAsk, Failure> {
         return Ok(fill(&words, Verb::Queue(QueueVerb::Put(Vec::new())), make, timeout));
     }
     let plain = queue(&words, args.lease)?;
+    words.only([
+        ("--lease", args.lease.is_some(), &["get"][..]),
+        ("--timeout", args.wait.timeout.is_some(), &["put", "get"][..]),
+        ("--nonblock", args.wait.nonblock, &["put", "get"][..]),
+    ])?;
     match (runs, command.is_empty()) {
         (true, true) => return Err(words.could_not("the command is missing: get --hold -- CMD")),
         (false, false) => return Err(words.could_not("it takes no command without --hold or --each")),
@@ -483,13 +525,23 @@ pub(super) fn of_queue(args: QueueArgs) -> Result<ObjectAsk, Failure> {
 pub(super) fn of_event(args: EventArgs) -> Result<ObjectAsk, Failure> {
     let types = TypeOptions::default();
     let words = Words::new(ObjectKind::Event, &args.named, &types)?;
-    waiting(&words, event(&words)?, &args.wait, &args.named.make)
+    let plain = event(&words)?;
+    words.only(waits(&args.wait))?;
+    waiting(&words, plain, &args.wait, &args.named.make)
 }
 
 pub(super) fn of_barrier(args: BarrierArgs) -> Result<ObjectAsk, Failure> {
     let types = TypeOptions::default();
     let words = Words::new(ObjectKind::Barrier, &args.named, &types)?;
-    waiting(&words, barrier(&words, args.parties)?, &args.wait, &args.named.make)
+    let plain = barrier(&words, args.parties)?;
+    words
+        .only([("--parties", args.parties.is_some(), &["wait"][..])].into_iter().chain(waits(&args.wait)))?;
+    waiting(&words, plain, &args.wait, &args.named.make)
+}
+
+/// How long to wait is for what waits.
+fn waits(wait: &WaitOptions) -> [(&'static str, bool, &'static [&'static str]); 2] {
+    [("--timeout", wait.timeout.is_some(), &["wait"]), ("--nonblock", wait.nonblock, &["wait"])]
 }
 
 fn waiting(
@@ -517,7 +569,14 @@ pub(super) fn of_objects(args: ObjectsArgs, json: bool) -> Result<ObjectAsk, Fai
     let ObjectsArgs { words, atomic, list } = args;
     let mut words = words.into_iter();
     let (operation, rest) = (words.next(), words.collect::<Vec<_>>());
-    match operation.as_deref() {
+    let verb = operation.as_deref();
+    if atomic && matches!(verb, None | Some("rm")) {
+        return Err(bad("could not use --atomic: it is for 'tally objects batch'"));
+    }
+    if list.format.is_some() && verb.is_some() {
+        return Err(bad("could not use --format: it is for the list, 'tally objects'"));
+    }
+    match verb {
         None => super::lists::template(list, "objects", json).map(ObjectAsk::List),
         Some("rm") if rest.is_empty() => Err(bad("could not run 'tally objects rm': NAME is missing")),
         Some("rm") => Ok(ObjectAsk::Remove(rest)),
@@ -553,6 +612,14 @@ mod tests {
         assert_eq!(verb("value hits add 1"), Verb::Value(ValueVerb::Add(1.into())));
         let text = Verb::Dict(DictVerb::Set("a key".into(), Datum::from("with blanks")));
         assert_eq!(verb("dict\td\tset\ta key\twith blanks"), text);
+        assert_eq!(verb("dict d set 'a key' \"with blanks\""), text);
+        assert_eq!(verb(r"dict d set a\ key 'with blanks' # as a shell has it"), text);
+        let quotes = Verb::Value(ValueVerb::Set(Datum::from("'a'")));
+        assert_eq!(verb("value\tx\tset\t'a'"), quotes, "between tabs all is as it stands");
+        assert_eq!(
+            said("value x set 'a b").unwrap_err(),
+            "could not read 'value x set 'a b': a quote is open, or a backslash stands alone, at its end"
+        );
         assert_eq!(verb("list  l  pop"), Verb::List(ListVerb::Pop(-1)));
         assert_eq!(verb("queue q get"), Verb::Queue(QueueVerb::Get { take: true, lease_ms: None }));
         assert_eq!(

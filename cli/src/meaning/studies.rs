@@ -35,6 +35,8 @@ pub(super) fn compare(args: CompareArgs, socket: Socket) -> Result<Verb, Failure
         ("--mode", options.mode.is_some()),
         ("--transport", options.transport.is_some()),
         ("--detach", options.detach),
+        ("--priority", options.priority.is_some()),
+        ("--progress", options.progress.is_some()),
         ("--memory-limit", options.memory_limit.is_some()),
         ("--command", options.kernel.command.is_some()),
     ];

@@ -11,7 +11,7 @@ fn meant_in(line: &str, around: &Surroundings) -> Result<Verb, Failure> {
 }
 
 /// What a line means where nothing is set.
-pub(super) fn meant(line: &str) -> Result<Verb, Failure> {
+pub(crate) fn meant(line: &str) -> Result<Verb, Failure> {
     meant_in(line, &Surroundings::default())
 }
 

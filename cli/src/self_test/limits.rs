@@ -6,7 +6,7 @@ use std::path::Path;
 use tally_sys::{cgroup, limits, process, room};
 
 use super::{Finding, Known};
-use crate::show::number::grouped;
+use crate::show::number::{counted, grouped};
 
 /// Descriptors of the supervisor itself, its store and a few clients.
 const OWN_FDS: u64 = 48;
@@ -43,7 +43,7 @@ pub(super) fn look(known: &Known) -> Vec<Finding> {
 fn open_files(most: u64, workers: u64) -> Finding {
     const NAME: &str = "open files";
     let least = OWN_FDS + WORKER_FDS * workers;
-    let text = format!("{}, for {workers} workers and their clients", amount(most));
+    let text = format!("{}, for {} and their clients", amount(most), counted(workers, "worker"));
     let hint =
         format!("raise 'ulimit -Hn' (LimitNOFILE=) to {} or more", grouped(&(least + CLIENTS).to_string()));
     if most < least {
@@ -58,7 +58,7 @@ fn open_files(most: u64, workers: u64) -> Finding {
 fn processes(own: Option<u64>, group: Option<u64>, workers: u64) -> Finding {
     const NAME: &str = "processes";
     let left = own.into_iter().chain(group).min().unwrap_or(u64::MAX);
-    let text = format!("{} more, for {workers} workers", amount(left));
+    let text = format!("{}, for {}", more(left), counted(workers, "worker"));
     if left < workers + OWN_TASKS {
         let hint = if group.is_some_and(|group| group == left) {
             "raise pids.max of the control group (TasksMax=), or lower 'workers'"
@@ -74,8 +74,7 @@ fn processes(own: Option<u64>, group: Option<u64>, workers: u64) -> Finding {
 fn queues(bytes: u64, known: &Known) -> Finding {
     const NAME: &str = "message queues";
     let workers = bytes / QUEUE_BYTES;
-    let text =
-        format!("{} bytes, enough for {} workers over the link mqueue", amount(bytes), amount(workers));
+    let text = format!("{} bytes, enough for {} over the link mqueue", amount(bytes), enough_for(workers));
     if workers >= known.workers {
         return Finding::ok(NAME, text);
     }
@@ -106,6 +105,19 @@ fn amount(count: u64) -> String {
     if count == u64::MAX { "any number".to_owned() } else { grouped(&count.to_string()) }
 }
 
+fn more(count: u64) -> String {
+    if count == u64::MAX { "no limit".to_owned() } else { format!("{} more", amount(count)) }
+}
+
+fn enough_for(workers: u64) -> String {
+    // Without a limit the quotient is no number that means something.
+    if workers >= u64::MAX / QUEUE_BYTES {
+        "any number of workers".to_owned()
+    } else {
+        counted(workers, "worker")
+    }
+}
+
 /// Threads of all processes of this user that can be seen; what ends meanwhile does not count.
 fn tasks_of_own_user() -> u64 {
     let own = process::own_uid();
@@ -132,7 +144,10 @@ mod tests {
         assert_eq!(open_files(64, 8).level, Level::Fail);
         assert_eq!(open_files(200, 8).level, Level::Warn);
         assert_eq!(open_files(u64::MAX, 8).message, "any number, for 8 workers and their clients");
+        assert_eq!(open_files(1 << 20, 1).message, "1,048,576, for 1 worker and their clients");
         assert_eq!(processes(Some(5), None, 8).level, Level::Fail);
+        assert_eq!(processes(Some(5), None, 1).message, "5 more, for 1 worker");
+        assert_eq!(processes(None, None, 2).message, "no limit, for 2 workers");
         assert!(processes(None, Some(3), 8).hint.unwrap().contains("TasksMax="));
         assert_eq!(processes(Some(90), Some(50), 8).level, Level::Ok);
         assert_eq!(queues(819_200, &known("shm")).level, Level::Ok);

@@ -1,5 +1,6 @@
 //! Numbers for people: grouped digits, rates, durations. Answers on standard output never pass through here.
 
+pub(crate) use tally_protocol::spoken::counted;
 pub(crate) use tally_reduce::grouped;
 
 /// Longest number shown whole in a table; longer ones are cut in the middle.
@@ -7,20 +8,36 @@ const DIGITS_SHOWN_MAX: usize = 60;
 
 /// Thousands set apart, with the middle left out when there are too many digits for a table.
 pub(crate) fn grouped_short(text: &str) -> String {
-    let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    match (text.is_ascii() && digits > DIGITS_SHOWN_MAX).then(|| (text.get(..12), text.get(text.len() - 8..)))
-    {
-        Some((Some(head), Some(tail))) => {
-            format!("{head}...{tail} ({} digits)", grouped(&digits.to_string()))
-        }
-        _ => grouped(text),
-    }
+    without_middle(text).unwrap_or_else(|| grouped(text))
 }
 
-/// `1 worker`, `2 workers`.
-pub(crate) fn counted(count: u64, one: &str) -> String {
-    let count_text = grouped(&count.to_string());
-    if count == 1 { format!("1 {one}") } else { format!("{count_text} {one}s") }
+/// As it is, with the middle left out when there are too many digits for a table.
+pub(crate) fn cut_short(text: &str) -> String {
+    without_middle(text).unwrap_or_else(|| text.to_owned())
+}
+
+fn without_middle(text: &str) -> Option<String> {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    if !text.is_ascii() || digits <= DIGITS_SHOWN_MAX {
+        return None;
+    }
+    let (head, tail) = (text.get(..12)?, text.get(text.len() - 8..)?);
+    Some(format!("{head}...{tail} ({} digits)", grouped(&digits.to_string())))
+}
+
+/// A moment in UTC: `2026-11-28 17:50:49`.
+pub(crate) fn moment(wall_s: u64) -> String {
+    let (days, second) = (wall_s / 86_400, wall_s % 86_400);
+    // Days since 0000-03-01, in eras of 400 years: Howard Hinnant's civil_from_days.
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3_600, second / 60 % 60, second % 60)
 }
 
 /// Elements a second with three digits that mean something: `812 /s`, `8.12 k/s`, `812 M/s`.

@@ -8,6 +8,7 @@ use std::io;
 use tally_protocol::ids::JobId;
 use tally_protocol::job::JobState;
 use tally_protocol::view::JobView;
+use tally_protocol::{limits, spoken};
 use tally_sys::tty;
 
 use super::beacon::{Beacon, write_beside};
@@ -21,8 +22,9 @@ const BAR_AFTER_NS: u64 = 500_000_000;
 /// JSON lines are at least this far apart while the state stays the same. Just under the tenth of a second at
 /// which a supervisor reports, so that none of its reports is left out.
 const JSON_EVERY_NS: u64 = 90_000_000;
-/// Columns of the bar itself.
+/// Columns of the bar itself at the most, and how many it must have to be one.
 const BAR_COLUMNS: usize = 24;
+const BAR_COLUMNS_MIN: usize = 8;
 /// Columns left free at the end: what the terminal echoes, `^C`, must not wrap, or the bar could not be erased.
 const FREE_COLUMNS: usize = 4;
 /// At least so long between two redraws.
@@ -100,22 +102,29 @@ impl Step {
         format!("tally: {}% {}", self.percent(), self.pace()).trim_end().to_owned() + "\n"
     }
 
-    fn beside_bar(&self) -> String {
+    /// What stands beside the bar, what matters most first, each with what parts it from the one before.
+    fn beside_bar(&self) -> Vec<String> {
         let amount = if self.bytes { number::byte_amount } else { number::amount };
-        let mut text = format!("{:>3}% {} of {}", self.percent(), amount(self.done), amount(self.elements));
+        let mut parts = vec![
+            format!("{:>3}%", self.percent()),
+            format!(" {} of {}", amount(self.done), amount(self.elements)),
+        ];
         if let Some(folded) = self.folded {
-            text.push_str(&format!(", {} elements", number::amount(folded)));
+            parts.push(format!(", {} elements", number::amount(folded)));
         }
-        text.push_str(&format!("  {}", self.pace()));
+        let pace = self.pace();
+        if !pace.is_empty() {
+            parts.push(format!("  {pace}"));
+        }
         if self.workers > 0 {
-            text.push_str(&format!("  {}", number::counted(self.workers, "worker")));
+            parts.push(format!("  {}", number::counted(self.workers, "worker")));
         }
         match self.retries {
             0 => {}
-            1 => text.push_str("  1 retry"),
-            many => text.push_str(&format!("  {many} retries")),
+            1 => parts.push("  1 retry".to_owned()),
+            many => parts.push(format!("  {many} retries")),
         }
-        text
+        parts
     }
 
     fn json(&self) -> String {
@@ -141,6 +150,20 @@ pub(crate) struct Progress {
     how: How,
     begun_ns: u64,
     last: Option<Step>,
+    /// A command that lives on has to answer a line with a line: what is told of one that has answered none for long.
+    answers: Option<Silence>,
+}
+
+/// How long nothing has been answered.
+#[derive(Debug, Default)]
+struct Silence {
+    since_ns: Option<u64>,
+}
+
+impl Silence {
+    fn due_ns(&self) -> Option<u64> {
+        Some(self.since_ns?.saturating_add(limits::COMMAND_SILENT_MS * 1_000_000))
+    }
 }
 
 #[derive(Debug)]
@@ -162,12 +185,26 @@ impl Progress {
             (ProgressWhen::Auto | ProgressWhen::Always, Bar::Plain) => bar(true),
             (ProgressWhen::Auto | ProgressWhen::Always, Bar::Blocks) => bar(false),
         };
-        Self { how, begun_ns: now_ns, last: None }
+        Self { how, begun_ns: now_ns, last: None, answers: None }
+    }
+
+    /// The same for a job whose command lives on, if it does.
+    pub(crate) fn of_command(mut self, lives_on: bool) -> Self {
+        let is_seen = matches!(self.how, How::Lines { .. } | How::Bar { .. });
+        self.answers = (lives_on && is_seen).then(Silence::default);
+        self
     }
 
     /// The job is this far now.
     pub(crate) fn step(&mut self, now_ns: u64, step: Step, terminal: &mut Terminal<'_>) {
         let before = self.last.replace(step);
+        match &mut self.answers {
+            Some(silence) if step.done == 0 && step.state == JobState::Running && !step.waits => {
+                silence.since_ns = silence.since_ns.or(Some(now_ns))
+            }
+            Some(Silence { since_ns: Some(_) }) => self.answers = None,
+            Some(_) | None => {}
+        }
         if let How::Json { next_ns } = &mut self.how
             && (now_ns >= *next_ns || before.is_some_and(|before| before.state != step.state))
         {
@@ -199,6 +236,12 @@ impl Progress {
     /// Shows what is due.
     pub(crate) fn tick(&mut self, now_ns: u64, terminal: &mut Terminal<'_>) {
         let Some(step) = self.last else { return };
+        if self.answers.as_ref().and_then(Silence::due_ns).is_some_and(|due| now_ns >= due) {
+            self.answers = None;
+            self.clear();
+            let told = spoken::silent_command(limits::COMMAND_SILENT_MS);
+            terminal.note(&format!("tally: note: {told}\n"));
+        }
         let elapsed_ns = now_ns.saturating_sub(self.begun_ns);
         match &mut self.how {
             How::Silent | How::Json { .. } => {}
@@ -225,11 +268,13 @@ impl Progress {
 
     /// When `tick` has something to show though no step came, on the monotonic clock.
     pub(crate) fn due_ns(&self) -> Option<u64> {
-        match (&self.how, self.last) {
+        let hint = self.answers.as_ref().and_then(Silence::due_ns);
+        let drawn = match (&self.how, self.last) {
             (How::Lines { shown }, Some(_)) => Some(self.begun_ns.saturating_add(line_at_ns(*shown))),
             (How::Bar { drawn_ns: None, .. }, Some(_)) => Some(self.begun_ns.saturating_add(BAR_AFTER_NS)),
             (How::Silent | How::Json { .. } | How::Lines { .. } | How::Bar { .. }, _) => None,
-        }
+        };
+        drawn.into_iter().chain(hint).min()
     }
 
     /// How far the job was at the last step.
@@ -254,17 +299,28 @@ impl Drop for Progress {
     }
 }
 
-/// The bar and what is beside it, no wider than the terminal.
+/// The bar and what is beside it, no wider than the terminal: a narrow one has a short bar, a very narrow one has none.
 fn bar_line(step: &Step, columns: Option<u16>, ascii: bool) -> String {
     let all = step.elements.max(1);
     let per_mille = u64::try_from(u128::from(step.done.min(all)) * 1_000 / u128::from(all)).unwrap_or(1_000);
-    format!("{} {}", glyphs::bar(per_mille, BAR_COLUMNS, ascii), fitting(&step.beside_bar(), columns))
+    let room = usize::from(columns.unwrap_or(80)).saturating_sub(FREE_COLUMNS);
+    let width = BAR_COLUMNS.min(room / 3);
+    if width < BAR_COLUMNS_MIN {
+        return fitting(&step.beside_bar(), room).trim_start().to_owned();
+    }
+    format!("{} {}", glyphs::bar(per_mille, width, ascii), fitting(&step.beside_bar(), room - width - 1))
 }
 
-/// As much of the text beside the bar as one line of a terminal has room for. It is ASCII.
-fn fitting(text: &str, columns: Option<u16>) -> String {
-    let room = usize::from(columns.unwrap_or(80)).saturating_sub(BAR_COLUMNS + 1 + FREE_COLUMNS);
-    text.chars().take(room).collect::<String>().trim_end().to_owned()
+/// The first parts of what stands beside the bar that there is room for. They are ASCII.
+fn fitting(parts: &[String], room: usize) -> String {
+    let mut text = String::new();
+    for part in parts {
+        if text.len() + part.len() > room {
+            break;
+        }
+        text.push_str(part);
+    }
+    text
 }
 
 /// After how long the n-th line comes.
@@ -320,16 +376,43 @@ mod tests {
     }
 
     #[test]
+    fn a_command_that_answers_nothing_is_asked_about_once() {
+        let hint = "tally: note: its command was given a line 5s ago and has not answered it";
+        let told = |done_at_3_s: u64| {
+            let mut err = Vec::new();
+            let mut terminal = Terminal::to(io::sink(), &mut err);
+            let mut progress = Progress::new(ProgressWhen::Always, false, &terminal, 0).of_command(true);
+            progress.step(S, Step { done: 0, ..step() }, &mut terminal);
+            assert_eq!(progress.due_ns(), Some(5 * S), "the first line");
+            progress.step(3 * S, Step { done: done_at_3_s, ..step() }, &mut terminal);
+            progress.tick(5 * S, &mut terminal);
+            assert_eq!(progress.due_ns(), Some(if done_at_3_s == 0 { 6 * S } else { 10 * S }));
+            (6..9).for_each(|s| progress.tick(s * S, &mut terminal));
+            drop(terminal);
+            drop(progress);
+            String::from_utf8(err).unwrap()
+        };
+        assert_eq!(told(0).matches(hint).count(), 1, "{}", told(0));
+        assert!(!told(1).contains(hint));
+    }
+
+    #[test]
     fn what_is_beside_the_bar_leaves_room_for_an_echo() {
-        assert_eq!(fitting(" 50% 5 of 10  running", Some(40)), " 50% 5 of 1");
-        assert_eq!(fitting(&"x".repeat(100), None).len(), 51);
-        assert_eq!(fitting("x", Some(3)), "");
-        assert_eq!(
-            bar_line(&step(), Some(80), true),
-            "############............  50% 5 of 10  812 M/s eta 31s  2 workers"
-        );
-        for columns in 29..200 {
-            assert!(bar_line(&step(), Some(columns), false).chars().count() + 4 <= usize::from(columns));
+        for (columns, line) in [
+            (80, "############............  50% 5 of 10  812 M/s eta 31s  2 workers"),
+            (60, "#########.........  50% 5 of 10  812 M/s eta 31s"),
+            (40, "######......  50% 5 of 10"),
+            (30, "####....  50% 5 of 10"),
+            (20, "50% 5 of 10"),
+            (8, "50%"),
+            (7, ""),
+        ] {
+            assert_eq!(bar_line(&step(), Some(columns), true), line, "{columns}");
+        }
+        assert_eq!(bar_line(&step(), None, true), bar_line(&step(), Some(80), true));
+        for columns in 0..200 {
+            let drawn = bar_line(&step(), Some(columns), false).chars().count();
+            assert!(drawn <= usize::from(columns).saturating_sub(4), "{columns}");
         }
     }
 
@@ -392,9 +475,12 @@ mod tests {
         let step = Step { rate_per_s: None, eta_ms: None, ..step() };
         assert_eq!(step.line(), "tally: 50%\n");
         let paused = Step { state: JobState::Paused, retries: 1, ..step };
-        assert_eq!(paused.beside_bar(), " 50% 5 of 10  paused  2 workers  1 retry");
+        assert_eq!(paused.beside_bar().concat(), " 50% 5 of 10  paused  2 workers  1 retry");
         let file = Step { bytes: true, done: 1_500_000, elements: 3_000_000, folded: Some(70_123), ..paused };
-        assert_eq!(file.beside_bar(), " 50% 1.50 MB of 3.00 MB, 70.1 k elements  paused  2 workers  1 retry");
+        assert_eq!(
+            file.beside_bar().concat(),
+            " 50% 1.50 MB of 3.00 MB, 70.1 k elements  paused  2 workers  1 retry"
+        );
         assert_eq!(paused.line(), "tally: 50% paused\n");
         let waiting = Step { waits: true, rate_per_s: Some(0), ..step };
         assert_eq!(waiting.line(), "tally: 50% waiting\n");

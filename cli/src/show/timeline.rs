@@ -25,13 +25,16 @@ pub(crate) fn drawing(job: &JobView, what: &str) -> Result<TimeDrawing, Failure>
     let rate_ms = history.bucket_ms.max(1).saturating_mul(together as u64);
     let per_s =
         |counts: &[u64]| counts.iter().map(|&count| count as f64).sum::<f64>() * 1_000.0 / (rate_ms as f64);
+    // What was only taken back from a worker before it had begun, nobody did before.
+    let lost = history.spans.iter().any(|span| span.how == SpanEnd::Lost);
+    let repeats = lost || job.retries > 0 || !job.incidents.is_empty();
     Ok(TimeDrawing {
         title: format!("{}: {what}", job.job),
         about: about(job, history),
         row_name: "worker".to_owned(),
         from_ms: 0,
         to_ms: history.to_ms,
-        bars: history.spans.iter().map(bar).collect(),
+        bars: history.spans.iter().map(|span| bar(span, repeats)).collect(),
         marks: job.incidents.iter().map(mark).collect(),
         rates_from_ms: history.from_ms,
         rates: history.done.chunks(together).map(per_s).collect(),
@@ -65,9 +68,9 @@ fn about(job: &JobView, history: &HistoryView) -> String {
     text
 }
 
-fn bar(span: &SpanView) -> TimeBar {
+fn bar(span: &SpanView, repeats: bool) -> TimeBar {
     let (kind, how) = match (span.how, span.attempt) {
-        (SpanEnd::Done, 0 | 1) => (TimeBarKind::Done, "done".to_owned()),
+        (SpanEnd::Done, attempt) if attempt < 2 || !repeats => (TimeBarKind::Done, "done".to_owned()),
         (SpanEnd::Done, attempt) => (TimeBarKind::Again, format!("done at attempt {attempt}")),
         (SpanEnd::Lost, attempt) => (TimeBarKind::Lost, format!("lost at attempt {attempt}")),
         (SpanEnd::Failed, _) => (TimeBarKind::Failed, "failed".to_owned()),
@@ -136,6 +139,11 @@ mod tests {
         assert_eq!(drawing.rates, [200.0, 0.0]);
         let kinds: Vec<TimeBarKind> = drawing.bars.iter().map(|bar| bar.kind).collect();
         assert_eq!(kinds, [TimeBarKind::Done, TimeBarKind::Again, TimeBarKind::Lost]);
+        let mut calm = job.clone();
+        calm.history.as_mut().unwrap().spans.pop();
+        let kinds: Vec<TimeBarKind> =
+            super::drawing(&calm, "sum 0..10").unwrap().bars.iter().map(|bar| bar.kind).collect();
+        assert_eq!(kinds, [TimeBarKind::Done; 2], "nothing was lost, so nothing is done again");
         job.incidents = vec![Incident {
             after_ms: 40,
             slot: SlotId(4),

@@ -136,5 +136,9 @@ mod tests {
             let both = [format!("{mode}h"), format!("{mode}l")];
             assert!(both.iter().any(|one| enter.contains(one)) && both.iter().any(|one| leave.contains(one)));
         }
+        // The mouse is not taken: text is selected as in any other window.
+        for mode in ["?1000", "?1002", "?1003", "?1006"] {
+            assert!(!String::from_utf8_lossy(ENTER).contains(mode));
+        }
     }
 }

@@ -194,7 +194,10 @@ impl Run<'_> {
                 Next::Line(number, line) => (number, self.tasks.read(number, line)),
             };
             let checked = task.and_then(|task| match task {
-                Some(mut task) => (context.roles.check)(&mut task.spec, &task.inputs).map(|()| Some(task)),
+                Some(mut task) => {
+                    task.inputs = task.inputs.told(context.style.json);
+                    (context.roles.check)(&mut task.spec, &task.inputs).map(|_| Some(task))
+                }
                 None => Ok(None),
             });
             match checked {

@@ -44,6 +44,9 @@ pub(crate) struct Comparison {
     pub(crate) plot: Option<PathBuf>,
 }
 
+/// What processes are linked by when nothing is said.
+const USUAL: Transport = Transport::Shm;
+
 /// A way to run the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Way {
@@ -123,7 +126,8 @@ fn crowds(most: u16) -> Vec<u16> {
 fn ways(comparison: &Comparison) -> Vec<Way> {
     let crowds = crowds(comparison.workers);
     let all = |how: How| crowds.iter().map(move |&workers| Way { how, workers });
-    let over = comparison.transports.then_some(Transport::ALL).into_iter().flatten().copied();
+    // The rows of processes are over the usual one.
+    let over = Transport::ALL.iter().copied().filter(|&one| comparison.transports && one != USUAL);
     [Way { how: How::Inline, workers: 1 }]
         .into_iter()
         .chain(all(How::Threads))
@@ -358,7 +362,7 @@ fn table(context: &Context<'_, '_>, costs: &[(Way, Cost)], first: &Cost) -> Stri
             way.how.name().to_owned(),
             way.workers.to_string(),
             match way.how {
-                How::Processes(transport) => transport.unwrap_or(Transport::Shm).name().to_owned(),
+                How::Processes(transport) => transport.unwrap_or(USUAL).name().to_owned(),
                 How::Python(program) => program.name().to_owned(),
                 How::Inline | How::Threads => "-".to_owned(),
             },
@@ -372,15 +376,22 @@ fn table(context: &Context<'_, '_>, costs: &[(Way, Cost)], first: &Cost) -> Stri
     table.for_answer(context.terminal)
 }
 
+/// Rounded, with three digits that mean something, as the drawing has them.
 fn ms(ns: u64) -> String {
-    format!("{}.{} ms", number::grouped(&(ns / 1_000_000).to_string()), ns % 1_000_000 / 100_000)
+    let decimals = match ns {
+        0..999_500 => 3,
+        999_500..9_995_000 => 2,
+        9_995_000..99_950_000 => 1,
+        _ => 0,
+    };
+    format!("{} ms", number::grouped(&format!("{:.decimals$}", ns as f64 / 1e6)))
 }
 
 fn conclusion(first: &Cost, same: bool) -> String {
     let value = |one: &serde_json::Value| {
         let name = one.get("reduction").and_then(|name| name.as_str()).unwrap_or("?").to_owned();
         let value = one.get("value").and_then(|value| value.as_str()).unwrap_or("?");
-        format!("{name} {}", number::grouped_short(value))
+        format!("{name} {}", number::cut_short(value))
     };
     let answers: Vec<String> = first.results.as_array().into_iter().flatten().map(value).collect();
     let same = if same { "the same each time" } else { "NOT the same each time" };
@@ -392,7 +403,7 @@ fn json(costs: &[(Way, Cost)], first: &Cost, same: bool) -> String {
         .iter()
         .map(|(way, cost)| {
             let transport = match way.how {
-                How::Processes(transport) => Some(transport.unwrap_or(Transport::Shm)),
+                How::Processes(transport) => Some(transport.unwrap_or(USUAL)),
                 How::Inline | How::Threads | How::Python(_) => None,
             };
             let program = match way.how {
@@ -447,6 +458,20 @@ mod tests {
     }
 
     #[test]
+    fn each_link_is_measured_once() {
+        let line = "compare 0..10 --workers 2 --transports";
+        let Ok(crate::meaning::Verb::Compare(comparison)) = crate::meaning::tests::meant(line) else {
+            panic!()
+        };
+        let over =
+            ways(&comparison).into_iter().filter(|way| way.workers == 2).filter_map(|way| match way.how {
+                How::Processes(transport) => Some(transport.unwrap_or(USUAL)),
+                How::Inline | How::Threads | How::Python(_) => None,
+            });
+        assert_eq!(over.collect::<Vec<_>>(), Transport::ALL);
+    }
+
+    #[test]
     fn what_a_measured_process_says_is_read_or_refused() {
         let said = "{\"results\":[{\"value\":\"45\"}]}\n1000 2000 3\n";
         let found = cost(said).unwrap();
@@ -454,6 +479,20 @@ mod tests {
         for bad in ["", "{}\n1 2 3\n", "{\"results\":[]}\n", "{\"results\":[]}\n1 2\n", "x\n1 2 3\n"] {
             assert_eq!(cost(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn times_are_rounded_to_three_digits() {
+        let times = [0, 697_400, 999_600, 5_304_000, 22_060_000, 99_960_000, 1_234_567_000].map(ms);
+        assert_eq!(times, ["0.000 ms", "0.697 ms", "1.00 ms", "5.30 ms", "22.1 ms", "100 ms", "1,235 ms"]);
+    }
+
+    /// It stands on standard output, for programs to read.
+    #[test]
+    fn the_answer_is_not_grouped() {
+        let results = serde_json::json!([{ "reduction": "sum", "value": "499999500000" }]);
+        let first = Cost { results, wall_ns: 1, cpu_ns: 1, peak_bytes: 1 };
+        assert!(conclusion(&first, true).contains("\nanswer: sum 499999500000, the same each time\n"));
     }
 
     #[test]

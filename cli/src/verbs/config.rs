@@ -2,6 +2,8 @@
 //!
 //! What a running daemon has is the daemon's to say; without one, what one started now would have.
 
+use std::path::Path;
+
 use tally_protocol::control::{Request, part};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::settings::{ConfigView, SettingView};
@@ -13,17 +15,15 @@ use crate::place::Reach;
 use crate::report::one_line;
 use crate::roles::{SettingsOptions, SettingsReading};
 use crate::show::json::{Document, Raw, ToJson};
+use crate::suggest;
 
 pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, asked: &ConfigAsk) -> Result<u8, Failure> {
     match asked {
-        ConfigAsk::Show(file) => {
-            let options = SettingsOptions { config: file.clone(), ..SettingsOptions::default() };
-            show(context, reach, &options)
+        ConfigAsk::Show(sources) => {
+            let (sources, key) = setting_of(sources, &(context.roles.words.settings)())?;
+            show(context, reach, &sources, key)
         }
-        ConfigAsk::Check(file) => {
-            let options = SettingsOptions { alone: file.clone(), ..SettingsOptions::default() };
-            check(context, &(context.roles.settings)(&options))
-        }
+        ConfigAsk::Check(sources) => check(context, &(context.roles.settings)(sources)),
         ConfigAsk::Default => {
             let text = context.roles.built_in_settings;
             let text = if context.style.json {
@@ -36,21 +36,54 @@ pub(super) fn run(context: &mut Context<'_, '_>, reach: &Reach, asked: &ConfigAs
     }
 }
 
-fn show(context: &mut Context<'_, '_>, reach: &Reach, options: &SettingsOptions) -> Result<u8, Failure> {
+/// What is named is a setting if there is one of that name, else a file.
+fn setting_of(
+    sources: &SettingsOptions,
+    keys: &[&'static str],
+) -> Result<(SettingsOptions, Option<&'static str>), Failure> {
+    let mut sources = sources.clone();
+    let bad = |why: String| Failure::new(ErrorCode::BadUsage, why);
+    let Some(word) = sources.alone.as_deref().and_then(Path::to_str) else { return Ok((sources, None)) };
+    if let Some(key) = keys.iter().find(|key| **key == word) {
+        sources.alone = None;
+        return Ok((sources, Some(key)));
+    }
+    if sources.config.is_some() {
+        return Err(bad("could not read two files: name one".to_owned()));
+    }
+    let is_word = word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if is_word && !Path::new(word).exists() {
+        let question = suggest::question(word, keys);
+        let why = format!("could not show '{word}': there is no such setting and no such file{question}");
+        return Err(bad(why).hint("'tally config show' lists the settings"));
+    }
+    Ok((sources, None))
+}
+
+fn show(
+    context: &mut Context<'_, '_>,
+    reach: &Reach,
+    options: &SettingsOptions,
+    key: Option<&str>,
+) -> Result<u8, Failure> {
+    let only = |mut view: ConfigView| {
+        view.settings.retain(|one| key.is_none_or(|key| one.key == key));
+        view
+    };
     // A file that is named is not the daemon's.
-    if options.config.is_none()
-        && let Some(client) = reach.connect_if_there()?
-    {
+    let named = options.config.is_some() || options.alone.is_some();
+    if !named && let Some(client) = reach.connect_if_there()? {
         let socket = client.socket().map(|socket| socket.display().to_string());
         let mut talk = talk_to(client)?;
         let reply = answer_to(context, &mut talk, &Request::Config, "read the daemon's configuration");
         talk.end();
-        let view: ConfigView = part(reply?, "config")?;
+        let view = only(part(reply?, "config")?);
         warn(context, &view);
         let text = if context.style.json {
             document(&view, "daemon", socket.as_ref())
         } else {
-            text(&view, &format!("in force in the daemon at {}", socket.unwrap_or_default()))
+            let whose = format!("in force in the daemon at {}", socket.unwrap_or_default());
+            text(&view, key.is_none().then_some(&whose))
         };
         return context.terminal.answer(&text).map(|()| exit_code::ANSWERED);
     }
@@ -58,13 +91,22 @@ fn show(context: &mut Context<'_, '_>, reach: &Reach, options: &SettingsOptions)
     if let Some(failure) = first_fault(&reading) {
         return Err(failure.hint("'tally config check' lists all faults"));
     }
-    warn(context, &reading.view);
+    let view = only(reading.view);
+    warn(context, &view);
     let text = if context.style.json {
-        document(&reading.view, "new", None)
+        document(&view, if options.alone.is_some() { "file" } else { "new" }, None)
     } else {
-        text(&reading.view, "what a daemon started now would have")
+        text(&view, key.is_none().then(|| whose(options.alone.as_deref())))
     };
     context.terminal.answer(&text).map(|()| exit_code::ANSWERED)
+}
+
+/// A file alone is what nobody runs with, unless nothing else is there.
+fn whose(alone: Option<&Path>) -> &'static str {
+    match alone {
+        Some(_) => "what the file says, on top of the built-in settings",
+        None => "what a daemon started now would have",
+    }
 }
 
 /// What is odd is told on standard error.
@@ -76,12 +118,13 @@ pub(super) fn warn(context: &mut Context<'_, '_>, view: &ConfigView) {
     }
 }
 
-/// Lines that `config.toml` could have, each with where its value came from.
-fn text(view: &ConfigView, whose: &str) -> String {
+/// Lines that `config.toml` could have, each with where its value came from; above them, whose they are.
+fn text(view: &ConfigView, whose: Option<&str>) -> String {
     let lines: Vec<(String, String)> = view.settings.iter().map(|one| (line(one), origin(one))).collect();
     let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0);
     let lines = lines.iter().map(|(line, origin)| format!("{line:<width$}  # {origin}\n"));
-    format!("# {}\n{}", one_line(whose), lines.collect::<String>())
+    let heading = whose.map(|whose| format!("# {}\n", one_line(whose)));
+    heading.into_iter().chain(lines).collect()
 }
 
 fn line(setting: &SettingView) -> String {
@@ -164,7 +207,7 @@ mod tests {
             setting("metrics_listen", "unix:/a \"b\"\n", Some("TALLY_METRICS_LISTEN")),
         ];
         assert_eq!(
-            text(&ConfigView { settings, warnings: vec![] }, "in force"),
+            text(&ConfigView { settings, warnings: vec![] }, Some("in force")),
             "# in force\n\
              workers = 4                         # /etc/tally/config.toml:2:1\n\
              log = \"info\"                        # built-in\n\

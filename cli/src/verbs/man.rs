@@ -15,7 +15,7 @@ use crate::conversation::system;
 use crate::exit_code;
 use crate::man::{Manual, Page};
 use crate::meaning::ManAsk;
-use crate::place::reason;
+use crate::place::unwritten;
 use crate::suggest;
 
 /// Programs that show a page from their standard input, with a pager of their own.
@@ -70,10 +70,7 @@ fn install(manual: &Manual, directory: &Path) -> Result<usize, Failure> {
         let section = directory.join(format!("man{}", page.section()));
         let path = section.join(page.file());
         let written = fs::create_dir_all(&section).and_then(|()| fs::write(&path, manual.text(page)));
-        written.map_err(|why| {
-            let message = format!("could not write {}: {}", path.display(), reason(&why));
-            Failure::new(ErrorCode::System, message)
-        })?;
+        written.map_err(|why| unwritten(&path, &why))?;
     }
     Ok(manual.pages().len())
 }

@@ -2,6 +2,7 @@
 //!
 //! An attached job ends with its client: an interrupt hangs up, and the supervisor does the rest.
 
+use tally_protocol::command::Form;
 use tally_protocol::control::{Request, part};
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::range::{parse_integer, parse_range};
@@ -25,8 +26,11 @@ use crate::terminal::Terminal;
 
 pub(super) fn run(context: &mut Context<'_, '_>, mut plan: Plan) -> Result<u8, Failure> {
     let begun_ns = clock::monotonic_ns();
-    (context.roles.check)(&mut plan.spec, &plan.inputs)?;
+    let taken = (context.roles.check)(&mut plan.spec, &plan.inputs)?;
     let plan = &plan;
+    if let Some(taken) = taken {
+        context.terminal.note(&format!("tally: note: {taken}\n"));
+    }
     remark(context, plan);
     let mut talk = match &plan.place {
         Place::Here(mode) => return here::run(context, plan, *mode, begun_ns),
@@ -182,7 +186,12 @@ pub(super) fn watch(
     begun_ns: u64,
     mut failures: Option<Failures>,
 ) -> Result<Watched, Failure> {
-    let mut progress = Progress::new(when, context.style.quiet, context.terminal, begun_ns);
+    let lives_on = match request {
+        Request::Submit(spec) => spec.kernel.command.as_ref().is_some_and(|one| one.form == Form::Persistent),
+        _ => false,
+    };
+    let progress = Progress::new(when, context.style.quiet, context.terminal, begun_ns);
+    let mut progress = progress.of_command(lives_on);
     let mut absence = Absence::new(talk, context.style.reconnect_ms);
     loop {
         let shown = Shown { progress: &mut progress, failures: failures.as_mut() };

@@ -19,6 +19,10 @@ use crate::show::{json, number, timeline};
 
 /// Lines of standard error that are shown of each failed attempt.
 const SAID_LINES_MAX: usize = 5;
+/// What it means for a job that nobody needs to wait for it ...
+const DETACHED: &str = "yes: it goes on when the command that submitted it has ended";
+/// ... or that somebody does.
+const ATTACHED: &str = "no: it ends with the command that submitted it";
 
 pub(super) fn run(
     context: &mut Context<'_, '_>,
@@ -109,6 +113,7 @@ fn last_lines(stderr: &str) -> Vec<&str> {
 fn facts_of(job: &JobView) -> Vec<(&'static str, String)> {
     let step = Step::of(job);
     let mut facts = vec![("job", job.job.to_string()), ("what", jobs::what(job)), ("state", state(job))];
+    facts.push(("submitted", format!("{} UTC", number::moment(job.submitted_at_ms / 1_000))));
     let (count, all, what) = match (&job.bytes_done, &job.bytes) {
         (Some(done), Some(all)) => (done, all, "bytes"),
         _ => (&job.elements_done, &job.elements, "elements"),
@@ -133,6 +138,7 @@ fn facts_of(job: &JobView) -> Vec<(&'static str, String)> {
         let stderr = failure.stderr.filter(|_| !told).unwrap_or_default();
         facts.extend(last_lines(&stderr).into_iter().map(|line| ("stderr", report::one_line(line))));
     }
+    facts.extend(job.note.clone().map(|note| ("note", report::one_line(&note))));
     let counts = job.partitions;
     let mut partitions = format!("{} done, {} leased, {} queued", counts.done, counts.leased, counts.queued);
     if let Some(total) = counts.total {
@@ -142,7 +148,7 @@ fn facts_of(job: &JobView) -> Vec<(&'static str, String)> {
     facts.push(("retries", format!("{}, {} partials came too late", job.retries, job.late)));
     facts.push(("priority", job.priority.to_string()));
     facts.extend(job.uid.map(|uid| ("user", jobs::user(uid))));
-    facts.push(("ends", if job.detached { "by itself" } else { "with its client" }.to_owned()));
+    facts.push(("detached", if job.detached { DETACHED } else { ATTACHED }.to_owned()));
     facts.push(("how", format!("{}, {}, {}", job.mode, job.transport, job.start)));
     facts
 }
@@ -229,13 +235,14 @@ mod tests {
 job         j1
 what        sum 0..10
 state       failed after 0.2s
+submitted   2023-11-14 22:13:20 UTC
 done        50%, 5 of 10 elements
 why         could not finish j1: range 5..6 killed 3 workers
 hint        try again
 partitions  1 done, 1 leased, 0 queued
 retries     0, 0 partials came too late
 priority    0
-ends        with its client
+detached    no: it ends with the command that submitted it
 how         processes, shm, forkserver
 
 WORKER    PID  PARTITIONS  ELEMENTS  BUSY

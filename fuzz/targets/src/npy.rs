@@ -12,7 +12,7 @@ pub fn run(bytes: &[u8]) {
     let mut feed = Feed::new(bytes);
     let column = Some(feed.below(COLUMNS)).filter(|column| *column > 0).map(|column| column - 1);
     let file = feed.rest();
-    let _guesses = (Format::guess(file), Compression::from_bytes(file));
+    let _guesses = (Format::guess(file, false), Compression::from_bytes(file));
     let npy = match Npy::read(file) {
         Ok(npy) => npy,
         Err(NpyError::Need(more)) => {

@@ -57,6 +57,29 @@ fn a_broken_attempt_is_charged_and_its_worker_goes_on() {
 }
 
 #[test]
+fn a_command_that_keeps_its_answer_is_asked_about() {
+    let hint = "its command was given a line 6s ago and has not answered it";
+    let mut bench = begun(3);
+    let said = |bench: &Bench| bench.view(1).note.unwrap_or_default();
+    // A warden gives signs of life, whatever its command does.
+    let live = |bench: &mut Bench, name: &str, ms: u64| {
+        for _ in 0..ms / 100 {
+            bench.later(100);
+            bench.said(1, FromWorker::Progress { lease: lease(name), done: 0 });
+        }
+    };
+    live(&mut bench, "j1/0.1", 4_900);
+    assert_eq!(said(&bench), "");
+    live(&mut bench, "j1/0.1", 1_100);
+    assert!(said(&bench).starts_with(hint) && said(&bench).contains("flush"), "{}", said(&bench));
+    let told = bench.say(9, Request::Explain(J1)).concat();
+    assert!(told.contains(hint), "{told}");
+    bench.partial(1, "j1/0.1");
+    live(&mut bench, "j1/1.1", 9_000);
+    assert_eq!(said(&bench), "", "one that has answered takes its time");
+}
+
+#[test]
 fn an_answer_is_told_when_all_who_have_answered_are_gone() {
     let mut bench = Bench::new(settings(3));
     bench.submit(1, of_command(request("0..8", 2), "./k"));

@@ -31,6 +31,20 @@ fn explain_tells_why_a_job_waits() {
 }
 
 #[test]
+fn explain_tells_why_a_job_failed() {
+    let mut bench = Bench::new(settings(1));
+    bench.submit(1, JobRequest { retries: Some(0), ..request("0..10", 1) });
+    bench.ready(1);
+    bench.started(1, "j1/0.1");
+    bench.exited(1, "killed by SIGSEGV");
+    assert_eq!(
+        why(&mut bench, 1),
+        "it is over: failed / range 0..10 killed 1 worker (killed by SIGSEGV) / \
+         its partials are kept; 'tally retry j1' goes on from them"
+    );
+}
+
+#[test]
 fn explain_tells_of_back_offs_and_limits() {
     let mut bench = Bench::new(settings(1));
     bench.submit(1, JobRequest { workers: Some(1), ..request("0..10", 4) });

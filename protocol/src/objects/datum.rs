@@ -10,7 +10,7 @@ use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tally_reduce::{Answer, Integer};
 
-use crate::limits;
+use crate::{hex, limits};
 
 /// One thing that an object holds.
 #[derive(Clone, Debug)]
@@ -128,7 +128,7 @@ impl Datum {
             "integer" => integer(text).map(Self::Integer),
             "float" => float(text).map(Self::Float),
             "text" => Ok(Self::Text(text.to_owned())),
-            "bytes" => hexadecimal(text).map(Self::Bytes),
+            "bytes" => hex::read(text).map(Self::Bytes),
             other => Err(format!("there is no type '{other}': integer, float, text, bytes")),
         }
     }
@@ -161,15 +161,6 @@ fn integer(text: &str) -> Result<Integer, String> {
         Ok(small) => Ok(small.into()),
         Err(_) => text.parse().map_err(|_| "it is no integer".to_owned()),
     }
-}
-
-/// Reads pairs of hexadecimal digits.
-pub(super) fn hexadecimal(text: &str) -> Result<Vec<u8>, String> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let bytes =
-        pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect::<Option<_>>();
-    bytes.filter(|_| rest.is_empty()).ok_or_else(|| "it is not hexadecimal".to_owned())
 }
 
 /// Writes a text straight into the output.

@@ -206,7 +206,6 @@ mod hex {
     use serde::{Deserialize, Deserializer, Serializer, de};
 
     use crate::objects::Datum;
-    use crate::objects::datum::hexadecimal;
 
     #[expect(clippy::ref_option, reason = "serde calls it so")]
     pub(super) fn serialize<S: Serializer>(
@@ -221,6 +220,6 @@ mod hex {
         deserializer: D,
     ) -> Result<Option<Vec<u8>>, D::Error> {
         let text = String::deserialize(deserializer)?;
-        hexadecimal(&text).map(Some).map_err(de::Error::custom)
+        crate::hex::read(&text).map(Some).map_err(de::Error::custom)
     }
 }

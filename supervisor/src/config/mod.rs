@@ -22,5 +22,11 @@ pub use meaning::Configuration;
 pub use sources::{Reading, Sources};
 pub use state_dir::StateDir;
 
+/// The keys of all settings, in the order of `config.toml`.
+#[must_use]
+pub fn keys() -> Vec<&'static str> {
+    keys::KEYS.iter().map(|key| key.name).collect()
+}
+
 /// The built-in layer.
 pub const BUILT_IN: &str = include_str!("../../../config.toml");

@@ -13,16 +13,23 @@ use super::keys::{self, KEYS};
 use super::layers::{BadSetting, Layers, Origin};
 use super::{Configuration, suggest};
 
-/// Variables that begin like settings and are none. Those of a kernel are set by tally itself.
-const OTHER_VARIABLES: [&str; 8] = [
+/// Variables that begin like settings and are none: those of the command line, and those that tally itself sets for the
+/// commands of kernels, locks and queues. `tally help environment` tells of them.
+const OTHER_VARIABLES: [&str; 14] = [
     "TALLY_SOCKET",
-    "TALLY_CRASH_AT",
+    "TALLY_COMPLETE",
+    "TALLY_LOCK",
+    "TALLY_LOCK_TOKEN",
+    "TALLY_FENCE",
     "TALLY_END",
     "TALLY_JOB",
     "TALLY_SLOT",
     "TALLY_PARTITION",
     "TALLY_ATTEMPT",
-    "TALLY_WORKER",
+    "TALLY_FILE",
+    "TALLY_RECEIPT",
+    "TALLY_DELIVERY",
+    "TALLY_CRASH_AT",
 ];
 /// Variables of the tests.
 const TEST_PREFIX: &str = "TALLY_TEST_";

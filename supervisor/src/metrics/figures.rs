@@ -4,6 +4,7 @@ use tally_protocol::view::{StatusView, WorkerView};
 use tally_sys::{clock, limits, usage};
 
 use super::text::{Kind, Text, seconds};
+use crate::confined::Looks;
 use crate::turn::Supervisor;
 
 /// Every state a slot can be in.
@@ -16,7 +17,7 @@ impl Supervisor {
         let status = self.machine.status();
         jobs(&mut text, &status);
         super::machine::machine(&mut text, &self.machine.figures());
-        workers(&mut text, &status, &self.machine.workers());
+        workers(&mut text, &status, &self.machine.workers(), &self.looks());
         let clients = self.clients.len();
         text.one("tally_clients", Kind::Gauge, "Clients connected to the control socket.", clients);
         let most = self.clients.most();
@@ -38,7 +39,7 @@ fn jobs(text: &mut Text, status: &StatusView) {
     text.one("tally_partials_late", Kind::Counter, help, status.late);
 }
 
-fn workers(text: &mut Text, status: &StatusView, workers: &[WorkerView]) {
+fn workers(text: &mut Text, status: &StatusView, workers: &[WorkerView], looks: &Looks) {
     text.one("tally_worker_slots", Kind::Gauge, "Places for workers.", status.slots);
     let states = WORKER_STATES.map(|state| {
         let count = workers.iter().filter(|worker| worker.state == state).count();
@@ -46,9 +47,10 @@ fn workers(text: &mut Text, status: &StatusView, workers: &[WorkerView]) {
     });
     text.family("tally_workers", Kind::Gauge, "Places for workers by state.", "state", states);
     text.one("tally_worker_losses", Kind::Counter, "Workers that died or were killed.", status.restarts);
-    let resident: u64 =
-        workers.iter().filter_map(|worker| worker.pid).filter_map(usage::resident_bytes).sum();
-    let help = "Memory of all workers that is in RAM; pages they share are counted for each.";
+    let used = workers.iter().filter_map(|worker| worker.pid).filter_map(|pid| looks.at(pid));
+    let resident: u64 = used.map(|used| used.resident_bytes).sum();
+    let help =
+        "Memory of all workers and their commands that is in RAM; pages they share are counted for each.";
     text.one("tally_workers_resident_memory_bytes", Kind::Gauge, help, resident);
 }
 

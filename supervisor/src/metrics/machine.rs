@@ -20,7 +20,8 @@ pub(super) fn machine(text: &mut Text, figures: &Figures) {
     text.one("tally_elements", Kind::Counter, "Elements of the partitions accepted.", figures.elements);
     let help = "Time that workers folded one partition.";
     text.histogram("tally_partition_seconds", help, &figures.partition_time);
-    let help = "Partitions that were tried again because their worker died.";
+    let help = "Attempts at a partition that were lost and made again: \
+                the worker died or fell silent, or the command failed.";
     text.one("tally_partitions_retried", Kind::Counter, help, figures.retries);
     let deaths = figures.worker_deaths.iter().map(|(how, count)| (how.as_str(), count.to_string()));
     // A family without samples is none.

@@ -5,7 +5,7 @@
 //! own, ends with the thread that started it, has the three streams it is given and no other descriptor, and no signal
 //! of it is blocked or ignored.
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -247,13 +247,14 @@ fn check(result: c_int) -> Result<(), c_int> {
 ///
 /// # Errors
 /// There is none that can be run, or it cannot be known.
-pub fn find_program(name: &str, path: &str) -> Result<CString, NoProgram> {
+pub fn find_program(name: &str, path: &OsStr) -> Result<CString, NoProgram> {
     let candidates: Vec<PathBuf> = if name.contains('/') {
         vec![PathBuf::from(name)]
     } else {
         // An empty entry is the directory where one is.
-        path.split(':')
-            .map(|entry| if entry.is_empty() { "." } else { entry })
+        let entries = path.as_bytes().split(|&byte| byte == b':');
+        entries
+            .map(|entry| if entry.is_empty() { OsStr::new(".") } else { OsStr::from_bytes(entry) })
             .map(|at| Path::new(at).join(name))
             .collect()
     };

@@ -3,7 +3,7 @@
 //! A process that adopts its orphans ([`super::set_child_subreaper`]) has all of its tree below it, whatever leaves its
 //! session or its parent; so what is ended here in rounds, until a look finds nothing, is the whole of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::io;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use rustix::process::{PidfdFlags, Signal as RawSignal, pidfd_open, pidfd_send_si
 use super::status::{How, Whose, wait};
 use super::{Pid, own_pid};
 use crate::clock;
+use crate::usage::Process;
 
 /// Processes looked at in one round.
 const PROCESSES_MAX: usize = 100_000;
@@ -44,6 +45,29 @@ pub fn use_of_descendants() -> TreeUse {
     let kin = below(children(own_pid()));
     let bytes = kin.iter().filter_map(|one| crate::usage::resident_bytes(one.pid.raw().unsigned_abs())).sum();
     TreeUse { processes: kin.len() as u64, resident_bytes: bytes }
+}
+
+/// What a process and all below it use together, its age being the process's; `None` when it is gone. At most so many
+/// processes are counted, so that a look at many small ones stays cheap. What is shared in memory counts for each; those
+/// that have ended count with whoever waited for them.
+pub fn use_of_tree(root: u32, processes_max: usize) -> Option<Process> {
+    let mut all = crate::usage::of_process(root)?;
+    let mut below: VecDeque<Pid> =
+        listed(Pid::from_raw(i32::try_from(root).ok()?)?).unwrap_or_default().into();
+    let mut counted = 1;
+    while let Some(pid) = below.pop_front() {
+        if counted >= processes_max {
+            break;
+        }
+        counted += 1;
+        // Children of one that has ended meanwhile are somebody else's by now, and counted by the next look.
+        let Some(one) = crate::usage::of_process(pid.raw().unsigned_abs()) else { continue };
+        all.processor_ms = all.processor_ms.saturating_add(one.processor_ms);
+        all.own_ms = all.own_ms.saturating_add(one.own_ms);
+        all.resident_bytes = all.resident_bytes.saturating_add(one.resident_bytes);
+        below.extend(listed(pid).unwrap_or_default());
+    }
+    Some(all)
 }
 
 /// Whether this process has any child, ended or not.
@@ -142,21 +166,27 @@ fn below(first: Vec<Kin>) -> Vec<Kin> {
 
 /// The children of a process, by any of its threads.
 fn children(parent: Pid) -> Vec<Kin> {
-    let Ok(threads) = fs::read_dir(format!("/proc/{parent}/task")) else { return Vec::new() };
+    match listed(parent) {
+        Some(pids) => pids.into_iter().map(|pid| Kin { pid, parent }).collect(),
+        None => scan(parent),
+    }
+}
+
+/// The children of a process as the system lists them; `None`: this one keeps no such lists.
+fn listed(parent: Pid) -> Option<Vec<Pid>> {
     let mut all = Vec::new();
+    let Ok(threads) = fs::read_dir(format!("/proc/{parent}/task")) else { return Some(all) };
     for thread in threads.flatten() {
         match fs::read_to_string(thread.path().join("children")) {
-            Ok(list) => {
-                let pids =
-                    list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok().and_then(Pid::from_raw));
-                all.extend(pids.map(|pid| Kin { pid, parent }));
-            }
-            // The thread has ended, or this system keeps no such list.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !keeps_lists() => return scan(parent),
+            Ok(list) => all.extend(
+                list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok().and_then(Pid::from_raw)),
+            ),
+            // The thread has ended, or there is no such list.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !keeps_lists() => return None,
             Err(_) => {}
         }
     }
-    all
+    Some(all)
 }
 
 fn keeps_lists() -> bool {

@@ -23,6 +23,7 @@ crate::checks!("kin":
     niceness_is_set,
     memory_is_limited,
     threads_are_counted,
+    a_tree_is_measured_as_one,
 );
 
 fn an_armed_child_dies_with_its_parent() {
@@ -197,4 +198,31 @@ fn threads_are_counted() {
     drop(gone);
     thread.join().unwrap();
     assert!(single_threaded());
+}
+
+/// What this check has its grandchild hold.
+const HELD_BYTES: usize = 64 << 20;
+
+fn a_tree_is_measured_as_one() {
+    let (ready, tell) = pipe().unwrap();
+    let mut top = fork_child_with(vec![tell], |tell| {
+        let expected = own_pid();
+        let mut below = fork_child_with(tell, move |tell| {
+            arm_parent_death(expected).unwrap();
+            let held = std::hint::black_box(vec![1_u8; HELD_BYTES]);
+            send_byte(&tell[0], held[0]);
+            wait_for_ever()
+        })
+        .unwrap();
+        below.reap().map_or(1, |_| 0)
+    })
+    .unwrap();
+    assert_eq!(read_byte(&ready), Some(1));
+    let pid = top.pid().raw().unsigned_abs();
+    let of = |most| process::use_of_tree(pid, most).unwrap().resident_bytes;
+    assert!(of(1) < HELD_BYTES as u64, "the first alone");
+    assert!(of(2) >= HELD_BYTES as u64, "both");
+    assert_eq!(process::use_of_tree(u32::MAX, 9), None);
+    top.signal(Signal::Kill).unwrap();
+    assert_eq!(top.reap().unwrap(), killed_by(Signal::Kill));
 }

@@ -30,7 +30,7 @@ use tally_protocol::source::{Source, runs};
 use tally_protocol::work::{FromWorker, LeaseId, ToWorker};
 use tally_protocol::{JobId, SlotId};
 use tally_reduce::{Integer, Reduction};
-use tally_sys::cgroup::Ward;
+use tally_sys::cgroup::{Counted, Ward};
 use tally_sys::poll::{Interest, look};
 use tally_sys::process;
 use tally_sys::signal::{Signal, SignalStream};
@@ -112,13 +112,8 @@ struct Attempt {
     search: Option<Search>,
     /// What its control group had counted when it began.
     before: Counted,
-}
-
-/// What a control group counts of those in it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Counted {
-    memory_kills: u64,
-    refused_tasks: u64,
+    /// What the system has done to its processes, in words.
+    cause: Option<String>,
 }
 
 impl Warden {
@@ -236,8 +231,8 @@ impl Warden {
         crash::point("fold");
         let now = clock::monotonic_ns();
         let (begun_ns, said_ns, before) = (now, now, self.counted());
-        let (due, closed, last, search) = (None, None, None, None);
-        self.attempt = Some(Attempt { lease, begun_ns, said_ns, due, closed, last, search, before });
+        let (due, closed, last, search, cause) = (None, None, None, None, None);
+        self.attempt = Some(Attempt { lease, begun_ns, said_ns, due, closed, last, search, before, cause });
         let set_off = self.set_off(lease, now);
         self.after_start(set_off)
     }
@@ -322,11 +317,7 @@ impl Warden {
     }
 
     fn counted(&self) -> Counted {
-        let Some(ward) = &self.ward else { return Counted::default() };
-        Counted {
-            memory_kills: ward.memory_kills().unwrap_or(0),
-            refused_tasks: ward.refused_tasks().unwrap_or(0),
-        }
+        self.ward.as_ref().map(Ward::counted).unwrap_or_default()
     }
 
     /// Sleeps until something happens, and takes it.

@@ -3,15 +3,17 @@
 //! Done once for each warden. The order matters: first the user, so that everything after is found, or refused, as that
 //! user would find it.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 
 use tally_protocol::JobId;
 use tally_protocol::command::{Command, FILE, Form, PLACEHOLDERS};
 use tally_protocol::limits;
 use tally_sys::process::{self, Child, Constraints, Launcher, NoProgram};
 use tally_sys::reason::reason;
+use tally_sys::shortage::Shortage;
 use tally_sys::{fd, privileges};
 
 use super::text::Line;
@@ -43,6 +45,7 @@ pub(crate) struct Told {
 pub(crate) struct Prepared {
     pub(crate) command: Box<Command>,
     launcher: Launcher,
+    shortage: Option<Shortage>,
     path: CString,
     environment: Vec<CString>,
     nothing: OwnedFd,
@@ -61,6 +64,8 @@ impl Prepared {
     /// Becomes the user, goes to the directory, finds the program.
     pub(crate) fn new(command: Box<Command>, job: JobId, slot: u16) -> Result<Self, Unfit> {
         let plain = |why: String| Unfit { why, hint: None };
+        // It is none of the user's.
+        let shortage = Shortage::begin();
         match &command.run_as {
             Some(who) => privileges::become_user(who.uid, who.gid, &who.groups).map_err(plain)?,
             None => privileges::stay_user().map_err(plain)?,
@@ -71,12 +76,15 @@ impl Prepared {
             why: format!("run the command in {directory}: {}", reason(&why)),
             hint: Some("a command runs in the directory it was submitted from, or in --chdir".to_owned()),
         })?;
-        let variables = request.environment.iter().filter(|one| !is_ours(one));
-        let path = variables.clone().find_map(|one| one.strip_prefix("PATH=")).unwrap_or(PATH);
+        let variables: Vec<Vec<u8>> = request.variables().into_iter().filter(|one| !is_ours(one)).collect();
+        let path = variables.iter().find_map(|one| one.strip_prefix(b"PATH="));
+        let path = OsStr::from_bytes(path.unwrap_or(PATH.as_bytes())).to_os_string();
         let name = command.words.first().map_or("", String::as_str);
-        let path = process::find_program(name, path).map_err(|why| not_run(name, directory, path, &why))?;
+        let path = process::find_program(name, &path)
+            .map_err(|why| not_run(name, directory, &path.to_string_lossy(), &why))?;
         let constant = [format!("TALLY_JOB={job}"), format!("TALLY_SLOT={slot}")];
-        let environment = variables.cloned().chain(constant).map(CString::new).collect::<Result<_, _>>();
+        let constant = constant.map(String::into_bytes);
+        let environment = variables.into_iter().chain(constant).map(CString::new).collect::<Result<_, _>>();
         Ok(Self {
             launcher: Launcher::new(&Constraints {
                 memory_bytes: command.memory_limit_bytes,
@@ -86,6 +94,7 @@ impl Prepared {
                 cpus: request.cpus.clone(),
                 umask: request.umask.unwrap_or(UMASK),
             }),
+            shortage,
             path,
             environment: environment
                 .map_err(|_| plain("run a command with a NUL character in it".to_owned()))?,
@@ -122,8 +131,14 @@ impl Prepared {
         let variables: Vec<&CStr> = self.environment.iter().chain(&added).map(CString::as_c_str).collect();
         let input: BorrowedFd<'_> = stdin_end.as_ref().map_or(self.nothing.as_fd(), AsFd::as_fd);
         let streams = [input, stdout_end.as_fd(), stderr_end.as_fd()];
-        let child =
-            self.launcher.start(&self.path, &words, &variables, streams).map_err(|why| self.refused(why))?;
+        let Self { launcher, shortage, path, .. } = self;
+        let mut start = || launcher.start(path, &words, &variables, streams);
+        // When memory runs out, whoever tells of it is to live on.
+        let child = match shortage {
+            Some(shortage) => shortage.offering(start),
+            None => start(),
+        };
+        let child = child.map_err(|why| self.refused(why))?;
         Ok(Started { child, stdin, stdout, stderr })
     }
 
@@ -207,9 +222,9 @@ fn filled(word: &str, told: Option<&Told>) -> String {
 }
 
 /// Whether a variable is one that tells of a partition, of a kernel that has submitted this job perhaps.
-fn is_ours(variable: &str) -> bool {
-    let name = variable.split('=').next().unwrap_or("");
-    name.strip_prefix("TALLY_").is_some_and(|name| {
+fn is_ours(variable: &[u8]) -> bool {
+    let name = variable.split(|&byte| byte == b'=').next().and_then(|name| str::from_utf8(name).ok());
+    name.and_then(|name| name.strip_prefix("TALLY_")).is_some_and(|name| {
         PLACEHOLDERS
             .iter()
             .chain(&["file"])
@@ -254,7 +269,8 @@ mod tests {
 
     #[test]
     fn variables_of_an_outer_kernel_do_not_pass_for_this_one_s() {
-        assert!(is_ours("TALLY_START=3") && is_ours("TALLY_SLOT=") && is_ours("TALLY_JOB=j1"));
-        assert!(!is_ours("TALLY_SOCKET=/x") && !is_ours("PATH=/bin") && !is_ours("TALLY_starT=1"));
+        assert!(is_ours(b"TALLY_START=3") && is_ours(b"TALLY_SLOT=") && is_ours(b"TALLY_JOB=j1"));
+        assert!(!is_ours(b"TALLY_SOCKET=/x") && !is_ours(b"PATH=/bin") && !is_ours(b"TALLY_starT=1"));
+        assert!(is_ours(b"TALLY_JOB=\xff") && !is_ours(b"TALLY_\xff=1"));
     }
 }
