@@ -207,6 +207,14 @@ fn the_threat_model_names_tests_that_exist() {
             file.ends_with("replay") && source.split([',', '(', ')', ' ', '\n']).any(|word| word == name);
         assert!(function || target, "{file}.rs has no {name}");
     }
+    // Those that only another system can tell.
+    let stories: Vec<(&str, &str)> = text.split('`').filter_map(|part| part.split_once(".sh::")).collect();
+    assert!(!stories.is_empty(), "the stories are found");
+    for (file, name) in stories {
+        let path = root.join(format!("{file}.sh"));
+        let source = std::fs::read_to_string(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+        assert!(source.contains(&format!("\n{name}() {{")), "{file}.sh has no {name}");
+    }
     // Tests in Python, which `tests/python.rs` runs.
     let proofs: Vec<(&str, &str)> = text.split('`').filter_map(|part| part.split_once(".py::")).collect();
     assert!(!proofs.is_empty(), "the lines about the executor are found");

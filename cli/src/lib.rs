@@ -43,8 +43,8 @@ pub use client::Client;
 pub use inputs::Inputs;
 pub use place::default_socket;
 pub use roles::{
-    ColumnsOf, DaemonOptions, FoldFn, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor, ProgressFn,
-    Roles, SettingsOptions, SettingsReading, Share, StoreReading, Words,
+    CheckFn, ColumnsOf, DaemonOptions, FoldFn, FoldMode, FoldOutcome, PrivateOptions, PrivateSupervisor,
+    ProgressFn, Roles, SettingsOptions, SettingsReading, Share, StoreReading, Words,
 };
 pub use studies::{Drawing, Studies, StudyOptions, StudyReport, TimeBar, TimeBarKind, TimeDrawing, TimeMark};
 

@@ -22,6 +22,9 @@ pub type ProgressFn<'a> = dyn FnMut(u64) -> bool + 'a;
 pub type FoldFn<'a> =
     dyn Fn(&JobSpec, &Inputs, FoldMode, &mut ProgressFn<'_>) -> Result<FoldOutcome, Failure> + 'a;
 
+/// Finds what is wrong with a job; `Ok` has what is told of its files, if anything.
+pub type CheckFn<'a> = dyn Fn(&mut JobSpec, &Inputs) -> Result<Option<String>, Failure> + 'a;
+
 /// The roles that the command line needs but is not.
 #[derive(Clone, Copy)]
 pub struct Roles<'a> {
@@ -31,7 +34,7 @@ pub struct Roles<'a> {
     pub fold: &'a FoldFn<'a>,
     /// Finds what is wrong with a job's expressions, columns and formats, without folding anything; notes whether it is
     /// of floats; says what its files were taken for, if that may be wrong.
-    pub check: &'a dyn Fn(&mut JobSpec, &Inputs) -> Result<Option<String>, Failure>,
+    pub check: &'a CheckFn<'a>,
     /// Runs the daemon in this process until it ends.
     pub daemon: &'a dyn Fn(DaemonOptions) -> Result<(), Failure>,
     /// Reads the settings that a daemon started now would have.

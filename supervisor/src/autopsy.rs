@@ -2,6 +2,7 @@
 //!
 //! Only what the system and the worker's own last words tell; where that is a guess, the text says "likely".
 
+use tally_protocol::spoken::{self, size};
 use tally_sys::confine::Confined;
 use tally_sys::process::ExitStatus;
 use tally_sys::signal::Signal;
@@ -55,8 +56,10 @@ fn cause(remains: Remains<'_>) -> Option<String> {
         ExitStatus::Exited(PANICKED) if remains.stderr.lines().any(|line| line == OUT_OF_MEMORY) => {
             Some(no_memory(remains.memory_limit_bytes))
         }
-        ExitStatus::Killed { signal: Signal::Kill, .. } if remains.oom_killed => {
-            Some("likely by the system, which was out of memory".to_owned())
+        ExitStatus::Killed { signal: Signal::Kill, .. } => {
+            // A guard knows the group of its warden, which is not this one.
+            let told = remains.stderr.lines().next_back().filter(|line| spoken::is_want_of_memory(line));
+            told.or(remains.oom_killed.then_some(spoken::SYSTEM_OUT_OF_MEMORY)).map(str::to_owned)
         }
         _ => None,
     }
@@ -76,16 +79,6 @@ fn failed_allocation(stderr: &str) -> Option<&str> {
     let (bytes, _) = said.split_once(after)?;
     let count = bytes.strip_suffix(" bytes")?;
     count.bytes().all(|byte| byte.is_ascii_digit()).then_some(bytes)
-}
-
-/// A limit in the largest unit that divides it.
-fn size(bytes: u64) -> String {
-    for (shift, unit) in [(30, "GiB"), (20, "MiB"), (10, "KiB")] {
-        if bytes != 0 && bytes.trailing_zeros() >= shift {
-            return format!("{} {unit}", bytes >> shift);
-        }
-    }
-    format!("{bytes} bytes")
 }
 
 #[cfg(test)]
@@ -134,6 +127,11 @@ mod tests {
         assert_eq!(how(death), "killed by SIGKILL");
         let counted = Remains { oom_killed: true, ..death };
         assert_eq!(how(counted), "killed by SIGKILL: likely by the system, which was out of memory");
+        for told in ["likely out of memory (limit 64 MiB)", spoken::SYSTEM_OUT_OF_MEMORY] {
+            let stderr = format!("some words\n{told}\n");
+            assert_eq!(how(remains(Signal::Kill, &stderr)), format!("killed by SIGKILL: {told}"));
+        }
+        assert_eq!(how(remains(Signal::Kill, "likely tea")), "killed by SIGKILL");
         let other = Remains { oom_killed: true, ..remains(Signal::Term, "") };
         assert_eq!(how(other), "killed by SIGTERM");
     }
@@ -150,13 +148,5 @@ mod tests {
     fn a_lost_page_is_likely_that_of_a_file() {
         let told = how(remains(Signal::Bus, ""));
         assert_eq!(told, "killed by SIGBUS: likely a file that it read was cut, or could not be read");
-    }
-
-    #[test]
-    fn sizes_are_whole() {
-        assert_eq!(size(512 << 20), "512 MiB");
-        assert_eq!(size(3 << 30), "3 GiB");
-        assert_eq!(size(1000), "1000 bytes");
-        assert_eq!(size(0), "0 bytes");
     }
 }

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-pub use ward::{Ward, Wards};
+pub use ward::{Counted, Starved, Ward, Wards};
 
 /// The system's counter of processes of this control group that it killed for want of memory.
 #[derive(Debug, Default)]

@@ -33,6 +33,7 @@ pub mod room;
 pub mod semaphore;
 pub mod shm;
 pub mod shm_named;
+pub mod shortage;
 pub mod signal;
 pub mod socket;
 pub mod spool;

@@ -84,6 +84,7 @@ fn capabilities() -> Result<CapabilitySets, String> {
 /// # Errors
 /// What the system refused, as a fragment after "could not". This process must not go on then.
 pub fn become_user(uid: u32, gid: u32, groups: &[u32]) -> Result<(), String> {
+    learn_of_itself();
     rustix::thread::set_no_new_privs(true).map_err(|why| format!("forbid new privileges: {why}"))?;
     let held = capabilities()?;
     if held.permitted.contains(AT_REST) {
@@ -117,10 +118,17 @@ pub fn stay_user() -> Result<(), String> {
     rustix::thread::set_no_new_privs(true).map_err(|why| format!("forbid new privileges: {why}"))
 }
 
+/// What the system has told this process at its start is read from `/proc/self` up to Linux 6.3, at the first need of it; and
+/// that is root's for a process that has become somebody else. So it is needed before.
+fn learn_of_itself() {
+    let _page_bytes = rustix::param::page_size();
+}
+
 /// Has the system refuse others of the same user a look into this process's memory. Its `/proc` is root's afterwards.
 ///
 /// # Errors
 /// The system refuses.
 pub fn hide_memory() -> io::Result<()> {
+    learn_of_itself();
     Ok(rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }

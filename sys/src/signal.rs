@@ -308,6 +308,10 @@ pub fn is_ignored(signal: Signal) -> io::Result<bool> {
 
 /// Gives `signal` its default effect again.
 pub fn restore_default(signal: Signal) -> io::Result<()> {
+    // These two have no other, and the system refuses to be told so.
+    if matches!(signal, Signal::Kill | Signal::Stop) {
+        return Ok(());
+    }
     handler::set(signal, libc::SIG_DFL)
 }
 
@@ -443,5 +447,11 @@ mod tests {
         for signal in [Signal::Kill, Signal::Stop, Signal::Segv, Signal::Other(-1), Signal::Other(400)] {
             assert!(SignalStream::new(&[signal]).is_err(), "{signal}");
         }
+    }
+
+    #[test]
+    fn what_has_no_other_effect_has_its_default() {
+        restore_default(Signal::Kill).unwrap();
+        restore_default(Signal::Stop).unwrap();
     }
 }

@@ -5,11 +5,13 @@
 //! all three in one moment to leave anything of a command behind. Where there is a control group it holds the warden and all
 //! that the command starts, and not even then a process can hide in it from the next daemon.
 
+use std::io::{self, Write as _};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
-use tally_sys::cgroup::Ward;
+use tally_protocol::spoken;
+use tally_sys::cgroup::{Counted, Starved, Ward};
 use tally_sys::poll::{Interest, look};
 use tally_sys::process::{self, Child, ExitStatus};
 use tally_sys::signal::{self, Signal, SignalStream};
@@ -45,6 +47,12 @@ fn over(news: News, work: fn(News) -> u8) -> Result<ExitStatus, String> {
     .map_err(|why| format!("fork a warden: {why}"))?;
     let ended = watch(&lifeline, &signals, &mut warden);
     if let Some(ward) = &ward {
+        if let Ok(Some(ExitStatus::Killed { signal: Signal::Kill, .. })) = ended
+            && let Some(why) = want_of_memory(ward)
+        {
+            // The last words of its warden, which had none.
+            drop(writeln!(std::io::stderr(), "{why}"));
+        }
         ward.kill();
     }
     if process::has_children() {
@@ -79,14 +87,26 @@ fn watch(
     }
 }
 
+/// What a warden's death is put down to, if the system has killed somebody in its group for want of memory.
+fn want_of_memory(ward: &Ward) -> Option<String> {
+    match (ward.counted().starved_since(Counted::default())?, ward.memory_limit()) {
+        (Starved::ByItsLimit, Some(most)) => Some(spoken::likely_out_of_memory(most)),
+        _ => Some(spoken::SYSTEM_OUT_OF_MEMORY.to_owned()),
+    }
+}
+
 /// Ends this process as the warden has ended.
 fn end_as(status: ExitStatus) -> u8 {
     match status {
         ExitStatus::Exited(code) => u8::try_from(code).unwrap_or(1),
         ExitStatus::Killed { signal, .. } => {
-            let died =
-                signal::restore_default(signal).and_then(|()| process::send(process::own_pid(), signal));
+            let died = end_by(signal);
             crate::tell(&format!("end by {signal} as its warden: {died:?}"))
         }
     }
+}
+
+/// Ends this process by a signal; an error is why it did not.
+pub(crate) fn end_by(signal: Signal) -> io::Result<()> {
+    signal::restore_default(signal).and_then(|()| process::send(process::own_pid(), signal))
 }

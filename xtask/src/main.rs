@@ -12,6 +12,7 @@ mod portable;
 mod races;
 mod sim;
 mod torture;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -28,6 +29,8 @@ const USAGE: &str =
        cargo xtask man [--out DIR]              the manual pages, into target/man
        cargo xtask torture [--minutes N | --rounds N | --kills N] [--seed S] [--from ROUND] [--keep-going]
                                                 jobs of all kinds while everybody is killed and stopped
+       cargo xtask vm [--fetch] [--only bare|systemd] [--binary FILE]
+                                                stories of control groups in a virtual machine
        cargo xtask fuzz [--runs N] [TARGET…]    the fuzzers, ten million runs of each (takes a nightly toolchain and cargo-fuzz)
        cargo xtask laws [--rounds N] [--seed S] the property tests, with cases that were never tried
        cargo xtask install [--destdir D] [--prefix P]   the release binary, its units, pages and completions, as files";
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Some((chore, rest)) if chore == "laws" => laws::run(rest),
         Some((chore, rest)) if chore == "races" => races::run(rest),
         Some((chore, rest)) if chore == "torture" => torture::run(rest),
+        Some((chore, rest)) if chore == "vm" => vm::run(rest),
         Some((chore, _)) => Err(format!("there is no chore '{chore}'\n{USAGE}")),
         None => Err(USAGE.to_owned()),
     };

@@ -168,7 +168,12 @@ impl ValueCompleter for Place {
     fn complete(&self, current: &OsStr) -> Vec<CompletionCandidate> {
         let Some(current) = current.to_str() else { return Vec::new() };
         let (line, beginning) = (&*self.line, plain(current));
-        let found = match &self.what {
+        let what = match &self.what {
+            // The engine takes what follows `--` for more words of the operation.
+            What::Operation(_) if line.has("--") => &What::Program,
+            what => what,
+        };
+        let found = match what {
             What::Expression => return typed::expression(line, self.words, current),
             What::Template(list) => return typed::template(list, current),
             What::Several(known) => return typed::several(known, current),

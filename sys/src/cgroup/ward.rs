@@ -25,6 +25,38 @@ const OWN_TASKS: u64 = 8;
 /// Between two looks at a group that is ending.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// What a group has counted of those in it; nothing where it does not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// How many the system has killed for want of memory.
+    pub memory_kills: u64,
+    /// How often there was nothing left of what this group may have.
+    pub memory_spent: u64,
+    /// How often one was refused another process or thread by this group's own limit.
+    pub refused_tasks: u64,
+}
+
+/// Why somebody was killed for want of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Starved {
+    /// The group had all that it may have.
+    ByItsLimit,
+    /// There was no more in what is above it: a service, or the whole system.
+    FromAbove,
+}
+
+impl Counted {
+    /// Whether somebody was killed for want of memory since then, and why.
+    #[must_use]
+    pub fn starved_since(&self, before: Self) -> Option<Starved> {
+        match (self.memory_kills > before.memory_kills, self.memory_spent > before.memory_spent) {
+            (false, _) => None,
+            (true, true) => Some(Starved::ByItsLimit),
+            (true, false) => Some(Starved::FromAbove),
+        }
+    }
+}
+
 /// A group, and what is asked of it and told to it.
 #[derive(Debug)]
 pub struct Ward {
@@ -81,14 +113,30 @@ impl Ward {
         }
     }
 
-    /// How many in it the system has killed for want of memory; `None` where it does not count that.
-    pub fn memory_kills(&self) -> Option<u64> {
-        field(self.memory.as_ref()?, "oom_kill ")
+    /// What befell those in it up to now.
+    pub fn counted(&self) -> Counted {
+        let of = |file: &Option<File>, name| file.as_ref().and_then(|file| field(file, name)).unwrap_or(0);
+        Counted {
+            memory_kills: of(&self.memory, "oom_kill "),
+            memory_spent: of(&self.memory, "oom "),
+            refused_tasks: if self.was_full() { of(&self.tasks, "max ") } else { 0 },
+        }
     }
 
-    /// How often one in it was refused another process or thread; `None` where that is not counted.
-    pub fn refused_tasks(&self) -> Option<u64> {
-        field(self.tasks.as_ref()?, "max ")
+    /// Whether this group had as many tasks as it may have. Up to Linux 6.10 it counts also whom a group above refuses, and
+    /// systems that tell those apart have a file more. Others tell how many there were at most, or only how many there are.
+    fn was_full(&self) -> bool {
+        let number = |file| fs::read_to_string(self.path.join(file)).ok()?.trim().parse::<u64>().ok();
+        let Some(most) = number("pids.max") else { return false };
+        let peak = || number("pids.peak").map(|peak| peak >= most);
+        let is = || number("pids.current").is_some_and(|current| current.saturating_add(OWN_TASKS) >= most);
+        self.path.join("pids.events.local").exists() || peak().unwrap_or_else(is)
+    }
+
+    /// The bytes that were given to `limit`, if some were.
+    pub fn memory_limit(&self) -> Option<u64> {
+        let text = fs::read_to_string(self.path.join("memory.max")).ok()?;
+        Some(text.trim().parse::<u64>().ok()?.saturating_sub(OWN_BYTES))
     }
 
     /// Kills all in it, at once.
@@ -241,6 +289,9 @@ mod tests {
         ward.limit(Some(64 << 20), Some(20));
         assert_eq!(text(&place, "memory.max"), ((64 << 20) + OWN_BYTES).to_string());
         assert_eq!((text(&place, "memory.swap.max"), text(&place, "pids.max")), ("0".into(), "28".into()));
+        assert_eq!(ward.memory_limit(), Some(64 << 20));
+        fs::write(place.path().join("memory.max"), "max\n").unwrap();
+        assert_eq!(ward.memory_limit(), None);
         ward.kill();
         assert_eq!(text(&place, "cgroup.kill"), "1");
         let bare = looks_like_one(&[("cgroup.kill", "")]);
@@ -255,13 +306,38 @@ mod tests {
             ("cgroup.kill", ""),
             ("memory.events", "low 0\nmax 9\noom 4\noom_kill 3\noom_group_kill 0\n"),
             ("pids.events", "max 7\n"),
+            ("pids.max", "28\n"),
+            ("pids.peak", "28\n"),
         ];
         let place = looks_like_one(&events);
         let ward = Ward::open(place.path()).unwrap();
-        assert_eq!((ward.memory_kills(), ward.refused_tasks()), (Some(3), Some(7)));
+        assert_eq!(ward.counted(), Counted { memory_kills: 3, memory_spent: 4, refused_tasks: 7 });
         let bare = looks_like_one(&[("cgroup.kill", "")]);
         let ward = Ward::open(bare.path()).unwrap();
-        assert_eq!((ward.memory_kills(), ward.refused_tasks()), (None, None));
+        assert_eq!(ward.counted(), Counted::default());
+    }
+
+    #[test]
+    fn tasks_that_a_group_above_refuses_are_not_its_own() {
+        let of = |more: &[(&str, &str)]| {
+            let place = looks_like_one(&[&[("cgroup.kill", ""), ("pids.events", "max 7\n")], more].concat());
+            Ward::open(place.path()).unwrap().counted().refused_tasks
+        };
+        assert_eq!(of(&[("pids.max", "28\n"), ("pids.peak", "28\n")]), 7);
+        assert_eq!(of(&[("pids.max", "28\n"), ("pids.peak", "27\n")]), 0);
+        assert_eq!(of(&[("pids.max", "max\n"), ("pids.peak", "27\n")]), 0);
+        assert_eq!(of(&[("pids.max", "28\n"), ("pids.peak", "27\n"), ("pids.events.local", "max 9\n")]), 7);
+        assert_eq!(of(&[("pids.max", "28\n"), ("pids.current", "20\n")]), 7);
+        assert_eq!(of(&[("pids.max", "28\n"), ("pids.current", "19\n")]), 0);
+    }
+
+    #[test]
+    fn a_limit_is_named_only_where_it_was_reached() {
+        let of = |memory_kills, memory_spent| Counted { memory_kills, memory_spent, refused_tasks: 0 };
+        let before = of(1, 2);
+        assert_eq!(of(1, 9).starved_since(before), None, "nobody was killed");
+        assert_eq!(of(2, 3).starved_since(before), Some(Starved::ByItsLimit));
+        assert_eq!(of(2, 2).starved_since(before), Some(Starved::FromAbove));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! How an attempt ends: with an answer, or with a sentence about the command.
 
 use tally_protocol::command::{Command, CommandRequest, Form};
-use tally_protocol::spoken;
+use tally_protocol::limits;
+use tally_protocol::spoken::{self, size};
 use tally_protocol::work::FromWorker;
 use tally_reduce::{Integer, Partial, Tally};
+use tally_sys::cgroup::Starved;
 use tally_sys::process::{self, ExitStatus};
 use tally_sys::reason::reason;
 use tally_sys::signal::Signal;
@@ -12,6 +14,7 @@ use tally_sys::{clock, crash};
 use super::answer::{self, Asked, quoted};
 use super::parting::TooMany;
 use super::prepare::{Refused, Unfit};
+use super::running::Running;
 use super::text::Line;
 use super::{TICK_NS, Warden, bytes, ends, form_of};
 use crate::leases::Lease;
@@ -21,8 +24,9 @@ use crate::run::End;
 const CLOSED_NS: u64 = 1_000_000_000;
 
 /// What programs say who are refused memory.
-const NO_MEMORY: [&str; 6] = [
+const NO_MEMORY: [&str; 7] = [
     "MemoryError",
+    "emory exhausted",
     "memory allocation of",
     "bad_alloc",
     "annot allocate memory",
@@ -38,6 +42,8 @@ pub(super) enum Outcome {
     Nothing,
     /// Without an answer, in words.
     Broke(String),
+    /// The same, as it took too much: that is all there is to say.
+    Exceeded(String),
     /// It never will have one.
     Unfit(Unfit),
 }
@@ -54,6 +60,7 @@ impl Warden {
         let form = form_of(self.job.as_ref());
         let lease = attempt.lease;
         let mut last = attempt.last.take();
+        let between = form == Form::Persistent && running.is_between();
         let mut lines = 0_u64;
         let mut count = |line: Line| {
             if !is_blank(&line) {
@@ -63,6 +70,9 @@ impl Warden {
         };
         running.drain_output(&mut self.buffer, &mut count);
         running.last_line().into_iter().for_each(count);
+        if between {
+            return self.ended_between(status, last);
+        }
         let served = running.served;
         let request = self.request();
         let accepted =
@@ -85,6 +95,15 @@ impl Warden {
         self.finish(outcome)
     }
 
+    /// It has ended, however, before it had read what it was asked: the range is not what it died of.
+    fn ended_between(&mut self, status: ExitStatus, last: Option<Line>) -> Result<(), End> {
+        if let Some(line) = last {
+            return self.end_for(&line, TooMany::Unread);
+        }
+        tracing::warn!("a process of a command {status} after an answer");
+        self.set_off_anew()
+    }
+
     /// The same attempt once more, by a fresh process.
     fn set_off_anew(&mut self) -> Result<(), End> {
         self.kill(0)?;
@@ -100,7 +119,6 @@ impl Warden {
             Ok(()) => Ok(()),
             Err(Refused::ForGood(unfit)) => self.finish(Outcome::Unfit(unfit)),
             Err(Refused::Nothing) => self.finish(Outcome::Nothing),
-            Err(Refused::Surplus(line, stderr)) => self.surplus(&line, TooMany::Unasked, stderr),
             Err(Refused::Now(why)) => {
                 self.finish(Outcome::Broke(format!("it could not be started: {}", reason(&why))))
             }
@@ -117,9 +135,10 @@ impl Warden {
 
     /// What a failure is told as: more than the bare status where more is known.
     fn failed(&mut self, status: ExitStatus, cpu_s: Option<u64>, lease: Lease) -> Result<Outcome, End> {
+        // As long as all of it is there to be looked at.
+        let is_known = self.note_cause().is_some();
         let stderr = self.kill(usize::MAX)?;
         let bare = status.to_string();
-        let starved = self.starved();
         let Some(command) = self.command() else {
             return Ok(Outcome::Broke(bare));
         };
@@ -145,12 +164,8 @@ impl Warden {
                 Outcome::Broke(format!("{bare}: its limit of {most} s of processor time was reached"))
             }
             _ => match command.memory_limit_bytes {
-                Some(most) if starved => {
-                    Outcome::Broke(format!("it ran out of memory (limit {})", size(most)))
-                }
-                None if starved => Outcome::Broke(format!("{bare}: by the system, which was out of memory")),
-                Some(most) if NO_MEMORY.iter().any(|words| stderr.contains(words)) => {
-                    Outcome::Broke(format!("{bare}: likely out of memory (limit {})", size(most)))
+                Some(most) if !is_known && NO_MEMORY.iter().any(|words| stderr.contains(words)) => {
+                    Outcome::Broke(format!("{bare}: {}", spoken::likely_out_of_memory(most)))
                 }
                 _ => Outcome::Broke(bare),
             },
@@ -159,10 +174,29 @@ impl Warden {
         Ok(outcome)
     }
 
-    /// Whether the system has killed one of this attempt's processes for want of memory.
-    fn starved(&self) -> bool {
-        let before = self.attempt.as_ref().map(|attempt| attempt.before.memory_kills);
-        before.is_some_and(|before| self.counted().memory_kills > before)
+    /// What the system has done to this attempt's processes, in words, once it has done something.
+    fn note_cause(&mut self) -> Option<String> {
+        let cause = self.starved().or_else(|| self.refused());
+        let attempt = self.attempt.as_mut()?;
+        attempt.cause = cause.or(attempt.cause.take());
+        attempt.cause.clone()
+    }
+
+    /// Whether the system has killed one of this attempt's processes for want of memory, in words.
+    fn starved(&self) -> Option<String> {
+        let before = self.attempt.as_ref()?.before;
+        let most = self.command().and_then(|command| command.memory_limit_bytes);
+        match (self.counted().starved_since(before)?, most) {
+            (Starved::ByItsLimit, Some(most)) => Some(out_of_memory(most)),
+            _ => Some("the service or the system was out of memory".to_owned()),
+        }
+    }
+
+    /// Whether one of this attempt's was refused a process or thread by its limit, in words.
+    fn refused(&self) -> Option<String> {
+        let (before, most) = (self.attempt.as_ref()?.before, self.request()?.processes_max?);
+        let refused = self.counted().refused_tasks > before.refused_tasks;
+        refused.then(|| format!("it had more processes and threads than its limit of {most} processes"))
     }
 
     /// A process that has closed its output, or its input, has a moment to end in.
@@ -189,6 +223,12 @@ impl Warden {
             return self.finish(Outcome::Broke(format!("it gave no answer within {}", spoken::time(ms))));
         }
         if let Some((_, what)) = attempt.closed.filter(|(until, _)| *until <= now) {
+            if form_of(self.job.as_ref()) == Form::Persistent
+                && self.running.as_ref().is_some_and(Running::is_between)
+            {
+                self.part()?;
+                return self.set_off_anew();
+            }
             return self.finish(Outcome::Broke(what.to_owned()));
         }
         if now.saturating_sub(attempt.said_ns) < TICK_NS {
@@ -198,8 +238,9 @@ impl Warden {
         let lease = attempt.lease.id;
         self.say(&FromWorker::Progress { lease, done: 0 })?;
         self.link.flush()?;
+        self.reap_orphans();
         match self.excess() {
-            Some(what) => self.finish(Outcome::Broke(what)),
+            Some(what) => self.finish(Outcome::Exceeded(what)),
             None => Ok(()),
         }
     }
@@ -211,16 +252,12 @@ impl Warden {
         if memory.is_none() && processes.is_none() {
             return None;
         }
-        let before = self.attempt.as_ref().map(|attempt| attempt.before.refused_tasks);
-        if let Some(most) = processes.filter(|_| before.is_some_and(|one| self.counted().refused_tasks > one))
-        {
-            return Some(format!("it had more processes and threads than its limit of {most} processes"));
+        if let Some(what) = self.refused() {
+            return Some(what);
         }
         let used = process::use_of_descendants();
         match (memory, processes) {
-            (Some(most), _) if used.resident_bytes > most => {
-                Some(format!("it ran out of memory (limit {})", size(most)))
-            }
+            (Some(most), _) if used.resident_bytes > most => Some(out_of_memory(most)),
             (_, Some(most)) if used.processes > most => {
                 Some(format!("it had {} processes (limit {most})", used.processes))
             }
@@ -230,6 +267,7 @@ impl Warden {
 
     /// Tells how the attempt ended. What the command is after a failure, nobody can know: it does not go on.
     pub(super) fn finish(&mut self, outcome: Outcome) -> Result<(), End> {
+        let cause = self.note_cause();
         let Some(attempt) = self.attempt.take() else { return Ok(()) };
         let lease = attempt.lease;
         let said = match &outcome {
@@ -261,7 +299,12 @@ impl Warden {
         }
         self.last_errors.clear();
         let (why, hint, for_good) = match outcome {
-            Outcome::Broke(why) => (why, None, false),
+            // A shell may go on when what it has started was killed: the reason is not seen in how it ends.
+            Outcome::Broke(why) => match cause {
+                Some(cause) => (format!("{why}: {cause}"), None, false),
+                None => (why, None, false),
+            },
+            Outcome::Exceeded(why) => (why, None, false),
             Outcome::Unfit(Unfit { why, hint }) => (why, hint, true),
             Outcome::Said(_) | Outcome::Nothing => return Ok(()),
         };
@@ -299,7 +342,11 @@ impl Warden {
     fn partial(&self, line: &Line, lease: Lease) -> Result<Vec<u8>, String> {
         let Some(job) = &self.job else { return Err("it answered for no job".to_owned()) };
         match line {
-            Line::TooLong(start) => Err(format!("it answered '{}', a line without end", quoted(start))),
+            Line::TooLong(start) => Err(format!(
+                "it answered '{}', a line of more than {}",
+                quoted(start),
+                size(limits::KERNEL_LINE_BYTES_MAX as u64)
+            )),
             Line::Whole(text) => {
                 let asked = Asked {
                     reductions: &job.reductions,
@@ -345,16 +392,10 @@ fn is_shell(command: &Command) -> bool {
     command.words.first().is_some_and(|word| word == "/bin/sh")
 }
 
-pub(super) fn is_blank(line: &Line) -> bool {
-    matches!(line, Line::Whole(bytes) if bytes.trim_ascii().is_empty())
+fn out_of_memory(most: u64) -> String {
+    format!("it ran out of memory (limit {})", size(most))
 }
 
-/// A limit in the largest unit that divides it.
-fn size(bytes: u64) -> String {
-    for (shift, unit) in [(30, "GiB"), (20, "MiB"), (10, "KiB")] {
-        if bytes != 0 && bytes.trailing_zeros() >= shift {
-            return format!("{} {unit}", bytes >> shift);
-        }
-    }
-    format!("{bytes} bytes")
+pub(super) fn is_blank(line: &Line) -> bool {
+    matches!(line, Line::Whole(bytes) if bytes.trim_ascii().is_empty())
 }

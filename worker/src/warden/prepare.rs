@@ -13,9 +13,8 @@ use tally_protocol::command::{Command, FILE, Form, PLACEHOLDERS};
 use tally_protocol::limits;
 use tally_sys::process::{self, Child, Constraints, Launcher, NoProgram};
 use tally_sys::reason::reason;
+use tally_sys::shortage::Shortage;
 use tally_sys::{fd, privileges};
-
-use super::text::Line;
 
 /// Where programs are looked for when the command has no PATH.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -44,6 +43,7 @@ pub(crate) struct Told {
 pub(crate) struct Prepared {
     pub(crate) command: Box<Command>,
     launcher: Launcher,
+    shortage: Option<Shortage>,
     path: CString,
     environment: Vec<CString>,
     nothing: OwnedFd,
@@ -62,6 +62,8 @@ impl Prepared {
     /// Becomes the user, goes to the directory, finds the program.
     pub(crate) fn new(command: Box<Command>, job: JobId, slot: u16) -> Result<Self, Unfit> {
         let plain = |why: String| Unfit { why, hint: None };
+        // It is none of the user's.
+        let shortage = Shortage::begin();
         match &command.run_as {
             Some(who) => privileges::become_user(who.uid, who.gid, &who.groups).map_err(plain)?,
             None => privileges::stay_user().map_err(plain)?,
@@ -90,6 +92,7 @@ impl Prepared {
                 cpus: request.cpus.clone(),
                 umask: request.umask.unwrap_or(UMASK),
             }),
+            shortage,
             path,
             environment: environment
                 .map_err(|_| plain("run a command with a NUL character in it".to_owned()))?,
@@ -126,8 +129,14 @@ impl Prepared {
         let variables: Vec<&CStr> = self.environment.iter().chain(&added).map(CString::as_c_str).collect();
         let input: BorrowedFd<'_> = stdin_end.as_ref().map_or(self.nothing.as_fd(), AsFd::as_fd);
         let streams = [input, stdout_end.as_fd(), stderr_end.as_fd()];
-        let child =
-            self.launcher.start(&self.path, &words, &variables, streams).map_err(|why| self.refused(why))?;
+        let Self { launcher, shortage, path, .. } = self;
+        let mut start = || launcher.start(path, &words, &variables, streams);
+        // When memory runs out, whoever tells of it is to live on.
+        let child = match shortage {
+            Some(shortage) => shortage.offering(start),
+            None => start(),
+        };
+        let child = child.map_err(|why| self.refused(why))?;
         Ok(Started { child, stdin, stdout, stderr })
     }
 
@@ -168,8 +177,6 @@ pub(crate) enum Refused {
     Now(io::Error),
     /// It needs not: there is nothing for it.
     Nothing,
-    /// The one before it has said a line too many; the tail of its standard error.
-    Surplus(Line, String),
 }
 
 impl From<io::Error> for Refused {
