@@ -44,8 +44,7 @@ pub fn detach_input_and_output() -> io::Result<()> {
 /// Opens a file to add lines to; it is made, with mode 0640, if it is not there. Never waits.
 ///
 /// # Errors
-/// Those of `open`. A symbolic link is one: it may lead to what its maker could not write to. A pipe is another: without
-/// a reader it keeps its writer from starting, with a slow one from going on.
+/// Those of `open`. A symbolic link is one: it may lead to what its maker could not write to. A pipe is another: without a reader it keeps its writer from starting, with a slow one from going on.
 pub fn open_log(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::WRONLY
         | OFlags::APPEND
