@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -79,6 +80,9 @@ impl Running {
     #[must_use]
     pub fn start(mut command: Command) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A group of its own: where tests run without a terminal their group is an orphaned one, and the system hangs up
+        // on all of such a group, cargo too, as soon as somebody in it is stopped and somebody else ends.
+        command.process_group(0);
         let mut child = command.spawn().expect("the binary can be started");
         let stdout = child.stdout.take().map(collect);
         let (tell, lines) = channel();
