@@ -172,7 +172,7 @@ fn of_jobs_that_could_be_retried_the_newest_keep_their_environments() {
     let (bytes, most) = (400_000, limits::ENDED_ENVIRONMENTS_BYTES_MAX as u64);
     let jobs = most / bytes + 5;
     for job in 1..=jobs {
-        bench.submit(1, surrounded(&format!("{job} "), bytes as usize));
+        bench.submit(1, surrounded(&format!("{job} "), usize::try_from(bytes).unwrap()));
     }
     assert!(held(&bench) > most);
     for job in 1..=jobs {
