@@ -76,7 +76,7 @@ fn a_bad_or_lost_file_changes_nothing() {
     assert!(
         line.ends_with(&format!(
             "could not reload the configuration: {path}:2:1: lease_ms is 5; it can be 200 to 86400000 \
-             (and one more fault; 'tally config check' lists them); the old settings stay in force"
+             (and one more fault; 'tally config check {path}' lists them); the old settings stay in force"
         )),
         "{line}"
     );
@@ -315,6 +315,16 @@ fn a_check_tells_all_there_is_to_tell() {
         world.run(["daemon", "--check", flag, "no-such-group-here"]).failed(2, &told);
         world.ask(["daemon", "--foreground", flag, "no-such-group-here"]).failed(2, &told);
         assert!(!world.socket().exists());
+    }
+    // The faults of a file are listed by a check of that file.
+    file(&world, "tally.toml", "workers = 0\nretires = 1\n");
+    let more = format!("and one more fault; 'tally config check {path}' lists them");
+    for command in [&["daemon", "--check", "--config"][..], &["config", "show", "--config"]] {
+        let command = || command.iter().copied().chain([path.as_str()]);
+        let told = world.run(command());
+        assert_eq!((told.code(), told.stderr.lines().last()), (2, Some(format!("         {more}").as_str())));
+        let told = world.run(command().chain(["--json"]));
+        assert_eq!((told.code(), &json(&told.stderr)["error"]["hint"]), (2, &json!(more)));
     }
     world.finish();
 }

@@ -21,6 +21,10 @@ fn right_or_refused(finished: &Finished, what: &str) {
     let refused = finished.code() == 1 && finished.stdout.is_empty() && line.starts_with("tally: could not ");
     let right = finished.code() == 0 && finished.stdout == SUM;
     assert!(right || refused, "{what}: {finished:?}");
+    assert!(!finished.stderr.contains("os error"), "{what}: {finished:?}");
+    if line.ends_with("too many open files") {
+        assert!(finished.stderr.contains("\n         'ulimit -n' tells"), "{what}: {finished:?}");
+    }
 }
 
 #[test]

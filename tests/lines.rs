@@ -55,8 +55,10 @@ fn lines_are_counted_as_by_one_process_however_they_are_cut() {
     let small = put(&world, "small.log", "a\n\nERROR\nbc");
     for partitions in ["1", "4", "12", "64"] {
         let words = ["--lines", &small, "--partitions", partitions];
-        run(&world, "wc -l", &words).answered("3\n");
-        run(&world, "sh -c 'wc -c'", &words).answered("11\n");
+        run(&world, "wc -l", &words).answered("4\n");
+        run(&world, "sh -c 'wc -c'", &words).answered("12\n");
+        let thrice = ["--lines", &small, &small, &small, "--partitions", partitions];
+        run(&world, "wc -l", &thrice).answered("12\n");
     }
     world.finish();
 }
@@ -136,6 +138,23 @@ fn what_cannot_be_is_refused() {
     refused("wc -l {file}", &["--lines", &path], "no partition is a file");
     refused("wc -l {file} | cat", &["--files", &path], "$TALLY_FILE");
     refused("wc -l", &["--files", &path, "--partitions", "3"], "--partitions has nothing to say");
+    world.finish();
+}
+
+#[test]
+fn packed_files_have_no_lines_and_are_given_whole() {
+    let world = World::new(BINARY);
+    for (packed, by) in
+        [(&b"\x1f\x8b\x08\x00 and so on"[..], "gzip"), (b"\x28\xb5\x2f\xfd and so on", "zstd")]
+    {
+        let path = world.path().join("some.log");
+        fs::write(&path, packed).expect("a file can be written");
+        let path = path.to_str().expect("its path is text");
+        let finished = run(&world, "wc -l", &["--lines", path]);
+        finished.failed(1, &format!("tally: could not read the lines of {path}: it is packed by {by}"));
+        assert!(finished.stderr.contains("--lines -"), "{}", finished.stderr);
+        run(&world, "wc -c", &["--files", path]).answered("14\n");
+    }
     world.finish();
 }
 

@@ -56,6 +56,12 @@ fn world() -> World {
     write("semi.csv", b"a;b\n1;2\n");
     write("tabs.csv", b"a\tb\n1\t2\n");
     write("money.csv", b"price\n$12.50\n$3.10\n");
+    write("currency.csv", b"price,n\n$1.50,2\n");
+    write("odd.csv", b"odd name,price\n1,2\n");
+    write("twice.csv", b"a,a\n1,2\n");
+    write("lines.txt", b"1\n2\n");
+    write("three.toml", b"retires = 1\nworkers = 0\nlog = \"loud\"\n");
+    write("slip.toml", b"workers = = 2\n");
     write("wide.csv", b"\xff\xfea\x00\n\x001\x00\n\x00");
     write("headed.txt", b"price\n1\n2\n");
     write("picture.txt", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\n");

@@ -126,6 +126,9 @@ pub(crate) fn open(sources: &[String], timeout_ms: Option<u64>) -> Result<Opened
                     io::ErrorKind::NotFound if name.starts_with("--") => {
                         failure.hint("options go before '--': what follows it are sources")
                     }
+                    io::ErrorKind::NotFound if typeset(&name).is_some() => {
+                        failure.hint(typeset(&name).unwrap_or_default())
+                    }
                     io::ErrorKind::NotFound if name.starts_with("..") && looks_like_range(&name) => {
                         failure.hint(format!("a range has both ends: 0{name}"))
                     }
@@ -181,6 +184,19 @@ pub(crate) fn open(sources: &[String], timeout_ms: Option<u64>) -> Result<Opened
 fn path_of(name: &str, state: &FileState) -> Option<String> {
     let path = std::path::absolute(name).ok().filter(|_| name != "-" && state.named)?;
     path.into_os_string().into_string().ok()
+}
+
+/// What a word processor makes of hyphens and dots: dashes, a minus sign, an ellipsis.
+fn typeset(name: &str) -> Option<String> {
+    let rest = name.trim_start_matches(['\u{2010}', '\u{2013}', '\u{2014}', '\u{2212}']);
+    let dots = rest.replace('\u{2026}', "..");
+    let numbers = dots.starts_with(|c: char| c.is_ascii_digit());
+    match (rest.len() < name.len(), numbers) {
+        (true, true) => Some(format!("a minus sign is a plain hyphen: -{dots}")),
+        (true, false) => Some(format!("an option begins with two plain hyphens: --{rest}")),
+        (false, true) if dots != rest => Some(format!("a range has two plain dots: {dots}")),
+        (false, _) => None,
+    }
 }
 
 /// `1-100`, `10`: digits and what people put between two of them.
@@ -290,6 +306,18 @@ mod tests {
         for file in ["data.csv", "../data.csv", "-", "a..b", "1.csv"] {
             assert!(!is_range(file), "{file}");
         }
+    }
+
+    #[test]
+    fn what_a_word_processor_has_changed_is_told() {
+        let hint = |name: &str| open(&[name.to_owned()], None).unwrap_err().hint;
+        let option = Some("an option begins with two plain hyphens: --json".to_owned());
+        assert_eq!(hint("\u{2014}json"), option);
+        assert_eq!(hint("\u{2013}\u{2013}json"), option);
+        assert_eq!(hint("\u{2013}5..5"), Some("a minus sign is a plain hyphen: -5..5".to_owned()));
+        assert_eq!(hint("\u{2212}5\u{2026}5"), Some("a minus sign is a plain hyphen: -5..5".to_owned()));
+        assert_eq!(hint("1\u{2026}10"), Some("a range has two plain dots: 1..10".to_owned()));
+        assert_eq!(hint("/no/caf\u{e9}"), None);
     }
 
     #[test]

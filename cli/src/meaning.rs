@@ -370,7 +370,10 @@ fn plan(
     socket: Socket,
 ) -> Result<Verb, Failure> {
     let ReductionArgs { sources, options } = args;
-    let opened = open(&sources, options.timeout)?;
+    let opened = open(&sources, options.timeout).map_err(|failure| match unquoted(&sources, &options) {
+        Some(hint) if failure.code == ErrorCode::BadUsage => failure.hint(hint),
+        _ => failure,
+    })?;
     if options.detach && sources.iter().any(|source| source == "-") {
         return Err(bad(
             "could not detach the job: standard input would be gone after a restart of the daemon",
@@ -406,6 +409,24 @@ fn idle_options(options: &ReductionOptions) -> Option<String> {
     let given = given.join(", ");
     (!given.is_empty())
         .then(|| format!("note: --mode {mode} has no worker processes: without effect: {given}\n"))
+}
+
+/// What is said of sources that cannot be opened, if they are likely words of an expression: the shell takes one without
+/// quotes apart, and puts names of files in the place of a `*`.
+fn unquoted(sources: &[String], options: &ReductionOptions) -> Option<String> {
+    let given = [("--of", &options.of), ("--where", &options.filter)];
+    let given: Vec<String> = given
+        .into_iter()
+        .filter_map(|(option, text)| Some(format!("{option} '{} ...'", text.as_ref()?)))
+        .collect();
+    let is_word = |source: &String| {
+        let number = source.parse::<f64>().is_ok();
+        (number || !source.contains(['.', '/']) && !source.starts_with("--"))
+            && source.is_ascii()
+            && std::fs::symlink_metadata(source).is_err()
+    };
+    (sources.len() > 1 && !given.is_empty() && sources.iter().any(is_word))
+        .then(|| format!("an expression of several words stands in quotes: {}", given.join(", ")))
 }
 
 /// The files that sources name; none if they are ranges.

@@ -44,17 +44,22 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("unpause", "resume"),
     ("rerun", "retry"),
     ("restart", "retry"),
+    ("sem", "semaphore"),
+    ("mutex", "lock"),
+    ("manual", "man"),
     ("server", "daemon"),
     ("serve", "daemon"),
     ("start", "daemon"),
     ("shutdown", "stop"),
     ("quit", "stop"),
+    ("exit", "exit-codes"),
     ("exit", "stop"),
     ("--jobs", "--workers"),
     ("--threads", "--workers"),
     ("--processes", "--workers"),
     ("-j", "--workers"),
     ("-n", "--workers"),
+    ("-w", "--workers"),
     ("-p", "--workers"),
     ("-v", "--verbose"),
     ("-s", "--socket"),
@@ -102,11 +107,10 @@ pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Vec<&'k str> {
     if NOT_HERE.contains(&lower.as_str()) && !known.contains(&lower.as_str()) {
         return Vec::new();
     }
-    let elsewhere = ELSEWHERE.iter().filter(|(other, _)| *other == lower).map(|(_, ours)| *ours);
-    let mut found: Vec<(usize, &str)> = Vec::new();
-    for ours in elsewhere {
-        found.extend(known.iter().filter(|&&one| one == ours).map(|&one| (0, one)));
-    }
+    // One of those is enough: where there are topics, `exit` is no command.
+    let mut elsewhere = ELSEWHERE.iter().filter(|(other, _)| *other == lower);
+    let elsewhere = elsewhere.find_map(|(_, ours)| known.iter().copied().find(|one| one == ours));
+    let mut found: Vec<(usize, &str)> = elsewhere.map(|one| (0, one)).into_iter().collect();
     for (distance, one) in near::nearest(word, known) {
         if found.iter().all(|(_, other)| *other != one) {
             found.push((distance, one));
@@ -163,6 +167,8 @@ mod tests {
         assert!(nearest("median", COMMANDS).is_empty(), "the mean is another number");
         assert_eq!(nearest("--group-by", &["--of", "--by"]), ["--by"]);
         assert_eq!(nearest("logs", COMMANDS), ["show"]);
+        assert_eq!(nearest("exit", &["stop", "exit-codes"]), ["exit-codes"], "where there are topics");
+        assert_eq!(nearest("exit", &["stop"]), ["stop"]);
         assert!(nearest("watch", COMMANDS).is_empty(), "what is not listed is not suggested");
     }
 

@@ -11,6 +11,7 @@ use tally_reduce::Integer;
 use crate::ast::{Ast, Binary, Comparison, Node, Tree, Unary};
 use crate::fault::{Fault, Span};
 use crate::limits::INTEGER_BITS_MAX;
+use crate::lower::{text_as_answer, without_quotes};
 use crate::parse::bits;
 use crate::schema::Schema;
 use crate::value::Kind;
@@ -231,10 +232,7 @@ impl DecimalProgram {
         let checker = Checker { text: ast.text(), schema };
         let (root, kind) = checker.part(&ast.root)?;
         if kind == Kind::Text {
-            return Err(Fault::new(
-                ast.root.span,
-                "the answer must be a number or a condition, and this is a text",
-            ));
+            return Err(text_as_answer(ast));
         }
         Ok(Self { root, kind })
     }
@@ -353,7 +351,10 @@ impl Checker<'_> {
     fn number(&self, node: &Node, sign: &str) -> Result<Box<Part>, Fault> {
         let (part, kind) = self.part(node)?;
         match kind {
-            Kind::Text => Err(Fault::new(node.span, format!("`{sign}` takes numbers, and this is a text"))),
+            Kind::Text => {
+                let fault = Fault::new(node.span, format!("`{sign}` takes numbers, and this is a text"));
+                Err(Fault { hint: without_quotes(node), ..fault })
+            }
             Kind::Bool => Ok(Box::new(Part::FromBool(Box::new(part)))),
             Kind::Integer | Kind::Float => Ok(Box::new(part)),
         }
@@ -645,6 +646,10 @@ mod tests {
             assert_eq!(compile(text).expect_err(text).message, message, "{text}");
         }
         assert!(compile("price / 3").unwrap_err().hint.unwrap().contains("no decimal number"));
+        for text in ["'price'", "2 * 'price'"] {
+            let hint = compile(text).unwrap_err().hint.unwrap();
+            assert_eq!(hint, "a column stands without quotes: write `price`", "{text}");
+        }
     }
 
     #[test]

@@ -300,7 +300,10 @@ impl Lowering<'_> {
         match self.kind(id) {
             Kind::Integer | Kind::Float => Ok(id),
             Kind::Bool => self.op(Op::FromBool, &[id], Kind::Integer, tree.span),
-            Kind::Text => Err(Fault::new(tree.span, format!("`{sign}` takes numbers, and this is a text"))),
+            Kind::Text => {
+                let fault = Fault::new(tree.span, format!("`{sign}` takes numbers, and this is a text"));
+                Err(Fault { hint: without_quotes(tree), ..fault })
+            }
         }
     }
 
@@ -639,6 +642,21 @@ impl Lowering<'_> {
             }
         }
     }
+}
+
+/// Of an expression that is a text.
+pub(crate) fn text_as_answer(of: &Ast) -> Fault {
+    let fault = Fault::new(of.root.span, "the answer must be a number or a condition, and this is a text");
+    let hint = without_quotes(&of.root);
+    fault.hint(hint.unwrap_or_else(|| "compare it, for example `x == \"north\"`".to_owned()))
+}
+
+/// What is said of a text in quotes where a number has to be: it may be the name of a column.
+pub(crate) fn without_quotes(tree: &Tree_) -> Option<String> {
+    const LONGEST: usize = 30;
+    let Tree::Text(text) = &tree.tree else { return None };
+    let shown = text.chars().count() <= LONGEST && !text.is_empty();
+    shown.then(|| format!("a column stands without quotes: write `{}`", written(text)))
 }
 
 /// A name as it is written in an expression.

@@ -92,7 +92,13 @@ impl Parser {
         let span = self.span();
         match self.peek() {
             Token::End => Fault::new(span, format!("{wanted} is missing at the end")),
-            Token::Sign(sign) => Fault::new(span, format!("unexpected `{sign}`, {wanted} was expected")),
+            Token::Sign(sign) => {
+                let fault = Fault::new(span, format!("unexpected `{sign}`, {wanted} was expected"));
+                if *sign == "," && self.is_decimal_comma() {
+                    return fault.hint("a number has a point, as in 1.5");
+                }
+                fault
+            }
             Token::Name(name) if name == "is" => {
                 Fault::new(span, "unexpected `is`").hint("write `==` to compare")
             }
@@ -108,7 +114,12 @@ impl Parser {
                     None if name.eq_ignore_ascii_case("like") => {
                         fault.hint("texts are compared with `==` and `in`")
                     }
-                    None => fault,
+                    None => match self.name_in_words() {
+                        Some(name) => {
+                            fault.hint(format!("a column with an odd name is written col({name:?})"))
+                        }
+                        None => fault,
+                    },
                 }
             }
             Token::Text(_) => Fault::new(span, format!("unexpected text, {wanted} was expected")),
@@ -116,6 +127,27 @@ impl Parser {
                 Fault::new(span, format!("unexpected number, {wanted} was expected"))
             }
         }
+    }
+
+    fn token_before(&self) -> Option<&Token> {
+        self.next.checked_sub(1).and_then(|at| self.tokens.get(at)).map(|(token, _)| token)
+    }
+
+    /// `1,5` where a comma has no meaning.
+    fn is_decimal_comma(&self) -> bool {
+        let after = self.tokens.get(self.next + 1).map(|(token, _)| token);
+        matches!((self.token_before(), after), (Some(Token::Integer(_)), Some(Token::Integer(_))))
+    }
+
+    /// `odd name` at its second word: names with nothing between them may be one.
+    fn name_in_words(&self) -> Option<String> {
+        let Token::Name(first) = self.token_before()? else { return None };
+        let name = |(token, _): &(Token, Span)| match token {
+            Token::Name(name) if !reserved(name) => Some(name.clone()),
+            _ => None,
+        };
+        let words: Vec<String> = self.tokens[self.next..].iter().map_while(name).collect();
+        (!reserved(first) && !words.is_empty()).then(|| format!("{first} {}", words.join(" ")))
     }
 
     fn expect(&mut self, sign: &'static str, wanted: &str) -> Result<Span, Fault> {
@@ -490,6 +522,23 @@ mod tests {
             ("x in ()", 6, 7, "the list after `in` is empty", None),
             ("'abc", 0, 4, "the text has no closing quote", Some("close it with '")),
             ("a adn b", 2, 5, "unexpected `adn`, an operator was expected", Some("did you mean `and`?")),
+            (
+                "1 + odd name of it * 2",
+                8,
+                12,
+                "unexpected `name`, an operator was expected",
+                Some("a column with an odd name is written col(\"odd name of it\")"),
+            ),
+            ("a and and", 6, 9, "unexpected `and`, a value was expected", None),
+            (
+                "1,5 * i",
+                1,
+                2,
+                "unexpected `,`, an operator was expected",
+                Some("a number has a point, as in 1.5"),
+            ),
+            ("i, 5", 1, 2, "unexpected `,`, an operator was expected", None),
+            ("len(i)", 0, 3, "no function `len`", Some("`tally count` counts elements")),
             ("0x", 2, 3, "digits are missing", None),
             ("0b12", 0, 4, "not a number of base 2", None),
             ("a if b", 2, 4, "unexpected `if`", Some("write `if(condition, a, b)`")),

@@ -3,7 +3,7 @@
 use crate::ast::Ast;
 use crate::fault::Fault;
 use crate::graph::{Id, Node, Op};
-use crate::lower::lower;
+use crate::lower::{lower, text_as_answer};
 use crate::schema::Schema;
 use crate::value::Kind;
 
@@ -71,9 +71,7 @@ impl Program {
         let filter_nodes = nodes.len();
         let root = lower(of, schema, &mut nodes, filter).map_err(WhichFault::Of)?;
         if nodes[root].kind == Kind::Text {
-            let fault =
-                Fault::new(of.root.span, "the answer must be a number or a condition, and this is a text");
-            return Err(WhichFault::Of(fault.hint("compare it, for example `x == \"north\"`")));
+            return Err(WhichFault::Of(text_as_answer(of)));
         }
         let mut kinds = vec![None; schema.len()];
         for node in &nodes {

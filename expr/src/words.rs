@@ -70,6 +70,7 @@ pub(crate) fn elsewhere(name: &str) -> Option<&'static str> {
         "div" => "write `x // y`",
         "ceiling" => "write `ceil(x)`",
         "trunc" | "truncate" => "write `int(x)`",
+        "len" | "length" | "count" => "`tally count` counts elements",
         "where" | "iff" | "ifelse" | "iif" => "write `if(condition, a, b)`",
         _ => return None,
     })

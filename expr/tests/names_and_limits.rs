@@ -60,6 +60,18 @@ fn faults_of_names_and_kinds_help() {
             "compare it, for example `x == \"north\"`",
         ),
         (
+            "'price'",
+            "'price'",
+            "the answer must be a number or a condition, and this is a text",
+            "a column stands without quotes: write `price`",
+        ),
+        (
+            "2 * 'unit cost'",
+            "'unit cost'",
+            "`*` takes numbers, and this is a text",
+            "a column stands without quotes: write `col(\"unit cost\")`",
+        ),
+        (
             "if(paid, region, 'a') == 'a'",
             "region",
             "`if` gives numbers or conditions, and this is a text",

@@ -35,6 +35,7 @@ use tally_reduce::Tally;
 pub use fault::Fault;
 pub use files::{Bytes, FileBytes};
 pub use plan::check;
+pub use stream::packed_by;
 pub use words::{Beginning, column_names, function_names};
 
 use plan::Plan;

@@ -70,17 +70,33 @@ pub(crate) fn no_column(spec: &KernelSpec, file: &str, name: &str, why: Why<'_>)
                     .hint(format!("its columns have no names but c1 to {last}: nothing names them"));
             }
             let hint = match tally_protocol::near::nearest(name, &names).first() {
+                // As it is typed: in an expression, or bare in a list of columns.
+                Some((_, near)) if wanted(spec, name).is_some() && quoted(near) != *near => {
+                    format!("did you mean {}?", quoted(near))
+                }
                 Some((_, near)) => format!("did you mean '{near}'?"),
                 None if tally_expr::function_names().any(|function| function == name) => {
                     format!("'{name}' is a function: write {name}(...)")
                 }
-                None if known.is_empty() => "it has no columns at all".to_owned(),
-                None => format!("there are {}", listed(known.iter())),
+                None => match known {
+                    [] => "it has no columns at all".to_owned(),
+                    [only] => format!("its only column is {}", quoted(only)),
+                    _ => format!("there are {}", listed(known.iter())),
+                },
             };
-            fault("there is no such column").hint(hint)
+            let is_compared = wanted(spec, name) == Some(Use::Either) && !known.is_empty();
+            let text = if is_compared { format!("; a text is written {name:?}") } else { String::new() };
+            fault("there is no such column").hint(format!("{hint}{text}"))
         }
-        Why::Twice => fault("several columns are called so"),
+        Why::Twice => fault("several columns are called so")
+            .hint("--no-header calls them c1, c2, ..., and --on-bad skip leaves the row of names out"),
     }
+}
+
+/// What the expressions want of a name first; nothing where it stands in none of them.
+fn wanted(spec: &KernelSpec, name: &str) -> Option<Use> {
+    let uses = used(spec, |known| known == name).ok()?;
+    uses.into_iter().find(|(known, _)| known == name).map(|(_, wanted)| wanted)
 }
 
 /// The last one, if all of them are called by their number.

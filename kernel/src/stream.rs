@@ -36,6 +36,16 @@ pub(crate) fn compression(
     Ok(Compression::from_bytes(&bytes.part(file, 0, length.min(4))?))
 }
 
+/// What a file that begins like this is packed by, if it is; four bytes are enough.
+#[must_use]
+pub fn packed_by(head: &[u8]) -> Option<&'static str> {
+    match Compression::from_bytes(head) {
+        Compression::None => None,
+        Compression::Gzip => Some("gzip"),
+        Compression::Zstd => Some("zstd"),
+    }
+}
+
 /// The first plain bytes of a file, at least `size` of them if there are so many, and whether these are all.
 pub(crate) fn head(
     file: usize,

@@ -187,6 +187,9 @@ fn no_workers(drought: &Drought) -> Failure {
     let message = format!("could not start workers: {} in a row failed; {}", drought.failures, drought.last);
     let mut failure = Failure::new(ErrorCode::NoWorkers, message);
     failure.stderr = some_text(&drought.stderr).map(String::into_boxed_str);
+    if drought.last.ends_with("too many open files") {
+        return failure.hint("'ulimit -n' tells how many files may be open, and raises it");
+    }
     failure
 }
 

@@ -12,6 +12,7 @@ use crate::error::{ErrorCode, Failure};
 use crate::hex;
 use crate::job::JobRequest;
 use crate::limits;
+use crate::near;
 use crate::source::Source;
 
 /// What stands for a partition in a command: `{start}` and so on, and `TALLY_START` and so on.
@@ -152,6 +153,10 @@ impl CommandRequest {
         }
         self.check_numbers()?;
         self.check_file_words(&words)?;
+        if let Some((written, meant)) = words.iter().find_map(|word| misspelt(word)) {
+            return Err(bad(format!("there is no {{{written}}}; did you mean {{{meant}}}?"))
+                .hint(format!("a brace that the command itself reads is told by a space: {{ {written} }}")));
+        }
         let each = self.feed.is_some() || words.iter().any(|word| names_partition(word));
         let form = self.form.unwrap_or(if each { Form::Each } else { Form::Persistent });
         if form == Form::Persistent && self.feed.is_some() {
@@ -378,6 +383,20 @@ fn names_partition(word: &str) -> bool {
     PLACEHOLDERS.iter().any(|name| word.contains(&format!("{{{name}}}")))
 }
 
+/// `{strat}`: a slip away from what stands for something of a partition, and not what a shell or `awk` writes in braces.
+fn misspelt(word: &str) -> Option<(&str, &'static str)> {
+    let file = FILE.trim_matches(['{', '}']);
+    let known: Vec<&'static str> = PLACEHOLDERS.into_iter().chain([file]).collect();
+    word.match_indices('{').find_map(|(at, _)| {
+        let (before, inside) = (&word[..at], &word[at + 1..]);
+        let (name, _) = inside.split_once('}')?;
+        let plain = name.len() > 2 && name.bytes().all(|b| b.is_ascii_lowercase());
+        let is_slip = |meant: &&&'static str| near::distance(name, meant) == 1;
+        let meant = known.iter().find(is_slip).filter(|_| plain && !known.contains(&name))?;
+        (!before.ends_with('$')).then_some((name, *meant))
+    })
+}
+
 /// The words of a line: those of the shell that is to run it, or its own.
 fn words(line: &str) -> Result<Vec<String>, Failure> {
     if line.trim().is_empty() {
@@ -521,6 +540,33 @@ mod tests {
         let mut kept = Arc::new(request).check().unwrap().request.variables();
         kept.sort_unstable();
         assert_eq!(kept, [b"A=1".to_vec(), b"B=\xff\xfe".to_vec(), "D=\u{e9}".into(), b"\xc3(=".to_vec()]);
+    }
+
+    #[test]
+    fn a_slip_in_what_stands_for_a_partition_is_told() {
+        let checked = |text: &str| line(text).check().map(|command| command.form);
+        for (text, why) in [
+            ("k {strat} {end}", "there is no {strat}; did you mean {start}?"),
+            ("echo $(({edn} - {start}))", "there is no {edn}; did you mean {end}?"),
+            ("grep x {files}", "there is no {files}; did you mean {file}?"),
+        ] {
+            let failure = checked(text).unwrap_err();
+            assert_eq!(failure.message, format!("could not run the command: {why}"), "{text}");
+            assert_eq!(failure.exit, 2, "{text}");
+        }
+        // Braces of the shell, of awk, of find, of jq.
+        for text in [
+            "awk '{print $1}'",
+            "awk '{print}'",
+            "echo ${strat}",
+            "echo {STRAT} {a,b} {}",
+            "jq '{ stat }'",
+            "f() { stat; }; f",
+            "jq '{count, name}'",
+            "k {n} {nd} {line} {time}",
+        ] {
+            assert_eq!(checked(text), Ok(Form::Persistent), "{text}");
+        }
     }
 
     #[test]

@@ -579,7 +579,8 @@ fn delimiter(text: &str) -> Result<u8, Failure> {
     match text.as_bytes() {
         b"\\t" => Ok(b'\t'),
         [byte] if byte.is_ascii() => Ok(*byte),
-        _ => Err(bad(format!("could not use '{text}' as a delimiter: it is not one ASCII character"))),
+        _ => Err(bad(format!("could not use '{text}' as a delimiter: it is not one ASCII character"))
+            .hint("a tab is written '\\t'")),
     }
 }
 

@@ -174,10 +174,10 @@ pub const PATH_BYTES_MAX: usize = 4 << 10;
 /// Bytes of a line that a kernel answers.
 pub const KERNEL_LINE_BYTES_MAX: usize = 1 << 20;
 /// The least and the most that a process of a kernel that has answered may take to end after its input has.
-const KERNEL_PARTING_NS: (u64, u64) = (500_000_000, 60_000_000_000);
+const KERNEL_PARTING_NS: (u64, u64) = (5_000_000_000, 60_000_000_000);
 
 /// How long a process of a kernel may take to end after its input has, if its longest answer took so long: it may have taken
-/// one question for two, and be at work on the second. Half as long again, within bounds.
+/// one question for two, and be at work on the second; and the job fails when it does not end. Half as long again, within bounds.
 #[must_use]
 pub const fn parting_ns(longest_ns: u64) -> u64 {
     let (least, most) = KERNEL_PARTING_NS;

@@ -1,5 +1,7 @@
 //! Settings as they are shown: what is in force and where it came from; what a reload changed. Wire types only.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 /// One setting in force.
@@ -86,9 +88,49 @@ pub struct FaultView {
     pub message: String,
 }
 
+/// What is told with the first of several faults, which stand at `places`: how many more there are, and the command that
+/// lists them, of one of the `files` that were read if all are in it.
+pub fn more_faults<'a>(
+    places: impl IntoIterator<Item = &'a str>,
+    files: impl IntoIterator<Item = &'a Path>,
+) -> Option<String> {
+    // Behind the name of a file are a line and a column.
+    let file_of = |place: &'a str| place.rsplitn(3, ':').nth(2).map(Path::new);
+    let mut places = places.into_iter().map(file_of);
+    let file = places.next()?.filter(|file| files.into_iter().any(|read| read == *file));
+    let rest: Vec<_> = places.collect();
+    let how_many = match rest.len() {
+        0 => return None,
+        1 => "one more fault".to_owned(),
+        more => format!("{more} more faults"),
+    };
+    let check = match file {
+        Some(path) if rest.iter().all(|other| *other == file) => format!(" {}", path.display()),
+        _ => String::new(),
+    };
+    Some(format!("and {how_many}; 'tally config check{check}' lists them"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn faults_of_one_file_are_listed_by_a_check_of_that_file() {
+        let told = |places: &[&'static str]| {
+            more_faults(places.iter().copied(), [Path::new("/a/b:c.toml"), Path::new("d.toml")])
+                .unwrap_or_default()
+        };
+        let one = "and one more fault; 'tally config check /a/b:c.toml' lists them";
+        assert_eq!(told(&["/a/b:c.toml:1:1", "/a/b:c.toml:2:1"]), one);
+        let two = "and 2 more faults; 'tally config check d.toml' lists them";
+        assert_eq!(told(&["d.toml:1:1", "d.toml:2:1", "d.toml:3:1"]), two);
+        let all = "and one more fault; 'tally config check' lists them";
+        assert_eq!(told(&["d.toml:1:1", "TALLY_WORKERS"]), all);
+        assert_eq!(told(&["TALLY_WORKERS", "d.toml:1:1"]), all);
+        assert_eq!(told(&["gone.toml", "d.toml:1:1"]), all);
+        assert_eq!(told(&["d.toml:1:1"]), "");
+    }
 
     #[test]
     fn a_reload_is_told_in_a_line() {

@@ -101,8 +101,8 @@ pub enum FromWorker {
         /// It would fail the same way for every partition.
         for_good: bool,
     },
-    /// A command has said more lines than it was asked for: which of them are answers, nobody can know, and some may have
-    /// been told as partials already. The job fails.
+    /// A command has said more lines than it was asked for, or did not end when it was asked nothing more: which of its lines
+    /// are answers to what, nobody can know, and some may have been told as partials already. The job fails.
     Surplus {
         /// The job.
         job: JobId,

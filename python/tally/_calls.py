@@ -11,10 +11,14 @@ from ._broken import BrokenWorker
 from ._frames import loads
 
 
+#: Workers that may die, one after the other, before they have read a call, until that is taken for the call's doing.
+UNREAD_MAX = 3
+
+
 class Call:
     """A call, until it is answered."""
 
-    __slots__ = ("future", "function", "arguments", "keywords", "retries", "begun")
+    __slots__ = ("future", "function", "arguments", "keywords", "retries", "begun", "unread")
 
     def __init__(self, future: Future, function: Callable, arguments: tuple, keywords: dict, retries: int) -> None:
         self.future = future
@@ -25,6 +29,8 @@ class Call:
         self.retries = retries
         #: Its future says that it runs.
         self.begun = False
+        #: How many workers died that had not read it.
+        self.unread = 0
 
 
 def answer(call: Call, kind: bytes, body: _frames.Bytes) -> None:
@@ -40,7 +46,7 @@ def answer(call: Call, kind: bytes, body: _frames.Bytes) -> None:
         result = loads(body)
         if kind == _frames.RAISED:
             raised, data = result
-            result = loads(data) if data is not None else None
+            result = loads(data)
     except BaseException as why:
         message = "what this call returned could not be read"
         if raised is not None:
@@ -51,10 +57,8 @@ def answer(call: Call, kind: bytes, body: _frames.Bytes) -> None:
         return
     if kind == _frames.RESULT:
         call.future.set_result(result)
-    elif isinstance(result, BaseException):
-        call.future.set_exception(result)
     else:
-        call.future.set_exception(BrokenWorker(f"what this call raised could not be pickled: {raised}"))
+        call.future.set_exception(result)
 
 
 def remote(text: str) -> BaseException:

@@ -358,6 +358,8 @@ def _request(reductions: List[str], options: Dict[str, Any]) -> Dict[str, Any]:
             request["timeout_ms"] = max(1, round(value * 1000))
         elif name == "memory_limit":
             request["memory_limit_bytes"] = int(value)
+        elif name in _OF_COMMAND:
+            raise BadUsage(f"could not begin: {name} is for a command")
         else:
             raise TypeError(f"there is no option {name!r}")
     return request

@@ -64,8 +64,26 @@ def line_of(value: Any) -> str:
         return str(value)
     if isinstance(value, numbers.Real):
         # The plain repr: that of a subclass may say more than the number.
-        return float.__repr__(float(value))
+        return float.__repr__(float_of(value))
     raise TypeError(f"{type(value).__name__} is no number: {value!r}")
+
+
+def float_of(value: Any) -> float:
+    """The float that a real number is. Raises ``TypeError`` for one that is none, such as a third: nothing is rounded."""
+    if isinstance(value, float):
+        return value
+    if not is_float(value):
+        raise TypeError(f"no float has the value of {value!r}")
+    return float(value)
+
+
+def is_float(value: Any) -> bool:
+    """Whether some float has just this value."""
+    try:
+        nearest = float(value)
+    except OverflowError:
+        return False
+    return bool(nearest == value) or value != value
 
 
 def datum(value: Any) -> Dict[str, str]:

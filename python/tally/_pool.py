@@ -27,7 +27,7 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 from . import _frames
 from ._broken import BrokenWorker
-from ._calls import Call, answer, remote
+from ._calls import UNREAD_MAX, Call, answer, remote
 from ._crew import Crew, how_it_ended, unreached
 from ._door import Door
 from ._errors import SupervisorGone, TallyError
@@ -292,11 +292,16 @@ class Pool(threading.Thread):
     def _lost(self, worker: Worker, call: Call, how: str) -> None:
         """A worker has died with a call."""
         worker.call = None
-        if worker.sent and call.retries <= 0:
+        begun = worker.sent
+        if begun and worker.unread and call.unread < UNREAD_MAX:
+            # It died idle, before it knew of this call: so another one gets it.
+            call.unread += 1
+            begun = False
+        if begun and call.retries <= 0:
             message = f"the worker of this call (process {worker._pid}) has died: {how}"
             call.future.set_exception(BrokenWorker(message, pid=worker._pid))
             return
-        if worker.sent:
+        if begun:
             call.retries -= 1
         with self.lock:
             self.pending.appendleft(call)
@@ -352,6 +357,10 @@ class Pool(threading.Thread):
                 frames = worker.splitter.receive(worker.connection)
             except BlockingIOError:
                 return
+            except ConnectionResetError:
+                # The system says that it has closed what held bytes of ours.
+                worker.unread = True
+                frames = None
             except OSError:
                 frames = None
             if frames is None:
@@ -407,6 +416,7 @@ class Pool(threading.Thread):
     def _hang_up(self, worker: Worker) -> None:
         with self.lock:
             connection, worker.connection = worker.connection, None
+            worker.unread |= bool(worker.unsent)
             worker.unsent = []
             if worker in self._idle:
                 self._idle.remove(worker)

@@ -15,6 +15,7 @@ import traceback
 
 # As few as can be: every worker of every executor waits for these.
 from multiprocessing import process, resource_tracker, spawn
+from pickle import PicklingError
 from typing import Any, Callable, List, Tuple
 
 from . import _frames, _knock
@@ -155,13 +156,24 @@ class _Worker:
     def _raised(self, error: BaseException) -> None:
         from concurrent.futures.process import _ExceptionWithTraceback
 
-        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        def told(one: BaseException) -> bytes:
+            text = "".join(traceback.format_exception(type(one), one, one.__traceback__))
+            return dumps((text, dumps(_ExceptionWithTraceback(one, one.__traceback__))))  # type: ignore[arg-type]
+
+        trace = error.__traceback__
         try:
-            told = _ExceptionWithTraceback(error, error.__traceback__)  # type: ignore[arg-type]
-            data = dumps((text, dumps(told)))
-        except BaseException:
-            # An exception that cannot be pickled is told by its text.
-            data = dumps((text, None))
+            data = told(error)
+        except BaseException as why:
+            # As ProcessPoolExecutor: instead of what cannot be pickled comes the reason; its traceback has both.
+            error.__traceback__ = trace
+            try:
+                data = told(why)
+            except BaseException:
+                # They may be one and the same.
+                error.__traceback__ = trace
+                plain = PicklingError(f"what the call raised cannot be pickled: {type(error).__name__}: {error}")
+                plain.__cause__ = error
+                data = told(plain)
         self._answer(RAISED, data)
 
     def _receive(self) -> Any:

@@ -6,13 +6,15 @@ Files are opened here, with the rights of this process, and passed on; the daemo
 
 from __future__ import annotations
 
+import decimal
 import glob
+import numbers
 import os
 import shutil
 from typing import Any, Dict, Iterable, List, Optional
 
 from ._errors import BadUsage
-from ._numbers import line_of
+from ._numbers import is_float, line_of, text_of
 
 #: Formats of memory by the letters of ``struct``.
 _FORMATS = {"d": "f64le", "f": "f32le", "b": "i8", "B": "u8"}
@@ -28,9 +30,13 @@ class Sources:
         self._request = request
         #: What a command reads of them: ``lines``, ``files`` or nothing.
         self._feed: Optional[str] = request.get("command", {}).get("feed")
+        #: Of the numbers in memory: whether there are decimals and floats, and an integer that is no float.
+        self._decimals = self._floats = False
+        self._no_float: Optional[int] = None
         try:
             for source in sources:
                 self._add(source)
+            self._choose_decimal()
             if not self._names:
                 raise BadUsage("could not begin: there is no source")
             if self.fds and len(self.fds) != len(self._names):
@@ -124,7 +130,7 @@ class Sources:
             view = memoryview(source)
         except TypeError:
             with os.fdopen(self._in_memory("numbers.txt"), "w") as lines:
-                lines.writelines(line_of(value) + "\n" for value in source)
+                lines.writelines(self._number(value) + "\n" for value in source)
             self._names.append("numbers.txt")
             return
         letter = view.format.lstrip("@=<")
@@ -137,6 +143,35 @@ class Sources:
         with os.fdopen(self._in_memory("numbers"), "wb") as raw:
             raw.write(view.tobytes())
         self._names.append("numbers")
+
+
+    def _number(self, value: Any) -> str:
+        """A number as text, and what kinds of numbers there are."""
+        if type(value) is float:
+            self._floats = True
+        elif isinstance(value, numbers.Integral):
+            if self._no_float is None and not is_float(int(value)):
+                self._no_float = int(value)
+        elif isinstance(value, decimal.Decimal):
+            self._decimals = True
+        else:
+            self._floats = True
+        return line_of(value)
+
+    def _choose_decimal(self) -> None:
+        """Decimals are decimals, without being asked. What would be rounded is refused, unless it was asked for."""
+        if "decimal" in self._request:
+            return
+        if self._decimals and self._floats:
+            hint = "decimal=True takes floats as they are written, decimal=False decimals as the nearest floats"
+            raise BadUsage("could not begin: there are decimals and floats, and no answer is exact for both", hint=hint)
+        if self._decimals:
+            self._request["decimal"] = True
+        elif self._floats and self._no_float is not None:
+            number = text_of(self._no_float)
+            shown = number if len(number) <= 40 else f"{number[:20]}... ({len(number)} digits)"
+            hint = "decimal=True takes all as they are written, decimal=False as the nearest floats"
+            raise BadUsage(f"could not begin: there are floats, and no float has the value of {shown}", hint=hint)
 
 
 def _line(one: Any) -> bytes:

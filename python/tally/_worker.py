@@ -28,6 +28,8 @@ class Worker:
         self.call: Optional[Call] = None
         #: The call was sent: if the process dies now, it dies of it.
         self.sent = False
+        #: What was sent last has not all been read, and will not be: the process has ended.
+        self.unread = False
         #: Why it could not begin, in its own words.
         self.reason: Optional[str] = None
         self.calls = 0
@@ -52,6 +54,7 @@ class Worker:
             count = 0
         except OSError:
             # It has ended: whoever reads finds out.
+            self.unread = True
             return
         self.unsent = after(pieces, count)
         if self.unsent:
@@ -66,7 +69,7 @@ class Worker:
         except BlockingIOError:
             return
         except OSError:
-            self.unsent = []
+            self.unread, self.unsent = True, []
         if not self.unsent:
             epoll.modify(self.connection, select.EPOLLIN)
 

@@ -37,6 +37,16 @@ def die_at_first_of(path, number):
     return die_at_first(path, number) if number == 7 else number
 
 
+def end_before_reading(path, deaths):
+    """Has so many workers die when they are ready for their first call."""
+    from tally import _serve
+
+    with open(path, "ab") as file:
+        file.write(b".")
+        if file.tell() <= deaths:
+            _serve._Worker.serve = lambda worker: die()
+
+
 def pid(_=None):
     return os.getpid()
 
@@ -114,6 +124,22 @@ class WithLock(Exception):
 
 def raise_with_lock():
     raise WithLock()
+
+
+def raise_local():
+    class Local(BaseException):
+        pass
+
+    raise Local("a class of nobody's")
+
+
+class RaisesItself(Exception):
+    def __reduce__(self):
+        raise self
+
+
+def raise_what_raises_itself():
+    raise RaisesItself("bad luck")
 
 
 def receive(connection):

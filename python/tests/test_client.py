@@ -3,6 +3,7 @@
 import array
 import ctypes
 import decimal
+import fractions
 import math
 import os
 import pickle
@@ -54,6 +55,35 @@ class Reductions(WithDaemon):
         pairs = (Pair * 2)(Pair(1, 2), Pair(3, 4))
         with self.assertRaises(tally.BadUsage):
             client.sum(pairs)
+
+    def test_nothing_in_memory_is_rounded_unasked(self):
+        client, of = self.client, decimal.Decimal
+        big = 2**53 + 1
+        self.assertEqual(client.sum([of("12345678901234567890.12"), of("-12345678901234567890")]), of("0.12"))
+        self.assertEqual(str(client.sum([of("0.1")] * 3)), "0.3")
+        self.assertEqual(client.max([of("0.1"), of("0.10000000000000000001")]), of("0.10000000000000000001"))
+        self.assertEqual(client.sum([of("0.1"), big], [1]), big + 1 + of("0.1"))
+        self.assertEqual(client.sum(of(n) / 10 for n in range(10)), of("4.5"))
+        self.assertEqual(client.sum([of("0.5"), 0.1], decimal=True), of("0.6"))
+        self.assertEqual(client.sum([of("0.1")] * 3, decimal=False), 0.3 + 2**-54)
+        # As exact as they are where each is a float, or none is.
+        self.assertEqual(client.sum([2**53, 0.5, 2.0**53]), 2.0**54)
+        self.assertEqual(client.sum([big, big]), 2 * big)
+        self.assertEqual(client.sum([big, 0.5], decimal=True), big + of("0.5"))
+        self.assertEqual(client.sum([big, 0.5], decimal=False), 2.0**53)
+        self.assertEqual(client.sum([fractions.Fraction(1, 2), 1]), 1.5)
+        for sources, told in [
+            (([of("0.1"), 0.1],), "decimals and floats"),
+            (([of("0.1")], [0.1]), "decimals and floats"),
+            (([big, 0.5],), str(big)),
+            (([0.5], [2**4000]), "1318204093430943" + "1001... (1205 digits)"),
+        ]:
+            with self.assertRaises(tally.BadUsage) as caught:
+                client.sum(*sources)
+            self.assertIn(told, str(caught.exception))
+            self.assertIn("decimal=True", caught.exception.hint)
+        with self.assertRaises(TypeError):
+            client.sum([fractions.Fraction(1, 3)])
 
     def test_what_is_wrong_with_data_is_told_with_its_place(self):
         with self.assertRaises(tally.BadData) as caught:

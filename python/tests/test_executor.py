@@ -133,6 +133,24 @@ class Deaths(Shared):
             self.assertTrue(all(isinstance(one.exception(), tally.BrokenWorker) for one in busy))
         self.assertEqual(list(executor.map(calls.square, range(9))), [n * n for n in range(9)])
 
+    def test_a_worker_killed_while_idle_takes_no_call_along(self):
+        executor = self.executor(1)
+        for n in range(8):
+            worker = executor.submit(calls.pid).result()
+            os.kill(worker, signal.SIGKILL)
+            self.assertEqual(executor.submit(calls.square, n).result(), n * n)
+
+    def test_a_call_that_no_worker_reads_is_given_up_at_last(self):
+        for deaths in (3, 4):
+            executor = self.executor(1, initializer=calls.end_before_reading, initargs=(self.path(), deaths))
+            future = executor.submit(calls.square, 3)
+            if deaths == 3:
+                self.assertEqual(future.result(), 9)
+            else:
+                self.assertIsInstance(future.exception(), tally.BrokenWorker)
+                self.assertEqual(executor.submit(calls.square, 4).result(), 16)
+            os.remove(self.path())
+
     def test_kill_workers_ends_what_runs_and_not_what_waits(self):
         executor = self.executor(1)
         bell = self.bell()
@@ -304,13 +322,32 @@ class Like(Shared):
 
     def test_exceptions_that_do_not_travel_are_told_by_their_text(self):
         executor = self.executor(1)
-        for call, said in [(calls.raise_unpicklable, "1 and 2"), (calls.raise_with_lock, "WithLock")]:
-            with self.assertRaises(tally.BrokenWorker) as caught:
-                executor.submit(call).result()
-            self.assertIn(said, str(caught.exception))
+        with self.assertRaises(tally.BrokenWorker) as caught:
+            executor.submit(calls.raise_unpicklable).result()
+        self.assertIn("1 and 2", str(caught.exception))
         with self.assertRaises(TypeError):
             executor.submit(threading.Lock).result()
         first = executor.submit(calls.pid).result()
+        self.assertEqual(executor.submit(calls.pid).result(), first)
+
+    def test_an_exception_that_cannot_be_pickled_is_the_error_that_pickling_it_is(self):
+        executor = self.executor(1)
+        first = executor.submit(calls.pid).result()
+        with concurrent.futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as other:
+            for call, said in [
+                (calls.raise_with_lock, "WithLock"),
+                (calls.raise_local, "a class of nobody's"),
+                (calls.raise_what_raises_itself, "bad luck"),
+            ]:
+                error = executor.submit(call).exception()
+                self.assertNotIsInstance(error, BrokenProcessPool)
+                # What it was, and where, the traceback says.
+                self.assertIn(said, str(error.__cause__))
+                self.assertIn(f"in {call.__name__}\n", str(error.__cause__))
+                # The last one ends the other's process.
+                if call is not calls.raise_what_raises_itself:
+                    theirs = other.submit(call).exception()
+                    self.assertEqual((type(error), str(error)), (type(theirs), str(theirs)))
         self.assertEqual(executor.submit(calls.pid).result(), first)
 
     def test_large_arguments_and_results(self):

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import textwrap
 import unittest
 
 from support import HERE, WithDaemon, tally
@@ -65,11 +66,32 @@ class Kernels(unittest.TestCase):
         said = self.run_kernel("0 1 0 1\n", "import os; print('hello'); os.system('echo child'); return 5")
         self.assertEqual((said.stdout, sorted(said.stderr.split())), ("5\n", ["child", "hello"]))
 
+    def test_nothing_in_it_reads_what_is_asked(self):
+        for body in (
+            "import sys; return len(sys.stdin.read())",
+            "import subprocess; return len(subprocess.run(['cat'], stdout=subprocess.PIPE).stdout)",
+            "import os; return len(os.read(0, 100))",
+        ):
+            said = self.run_kernel("0 10 0 1\n10 20 1 1\n", body)
+            self.assertEqual((said.returncode, said.stdout, said.stderr), (0, "0\n0\n", ""), body)
+        said = self.run_kernel("0 10 0 1\n", "return int(input())")
+        self.assertEqual((said.returncode, said.stdout), (1, ""))
+        self.assertEqual(said.stderr.splitlines()[-1], "EOFError: EOF when reading a line")
+
     def test_what_it_raises_is_told(self):
         for body, last in [
             ("return 1 / (start - 3)", "ZeroDivisionError: division by zero"),
             ("return 'text'", "TypeError: a partial is an int, a float or a dict of these, not str: 'text'"),
             ("return None", "TypeError: a partial is an int, a float or a dict of these, not NoneType: None"),
+            ("import fractions; return fractions.Fraction(1, 3)", "TypeError: no float has the value of Fraction(1, 3)"),
+            (
+                "import decimal; return decimal.Decimal('0.1')",
+                "TypeError: a partial is an int, a float or a dict of these, not Decimal: Decimal('0.1')",
+            ),
+            (
+                "import decimal; return {'sum': decimal.Decimal('0.1')}",
+                "TypeError: a partial is an int, a float or a dict of these, not of Decimal: Decimal('0.1')",
+            ),
         ]:
             said = self.run_kernel("3 4 0 1\n4 5 0 1\n", body)
             self.assertEqual((said.returncode, said.stdout), (1, ""))
@@ -99,6 +121,64 @@ class Kernels(unittest.TestCase):
             text=True,
         )
         self.assertIn("there is no kernel", said.stderr)
+
+
+    def run_program(self, text, lines="0 10 0 1\n", **environment):
+        path = os.path.join(self.directory, "program.py")
+        with open(path, "w") as out:
+            out.write(textwrap.dedent(text))
+        environment = {**os.environ, "PYTHONPATH": os.path.dirname(HERE), **environment}
+        return subprocess.run([sys.executable, path], input=lines, capture_output=True, text=True, env=environment)
+
+    def test_what_cannot_be_a_kernel_is_refused_where_it_is_marked(self):
+        takes = "must take start and end, and may take partition and attempt"
+        for head, told in [
+            ("def f(only):", takes),
+            ("def f():", takes),
+            ("def f(start, *, end):", takes),
+            ("def f(a, b, c, d, e):", takes),
+            ("def f(a, b, *, c):", takes),
+            ("async def f(start, end):", "it must be a plain function"),
+        ]:
+            said = self.run_program(f"import tally\n@tally.kernel\n{head}\n    return 1\ntally.main()\n")
+            self.assertEqual((said.returncode, said.stdout), (1, ""), head)
+            self.assertRegex(said.stderr.splitlines()[-1], f"^TypeError: the kernel f .*{told}$")
+        said = self.run_program("import tally\n@tally.kernel\ndef f(start, end):\n    yield 1\ntally.main()\n")
+        self.assertIn("it must be a plain function", said.stderr)
+        said = self.run_program("import tally\ntally.kernel(7)\n")
+        self.assertIn("TypeError: a kernel is a function, not 7", said.stderr)
+
+    def test_what_can_be_a_kernel_is_one(self):
+        for kernel in (
+            "@tally.kernel\ndef f(a, b, c=1, d=2, e=3, *, g=4): return e + g + b",
+            "class C:\n    def m(self, start, end): return end + 7\ntally.kernel(C().m)",
+            "class C:\n    def __call__(self, start, end): return end + 7\ntally.kernel(C())",
+            "import functools\ntally.kernel(functools.partial(lambda x, start, end: x + end, 7))",
+            "@tally.kernel\ndef f(a, *rest): return rest[0] + 7",
+        ):
+            said = self.run_program(f"import tally\n{kernel}\ntally.main()\n")
+            self.assertEqual((said.stdout, said.stderr), ("17\n", ""), kernel)
+
+    def test_of_two_kernels_none_is_taken(self):
+        two = "import tally\n@tally.kernel\ndef f(a, b): return 1\n@tally.kernel\ndef g(a, b): return 2\n"
+        said = self.run_program(two + "tally.main()\n")
+        self.assertEqual((said.returncode, said.stdout), (1, ""))
+        self.assertEqual(said.stderr.splitlines()[-1], "RuntimeError: there are 2 kernels, f and g: mark one of them")
+        # The program's own, whatever it imports; and what it imports where it has none.
+        write(self.directory, "return 5", name="imported.py")
+        own = "@tally.kernel\ndef g(a, b): return 2\n"
+        for kernel, answer in [(own, "2\n"), ("", "5\n")]:
+            said = self.run_program(f"import tally, imported\n{kernel}tally.main()\n")
+            self.assertEqual((said.stdout, said.stderr), (answer, ""))
+
+    def test_a_kernel_that_nothing_runs_is_told(self):
+        text = "import tally\n@tally.kernel\ndef f(a, b): return 1\n"
+        said = self.run_program(text, TALLY_JOB="j1")
+        self.assertEqual(said.stderr, "nothing runs the kernel f: the program must end with tally.main()\n")
+        for more, job in [("", {}), ("tally.main()\n", {"TALLY_JOB": "j1"})]:
+            self.assertEqual(self.run_program(text + more, **job).stderr, "")
+        said = self.run_program(text + "1 / 0\n", TALLY_JOB="j1")
+        self.assertEqual(said.stderr.splitlines()[-1], "ZeroDivisionError: division by zero")
 
 
 class Run(WithDaemon):
@@ -187,6 +267,8 @@ class Run(WithDaemon):
         for options, told in [
             ({"lines": True}, "lines is for a command"),
             ({"files": True}, "files is for a command"),
+            ({"cpus": [0]}, "cpus is for a command"),
+            ({"accept_status": [1]}, "accept_status is for a command"),
             ({"lines": True, "files": True, "command": "wc"}, "lines or files, not both"),
             ({"lines": True, "command": "wc -l {file}"}, "it names {file}"),
             ({"files": True, "command": "wc -c", "partitions": 2}, "each file is a partition"),
@@ -198,6 +280,14 @@ class Run(WithDaemon):
             self.client.sum("0..10", command="wc -l", lines=True)
         with self.assertRaises(TypeError):
             self.client.sum(["a"], command="wc -c", files=True)
+
+    def test_a_kernel_that_nothing_runs_is_in_the_error(self):
+        path = os.path.join(self.directory, "kernel.py")
+        with open(path, "w") as out:
+            out.write("import tally\n@tally.kernel\ndef f(a, b): return 1\n")
+        with self.assertRaises(tally.JobFailed) as caught:
+            self.client.sum(range(10), command=[sys.executable, path], partitions=1, retries=0)
+        self.assertIn("the program must end with tally.main()", str(caught.exception))
 
     def test_what_it_raises_is_in_the_error(self):
         path = write(self.directory, "return 1 // (start - start)")

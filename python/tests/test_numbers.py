@@ -1,6 +1,7 @@
 """Exact text of numbers of any length, there and back."""
 
 import decimal
+import fractions
 import math
 import random
 import unittest
@@ -48,8 +49,10 @@ class Numbers(unittest.TestCase):
         self.assertEqual(_numbers.line_of(0.1), "0.1")
         self.assertEqual(_numbers.line_of(decimal.Decimal("1.10")), "1.10")
         self.assertEqual(_numbers.line_of(True), "1")
-        with self.assertRaises(TypeError):
-            _numbers.line_of("1")
+        self.assertEqual(_numbers.line_of(fractions.Fraction(-1, 4)), "-0.25")
+        for bad in ["1", fractions.Fraction(1, 3), fractions.Fraction(10**400, 3)]:
+            with self.assertRaises(TypeError):
+                _numbers.line_of(bad)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,12 @@ impl Partial {
 
     fn take_floats(&mut self, stated: &Stated) {
         self.of_floats = true;
-        let floats = self.basis.floats(1);
+        // Only floats that are -0.0, all of them, add up to that.
+        let of_nothing_else =
+            matches!(stated.sum, Some(Answer::Float(sum)) if sum.to_bits() == (-0.0_f64).to_bits());
+        let others = [&stated.product, &stated.least, &stated.greatest];
+        let integers = others.into_iter().flatten().any(|value| matches!(value, Answer::Integer(_)));
+        let floats = self.basis.floats(if of_nothing_else && !integers { self.elements } else { 1 });
         if let Some(sum) = &mut floats.sum {
             sum.add(float(&stated.sum).unwrap_or(0.0));
         }
@@ -134,6 +139,14 @@ mod tests {
         assert_eq!(texts(&[of(real(0.1)), of(real(0.2)), of(int(1))], &sum), ["1.3"]);
         assert_eq!(texts(&[of(real(f64::NAN)), of(int(1))], &sum), ["nan"]);
         assert_eq!(texts(&[of(real(1e308)), of(real(1e308)), of(real(-1e308))], &sum), ["1e+308"]);
+        // As if they had been folded.
+        assert_eq!(texts(&[of(real(-0.0)), of(real(-0.0))], &sum), ["-0.0"]);
+        assert_eq!(texts(&[of(real(-0.0)), of(real(0.0))], &sum), ["0.0"]);
+        assert_eq!(texts(&[of(real(-0.0)), of(int(0))], &sum), ["0.0"]);
+        assert_eq!(texts(&[of(real(-0.0)), of(int(3)), of(real(0.5))], &sum), ["3.5"]);
+        let ends = [Reduction::Sum, Reduction::Max];
+        let beside = Stated { greatest: int(0), ..of(real(-0.0)) };
+        assert_eq!(texts(&[beside], &ends), ["0.0", "0"], "one of them is an integer");
         let product = [Reduction::Product];
         let of = |product| Stated { product, ..Stated::default() };
         assert_eq!(texts(&[of(int(3)), of(real(0.5)), of(int(-5))], &product), ["-7.5"]);

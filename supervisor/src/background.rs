@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_sys::process::{self, Announcer, Start};
+use tally_sys::reason::reason;
 
 use crate::daemon::{DaemonOptions, failed};
 
@@ -58,7 +59,10 @@ fn absolute(mut options: DaemonOptions) -> Result<DaemonOptions, Failure> {
         [&mut options.config, &mut options.socket, &mut options.default_socket, &mut options.pid_file];
     for path in paths.into_iter().flatten() {
         *path = whole(path).map_err(|why| {
-            Failure::new(ErrorCode::System, format!("could not find the place of {}: {why}", path.display()))
+            Failure::new(
+                ErrorCode::System,
+                format!("could not find the place of {}: {}", path.display(), reason(&why)),
+            )
         })?;
     }
     Ok(options)

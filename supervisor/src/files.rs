@@ -15,6 +15,7 @@ use tally_protocol::record::Saved;
 use tally_protocol::source::{FileIdentity, FileSource, Source};
 use tally_sys::activation::{self, Passed};
 use tally_sys::map::{FileState, file_state, may_read, open_to_read};
+use tally_sys::reason::reason;
 use tally_sys::socket::{PACKET_FDS_MAX, send_packet};
 
 use crate::succession::FILE;
@@ -133,7 +134,7 @@ impl FileSets {
         let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
         fds.chunks(PACKET_FDS_MAX)
             .try_for_each(|some| send_packet(&lifeline, b"f", some))
-            .map_err(|why| format!("hand over files: {why}"))
+            .map_err(|why| format!("hand over files: {}", reason(&why)))
     }
 }
 
@@ -168,7 +169,7 @@ fn open_again(file: &FileSource) -> Result<OwnedFd, String> {
             format!("{name} is not where it was submitted, as far as the daemon can see")
         }
         ErrorKind::PermissionDenied => format!("{name} may not be read by the daemon"),
-        _ => format!("{name} does not open again: {why}"),
+        _ => format!("{name} does not open again: {}", reason(&why)),
     })?;
     opened.ok_or_else(|| changed(name))
 }
@@ -179,7 +180,7 @@ fn changed(name: &str) -> String {
 
 /// A file that was open all the while. That it has lost its name or got another one is no change of what it holds.
 fn kept_open(file: &FileSource, fd: &OwnedFd) -> Result<OwnedFd, String> {
-    let bad = |why| format!("{} cannot be kept open: {why}", file.name);
+    let bad = |why: std::io::Error| format!("{} cannot be kept open: {}", file.name, reason(&why));
     let state = file_state(fd).map_err(bad)?;
     let touched = file.changed_ns.is_some_and(|before| before != state.changed_ns);
     if touched && file.path.is_some() && path_of(fd, &state) == file.path {

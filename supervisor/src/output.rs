@@ -17,6 +17,7 @@ use std::path::Path;
 
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_sys::process::{self, Pid};
+use tally_sys::reason::reason;
 use tally_sys::{journal, streams};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
@@ -42,7 +43,10 @@ where
 {
     if let Some(path) = log_file {
         open(path).map_err(|why| {
-            Failure::new(ErrorCode::System, format!("could not open the log file {}: {why}", path.display()))
+            Failure::new(
+                ErrorCode::System,
+                format!("could not open the log file {}: {}", path.display(), reason(&why)),
+            )
         })?;
         return Ok(vec![lines(false)]);
     }
@@ -70,8 +74,10 @@ where
         }
         Err(_) if journalled => Ok(vec![lines(true)]),
         Err(why) => {
-            let message =
-                format!("could not start in the background: there is no journal to take the log ({why})");
+            let message = format!(
+                "could not start in the background: there is no journal to take the log ({})",
+                reason(&why)
+            );
             Err(Failure::new(ErrorCode::BadUsage, message).hint("name a file with --log-file PATH"))
         }
     }

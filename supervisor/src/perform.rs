@@ -9,6 +9,7 @@ use tally_protocol::error::ErrorCode;
 use tally_protocol::source::Source;
 use tally_protocol::work::ToWorker;
 use tally_protocol::{SlotId, WorkerId};
+use tally_sys::reason::reason;
 use tally_sys::signal::Signal;
 
 use crate::aside::Conclusion;
@@ -84,7 +85,7 @@ impl Supervisor {
             }
         }
         if let Err(why) = self.watch_forkserver() {
-            self.lose_forkserver(&format!("watch the forkserver: {why}"));
+            self.lose_forkserver(&format!("watch the forkserver: {}", reason(&why)));
         }
     }
 

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_protocol::job::StartMethod;
 use tally_sys::process::{self, Child};
+use tally_sys::reason::reason;
 use tally_sys::signal::{self, Signal};
 use tally_sys::{clock, fd, socket, streams};
 
@@ -41,7 +42,7 @@ pub struct Private {
 pub fn start_private(options: &PrivateOptions, worker: WorkerMain) -> Result<Private, Failure> {
     let (_, configuration) = crate::daemon::read(&Sources::of_this_process(None, &options.flags))?;
     let start = |why: std::io::Error| {
-        Failure::new(ErrorCode::System, format!("could not start a private supervisor: {why}"))
+        Failure::new(ErrorCode::System, format!("could not start a private supervisor: {}", reason(&why)))
     };
     fd::open_standard_streams().map_err(start)?;
     let (ours, theirs) = socket::stream_pair().map_err(start)?;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use tally_machine::{Event, Settings};
 use tally_protocol::error::{ErrorCode, Failure};
-use tally_protocol::settings::{ConfigView, ReloadView};
+use tally_protocol::settings::{ConfigView, ReloadView, more_faults};
 use tally_sys::clock;
 use tracing::Level;
 
@@ -87,11 +87,9 @@ impl Reloader {
 pub(crate) fn failure_of(reading: &Reading, doing: &str) -> Option<Failure> {
     let first = reading.faults.first()?;
     let failure = Failure::new(ErrorCode::BadUsage, format!("could not {doing}: {first}"));
-    Some(match reading.faults.len() - 1 {
-        0 => failure,
-        1 => failure.hint("and one more fault; 'tally config check' lists them"),
-        more => failure.hint(format!("and {more} more faults; 'tally config check' lists them")),
-    })
+    let places = reading.faults.iter().map(|fault| fault.place.as_str());
+    let more = more_faults(places, reading.files.iter().map(PathBuf::as_path));
+    Some(Failure { hint: more, ..failure })
 }
 
 /// The settings of a daemon, which are those of its configuration and of what it is.

@@ -12,6 +12,7 @@ use tally_protocol::job::{StartMethod, Transport};
 use tally_protocol::work::Setup;
 use tally_protocol::{SlotId, WorkerId, limits};
 use tally_sys::process::{self, Child};
+use tally_sys::reason::reason;
 use tally_sys::{fd, socket};
 use tally_transport::{CreateError, SupervisorLink};
 
@@ -62,7 +63,7 @@ impl Nursery {
     pub(crate) fn start(&mut self, id: WorkerId, slot: SlotId, profile: &Profile) -> Result<Newborn, Unmade> {
         let tag = id.to_string();
         let Opened { link, offer, transport, fallback } = open_link(profile.transport, &tag)?;
-        let plumb = |why: io::Error| format!("connect a worker: {why}");
+        let plumb = |why: io::Error| format!("connect a worker: {}", reason(&why));
         let (ours, theirs) = socket::packet_pair().map_err(plumb)?;
         let (stderr, stderr_end) = fd::pipe().map_err(plumb)?;
         fd::set_nonblocking(&ours, true).map_err(plumb)?;
@@ -100,24 +101,25 @@ impl Nursery {
             StartMethod::Forkserver => {
                 let forkserver = match self.forkserver.take() {
                     Some(forkserver) => forkserver,
-                    None => Forkserver::spawn().map_err(|why| format!("start the forkserver: {why}"))?,
+                    None => Forkserver::spawn()
+                        .map_err(|why| format!("start the forkserver: {}", reason(&why)))?,
                 };
                 let asked = forkserver.ask(id, lifeline.as_fd(), stderr.as_fd());
                 self.forkserver = Some(forkserver);
                 match asked {
                     Ok(()) => Ok(Made::Asked),
                     Err(why) if is_gone(&why) => Ok(Made::Deaf),
-                    Err(why) => Err(format!("ask the forkserver for a worker: {why}")),
+                    Err(why) => Err(format!("ask the forkserver for a worker: {}", reason(&why))),
                 }
             }
             StartMethod::Spawn => process::spawn_self(&[WORKER_ROLE], lifeline, stderr, true)
                 .map(Made::Child)
-                .map_err(|why| format!("run the executable as a worker: {why}")),
+                .map_err(|why| format!("run the executable as a worker: {}", reason(&why))),
             StartMethod::Fork => {
                 let main = self.worker_main;
                 process::fork_child_with(vec![lifeline, stderr], move |handed| begin_worker(handed, main))
                     .map(Made::Child)
-                    .map_err(|why| format!("fork a worker: {why}"))
+                    .map_err(|why| format!("fork a worker: {}", reason(&why)))
             }
         }
     }
@@ -147,7 +149,7 @@ fn send_setup(lifeline: &OwnedFd, setup: &Setup, fds: &[OwnedFd]) -> Result<(), 
         Ok::<(), FrameError>(())
     });
     encoded.map_err(|why| format!("write a worker's set-up: {why}"))?;
-    result.map_err(|why| format!("send a worker's set-up: {why}"))
+    result.map_err(|why| format!("send a worker's set-up: {}", reason(&why)))
 }
 
 /// Makes the link asked for; when the user's quota of message queues is used up, a pipe in its place.

@@ -19,6 +19,7 @@ use tally_protocol::control::Reply;
 use tally_protocol::error::{ErrorCode, Failure};
 use tally_sys::poll::Interest;
 use tally_sys::process::{self, Child};
+use tally_sys::reason::reason;
 use tally_sys::signal::Signal;
 use tally_sys::{clock, fd};
 
@@ -120,7 +121,7 @@ impl Supervisor {
         let (output, child) = run().map_err(|why: std::io::Error| {
             Failure::new(
                 ErrorCode::System,
-                format!("could not upgrade: {} cannot be run: {why}", binary.display()),
+                format!("could not upgrade: {} cannot be run: {}", binary.display(), reason(&why)),
             )
         })?;
         let until_ns = clock::monotonic_ns().saturating_add(TRIAL_NS);
@@ -150,7 +151,8 @@ impl Supervisor {
             }
             Ok(Some(how)) => how,
             Err(why) => {
-                return self.upgrade_failed(trial.asker, &format!("lost sight of the new binary: {why}"));
+                return self
+                    .upgrade_failed(trial.asker, &format!("lost sight of the new binary: {}", reason(&why)));
             }
         };
         if let Err(why) = self.poll.forget(&trial.child) {

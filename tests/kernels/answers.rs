@@ -40,6 +40,9 @@ fn partials_are_numbers_of_any_kind_or_objects() {
     run(&world, &["max", "0..10"], &reader(&format!("echo {long}"))).answered(&format!("{long}\n"));
     run(&world, &["sum", "0..4", "--partitions", "4"], &reader("echo 0.1")).answered("0.4\n");
     run(&world, &["sum", "0..4"], &reader("echo nan")).answered("nan\n");
+    for partitions in ["1", "2", "4"] {
+        run(&world, &["sum", "0..4", "--partitions", partitions], &reader("echo -0.0")).answered("-0.0\n");
+    }
     run(
         &world,
         &["product", "1..=20"],

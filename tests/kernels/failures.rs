@@ -65,9 +65,26 @@ fn every_failure_is_named_as_what_it_is() {
     // It goes on after it, and waits: no answer can come of that any more.
     let endless = reader("head -c 3000000 /dev/zero");
     let long = run(&world, &["sum", "0..4", "--retries", "0"], &endless);
-    assert!(long.code() == 1 && long.stderr.contains("a line without end"), "{}", long.stderr);
+    assert!(long.code() == 1 && long.stderr.contains("a line of more than 1 MiB"), "{}", long.stderr);
     let long = run(&world, &["sum", "0..4", "--retries", "0"], "head -c 3000000 /dev/zero");
-    assert!(long.code() == 1 && long.stderr.contains("a line without end"), "{}", long.stderr);
+    assert!(long.code() == 1 && long.stderr.contains("a line of more than 1 MiB"), "{}", long.stderr);
+    world.finish();
+}
+
+#[test]
+fn a_warden_that_its_command_strikes_is_told_as_that() {
+    let world = World::new(BINARY);
+    for signal in ["KILL", "TERM"] {
+        let command = format!("kill -{signal} $PPID; sleep 1000; : {{start}}");
+        let finished = run(&world, &["sum", "0..4", "--partitions", "1", "--retries", "0"], &command);
+        let line = finished.stderr.lines().next().unwrap_or("");
+        assert!(
+            finished.code() == 1 && line.contains(&format!("killed by SIG{signal}")),
+            "{}",
+            finished.stderr
+        );
+        assert!(!finished.stderr.contains("as its warden"), "{}", finished.stderr);
+    }
     world.finish();
 }
 

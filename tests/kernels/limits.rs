@@ -23,6 +23,19 @@ fn memory_and_processes_have_limits() {
 }
 
 #[test]
+fn orphans_that_have_ended_are_reaped_while_their_command_runs() {
+    let world = World::new(BINARY);
+    // It goes on once its parent has no child but itself.
+    let orphans = reader(
+        "i=0; while [ $i -lt 100 ]; do (true & true); i=$((i + 1)); done; \
+         until [ \"$(wc -w < /proc/$PPID/task/$PPID/children)\" = 1 ]; do :; done; echo $((e - s))",
+    );
+    let limits = ["sum", "0..4", "--retries", "0", "--max-processes", "20", "--partition-timeout", "60s"];
+    run(&world, &limits, &orphans).answered("4\n");
+    world.finish();
+}
+
+#[test]
 fn a_flood_of_errors_costs_nothing_but_time() {
     let world = World::new(BINARY);
     let daemon = world.daemon(&["--workers", "2"]);

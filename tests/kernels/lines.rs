@@ -37,6 +37,23 @@ fn a_line_too_many_is_never_taken_for_an_answer() {
 }
 
 #[test]
+fn a_line_that_comes_late_does_not_pass_for_the_last_answer() {
+    let world = World::new(BINARY);
+    // What it says during the second question is a second word on the first; the answer to the second never comes.
+    let late = "print(99 if s else e,flush=True); s and signal.pause()";
+    let command = python(&world, "import signal", late);
+    let words = ["sum", "0..1000", "--partitions", "2", "--workers", "1"];
+    let finished = run(&world, &words, &command);
+    assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{}", finished.stderr);
+    assert!(finished.stderr.contains("did not end within 5s of the end of its input"), "{}", finished.stderr);
+    // Nor where it is replaced before the end.
+    let replaced = ["sum", "0..1000", "--partitions", "4", "--workers", "1", "--recycle-after", "2"];
+    let finished = run(&world, &replaced, &command);
+    assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{}", finished.stderr);
+    world.finish();
+}
+
+#[test]
 fn who_has_not_read_has_not_answered() {
     let world = World::new(BINARY);
     for command in ["echo 3", "sh -c 'echo 3'", "sh -c 'while :; do echo 3; sleep 0.01; done'"] {

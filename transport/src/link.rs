@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
 
+use tally_sys::reason::reason;
+
 use crate::Transport;
 
 /// The supervisor's end of a link to one worker. No function of it waits for the worker.
@@ -141,7 +143,7 @@ impl fmt::Display for LinkError {
                 write!(f, "send a frame of {bytes} bytes: {bytes_max} is the most")
             }
             Self::Violation(what) => write!(f, "trust the other end of the link: {what}"),
-            Self::Io(error) => write!(f, "use the link: {error}"),
+            Self::Io(error) => write!(f, "use the link: {}", reason(error)),
         }
     }
 }
@@ -197,7 +199,7 @@ impl fmt::Display for CreateError {
             Self::Exhausted { text } => f.write_str(text),
             Self::Unsupported(transport) => write!(f, "make a {transport} link: it is not available here"),
             Self::Tag(tag) => write!(f, "make a link with the tag {tag:?}"),
-            Self::Io { what, error } => write!(f, "make {what}: {error}"),
+            Self::Io { what, error } => write!(f, "make {what}: {}", reason(error)),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use tally_sys::mqueue::{self, QueueReceiver, QueueSender};
+use tally_sys::reason::reason;
 
 use crate::guard::Guard;
 use crate::limits::{QUEUE_MESSAGE_BYTES_MAX, QUEUE_MESSAGES_MAX};
@@ -50,15 +51,17 @@ pub(crate) fn open(fds: Vec<OwnedFd>, lifeline: OwnedFd) -> io::Result<Box<dyn W
 fn create_error(error: io::Error) -> CreateError {
     if mqueue::is_exhausted(&error) {
         let text = format!(
-            "make one more message queue: {error}; the limits are RLIMIT_MSGQUEUE, the bytes of all queues of a \
-             user (`ulimit -q`, `LimitMSGQUEUE=` of a unit), and fs.mqueue.queues_max, their number"
+            "make one more message queue: {}; the limits are RLIMIT_MSGQUEUE, the bytes of all queues of a \
+             user (`ulimit -q`, `LimitMSGQUEUE=` of a unit), and fs.mqueue.queues_max, their number",
+            reason(&error)
         );
         return CreateError::Exhausted { text };
     }
     if error.kind() == io::ErrorKind::InvalidInput {
         let text = format!(
-            "make a message queue of {QUEUE_MESSAGES_MAX} messages of {QUEUE_MESSAGE_BYTES_MAX} bytes: {error}; \
-             the limits are fs.mqueue.msg_max and fs.mqueue.msgsize_max"
+            "make a message queue of {QUEUE_MESSAGES_MAX} messages of {QUEUE_MESSAGE_BYTES_MAX} bytes: {}; \
+             the limits are fs.mqueue.msg_max and fs.mqueue.msgsize_max",
+            reason(&error)
         );
         return CreateError::Exhausted { text };
     }

@@ -5,7 +5,7 @@
 //! all three in one moment to leave anything of a command behind. Where there is a control group it holds the warden and all
 //! that the command starts, and not even then a process can hide in it from the next daemon.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
@@ -100,9 +100,13 @@ fn end_as(status: ExitStatus) -> u8 {
     match status {
         ExitStatus::Exited(code) => u8::try_from(code).unwrap_or(1),
         ExitStatus::Killed { signal, .. } => {
-            let died =
-                signal::restore_default(signal).and_then(|()| process::send(process::own_pid(), signal));
+            let died = end_by(signal);
             crate::tell(&format!("end by {signal} as its warden: {died:?}"))
         }
     }
+}
+
+/// Ends this process by a signal; an error is why it did not.
+pub(crate) fn end_by(signal: Signal) -> io::Result<()> {
+    signal::restore_default(signal).and_then(|()| process::send(process::own_pid(), signal))
 }

@@ -47,9 +47,11 @@ const LOCKS: &[&str] = &["processes", "count", "locks", "timeout", "plot"];
 /// All of them, in the order in which their commands name them.
 const PARTS: &[Part] = parts! {
     "config" {
-    "show" "show [KEY|FILE]", "Print the settings in force and where each came from, or the one that is named",
+    "show" "show [KEY|FILE]", "Print the settings in force and where each came from: all, the one named, or those of a file alone",
         "  tally config show                 what is in force, and where it came from
-  tally config show --config my.toml", &["file", "config"];
+  tally config show workers         one of them
+  tally config show my.toml         what that file says, on top of the built-in
+  tally config show --config my.toml   what a daemon started with it would have", &["file", "config"];
     "check" "check [FILE]", "Check the configuration: one line for each fault, exit 2 if there is any",
         "  tally config check my.toml
   tally config check                all that a daemon started now would read", &["file", "config"];

@@ -51,6 +51,7 @@ fn refusal(kind: ErrorKind, why: &clap::Error, args: &[OsString]) -> Failure {
         ErrorKind::ValueValidation | ErrorKind::InvalidValue => bad_value(why, &run),
         ErrorKind::MissingRequiredArgument => {
             let missing = name_of(&first(why, ContextKind::InvalidArg));
+            let missing = if is_unlisted(command.as_deref(), args) { "LIST".to_owned() } else { missing };
             let failure = bad(format!("could not run '{run}': {missing} is missing"));
             match command.as_deref().and_then(help::example) {
                 // What it needs cannot be made up: it is told where it stands.
@@ -79,6 +80,12 @@ fn refusal(kind: ErrorKind, why: &clap::Error, args: &[OsString]) -> Failure {
     }
 }
 
+/// `reduce 1..5`: a source where the reductions would be. A list has no dot.
+fn is_unlisted(command: Option<&str>, args: &[OsString]) -> bool {
+    let after = args.iter().skip_while(|arg| *arg != "reduce").nth(1).and_then(|word| word.to_str());
+    command == Some("reduce") && after.is_some_and(|word| word.contains('.') && !word.starts_with('-'))
+}
+
 /// `debug bundel`.
 fn unknown_part(command: &str, word: &str) -> Failure {
     let table = table();
@@ -100,6 +107,8 @@ fn unknown_command(word: &str) -> Failure {
     let failure = bad(format!("could not run '{word}': no such command{question}"));
     if suggest::is_elsewhere_only(word) {
         failure.hint(format!("there are {}", Reduction::ALL.map(Reduction::name).join(", ")))
+    } else if ["run", "submit", "exec"].contains(&word) {
+        failure.hint("what is computed is the command: tally sum 0..100; --detach leaves it with the daemon")
     } else if looks_like_range(word) {
         failure.hint(format!("a command comes first: tally sum {word}"))
     } else if question.is_empty() {
@@ -125,6 +134,10 @@ fn unknown_argument(word: &str, command: Option<String>, run: &str) -> Failure {
             Some(name @ ("lock" | "semaphore")) => {
                 failure.hint(format!("the command goes after two hyphens: tally {name} NAME ... -- {word}"))
             }
+            Some("daemon") => match of_the_daemon(&word) {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            },
             Some(_) | None => failure,
         };
     }
@@ -143,6 +156,18 @@ fn unknown_argument(word: &str, command: Option<String>, run: &str) -> Failure {
         None if question.is_empty() => failure.hint("'tally --help' lists them"),
         Some(name) if question.is_empty() => failure.hint(format!("'tally {name} --help' lists them")),
         Some(_) | None => failure,
+    }
+}
+
+/// What those write who know `systemctl` or `service`.
+fn of_the_daemon(word: &str) -> Option<String> {
+    match word {
+        "start" | "run" => {
+            Some("'tally daemon' alone starts it; --daemonize leaves it in the background".to_owned())
+        }
+        "restart" => Some("'tally stop' ends it, 'tally daemon' starts it".to_owned()),
+        "check" => Some("'tally daemon --check' does that".to_owned()),
+        _ => super::commands().iter().any(|known| known == word).then(|| format!("that is 'tally {word}'")),
     }
 }
 

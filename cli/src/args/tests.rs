@@ -164,6 +164,31 @@ fn every_refusal_is_one_line_that_says_all() {
             "reduce",
             "could not run 'tally reduce': LIST is missing | for example: tally reduce sum,min,max 0..100",
         ),
+        (
+            "reduce 1..5",
+            "could not run 'tally reduce': LIST is missing | for example: tally reduce sum,min,max 0..100",
+        ),
+        (
+            "reduce sum --of i*1.5",
+            "could not run 'tally reduce': SOURCE is missing | for example: tally reduce sum,min,max 0..100",
+        ),
+        ("daemon stop", "could not run 'tally daemon': it takes no 'stop' | that is 'tally stop'"),
+        (
+            "daemon status --json",
+            "could not run 'tally daemon': it takes no 'status' | that is 'tally status'",
+        ),
+        (
+            "daemon start",
+            "could not run 'tally daemon': it takes no 'start' | 'tally daemon' alone starts it; --daemonize leaves it in the background",
+        ),
+        ("daemon zebra", "could not run 'tally daemon': it takes no 'zebra'"),
+        (
+            "submit 0..10",
+            "could not run 'submit': no such command | what is computed is the command: tally sum 0..100; --detach leaves it with the daemon",
+        ),
+        ("manual", "could not run 'manual': no such command; did you mean 'man'?"),
+        ("sem x", "could not run 'sem': no such command; did you mean 'semaphore' or 'sum'?"),
+        ("sum 0..10 -w 2", "could not read '-w': no such option; did you mean '--workers'?"),
         ("factorial", "could not run 'tally factorial': N is missing | for example: tally factorial 20"),
         ("show", "could not run 'tally show': JOB is missing | 'tally jobs --all' lists their ids"),
         (

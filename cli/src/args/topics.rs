@@ -74,7 +74,8 @@ A command of your own can answer for each part of a range, in any language:
 
   tally sum 0..1e6 --command './kernel'
       a process that lives on: it reads a line for each part, 'start end
-      partition attempt', and answers with a line, the partial
+      partition attempt', and answers with a line, the partial, and with
+      nothing else; when its input ends, it is to end
   tally sum 0..1e6 --command './f {start} {end}'
       a process for each part; the last line of its output is the partial
 
@@ -82,9 +83,9 @@ start is the first number of the part, end the one behind its last. Both find
 TALLY_START, TALLY_END, TALLY_PARTITION, TALLY_ATTEMPT, TALLY_JOB and TALLY_SLOT
 in their environment; the first four tell one that lives on of its first part.
 
-A partial of sum, product, min, max or count is a number. Of mean, variance and
-stddev, and of several reductions, it is a line of JSON:
-{\"sum\": 45, \"count\": 10, \"sum_squares\": 285}
+A partial of sum, product, min, max or count is a number. Of mean, and of
+several reductions, it is a line of JSON: {\"sum\": 45, \"count\": 10}
+A variance is refused: those of parts do not add up.
 
 What a kernel writes to standard error is kept, its end shown when it fails.
 One that dies or fails is tried again, until it has failed --retries times.

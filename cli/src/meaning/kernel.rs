@@ -10,6 +10,7 @@ use tally_protocol::error::Failure;
 use super::bad;
 use crate::args::kernel::KernelArgs;
 use crate::args::values;
+use crate::place;
 
 /// The command, if there is one.
 pub(super) fn command(args: KernelArgs) -> Result<Option<Arc<CommandRequest>>, Failure> {
@@ -68,7 +69,8 @@ fn directory(chosen: Option<std::path::PathBuf>) -> Result<String, Failure> {
         Some(path) => std::path::absolute(path),
         None => std::env::current_dir(),
     };
-    let path = whole.map_err(|why| bad(format!("could not run the command: your directory: {why}")))?;
+    let path = whole
+        .map_err(|why| bad(format!("could not run the command: your directory: {}", place::reason(&why))))?;
     path.into_os_string()
         .into_string()
         .map_err(|path| bad(format!("could not run the command in {}: its name is no text", path.display())))

@@ -29,6 +29,24 @@ fn refused(line: &str) -> String {
 }
 
 #[test]
+fn words_of_an_expression_are_told_from_files() {
+    const QUOTED: &str = " | an expression of several words stands in quotes: --of '";
+    for line in [
+        "sum Cargo.toml --of price * qty",
+        "sum Cargo.toml --of price > 2",
+        "sum 0..10 --of i + 1",
+        "sum --of odd name Cargo.toml",
+    ] {
+        assert!(refused(line).contains(QUOTED), "{line}: {}", refused(line));
+    }
+    let both = refused("sum Cargo.toml --of qty --where region == \"north\"");
+    assert!(both.ends_with("stands in quotes: --of 'qty ...', --where 'region ...'"), "{both}");
+    for line in ["sum nowhere --of price", "sum Cargo.toml nowhere", "sum Cargo.toml no.csv --of price"] {
+        assert!(!refused(line).contains("quotes"), "{line}: {}", refused(line));
+    }
+}
+
+#[test]
 fn reductions_become_requests() {
     let plan = plan_of("sum -5..5 10..=12 --step 2 --partitions 9 --timeout 2s --verbose");
     let expected = JobRequest {

@@ -2,11 +2,11 @@
 //!
 //! What a running daemon has is the daemon's to say; without one, what one started now would have.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tally_protocol::control::{Request, part};
 use tally_protocol::error::{ErrorCode, Failure};
-use tally_protocol::settings::{ConfigView, SettingView};
+use tally_protocol::settings::{ConfigView, SettingView, more_faults};
 
 use super::{Context, answer_to, talk_to};
 use crate::exit_code;
@@ -44,7 +44,7 @@ fn setting_of(
     let mut sources = sources.clone();
     let bad = |why: String| Failure::new(ErrorCode::BadUsage, why);
     let Some(word) = sources.alone.as_deref().and_then(Path::to_str) else { return Ok((sources, None)) };
-    if let Some(key) = keys.iter().find(|key| **key == word) {
+    if let Some(key) = keys.iter().copied().find(|key| *key == word) {
         sources.alone = None;
         return Ok((sources, Some(key)));
     }
@@ -83,13 +83,13 @@ fn show(
             document(&view, "daemon", socket.as_ref())
         } else {
             let whose = format!("in force in the daemon at {}", socket.unwrap_or_default());
-            text(&view, key.is_none().then_some(&whose))
+            text(&view, key.is_none().then_some(whose.as_str()))
         };
         return context.terminal.answer(&text).map(|()| exit_code::ANSWERED);
     }
     let reading = (context.roles.settings)(options);
     if let Some(failure) = first_fault(&reading) {
-        return Err(failure.hint("'tally config check' lists all faults"));
+        return Err(failure);
     }
     let view = only(reading.view);
     warn(context, &view);
@@ -147,7 +147,10 @@ fn document(view: &ConfigView, of: &str, socket: Option<&String>) -> String {
 fn first_fault(reading: &SettingsReading) -> Option<Failure> {
     let fault = reading.faults.first()?;
     let why = format!("could not read the configuration: {}: {}", fault.place, fault.message);
-    Some(Failure::new(ErrorCode::BadUsage, why))
+    let failure = Failure::new(ErrorCode::BadUsage, why);
+    let places = reading.faults.iter().map(|fault| fault.place.as_str());
+    let more = more_faults(places, reading.files.iter().map(PathBuf::as_path));
+    Some(Failure { hint: more, ..failure })
 }
 
 pub(super) fn check(context: &mut Context<'_, '_>, reading: &SettingsReading) -> Result<u8, Failure> {

@@ -138,6 +138,41 @@ fn a_file_that_is_read_wrong_is_recognised() {
         "its first row is one of numbers: --no-header calls its columns c1, c2, ..."
     );
     assert_eq!(hint(b"a,bb\n1,2\n"), "did you mean 'bb'?");
+    assert_eq!(hint(b"only\n1\n"), "its only column is only");
+    assert_eq!(hint(b"a,c,d\n1,2,3\n"), "there are a, c, d");
+    assert_eq!(
+        hint(b"b,b\n1,2\n"),
+        "--no-header calls them c1, c2, ..., and --on-bad skip leaves the row of names out"
+    );
+    let way_out = Case::of(&["sum"], &[("t.csv", b"b,b\n1,2\n3,4\n")], |r| {
+        (r.of, r.no_header, r.on_bad) = (Some("c2".into()), true, Some(OnBad::Skip));
+    });
+    assert_eq!(way_out.answers(), ["6"]);
+}
+
+#[test]
+fn a_name_is_suggested_as_it_is_typed_there() {
+    let csv: &[u8] = b"odd name,region,price\n1,north,2\n";
+    let hint = |of: &str, filter: Option<&str>, by: &[&str]| {
+        let case = Case::of(&["sum"], &[("t.csv", csv)], |r| {
+            r.of = Some(of.into());
+            r.filter = filter.map(str::to_owned);
+            r.by = by.iter().map(|&one| one.to_owned()).collect();
+        });
+        case.kernel().unwrap_err().hint.unwrap()
+    };
+    assert_eq!(hint("odd_name", None, &[]), "did you mean col(\"odd name\")?");
+    assert_eq!(hint("col('od name')", None, &[]), "did you mean col(\"odd name\")?");
+    assert_eq!(hint("price", None, &["od name"]), "did you mean 'odd name'?");
+    assert_eq!(hint("prise", None, &[]), "did you mean 'price'?");
+    // A word without quotes is a column; compared with one it may have been meant as a text.
+    let list = "there are col(\"odd name\"), region, price";
+    assert_eq!(hint("price", Some("region == north"), &[]), format!("{list}; a text is written \"north\""));
+    assert_eq!(
+        hint("price", Some("region in (north, south)"), &[]),
+        format!("{list}; a text is written \"north\"")
+    );
+    assert_eq!(hint("price", Some("north > 5"), &[]), list);
 }
 
 #[test]

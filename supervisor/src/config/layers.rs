@@ -91,15 +91,21 @@ impl Layers {
             let fault = |error: toml::de::Error| {
                 let offset = error.span().map_or(0, |span| span.start);
                 let why = error.message().replace('\n', ", ");
+                let is_word = text.get(offset..).is_some_and(|rest| rest.starts_with(char::is_alphabetic));
+                let quotes = if is_word { "; words are written in quotes" } else { "" };
                 let why = match key_at(text, offset) {
-                    Some(key) => {
-                        format!("the value of {key} is no TOML ({why}); words are written in quotes")
-                    }
+                    Some(key) => format!("the value of {key} is no TOML ({why}){quotes}"),
                     None => why,
                 };
-                BadSetting { place: at(offset), why }
+                (
+                    text.get(..offset).unwrap_or(text).matches('\n').count(),
+                    BadSetting { place: at(offset), why },
+                )
             };
-            return broken.into_iter().map(fault).collect();
+            let mut faults: Vec<_> = broken.into_iter().map(fault).collect();
+            // What follows in the same line comes of the first.
+            faults.dedup_by_key(|(line, _)| *line);
+            return faults.into_iter().map(|(_, fault)| fault).collect();
         }
         let mut entries: Vec<_> = table.get_ref().iter().collect();
         entries.sort_by_key(|(key, _)| key.span().start);
@@ -280,6 +286,14 @@ mod tests {
         assert_eq!(bad("\"a\\nb\" = 1"), "a.toml:1:1: unknown setting 'a b'", "one line");
         let error = bad("# x\nretries = \n");
         assert!(error.starts_with("a.toml:2:11: "), "{error}");
+        let error = bad("workers = = 2\nretries = many\n");
+        let lines: Vec<&str> = error.lines().collect();
+        assert_eq!(lines.len(), 2, "{error}");
+        assert!(lines[0].starts_with("a.toml:1:") && !lines[0].contains("quotes"), "{error}");
+        assert!(
+            lines[1].starts_with("a.toml:2:11: ") && lines[1].ends_with("words are written in quotes"),
+            "{error}"
+        );
         let error = bad("retries = 1\nretries = 2\n");
         assert!(error.starts_with("a.toml:2:1: duplicate key"), "{error}");
     }

@@ -7,6 +7,7 @@ use tally_machine::Event;
 use tally_protocol::WorkerId;
 use tally_sys::poll::Interest;
 use tally_sys::process::{self, Child, ExitStatus};
+use tally_sys::reason::reason;
 use tally_sys::signal::Signal;
 
 use crate::autopsy::{self, Remains};
@@ -22,7 +23,7 @@ impl Supervisor {
         let how = match worker.child.as_mut().map(Child::try_reap) {
             None | Some(Ok(None)) => return,
             Some(Ok(Some(status))) => Ok(status),
-            Some(Err(why)) => Err(format!("lost sight of: {why}")),
+            Some(Err(why)) => Err(format!("lost sight of: {}", reason(&why))),
         };
         self.heard += 1;
         self.drain_link(id);
@@ -83,7 +84,8 @@ impl Supervisor {
         let transport = worker.transport;
         self.events.push_back(Event::Spawned { worker: id, pid: pid.raw().unsigned_abs(), transport });
         if let Err(why) = watched {
-            self.events.push_back(Event::LinkBroken { worker: id, why: format!("watch it: {why}") });
+            self.events
+                .push_back(Event::LinkBroken { worker: id, why: format!("watch it: {}", reason(&why)) });
         }
     }
 
@@ -131,7 +133,7 @@ impl Supervisor {
                     self.workers.remove(&id);
                     self.events.push_back(Event::SpawnFailed {
                         worker: id,
-                        why: format!("watch process {pid}: {why}"),
+                        why: format!("watch process {pid}: {}", reason(&why)),
                     });
                 }
             },

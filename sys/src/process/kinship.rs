@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::process::Signal as RawSignal;
 
 use super::status::{How, Whose, wait};
-use super::{ExitStatus, Pid, own_pid, parent_pid, quiet};
+use super::{ExitStatus, Pid, own_children, own_pid, parent_pid, quiet};
 
 /// A thread that has ended is still counted for a moment, even after it was joined.
 const THREAD_COUNT_TRIES: u32 = 100;
@@ -88,20 +88,29 @@ pub fn set_child_subreaper() -> io::Result<()> {
 
 /// Reaps ended children that nobody else will: those for which `is_known` is false. Never waits.
 ///
-/// It stops at the first known child that has ended and is not reaped yet, since the system shows
-/// nothing behind it: reap those first, then call this. A child that somebody else starts for
-/// this process ([`super::clone_sibling`]) is known from the moment it was asked for, before its
-/// pid is: do not call this while such a pid is still to come.
+/// A known child that has ended and is not reaped yet hides those behind it from the system's own
+/// answer; these are then asked about one by one. A child that somebody else starts for this
+/// process ([`super::clone_sibling`]) is known from the moment it was asked for, before its pid
+/// is: do not call this while such a pid is still to come.
 pub fn reap_strays(mut is_known: impl FnMut(Pid) -> bool) -> io::Result<Vec<(Pid, ExitStatus)>> {
     let mut reaped = Vec::new();
-    loop {
-        let pid = match wait(Whose::Any, How::Peek) {
-            Ok(Some((pid, _))) if !is_known(pid) => pid,
-            Ok(_) => return Ok(reaped),
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::CHILD) => return Ok(reaped),
-            Err(error) => return Err(error),
-        };
+    while let Some((pid, _)) = unless_none(wait(Whose::Any, How::Peek))? {
+        if is_known(pid) {
+            for pid in own_children().into_iter().filter(|pid| !is_known(*pid)) {
+                reaped.extend(unless_none(wait(Whose::Pid(pid), How::Try))?);
+            }
+            break;
+        }
         reaped.extend(wait(Whose::Pid(pid), How::Try)?);
+    }
+    Ok(reaped)
+}
+
+/// That there is no such child is no error.
+fn unless_none(asked: io::Result<Option<(Pid, ExitStatus)>>) -> io::Result<Option<(Pid, ExitStatus)>> {
+    match asked {
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::CHILD) => Ok(None),
+        other => other,
     }
 }
 

@@ -1,16 +1,20 @@
 //! What of a job's files is the standard input of one process: the lines of a block, or a whole file.
 //!
 //! A block is a range of bytes. A line belongs to the block in which it begins, and is given whole, so that each line of a
-//! file goes to exactly one process, however the file is cut. Nothing is held of a file but a bounded piece.
+//! file goes to exactly one process, however the file is cut; the last one of a file gets an end if it has none. Nothing is held of a file but a bounded piece.
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use tally_kernel::packed_by;
 use tally_protocol::source::{Files, parts};
 use tally_sys::map::read_at;
 
 use crate::maps::identity;
+
+use super::prepare::Unfit;
+use super::unfit;
 
 /// Bytes read at once: what a pipe holds.
 const PIECE_BYTES: usize = 64 << 10;
@@ -54,13 +58,37 @@ struct Stretch {
 
 impl OpenFiles {
     /// # Errors
-    /// After "could not": there are not as many descriptors as files.
-    pub(crate) fn new(files: Files, fds: Vec<OwnedFd>) -> Result<Arc<Self>, String> {
+    /// After "could not": there are not as many descriptors as files, or one has no lines to be cut at.
+    pub(crate) fn new(files: Files, fds: Vec<OwnedFd>) -> Result<Arc<Self>, Unfit> {
         let (named, came) = (files.files.len(), fds.len());
         if named != came {
-            return Err(format!("open the files of the job: {came} of {named} descriptors came"));
+            return Err(unfit(&format!("open the files of the job: {came} of {named} descriptors came")));
         }
-        Ok(Arc::new(Self { files, fds }))
+        let open = Self { files, fds };
+        open.unpacked()?;
+        Ok(Arc::new(open))
+    }
+
+    /// Whether what is cut at the ends of lines is text, as far as its first bytes tell.
+    fn unpacked(&self) -> Result<(), Unfit> {
+        if self.files.whole {
+            return Ok(());
+        }
+        for (file, source) in self.files.files.iter().enumerate() {
+            let mut head = [0; 4];
+            let came =
+                read_at(&self.fds[file], 0, &mut head).map_err(|why| unfit(&self.unread(file, &why)))?;
+            if let Some(by) = packed_by(&head[..came]) {
+                let plain = if by == "gzip" { "zcat" } else { "zstdcat" };
+                return Err(Unfit {
+                    why: format!("read the lines of {}: it is packed by {by}", source.name),
+                    hint: Some(format!(
+                        "'{plain} FILE | tally ... --lines -' reads what is in it, --files gives it as it is"
+                    )),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// A search for the input of some positions.
@@ -189,6 +217,12 @@ impl Feed {
             self.last = into.last().copied().unwrap_or(b'\n');
             return Ok(true);
         }
+        // A line is a line, whichever is the last of a block: so what is counted does not depend on the cuts.
+        if self.last != b'\n' && !self.open.files.whole {
+            self.last = b'\n';
+            into.push(b'\n');
+            return Ok(true);
+        }
         Ok(false)
     }
 }
@@ -250,7 +284,7 @@ mod tests {
             for position in (0..all.min(100)).step_by(usize::try_from(size).unwrap()) {
                 let count = if position + size >= 100 { all - position } else { size };
                 let Some(block) = fed(&open, position, count) else { continue };
-                let block = block.strip_suffix(b"\n").unwrap_or(&block);
+                let block = block.strip_suffix(b"\n").expect("each line has its end");
                 lines.extend(block.split(|&byte| byte == b'\n').map(<[u8]>::to_vec));
             }
             assert!(lines == expected, "blocks of {size} bytes");

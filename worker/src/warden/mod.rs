@@ -37,6 +37,7 @@ use tally_sys::signal::{Signal, SignalStream};
 use tally_sys::{clock, crash};
 use tally_transport::{Received, Wait, WorkerLink};
 
+use crate::guard::end_by;
 use crate::leases::Lease;
 use crate::run::{End, receive_files};
 use crate::setup::Worker;
@@ -63,6 +64,10 @@ pub(crate) fn serve(worker: Worker) -> Result<(), String> {
     end_tree();
     match ended {
         Err(End::Because(why)) => Err(why),
+        // Whoever watches is told what it was.
+        Err(End::Quietly) if warden.struck => {
+            end_by(Signal::Term).map_err(|why| format!("end by SIGTERM: {why}"))
+        }
         Err(End::Quietly) | Ok(()) => Ok(()),
     }
 }
@@ -71,6 +76,10 @@ struct Warden {
     link: Box<dyn WorkerLink>,
     lifeline: OwnedFd,
     signals: SignalStream,
+    /// SIGTERM has come.
+    struck: bool,
+    /// Ends of its children: its own, and orphans of its tree.
+    ends: SignalStream,
     slot: SlotId,
     ward: Option<Ward>,
     waiting: VecDeque<Lease>,
@@ -120,10 +129,14 @@ impl Warden {
     fn new(worker: Worker) -> Result<Self, String> {
         process::set_child_subreaper().map_err(|why| format!("adopt the orphans of a command: {why}"))?;
         let signals = SignalStream::new(&[Signal::Term]).map_err(|why| format!("hear signals: {why}"))?;
+        let ends =
+            SignalStream::new(&[Signal::Chld]).map_err(|why| format!("hear of ends of processes: {why}"))?;
         Ok(Self {
             link: worker.link,
             lifeline: worker.lifeline,
             signals,
+            struck: false,
+            ends,
             slot: worker.slot,
             ward: worker.ward,
             waiting: VecDeque::new(),
@@ -203,7 +216,7 @@ impl Warden {
         let prepared = Prepared::new(command, id, self.slot.0).map(Box::new);
         let (files, prepared) = match files {
             Ok(files) => (files, prepared),
-            Err(why) => (None, Err(unfit(&why))),
+            Err(why) => (None, Err(why)),
         };
         self.job = Some(Job { id, reductions: kernel.reductions, source: kernel.source, files, prepared });
         Ok(())
@@ -233,8 +246,24 @@ impl Warden {
         let (begun_ns, said_ns, before) = (now, now, self.counted());
         let (due, closed, last, search, cause) = (None, None, None, None, None);
         self.attempt = Some(Attempt { lease, begun_ns, said_ns, due, closed, last, search, before, cause });
+        self.replace_stale()?;
+        if self.attempt.is_none() {
+            return Ok(());
+        }
         let set_off = self.set_off(lease, now);
         self.after_start(set_off)
+    }
+
+    /// Parts with a process that has ended since it answered, or can be asked nothing more: another takes its place.
+    fn replace_stale(&mut self) -> Result<(), End> {
+        let Some(running) = &mut self.running else { return Ok(()) };
+        let mut unasked = Vec::new();
+        running.read_output(&mut self.buffer, |line| unasked.push(line));
+        if let Some(line) = unasked.iter().find(|line| !is_blank(line)) {
+            return self.end_for(line, TooMany::Unasked);
+        }
+        let open = !(running.is_in_line() || running.is_mute() || running.deaf) && running.ended().is_none();
+        if open && unasked.is_empty() { Ok(()) } else { self.part() }
     }
 
     fn set_off(&mut self, lease: Lease, now: u64) -> Result<(), Refused> {
@@ -261,23 +290,6 @@ impl Warden {
                 self.running = Some(Running::new(started, None));
             }
             (Form::Persistent, _) => {
-                // One that has ended since it answered: another takes its place.
-                let mut unasked = Vec::new();
-                let stale = self.running.as_mut().is_some_and(|running| {
-                    running.read_output(&mut self.buffer, |line| unasked.push(line));
-                    !unasked.is_empty()
-                        || running.is_in_line()
-                        || running.is_mute()
-                        || running.deaf
-                        || running.ended().is_some()
-                });
-                if stale && let Some(running) = self.running.take() {
-                    let remains = running.end(0, &mut self.buffer);
-                    let mut lines = unasked.into_iter().chain(remains.surplus);
-                    if let Some(line) = lines.find(|line| !is_blank(line)) {
-                        return Err(Refused::Surplus(line, remains.stderr));
-                    }
-                }
                 let running = match &mut self.running {
                     Some(running) => {
                         running.forget_errors(&mut self.buffer);
@@ -332,10 +344,12 @@ impl Warden {
             stderr,
             stdin,
             child,
+            Some((self.ends.as_fd(), Interest::READ)),
         ];
         let ready = look(&fds, timeout).map_err(|why| End::Because(format!("wait: {why}")))?;
         let is_ready = |place: usize| ready.iter().any(|one| one.key == place);
         // SIGTERM and the end of the supervisor mean the same: end, and leave nothing.
+        self.struck |= is_ready(2);
         if is_ready(1) || is_ready(2) {
             return Err(End::Quietly);
         }
@@ -357,9 +371,21 @@ impl Warden {
         if is_ready(6) {
             self.note_end()?;
         }
+        if is_ready(7) {
+            self.ends.pending().map_err(|why| End::Because(format!("hear of ends of processes: {why}")))?;
+            self.reap_orphans();
+        }
         self.note_closed();
         self.seek()?;
         self.tick()
+    }
+
+    /// Orphans that have ended are nobody else's to reap, and would count as processes as long as the command runs.
+    fn reap_orphans(&self) {
+        let own = self.running.as_ref().map(Running::pid);
+        if let Err(why) = process::reap_strays(|pid| own == Some(pid)) {
+            tracing::warn!("could not reap orphans of a command: {why}");
+        }
     }
 
     fn timeout(&self) -> Option<Duration> {
@@ -405,7 +431,7 @@ impl Warden {
             (None, _) => match lines.iter().find(|line| !is_blank(line)) {
                 Some(line) => return self.end_for(line, TooMany::Unasked),
                 // What it says next could pass for an answer.
-                None => drop(self.kill(0)?),
+                None => return self.part(),
             },
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! How an attempt ends: with an answer, or with a sentence about the command.
 
 use tally_protocol::command::{Command, CommandRequest, Form};
+use tally_protocol::limits;
 use tally_protocol::spoken::{self, size};
 use tally_protocol::work::FromWorker;
 use tally_reduce::{Integer, Partial, Tally};
@@ -13,6 +14,7 @@ use tally_sys::{clock, crash};
 use super::answer::{self, Asked, quoted};
 use super::parting::TooMany;
 use super::prepare::{Refused, Unfit};
+use super::running::Running;
 use super::text::Line;
 use super::{TICK_NS, Warden, bytes, ends, form_of};
 use crate::leases::Lease;
@@ -58,6 +60,7 @@ impl Warden {
         let form = form_of(self.job.as_ref());
         let lease = attempt.lease;
         let mut last = attempt.last.take();
+        let between = form == Form::Persistent && running.is_between();
         let mut lines = 0_u64;
         let mut count = |line: Line| {
             if !is_blank(&line) {
@@ -67,6 +70,9 @@ impl Warden {
         };
         running.drain_output(&mut self.buffer, &mut count);
         running.last_line().into_iter().for_each(count);
+        if between {
+            return self.ended_between(status, last);
+        }
         let served = running.served;
         let request = self.request();
         let accepted =
@@ -89,6 +95,15 @@ impl Warden {
         self.finish(outcome)
     }
 
+    /// It has ended, however, before it had read what it was asked: the range is not what it died of.
+    fn ended_between(&mut self, status: ExitStatus, last: Option<Line>) -> Result<(), End> {
+        if let Some(line) = last {
+            return self.end_for(&line, TooMany::Unread);
+        }
+        tracing::warn!("a process of a command {status} after an answer");
+        self.set_off_anew()
+    }
+
     /// The same attempt once more, by a fresh process.
     fn set_off_anew(&mut self) -> Result<(), End> {
         self.kill(0)?;
@@ -104,7 +119,6 @@ impl Warden {
             Ok(()) => Ok(()),
             Err(Refused::ForGood(unfit)) => self.finish(Outcome::Unfit(unfit)),
             Err(Refused::Nothing) => self.finish(Outcome::Nothing),
-            Err(Refused::Surplus(line, stderr)) => self.surplus(&line, TooMany::Unasked, stderr),
             Err(Refused::Now(why)) => {
                 self.finish(Outcome::Broke(format!("it could not be started: {}", reason(&why))))
             }
@@ -209,6 +223,12 @@ impl Warden {
             return self.finish(Outcome::Broke(format!("it gave no answer within {}", spoken::time(ms))));
         }
         if let Some((_, what)) = attempt.closed.filter(|(until, _)| *until <= now) {
+            if form_of(self.job.as_ref()) == Form::Persistent
+                && self.running.as_ref().is_some_and(Running::is_between)
+            {
+                self.part()?;
+                return self.set_off_anew();
+            }
             return self.finish(Outcome::Broke(what.to_owned()));
         }
         if now.saturating_sub(attempt.said_ns) < TICK_NS {
@@ -218,6 +238,7 @@ impl Warden {
         let lease = attempt.lease.id;
         self.say(&FromWorker::Progress { lease, done: 0 })?;
         self.link.flush()?;
+        self.reap_orphans();
         match self.excess() {
             Some(what) => self.finish(Outcome::Exceeded(what)),
             None => Ok(()),
@@ -321,7 +342,11 @@ impl Warden {
     fn partial(&self, line: &Line, lease: Lease) -> Result<Vec<u8>, String> {
         let Some(job) = &self.job else { return Err("it answered for no job".to_owned()) };
         match line {
-            Line::TooLong(start) => Err(format!("it answered '{}', a line without end", quoted(start))),
+            Line::TooLong(start) => Err(format!(
+                "it answered '{}', a line of more than {}",
+                quoted(start),
+                size(limits::KERNEL_LINE_BYTES_MAX as u64)
+            )),
             Line::Whole(text) => {
                 let asked = Asked {
                     reductions: &job.reductions,

@@ -2,22 +2,29 @@
 //!
 //! A line that comes unasked may have come before: each answer since could be that of the question before it, and as each
 //! question has found an answer, nothing looks wrong until the last. So each process that has answered is read to the end
-//! of its output before its job's answer is told, unless its warden was killed, and one line too many fails the job.
+//! of its output before its job's answer is told, unless its warden was killed, and one line too many fails the job. Who does
+//! not end with its input has said nothing of that: it may be at work on the last question still, with the answer to another
+//! taken for its own. That fails the job, too.
 
 use std::os::fd::AsFd;
 use std::time::Duration;
 
 use tally_protocol::command::Form;
 use tally_protocol::limits;
+use tally_protocol::spoken;
 use tally_protocol::work::FromWorker;
 use tally_sys::clock;
 use tally_sys::poll::{Interest, look};
 
 use super::answer::quoted;
 use super::outcome::is_blank;
+use super::running::Running;
 use super::text::Line;
 use super::{TICK_NS, Warden, bytes, form_of};
 use crate::run::End;
+
+/// How long a process may take to end after its input and its output have: nothing waits for what it does then.
+const MUTE_NS: u64 = 500_000_000;
 
 /// Why a line is one too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,17 +52,25 @@ impl Warden {
         Ok(remains.stderr)
     }
 
-    /// Lets the process end by itself at the end of its input, for a while, and hears what it still says.
+    /// Lets the process end by itself at the end of its input, for a while, and hears what it still says. Its answers are
+    /// believed if it ends, or ends its output.
     pub(super) fn part(&mut self) -> Result<(), End> {
         let (mut until, mut said_ns) = (None, clock::monotonic_ns());
+        let (mut mute, mut unended) = (None, None);
         while let Some(running) = &mut self.running {
             let now = clock::monotonic_ns();
+            let patience = limits::parting_ns(running.longest_ns);
             let until = *until.get_or_insert_with(|| {
                 running.close_input();
-                now.saturating_add(limits::parting_ns(running.longest_ns))
+                now.saturating_add(patience)
             });
-            let left = until.saturating_sub(now);
-            if left == 0 || running.ended().is_some() {
+            let mute = running.is_mute().then(|| *mute.get_or_insert(now.saturating_add(MUTE_NS)));
+            let left = mute.unwrap_or(until).min(until).saturating_sub(now);
+            if running.ended().is_some() {
+                break;
+            }
+            if left == 0 {
+                unended = Some(patience).filter(|_| running.served > 0 && !running.is_mute());
                 break;
             }
             let [stdout, stderr, _, child] = running.watched();
@@ -63,6 +78,7 @@ impl Warden {
             let fds = [stdout, stderr, child, Some(hurry[0]), Some(hurry[1])];
             let ready = look(&fds, Some(Duration::from_nanos(left.min(TICK_NS))))
                 .map_err(|why| End::Because(format!("wait: {why}")))?;
+            self.struck |= ready.iter().any(|one| one.key == 4);
             if ready.iter().any(|one| one.key >= 3) {
                 return Err(End::Quietly);
             }
@@ -76,15 +92,35 @@ impl Warden {
             if let Some(line) = surplus {
                 return self.end_for(&line, TooMany::Unasked);
             }
-            // Leases that wait here are not forgotten, however much the process writes.
+            // Leases that are here are not forgotten, however much the process writes.
             let is_time = now.saturating_sub(said_ns) >= TICK_NS;
-            if let Some(lease) = self.waiting.front().map(|waiting| waiting.id).filter(|_| is_time) {
+            let begun = self.attempt.as_ref().map(|attempt| attempt.lease.id);
+            let lease = begun.or_else(|| self.waiting.front().map(|waiting| waiting.id));
+            if let Some(lease) = lease.filter(|_| is_time) {
                 said_ns = now;
                 self.say(&FromWorker::Progress { lease, done: 0 })?;
                 self.link.flush()?;
             }
         }
-        self.kill(0).map(drop)
+        match unended.zip(self.running.take()) {
+            Some((patience, running)) => self.give_up(patience, running),
+            None => self.kill(0).map(drop),
+        }
+    }
+
+    /// A process that has answered did not end with its input.
+    fn give_up(&mut self, patience: u64, running: Running) -> Result<(), End> {
+        let remains = running.end(0, &mut self.buffer);
+        if let Some(line) = remains.surplus {
+            return self.surplus(&line, TooMany::Unasked, remains.stderr);
+        }
+        let why = format!(
+            "did not end within {} of the end of its input: whether its last answer was the one to the last question, \
+             nobody can know",
+            spoken::time(patience / 1_000_000_000 * 1_000)
+        );
+        let hint = "a process that lives on is to end, or to close its output, when its input ends";
+        self.distrust(why, hint, remains.stderr)
     }
 
     /// Before this process ends, whatever for.
@@ -102,10 +138,7 @@ impl Warden {
         self.surplus(line, how, remains.unwrap_or_default().stderr)
     }
 
-    pub(super) fn surplus(&mut self, line: &Line, how: TooMany, stderr: String) -> Result<(), End> {
-        let Some(job) = self.job.as_ref().map(|job| job.id) else { return Ok(()) };
-        self.attempt = None;
-        self.waiting.clear();
+    fn surplus(&mut self, line: &Line, how: TooMany, stderr: String) -> Result<(), End> {
         let text = quoted(bytes(line));
         let (when, hint) = match how {
             TooMany::Unasked => (
@@ -119,6 +152,14 @@ impl Warden {
             ),
         };
         let why = format!("answered more lines than it was asked: '{text}' came {when}");
+        self.distrust(why, hint, stderr)
+    }
+
+    /// What the command has answered may be wrong: that is said, and nothing more is asked.
+    fn distrust(&mut self, why: String, hint: &str, stderr: String) -> Result<(), End> {
+        let Some(job) = self.job.as_ref().map(|job| job.id) else { return Ok(()) };
+        self.attempt = None;
+        self.waiting.clear();
         self.say(&FromWorker::Surplus { job, why, stderr, hint: Some(hint.to_owned()) })?;
         self.link.flush()?;
         Ok(())

@@ -16,8 +16,6 @@ use tally_sys::reason::reason;
 use tally_sys::shortage::Shortage;
 use tally_sys::{fd, privileges};
 
-use super::text::Line;
-
 /// Where programs are looked for when the command has no PATH.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// Rights that files get of a command that says nothing of them.
@@ -179,8 +177,6 @@ pub(crate) enum Refused {
     Now(io::Error),
     /// It needs not: there is nothing for it.
     Nothing,
-    /// The one before it has said a line too many; the tail of its standard error.
-    Surplus(Line, String),
 }
 
 impl From<io::Error> for Refused {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tally_protocol::limits;
 use tally_sys::fd::{self, write_some};
 use tally_sys::poll::Interest;
-use tally_sys::process::{self, Child, ExitStatus};
+use tally_sys::process::{self, Child, ExitStatus, Pid};
 use tally_sys::usage;
 
 use super::feed::Feed;
@@ -102,6 +102,11 @@ impl Running {
         !self.deaf && self.unsent.is_empty() && unread.is_some_and(|bytes| bytes < self.told_bytes)
     }
 
+    /// Whether it has answered and not begun to read what it was asked since: whatever becomes of it is no fault of that.
+    pub(crate) fn is_between(&self) -> bool {
+        self.served > 0 && !self.has_read()
+    }
+
     /// Gives it as much as it takes, up to a look's bound.
     pub(crate) fn send(&mut self) {
         for _ in 0..WRITES_PER_LOOK {
@@ -175,6 +180,11 @@ impl Running {
         if pour(pipe, buffer, |bytes| tail.feed(bytes)) == Flow::Ended {
             self.stderr = None;
         }
+    }
+
+    /// Its number.
+    pub(crate) fn pid(&self) -> Pid {
+        self.child.pid()
     }
 
     /// How it ended, once it has.
