@@ -167,7 +167,7 @@ fn known_children_are_never_reaped_as_strays() {
 
 fn niceness_is_set() {
     // Not all may become less nice than they were started, so one step further than that.
-    let wanted = (rustix::process::getpriority_process(None).unwrap() + 1).min(19);
+    let wanted = (rustix::process::getpriority_process(None).unwrap() + 1).clamp(1, 19);
     let mut child = fork_child(&[], || {
         set_nice(wanted).unwrap();
         u8::try_from(rustix::process::getpriority_process(None).unwrap()).unwrap()
