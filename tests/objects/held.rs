@@ -120,7 +120,8 @@ fn a_held_command_has_what_its_starter_has() {
     command.env("TALLY_SOCKET", scene.world.socket()).env("TALLY", BINARY);
     Running::start(command).finish().answered("alive\none\n");
     // A signal is the command's, and its end is that of the one who waits for it.
-    let text = "trap 'kill $!; exit 7' TERM; sleep 1000 & echo ready >&2; wait";
+    // What a shell has just forked still has its trap, and loses a signal that it could catch.
+    let text = "trap 'kill -KILL $!; exit 7' TERM; sleep 1000 & echo ready >&2; wait";
     let wrapper = scene.begin_words(&["queue", "q", "get", "--each", "--", "sh", "-c", text]);
     wrapper.await_line("ready");
     wrapper.signal(Signal::Term);
