@@ -120,6 +120,11 @@ class Pool(threading.Thread):
         """Ends every process at once, with what it has started."""
         with self.lock:
             self._killing = True
+            # A call that comes now must not go to one who is about to be gone. Who is not started yet is not struck.
+            for worker in self.workers.values():
+                if worker.ready:
+                    worker.leaving = True
+            self._idle.clear()
         self.wake()
 
     def wake(self) -> None:

@@ -161,6 +161,12 @@ class Deaths(Shared):
         self.assertIsInstance(stuck.exception(), tally.BrokenWorker)
         self.assertEqual(waiting.result(), 25)
 
+    def test_a_call_after_kill_workers_goes_to_none_of_them(self):
+        executor = self.executor(2)
+        for n in range(20):
+            self.assertEqual(executor.submit(calls.square, n).result(), n * n)
+            executor.kill_workers()
+
     def test_workers_killed_while_they_start_are_started_again(self):
         executor = self.executor(8)
         futures = [executor.submit(calls.square, n) for n in range(16)]
