@@ -10,29 +10,37 @@ fn python(world: &World, first: &str, body: &str) -> String {
     "python3 k.py".to_owned()
 }
 
+/// Partitions differ in their answers, so that a line which passes for another's makes the sum a wrong one.
 #[test]
 fn a_line_too_many_is_never_taken_for_an_answer() {
     let world = World::new(BINARY);
-    let right = "print(e-s,flush=True)";
+    let right = "print((s+e-1)*(e-s)//2,flush=True)";
+    let twice = format!("{right}; {right}");
     let kernels = [
         ("print(1,flush=True)", right),
-        ("pass", "print(e-s,flush=True); print(e-s,flush=True)"),
+        ("pass", twice.as_str()),
         ("import atexit; atexit.register(print, 1)", right),
     ];
+    let judge = |finished: &Finished, count: u64| {
+        // Once in some hundred runs on a crowded machine nobody heard it; never was it counted.
+        if finished.code() == 0 {
+            assert_eq!(finished.stdout, sum_below(count), "{}", finished.stderr);
+            return println!("a line too many was not heard");
+        }
+        assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{}", finished.stderr);
+        let line = finished.stderr.lines().next().unwrap_or("");
+        let doubled = line.contains("it answered") && line.ends_with("and then more");
+        let start = "tally: could not finish j1: the command answered more lines than it was asked: '";
+        assert!(line.starts_with(start) || doubled, "{line}");
+    };
     for (first, body) in kernels {
         let command = python(&world, first, body);
         for partitions in ["2", "50", "500"] {
-            let finished = run(&world, &["sum", "0..10000", "--partitions", partitions], &command);
-            assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{}", finished.stderr);
-            let line = finished.stderr.lines().next().unwrap_or("");
-            let doubled = line.contains("it answered") && line.ends_with("and then more");
-            let start = "tally: could not finish j1: the command answered more lines than it was asked: '";
-            assert!(line.starts_with(start) || doubled, "{line}");
+            judge(&run(&world, &["sum", "0..10000", "--partitions", partitions], &command), 10_000);
         }
     }
     let replaced = python(&world, "print(1,flush=True)", right);
-    let finished = run(&world, &["sum", "0..1000", "--partitions", "9", "--recycle-after", "2"], &replaced);
-    assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{}", finished.stderr);
+    judge(&run(&world, &["sum", "0..1000", "--partitions", "9", "--recycle-after", "2"], &replaced), 1_000);
     world.finish();
 }
 
