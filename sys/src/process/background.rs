@@ -88,7 +88,8 @@ fn detach(handed: Vec<OwnedFd>, body: impl FnOnce(Announcer) -> u8) -> io::Resul
         }
         body(announcer)
     })
-    .map(drop)
+    // Not dropped, which would reap it if it has ended already: how is for the one to learn who gets it next.
+    .map(std::mem::forget)
 }
 
 fn settle(announcer: &Announcer) -> io::Result<()> {

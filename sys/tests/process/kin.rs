@@ -5,9 +5,9 @@ use std::os::fd::AsFd;
 use tally_sys::fd::pipe;
 use tally_sys::limits;
 use tally_sys::process::{
-    self, Child, ExitStatus, Orphaned, Pid, arm_parent_death, become_group_leader, clone_sibling_with,
+    self, Child, ExitStatus, Orphaned, Pid, Start, arm_parent_death, become_group_leader, clone_sibling_with,
     fork_child, fork_child_with, own_pid, parent_pid, reap_strays, set_child_subreaper, set_nice,
-    single_threaded,
+    single_threaded, start_in_background,
 };
 use tally_sys::signal::Signal;
 
@@ -20,6 +20,7 @@ crate::checks!("kin":
     a_group_is_signalled_as_one,
     strays_come_to_a_subreaper_and_are_reaped,
     known_children_are_never_reaped_as_strays,
+    how_a_process_in_the_background_died_is_known,
     niceness_is_set,
     memory_is_limited,
     threads_are_counted,
@@ -163,6 +164,17 @@ fn known_children_are_never_reaped_as_strays() {
     assert_eq!(reap_strays(|pid| pid == ours).unwrap(), [(stray, ExitStatus::Exited(6))]);
     assert_eq!(reap_strays(|pid| pid == ours).unwrap(), []);
     assert_eq!(known.try_reap().unwrap(), Some(ExitStatus::Exited(5)));
+}
+
+/// However early it dies: also before the process in between has ended, which must not take the news along.
+fn how_a_process_in_the_background_died_is_known() {
+    for round in 0..500 {
+        let start = start_in_background(|_| {
+            process::send(own_pid(), Signal::Kill).unwrap();
+            0
+        });
+        assert_eq!(start.unwrap(), Start::Died(Some(killed_by(Signal::Kill))), "{round}");
+    }
 }
 
 fn niceness_is_set() {
