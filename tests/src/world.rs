@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tally_sys::signal::{self, Signal};
 use tempfile::TempDir;
 
 use crate::proc::{self, Process};
@@ -28,6 +29,11 @@ impl World {
     #[must_use]
     pub fn new(binary: &str) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
+        // A shell that has no jobs starts what it leaves in the background deaf to these, and all that is started here
+        // would be as deaf.
+        for signal in [Signal::Int, Signal::Quit] {
+            signal::restore_default(signal).expect("a signal can have its default effect");
+        }
         let directory = TempDir::with_prefix("tally-test-").expect("a temporary directory can be made");
         for name in ["run", "tmp", "home"] {
             fs::create_dir(directory.path().join(name)).expect("a directory can be made");
