@@ -453,7 +453,7 @@ fn feeds(bytes: &[u8]) -> u64 {
 }
 
 /// A cell as an error shows it: the first of its bytes, and nothing that would upset a terminal.
-fn shown(cell: &[u8]) -> String {
+pub(crate) fn shown(cell: &[u8]) -> String {
     let cut = &cell[..cell.len().min(SHOWN_BYTES_MAX)];
     let text = String::from_utf8_lossy(cut);
     let mut text: String = text

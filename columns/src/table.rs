@@ -6,7 +6,7 @@ use crate::batch::{Batch, Column, Kind};
 use crate::cell::{self, BadCell, Numeral};
 use crate::dialect::Dialect;
 use crate::error::ReadError;
-use crate::reader::{OnBad, ROW_BYTES_MAX, Reader, Wanted};
+use crate::reader::{OnBad, ROW_BYTES_MAX, Reader, Wanted, shown};
 use crate::scan::Place;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -152,7 +152,8 @@ impl Table {
         while let Ok(taken @ 1..) = reader.read(rest, rest.len(), last, &mut place, &mut batch) {
             for (column, guess) in batch.columns().iter().zip(&mut guesses) {
                 let Column::Text(texts) = column else { continue };
-                (0..texts.len()).filter_map(|row| texts.get(rest, row)).for_each(|text| guess.see(text));
+                let seen = (0..texts.len()).filter_map(|row| Some((row, texts.get(rest, row)?)));
+                seen.for_each(|(row, text)| guess.see(batch.row_number(row), text));
             }
             rest = &rest[taken..];
         }
@@ -169,7 +170,7 @@ fn ends_in_returns(text: &[u8]) -> bool {
 }
 
 /// How many cells of a sample were what.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Guess {
     /// Written as integers.
     pub integers: u64,
@@ -181,16 +182,19 @@ pub struct Guess {
     pub texts: u64,
     /// Of these, numbers with a decimal comma.
     pub commas: u64,
+    /// The row of the first text, and what stands there, cut if it is long.
+    pub first_text: Option<(u64, String)>,
 }
 
 impl Guess {
-    fn see(&mut self, text: &[u8]) {
+    fn see(&mut self, row: u64, text: &[u8]) {
         match cell::numeral(cell::trimmed(text, None)) {
             Ok(Numeral::Small(_) | Numeral::Wide(_)) => self.integers += 1,
             Ok(Numeral::Float) | Err(BadCell::TooLarge) => self.floats += 1,
             Err(BadCell::Empty) => self.empty += 1,
             Err(_) => {
                 self.texts += 1;
+                self.first_text.get_or_insert_with(|| (row, shown(text)));
                 self.commas += u64::from(cell::has_decimal_comma(text));
             }
         }

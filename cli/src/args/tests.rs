@@ -1,5 +1,9 @@
 //! What can be typed and what it is read as; and the text of every refusal.
 
+use tally_protocol::job::{StartMethod, Transport};
+
+use super::daemon::SettingArgs;
+use super::values::{Mode, Partitions};
 use super::*;
 
 fn typed(line: &str) -> Result<Line, Stop> {

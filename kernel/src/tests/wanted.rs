@@ -150,6 +150,14 @@ fn a_file_that_is_read_wrong_is_recognised() {
     assert_eq!(way_out.answers(), ["6"]);
 }
 
+/// An empty cell is none of a text, and a text is shown whole.
+#[test]
+fn an_expression_that_takes_no_text_is_told_with_the_first_one() {
+    let case = Case::of(&["sum"], &[("t.csv", b"a,b\n,1\n\nn/a,3\nx,4\n")], |r| r.of = Some("a * 2".into()));
+    let fault = case.kernel().unwrap_err();
+    assert!(fault.message.ends_with(": row 4 of t.csv, column a, has 'n/a'"), "{}", fault.message);
+}
+
 #[test]
 fn a_name_is_suggested_as_it_is_typed_there() {
     let csv: &[u8] = b"odd name,region,price\n1,north,2\n";
